@@ -1,0 +1,3 @@
+//! Columns to bytes.
+
+pub mod table;

@@ -1,0 +1,458 @@
+//! Typed columns: what a result set is while it stays native.
+//!
+//! A column holds one kind of value in one contiguous buffer, nulls in a bitmap beside it. Databases fill
+//! columns, the JSON kernel reads them; rows exist only in the bytes that leave.
+//!
+//! What always holds: every column of a [`Table`] has the same number of rows; its string buffers end in
+//! [`PADDING`] zero bytes, so that a kernel may load a whole vector at the last byte; an [`Data::Ascii`] cell
+//! needs no JSON escape; a [`Data::Json`] cell is one valid JSON text.
+
+use crate::kernels::PADDING;
+
+/// A result set as columns.
+///
+/// ```
+/// use lyger::json::table::{Column, Table};
+/// let mut id = Column::int64("id");
+/// id.push_i64(1);
+/// id.push_null();
+/// let table = Table::new(vec![id]);
+/// assert_eq!(table.rows(), 2);
+/// ```
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+impl Table {
+    /// Joins finished columns into a table.
+    ///
+    /// # Panics
+    /// When the columns differ in length: a decoder that forgot a cell must not ship shifted rows.
+    #[must_use]
+    pub fn new(mut columns: Vec<Column>) -> Self {
+        let rows = columns.first().map_or(0, Column::len);
+        assert!(columns.iter().all(|column| column.len() == rows), "columns differ in length");
+        for column in &mut columns {
+            if let Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) = &mut column.data {
+                cells.pad();
+            }
+        }
+        Self { columns, rows }
+    }
+
+    /// The columns, in the order of the SELECT list.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// How many rows every column has.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes held by the cells, for limits; headers and spare capacity are not counted.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.columns.iter().map(Column::byte_len).sum()
+    }
+}
+
+/// One named column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    name: String,
+    data: Data,
+    nulls: Nulls,
+}
+
+/// The values of a column; a null cell holds a zero or an empty string in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// Signed integers of any width up to 64 bits.
+    Int64(Vec<i64>),
+    /// Integers that may exceed `i64::MAX` (MySQL's BIGINT UNSIGNED).
+    UInt64(Vec<u64>),
+    /// Doubles.
+    Float64(Vec<f64>),
+    /// Singles, kept apart because their shortest decimal form is shorter.
+    Float32(Vec<f32>),
+    /// 0 or 1.
+    Bool(Vec<u8>),
+    /// Text that may need JSON escapes; invalid UTF-8 becomes U+FFFD when it is encoded.
+    Text(Strings),
+    /// Printable ASCII without `"` and `\`: decimals, dates, UUIDs. Quoted and copied.
+    Ascii(Strings),
+    /// JSON texts, embedded as they are.
+    Json(Strings),
+    /// Raw bytes, base64 in JSON.
+    Bytes(Strings),
+    /// Cells of several kinds, which only `SQLite`'s dynamic types produce.
+    Mixed(Vec<Cell>),
+}
+
+/// One cell of a [`Data::Mixed`] column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// SQL NULL.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A double.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// Raw bytes.
+    Bytes(Vec<u8>),
+}
+
+/// Variable-length cells: one buffer and `rows + 1` offsets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strings {
+    offsets: Vec<u32>,
+    // Once in a table, PADDING zero bytes longer than the last offset.
+    bytes: Vec<u8>,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { offsets: vec![0], bytes: Vec::new() }
+    }
+}
+
+impl Strings {
+    /// Appends one cell.
+    ///
+    /// # Panics
+    /// When the column passes 4 GiB: the offsets are 32 bits wide, and `db.result_bytes_max` keeps results far below.
+    pub fn push(&mut self, cell: &[u8]) {
+        self.bytes.truncate(self.len_bytes()); // the padding of a column that was already in a table
+        self.bytes.extend_from_slice(cell);
+        self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
+    }
+
+    fn pad(&mut self) {
+        self.bytes.resize(self.len_bytes() + PADDING, 0);
+    }
+
+    /// How many cells there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there is no cell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The cell in a row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &[u8] {
+        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// `rows + 1` ascending offsets into [`Strings::padded_bytes`].
+    #[must_use]
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// All cells one after the other, then, once the column is in a [`Table`], [`PADDING`] zero bytes.
+    #[must_use]
+    pub fn padded_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn len_bytes(&self) -> usize {
+        self.offsets[self.offsets.len() - 1] as usize
+    }
+}
+
+/// Which rows are null: a bitmap with a set bit for every row that has a value, absent while there is no null.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Nulls {
+    valid: Option<Vec<u8>>,
+    count: usize,
+}
+
+impl Nulls {
+    fn push_valid(&mut self, row: usize) {
+        if let Some(valid) = &mut self.valid {
+            if row.is_multiple_of(8) {
+                valid.push(0);
+            }
+            valid[row / 8] |= 1 << (row % 8);
+        }
+    }
+
+    fn push_null(&mut self, row: usize) {
+        let valid = self.valid.get_or_insert_with(|| {
+            let mut bits = vec![0xff_u8; row / 8];
+            if !row.is_multiple_of(8) {
+                bits.push((1_u8 << (row % 8)) - 1);
+            }
+            bits
+        });
+        if row.is_multiple_of(8) {
+            valid.push(0);
+        }
+        self.count += 1;
+    }
+
+    /// The bitmap, least significant bit first, or `None` when no row is null.
+    #[must_use]
+    pub fn validity(&self) -> Option<&[u8]> {
+        self.valid.as_deref()
+    }
+
+    /// Whether a row is null.
+    #[must_use]
+    pub fn is_null(&self, row: usize) -> bool {
+        self.valid.as_ref().is_some_and(|valid| valid[row / 8] & (1 << (row % 8)) == 0)
+    }
+
+    /// How many rows are null.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $variant:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(name: impl Into<String>) -> Self {
+            Self { name: name.into(), data: Data::$variant(Default::default()), nulls: Nulls::default() }
+        }
+    )*};
+}
+
+macro_rules! pushes {
+    ($($(#[$doc:meta])* $name:ident($value:ty) => $variant:ident, $convert:expr;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// When the column is of another kind.
+        pub fn $name(&mut self, value: $value) {
+            let row = self.len();
+            match &mut self.data {
+                Data::$variant(values) => values.push($convert(value)),
+                other => panic!("{} on a column of {}", stringify!($name), other.kind_name()),
+            }
+            self.nulls.push_valid(row);
+        }
+    )*};
+}
+
+impl Column {
+    constructors! {
+        /// An empty column of signed integers.
+        int64 => Int64,
+        /// An empty column of unsigned integers.
+        uint64 => UInt64,
+        /// An empty column of doubles.
+        float64 => Float64,
+        /// An empty column of singles.
+        float32 => Float32,
+        /// An empty column of booleans.
+        bool => Bool,
+        /// An empty column of text.
+        text => Text,
+        /// An empty column of text that needs no JSON escape.
+        ascii => Ascii,
+        /// An empty column of JSON texts.
+        json => Json,
+        /// An empty column of raw bytes.
+        bytes => Bytes,
+        /// An empty column of cells of any kind.
+        mixed => Mixed,
+    }
+
+    pushes! {
+        /// Appends a signed integer.
+        push_i64(i64) => Int64, std::convert::identity;
+        /// Appends an unsigned integer.
+        push_u64(u64) => UInt64, std::convert::identity;
+        /// Appends a double.
+        push_f64(f64) => Float64, std::convert::identity;
+        /// Appends a single.
+        push_f32(f32) => Float32, std::convert::identity;
+        /// Appends a boolean.
+        push_bool(bool) => Bool, u8::from;
+    }
+
+    /// Appends a cell to a column of text, ASCII, JSON or bytes; the caller keeps that kind's promise.
+    ///
+    /// # Panics
+    /// When the column is of another kind.
+    pub fn push_bytes(&mut self, cell: &[u8]) {
+        let row = self.len();
+        match &mut self.data {
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.push(cell),
+            other => panic!("push_bytes on a column of {}", other.kind_name()),
+        }
+        self.nulls.push_valid(row);
+    }
+
+    /// Appends a cell to a mixed column.
+    ///
+    /// # Panics
+    /// When the column is of another kind.
+    pub fn push_cell(&mut self, cell: Cell) {
+        if cell == Cell::Null {
+            return self.push_null();
+        }
+        let row = self.len();
+        match &mut self.data {
+            Data::Mixed(cells) => cells.push(cell),
+            other => panic!("push_cell on a column of {}", other.kind_name()),
+        }
+        self.nulls.push_valid(row);
+    }
+
+    /// Appends a null.
+    pub fn push_null(&mut self) {
+        let row = self.len();
+        match &mut self.data {
+            Data::Int64(values) => values.push(0),
+            Data::UInt64(values) => values.push(0),
+            Data::Float64(values) => values.push(0.0),
+            Data::Float32(values) => values.push(0.0),
+            Data::Bool(values) => values.push(0),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.push(b""),
+            Data::Mixed(cells) => cells.push(Cell::Null),
+        }
+        self.nulls.push_null(row);
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::Int64(values) => values.len(),
+            Data::UInt64(values) => values.len(),
+            Data::Float64(values) => values.len(),
+            Data::Float32(values) => values.len(),
+            Data::Bool(values) => values.len(),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.len(),
+            Data::Mixed(cells) => cells.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The column's name in the result set.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The values.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Which rows are null.
+    #[must_use]
+    pub fn nulls(&self) -> &Nulls {
+        &self.nulls
+    }
+
+    fn byte_len(&self) -> usize {
+        match &self.data {
+            Data::Int64(values) => values.len() * 8,
+            Data::UInt64(values) => values.len() * 8,
+            Data::Float64(values) => values.len() * 8,
+            Data::Float32(values) => values.len() * 4,
+            Data::Bool(values) => values.len(),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => {
+                cells.len_bytes() + cells.len() * 4
+            }
+            Data::Mixed(cells) => cells.iter().map(Cell::byte_len).sum(),
+        }
+    }
+}
+
+impl Cell {
+    fn byte_len(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => 1,
+            Self::Int(_) | Self::Float(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Data {
+    /// The kind's name, for messages.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Int64(_) => "int64",
+            Self::UInt64(_) => "uint64",
+            Self::Float64(_) => "float64",
+            Self::Float32(_) => "float32",
+            Self::Bool(_) => "bool",
+            Self::Text(_) => "text",
+            Self::Ascii(_) => "ascii",
+            Self::Json(_) => "json",
+            Self::Bytes(_) => "bytes",
+            Self::Mixed(_) => "mixed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_are_found_again_at_every_position() {
+        for null_at in 0..40 {
+            let mut column = Column::int64("n");
+            for row in 0..40 {
+                if row == null_at { column.push_null() } else { column.push_i64(row) }
+            }
+            assert_eq!(column.nulls().count(), 1);
+            for row in 0..40 {
+                assert_eq!(column.nulls().is_null(row), row == null_at as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn strings_stay_padded_and_in_place() {
+        let mut column = Column::text("t");
+        column.push_bytes(b"one");
+        column.push_null();
+        column.push_bytes("zwölf".as_bytes());
+        let Data::Text(cells) = column.data() else { panic!("not text") };
+        assert_eq!((cells.get(0), cells.get(1), cells.get(2)), (&b"one"[..], &b""[..], "zwölf".as_bytes()));
+        let table = Table::new(vec![column]);
+        let Data::Text(cells) = table.columns()[0].data() else { panic!("not text") };
+        assert_eq!(cells.padded_bytes().len(), "onezwölf".len() + PADDING);
+        assert!(cells.padded_bytes().ends_with(&[0; PADDING]));
+    }
+
+    #[test]
+    #[should_panic(expected = "columns differ in length")]
+    fn a_forgotten_cell_is_caught() {
+        let mut one = Column::int64("a");
+        one.push_i64(1);
+        let _ = Table::new(vec![one, Column::int64("b")]);
+    }
+}

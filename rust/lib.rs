@@ -1,0 +1,4 @@
+//! The native engine of Lyger.
+
+pub mod json;
+pub mod kernels;
