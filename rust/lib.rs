@@ -1,4 +1,43 @@
-//! The native engine of Lyger.
+//! The native engine of Lyger, a PHP application server and framework.
+//!
+//! PHP keeps the application: routes, controllers, models. This library keeps what PHP is slow at: HTTP, SQL,
+//! JSON, the cache. PHP loads it with `ext-ffi` and *pulls*; nothing in here ever calls PHP, because a call from
+//! a foreign thread would crash it.
+//!
+//! # A tour
+//! One request, from the socket and back, meets the rooms in this order:
+//!
+//! 1. [`front`] accepts the connection, parses HTTP, enforces limits, and queues what PHP has to answer.
+//! 2. [`lane`] hands it to a worker: the state machine of a slot between the front and PHP.
+//! 3. [`ffi`] is how the worker sees it: every exported `lyger_*` function, with its checks of pointers, lengths
+//!    and ids, its panic boundary and its last error. `ffi/lyger.h` is generated from there.
+//! 4. [`db`] runs the SQL that the controller asks for: DSNs, connections, bound parameters, typed columns, and the
+//!    store of results that PHP names by id.
+//! 5. [`json`] turns columns into bytes: JSON for clients, PHP's serialize format for PHP.
+//! 6. [`kernels`] does the hot part of it, in Zig or in Rust, whichever the build has and the CPU can run.
+//!
+//! Beside the way of a request stand [`cache`], the table of bytes; [`handles`], the ids that PHP holds instead of
+//! pointers; and [`runtime`], which knows whose process this is and drives futures on PHP's own thread.
+//!
+//! Dependencies point down this list only: `ffi` may use every room, `kernels` none. A test holds the rooms to it.
+//!
+//! `unsafe` is denied for the crate and allowed here by name, for the rooms that can't do without.
 
+pub mod cache;
+pub mod db;
+pub mod front;
+pub mod handles;
 pub mod json;
+pub mod lane;
+
+// The C boundary: raw pointers from PHP.
+#[allow(unsafe_code)]
+pub mod ffi;
+
+// SIMD, and calls into the Zig kernels.
+#[allow(unsafe_code)]
 pub mod kernels;
+
+// pthread_atfork and pthread_sigmask.
+#[allow(unsafe_code)]
+pub mod runtime;

@@ -1,0 +1,1 @@
+//! SQL: DSNs, connections, bound parameters, typed columns and the store of results.

@@ -1,0 +1,1 @@
+//! The C boundary: every exported `lyger_*` function and nothing else.

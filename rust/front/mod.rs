@@ -1,0 +1,1 @@
+//! The HTTP front: sockets, limits, and the queue of requests for PHP.

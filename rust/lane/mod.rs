@@ -1,0 +1,1 @@
+//! The slots through which the front and a worker hand requests and responses to each other.
