@@ -1,0 +1,38 @@
+# The commands a person types. Each installs what it needs and explains itself; the work is in .ci/ and tests/.
+
+# Taken by `make serve`.
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 1
+export HOST PORT WORKERS
+
+.PHONY: help serve test check setup build bench
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make serve           builds, and serves the example shop at http://$(HOST):$(PORT) (PORT=, HOST=, WORKERS=)'
+	@echo 'make test            runs every test: Rust, Zig, PHP with and without the library, end to end'
+	@echo 'make check           formatting, lints and the rules of the layout'
+	@echo 'make build           the library: release, with the Zig kernels'
+	@echo 'make bench           every benchmark; one of them: make bench-kernels, make bench-http'
+	@echo 'make setup           only installs what is missing (the others do that themselves)'
+
+serve:
+	@.ci/serve
+
+test:
+	@tests/run
+
+check:
+	@.ci/check
+
+setup:
+	@.ci/setup
+
+build:
+	@.ci/build
+
+bench: bench-kernels bench-http
+
+bench-%:
+	@.ci/bench $*
