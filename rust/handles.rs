@@ -295,7 +295,7 @@ mod tests {
         let ids: Vec<u64> = (0..10).map(|value| map.insert(value).unwrap()).collect();
         map.remove(ids[3]).unwrap();
         map.clear();
-        assert!(map.is_empty() && map.len() == 0);
+        assert!(map.is_empty());
         assert!(ids.iter().all(|id| matches!(map.get(*id), Err(Error::Stale { .. }))));
     }
 

@@ -65,9 +65,7 @@ pub enum Error {
 /// # Errors
 /// In a child that was forked after the claim.
 pub fn claim() -> Result<(), WrongProcess> {
-    if INHERITED.load(Ordering::Acquire) {
-        return Err(WrongProcess { started: OWNER.load(Ordering::Acquire), here: std::process::id() });
-    }
+    not_forked()?;
     if OWNER.load(Ordering::Acquire) == 0 {
         watch_forks();
         OWNER.store(std::process::id(), Ordering::Release);
@@ -77,9 +75,20 @@ pub fn claim() -> Result<(), WrongProcess> {
 
 /// Gives the process up after everything that keeps state is gone: children forked from now on start afresh.
 pub fn unclaim() {
-    if !INHERITED.load(Ordering::Acquire) {
+    if !is_forked_child() {
         OWNER.store(0, Ordering::Release);
     }
+}
+
+/// As [`claim`], but leaves a process unclaimed: for what only looks at state, or ends it.
+///
+/// # Errors
+/// In a child that was forked after the claim.
+pub fn not_forked() -> Result<(), WrongProcess> {
+    if is_forked_child() {
+        return Err(WrongProcess { started: OWNER.load(Ordering::Acquire), here: std::process::id() });
+    }
+    Ok(())
 }
 
 /// Whether this process is a child of the one that the engine was started in.
@@ -121,7 +130,7 @@ pub fn is_active() -> bool {
 /// # Errors
 /// In a forked child.
 pub fn shut_down() -> Result<(), WrongProcess> {
-    claim()?;
+    not_forked()?;
     let runtime = lock().take();
     ACTIVE.store(false, Ordering::Release);
     if let Some(runtime) = runtime {

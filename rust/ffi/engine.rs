@@ -1,0 +1,93 @@
+//! The engine as a whole: its version, its settings, what it says about itself, and how it is let go.
+
+use std::ffi::{c_char, c_void};
+
+use super::error::Failure;
+use super::slice::{CONFIG_BYTES_MAX, bytes};
+use super::status::Status;
+use super::{cache, panic, settings, strings};
+use crate::runtime;
+
+/// The version of this boundary. It grows with every change that an older caller can't live with.
+pub const ABI_VERSION: u32 = 1;
+
+/// The version of this boundary, 1. A caller compares it with the one it was written for before it calls anything
+/// else. Any thread, any process; never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_abi_version() -> u32 {
+    panic::value(ABI_VERSION, || Ok(ABI_VERSION))
+}
+
+/// The greeting `Hello from Rust! 🦀`, as a string that the caller gives back to `lyger_free_string`.
+/// Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_hello_world() -> *mut c_char {
+    panic::value(std::ptr::null_mut(), || strings::issue("Hello from Rust! 🦀"))
+}
+
+/// Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*` and `LYGER_CACHE_BYTES_MAX`.
+/// A caller does so once, after `lyger_abi_version`, so that a mistake surfaces at the start and not in the first query.
+///
+/// Errors: `INVALID_CONFIG`, whose message names the variable and its value. Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_engine_check() -> Status {
+    panic::status(settings::check_environment)
+}
+
+/// Sets the limits of the plain shape from JSON: `{"db":{"connections_max":16,"acquire_timeout_ms":3000,
+/// "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864}}`, any of it.
+///
+/// What is given here goes before the environment; what isn't keeps its value. On an error nothing is changed.
+/// The server that `lyger_server_start` starts takes its own configuration.
+///
+/// Errors: `INVALID_CONFIG` (not JSON, an unknown key, a value out of range, or one that is in use with another value
+/// until `lyger_engine_release`; the message names the key), `NULL_POINTER`, `TOO_LONG` (above 1 MiB), `WRONG_PROCESS`.
+/// Any thread.
+///
+/// # Safety
+/// `json` must be null with length 0 or readable for `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_engine_configure(json: *const c_char, len: usize) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let json = unsafe { bytes("json", json, len, CONFIG_BYTES_MAX) }?;
+        runtime::not_forked()?;
+        settings::configure(json)
+    })
+}
+
+/// Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.
+///
+/// The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
+/// runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
+/// issued stay valid until they are freed. It waits for a query that another thread is running.
+///
+/// Errors: `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_engine_release() -> Status {
+    panic::status(release)
+}
+
+/// The seeds' name of `lyger_engine_release`. There is one engine and no pointer to it: `engine` must be NULL, and
+/// anything else is left alone with `INVALID_ARGUMENT` as the last error. Any thread.
+///
+/// # Safety
+/// None: `engine` is compared, never followed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_free_engine(engine: *mut c_void) {
+    panic::value((), || {
+        if !engine.is_null() {
+            return Err(Failure::new(Status::InvalidArgument, "the engine has no pointer: pass NULL"));
+        }
+        release()
+    });
+}
+
+fn release() -> Result<(), Failure> {
+    runtime::not_forked()?;
+    cache::release();
+    runtime::shut_down()?;
+    settings::let_go();
+    runtime::unclaim();
+    Ok(())
+}
