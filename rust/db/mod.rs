@@ -1,1 +1,233 @@
 //! SQL: DSNs, connections, bound parameters, typed columns and the store of results.
+//!
+//! A query goes from a [`Dsn`], a text and [`Param`]s to [`Rows`], whose values are typed columns and never maps.
+//! PostgreSQL and MySQL are sqlx's concrete connections in a free list of our own (sqlx's pool pings on every
+//! release, which doubles the time of a small query); SQLite runs on the thread that calls.
+//!
+//! What always holds: values are bound and never spliced; each query may run on another connection, so a statement
+//! that opens a transaction is refused; a connection whose query was cut short is closed and not used again.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `dsn` | which database, with the password out of sight |
+//! | `params` | bound values and their packed form |
+//! | `tokens` | placeholders in a statement |
+//! | `pool` | the free list |
+//! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
+//! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
+//! | `store` | results that PHP names by id |
+
+mod dsn;
+mod error;
+mod limits;
+pub mod params;
+mod sqlite;
+pub mod store;
+mod tokens;
+
+pub use dsn::{Dialect, Dsn};
+pub use error::Error;
+pub use limits::Limits;
+pub use params::Param;
+
+use crate::json::table::Table;
+use dsn::Target;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many DSNs keep their connections; the one unused for longest is closed for another. A program with one SQLite
+/// file per customer has more, and pays an open per change.
+const POOLS_MAX: usize = 256;
+
+/// What a statement gave.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Rows {
+    /// The rows, without columns where the statement has none.
+    pub table: Table,
+    /// How many rows the statement inserted, updated or deleted. MySQL counts rows that an UPDATE found, changed or not.
+    pub affected: u64,
+    /// The id that an INSERT generated, where the database says it (SQLite, MySQL; PostgreSQL has RETURNING).
+    pub last_insert_id: Option<i64>,
+}
+
+/// All connections of the process, by DSN.
+///
+/// The connections of PostgreSQL and MySQL belong to the runtime that was driving when they were made, so one
+/// `Database` goes with one runtime.
+///
+/// ```
+/// use lyger::db::{Database, Dsn, Limits, Param};
+/// let database = Database::new(Limits::default());
+/// let dsn = Dsn::parse("sqlite::memory:").unwrap();
+/// let rows = database.query_sqlite(&dsn, "SELECT ? + 1 AS n", &[Param::Int(41)]).unwrap();
+/// assert_eq!(rows.table.columns()[0].name(), "n");
+/// ```
+#[derive(Default)]
+pub struct Database {
+    limits: Limits,
+    // SQLite's statements go to Tokio's blocking threads instead of the calling one.
+    off_thread: bool,
+    // A std Mutex, because nothing awaits while holding it.
+    pools: Mutex<Pools>,
+}
+
+#[derive(Default)]
+struct Pools {
+    by_dsn: HashMap<String, Entry>,
+    // Counts look-ups: the entry with the smallest number was unused for longest.
+    clock: u64,
+}
+
+struct Entry {
+    dsn: Arc<Dsn>,
+    pool: Pool,
+    used: u64,
+}
+
+#[derive(Clone)]
+enum Pool {
+    Sqlite(Arc<sqlite::Pool>),
+    // PostgreSQL and MySQL land next.
+    Unready(Arc<Dsn>),
+}
+
+impl Database {
+    /// A database room without connections.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Sends SQLite's statements to Tokio's blocking threads, for a server whose own threads must not wait for a disk.
+    #[must_use]
+    pub fn with_sqlite_off_thread(mut self) -> Self {
+        self.off_thread = true;
+        self
+    }
+
+    /// The limits that hold here.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Parses a DSN, or finds it parsed: for callers that have the text in every call.
+    ///
+    /// # Errors
+    /// As [`Dsn::parse`].
+    pub fn dsn(&self, text: &str) -> Result<Arc<Dsn>, Error> {
+        let mut pools = self.lock();
+        if let Some(entry) = pools.by_dsn.get(text) {
+            return Ok(Arc::clone(&entry.dsn));
+        }
+        let dsn = Dsn::parse(text)?;
+        Ok(Arc::clone(&pools.entry(&dsn, self.limits).dsn))
+    }
+
+    /// Runs one statement. SQLite's runs on the calling thread, unless [`Database::with_sqlite_off_thread`] was chosen.
+    ///
+    /// Must be awaited on a Tokio runtime with I/O and time for PostgreSQL and MySQL. Dropping the future closes the
+    /// connection it used.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn query(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+        refuse_transaction(sql)?;
+        match self.pool(dsn) {
+            Pool::Sqlite(pool) if self.off_thread => {
+                let (sql, params) = (sql.to_owned(), params.to_vec());
+                match tokio::task::spawn_blocking(move || pool.query(&sql, &params)).await {
+                    Ok(result) => result,
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => Err(Error::Query { message: "the runtime is ending".to_owned(), sqlstate: None }),
+                    },
+                }
+            }
+            Pool::Sqlite(pool) => pool.query(sql, params),
+            Pool::Unready(dsn) => Err(unready(&dsn)),
+        }
+    }
+
+    /// Runs one statement on SQLite, on the calling thread and without any runtime.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::InvalidDsn`] for a DSN of another database.
+    pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+        refuse_transaction(sql)?;
+        match self.pool(dsn) {
+            Pool::Sqlite(pool) => pool.query(sql, params),
+            Pool::Unready(dsn) => Err(unready(&dsn)),
+        }
+    }
+
+    /// Closes every connection that is not in use.
+    pub fn close(&self) {
+        let entries = std::mem::take(&mut self.lock().by_dsn);
+        for entry in entries.into_values() {
+            match entry.pool {
+                Pool::Sqlite(pool) => pool.close(),
+                Pool::Unready(_) => {}
+            }
+        }
+    }
+
+    fn pool(&self, dsn: &Dsn) -> Pool {
+        self.lock().entry(dsn, self.limits).pool.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pools> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pools {
+    fn entry(&mut self, dsn: &Dsn, limits: Limits) -> &Entry {
+        self.clock += 1;
+        if !self.by_dsn.contains_key(dsn.key()) {
+            self.make_room();
+            let pool = match dsn.target() {
+                Target::Sqlite(path) => Pool::Sqlite(Arc::new(sqlite::Pool::new(dsn, path, limits))),
+                _ => Pool::Unready(Arc::new(dsn.clone())),
+            };
+            self.by_dsn.insert(dsn.key().to_owned(), Entry { dsn: Arc::new(dsn.clone()), pool, used: 0 });
+        }
+        let entry = self.by_dsn.get_mut(dsn.key()).expect("just inserted");
+        entry.used = self.clock;
+        entry
+    }
+
+    fn make_room(&mut self) {
+        if self.by_dsn.len() < POOLS_MAX {
+            return;
+        }
+        // A query that still runs holds its pool alive and closes its connection when it is done.
+        let oldest = self.by_dsn.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
+        if let Some(key) = oldest {
+            self.by_dsn.remove(&key);
+        }
+    }
+}
+
+fn unready(dsn: &Dsn) -> Error {
+    Error::Connect { dsn: dsn.to_string(), message: "only SQLite can be reached so far".to_owned(), sqlstate: None }
+}
+
+// The next statement may run on another connection: an INSERT after a BEGIN would be committed at once, and the
+// ROLLBACK would do nothing, without a word. An error here is what makes that visible.
+fn refuse_transaction(sql: &str) -> Result<(), Error> {
+    let opens = match tokens::first_keyword(sql).to_ascii_uppercase().as_str() {
+        "BEGIN" | "SAVEPOINT" | "XA" => true,
+        "START" => sql.to_ascii_uppercase().contains("TRANSACTION"),
+        "SET" => sql.to_ascii_uppercase().contains("AUTOCOMMIT"),
+        _ => false,
+    };
+    if !opens {
+        return Ok(());
+    }
+    Err(Error::Query {
+        message: "a transaction needs one connection for all its statements, and each query here may run on another"
+            .to_owned(),
+        sqlstate: Some("25000".to_owned()),
+    })
+}

@@ -1,3 +1,4 @@
 //! Columns to bytes.
 
+pub mod serialize;
 pub mod table;

@@ -318,6 +318,31 @@ impl Column {
         self.nulls.push_valid(row);
     }
 
+    /// Turns the column into a mixed one, cell by cell; a mixed column stays as it is.
+    ///
+    /// Text that is not valid UTF-8 gets U+FFFD here, as it would in JSON; unsigned integers above `i64::MAX` become
+    /// their digits.
+    pub fn make_mixed(&mut self) {
+        if matches!(self.data, Data::Mixed(_)) {
+            return;
+        }
+        let text = |bytes: &[u8]| Cell::Text(String::from_utf8_lossy(bytes).into_owned());
+        let cell = |row: usize| match &self.data {
+            _ if self.nulls.is_null(row) => Cell::Null,
+            Data::Int64(values) => Cell::Int(values[row]),
+            Data::UInt64(values) => {
+                i64::try_from(values[row]).map_or_else(|_| Cell::Text(values[row].to_string()), Cell::Int)
+            }
+            Data::Float64(values) => Cell::Float(values[row]),
+            Data::Float32(values) => Cell::Float(values[row].into()),
+            Data::Bool(values) => Cell::Bool(values[row] != 0),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) => text(cells.get(row)),
+            Data::Bytes(cells) => Cell::Bytes(cells.get(row).to_vec()),
+            Data::Mixed(cells) => cells[row].clone(),
+        };
+        self.data = Data::Mixed((0..self.len()).map(cell).collect());
+    }
+
     /// Appends a null.
     pub fn push_null(&mut self) {
         let row = self.len();
@@ -446,6 +471,18 @@ mod tests {
         let Data::Text(cells) = table.columns()[0].data() else { panic!("not text") };
         assert_eq!(cells.padded_bytes().len(), "onezwölf".len() + PADDING);
         assert!(cells.padded_bytes().ends_with(&[0; PADDING]));
+    }
+
+    #[test]
+    fn a_column_made_mixed_keeps_its_cells_and_nulls() {
+        let mut column = Column::int64("n");
+        column.push_i64(7);
+        column.push_null();
+        column.make_mixed();
+        column.push_cell(Cell::Text("x".into()));
+        column.make_mixed();
+        assert_eq!(column.data(), &Data::Mixed(vec![Cell::Int(7), Cell::Null, Cell::Text("x".into())]));
+        assert!(column.nulls().is_null(1) && column.nulls().count() == 1);
     }
 
     #[test]

@@ -1,0 +1,278 @@
+//! Data source names: which database, and how to reach it.
+//!
+//! What always holds: a password leaves this file only towards the database. [`std::fmt::Display`] and
+//! [`std::fmt::Debug`] print `***` in its place, and an error about a DSN never quotes it.
+
+use super::Error;
+use sqlx::ConnectOptions;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A parsed data source name.
+///
+/// `postgres://` and `postgresql://`, `mysql://` and `mariadb://` as URLs, with user, password and database
+/// percent-encoded and the parameters that sqlx knows (`sslmode`, `sslrootcert`, `application_name`, `socket`, ...).
+/// `sqlite:<path>`, `sqlite://<path>`, `sqlite::memory:` and a bare path, which are taken literally.
+///
+/// ```
+/// let dsn = lyger::db::Dsn::parse("postgres://shop:s3cret@localhost/shop").unwrap();
+/// assert_eq!(dsn.to_string(), "postgres://shop:***@localhost/shop");
+/// ```
+#[derive(Clone)]
+pub struct Dsn {
+    // The text as given, password and all: the key under which connections are kept.
+    text: String,
+    redacted: String,
+    target: Target,
+}
+
+/// Which database a DSN leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+}
+
+#[derive(Clone)]
+pub(super) enum Target {
+    Postgres(Box<PgConnectOptions>),
+    MySql(Box<MySqlConnectOptions>),
+    Sqlite(SqlitePath),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SqlitePath {
+    Memory,
+    File(PathBuf),
+}
+
+impl Dsn {
+    /// Reads a DSN.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDsn`] for an unknown scheme (a PDO DSN among them) or a broken URL.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.is_empty() {
+            return Err(Error::dsn("it is empty"));
+        }
+        if text.contains('\0') {
+            return Err(Error::dsn("it holds a NUL byte"));
+        }
+        let target = match text.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => {
+                let options = PgConnectOptions::from_str(text).map_err(url_error)?;
+                Target::Postgres(Box::new(options.disable_statement_logging()))
+            }
+            Some("mysql" | "mariadb") => {
+                let options = MySqlConnectOptions::from_str(text).map_err(url_error)?;
+                Target::MySql(Box::new(mysql_session(options).disable_statement_logging()))
+            }
+            _ => Target::Sqlite(sqlite_path(text)?),
+        };
+        let redacted = match target {
+            Target::Sqlite(_) => text.to_owned(),
+            _ => redact(text),
+        };
+        Ok(Self { text: text.to_owned(), redacted, target })
+    }
+
+    /// Which database it leads to.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.target {
+            Target::Postgres(_) => Dialect::Postgres,
+            Target::MySql(_) => Dialect::MySql,
+            Target::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl fmt::Display for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted)
+    }
+}
+
+impl fmt::Debug for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dsn").field(&self.redacted).finish()
+    }
+}
+
+impl FromStr for Dsn {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+// sqlx's own settings of the session are turned off, because they change what SQL means (PIPES_AS_CONCAT) compared
+// with the same statement under PDO; the one SET that replaces them is sent after connecting (mysql/mod.rs).
+fn mysql_session(options: MySqlConnectOptions) -> MySqlConnectOptions {
+    options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false)
+}
+
+fn url_error(error: sqlx::Error) -> Error {
+    let reason = match error {
+        sqlx::Error::Configuration(source) => source.to_string(),
+        other => other.to_string(),
+    };
+    Error::dsn(format!("{reason} (special characters in a user or a password are percent-encoded, `@` as %40)"))
+}
+
+fn sqlite_path(text: &str) -> Result<SqlitePath, Error> {
+    let path = match text.strip_prefix("sqlite:") {
+        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
+        None => {
+            refuse_foreign_scheme(text)?;
+            text
+        }
+    };
+    match path {
+        "" => Err(Error::dsn("the path is missing: write sqlite:/path/to/file or sqlite::memory:")),
+        ":memory:" => Ok(SqlitePath::Memory),
+        path => Ok(SqlitePath::File(PathBuf::from(path))),
+    }
+}
+
+// A bare path is SQLite's, so `mysql:host=localhost`, which PDO would understand, must not create a file of that name.
+// One letter before the colon is a Windows drive.
+fn refuse_foreign_scheme(text: &str) -> Result<(), Error> {
+    let Some((scheme, _)) = text.split_once(':') else { return Ok(()) };
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    if !is_scheme || scheme == "file" {
+        return Ok(());
+    }
+    Err(Error::dsn(format!(
+        "unknown scheme `{scheme}:`; write postgres://user:password@host/database, \
+         mysql://user:password@host/database, sqlite:/path/to/file or a bare path"
+    )))
+}
+
+/// Replaces what may be a password: between the first colon of the authority and the last `@`, and the value of a
+/// `password` parameter. Works on the text and not on the parsed URL, so that nothing is re-encoded.
+fn redact(text: &str) -> String {
+    let (address, query) = text.split_once('?').map_or((text, None), |(address, query)| (address, Some(query)));
+    let scheme_end = address.find("://").map_or(0, |at| at + 3);
+    let mut redacted = String::with_capacity(text.len());
+    redacted.push_str(&address[..scheme_end]);
+    let authority = &address[scheme_end..];
+    match authority.rfind('@').and_then(|at| authority[..at].find(':').map(|colon| (colon, at))) {
+        Some((colon, at)) => {
+            redacted.push_str(&authority[..colon]);
+            redacted.push_str(":***");
+            redacted.push_str(&authority[at..]);
+        }
+        None => redacted.push_str(authority),
+    }
+    let mut separator = '?';
+    for parameter in query.iter().flat_map(|query| query.split('&')) {
+        redacted.push(separator);
+        separator = '&';
+        match parameter.split_once('=') {
+            Some((name, _)) if name.eq_ignore_ascii_case("password") => {
+                redacted.push_str(name);
+                redacted.push_str("=***");
+            }
+            _ => redacted.push_str(parameter),
+        }
+    }
+    redacted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_prefix_of_the_seeds_finds_its_database() {
+        for (text, dialect) in [
+            ("postgres://u@h/d", Dialect::Postgres),
+            ("postgresql://u@h/d?sslmode=disable", Dialect::Postgres),
+            ("mysql://u@h/d", Dialect::MySql),
+            ("mariadb://u@h/d", Dialect::MySql),
+            ("sqlite:shop.db", Dialect::Sqlite),
+            ("sqlite::memory:", Dialect::Sqlite),
+            ("sqlite://shop.db", Dialect::Sqlite),
+            ("/var/lib/shop.db", Dialect::Sqlite),
+            ("shop.db", Dialect::Sqlite),
+            (r"C:\shop.db", Dialect::Sqlite),
+        ] {
+            assert_eq!(Dsn::parse(text).unwrap().dialect(), dialect, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_sqlite_is_taken_literally() {
+        for (text, path) in [
+            ("sqlite:/a b/%20?x=1.db", "/a b/%20?x=1.db"),
+            ("sqlite:///abs.db", "/abs.db"),
+            ("sqlite://rel.db", "rel.db"),
+            ("rel.db", "rel.db"),
+            ("sqlite:a:b.db", "a:b.db"),
+        ] {
+            let dsn = Dsn::parse(text).unwrap();
+            let Target::Sqlite(SqlitePath::File(found)) = dsn.target() else { panic!("{text}") };
+            assert_eq!(found, &PathBuf::from(path), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_percent_encoded_user_and_password_are_decoded() {
+        let dsn = Dsn::parse("postgres://us%40er:p%2Fss@host:6543/my%20db").unwrap();
+        let Target::Postgres(options) = dsn.target() else { panic!() };
+        assert_eq!(
+            (options.get_username(), options.get_host(), options.get_port(), options.get_database()),
+            ("us@er", "host", 6543, Some("my db"))
+        );
+    }
+
+    #[test]
+    fn no_password_is_ever_printed() {
+        for text in [
+            "postgres://user:hunter2@host:5432/db?sslmode=prefer",
+            "mysql://user:hunter2@host/db",
+            "mysql://user:hunter2@127.0.0.1",
+            "postgres://user:hunter2@h@host/db",
+            "postgres:///db?user=u&password=hunter2&host=h",
+        ] {
+            let dsn = Dsn::parse(text).unwrap();
+            for printed in [dsn.to_string(), format!("{dsn:?}"), format!("{dsn:#?}")] {
+                assert!(!printed.contains("hunter2") && printed.contains("***"), "{printed}");
+            }
+        }
+        for text in ["postgres://user:hunter2#x@host/db", "postgres://user:hunter2@host:bad/db", "hunter2://x"] {
+            let error = Dsn::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_dsn_of_pdo_or_of_another_database_is_refused_with_a_hint() {
+        for text in ["mysql:host=localhost;dbname=shop", "pgsql:host=localhost", "mssql://host/db", "redis://host"] {
+            let error = Dsn::parse(text).unwrap_err();
+            assert!(error.to_string().contains("postgres://user:password@host/database"), "{error}");
+        }
+        for text in ["", "sqlite:", "sqlite://", "a\0b"] {
+            assert!(matches!(Dsn::parse(text), Err(Error::InvalidDsn { .. })), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Results that PHP names by id: the rows stay here until they are freed.
+//!
+//! What always holds: an id that was freed or never given is an error, never another result; the JSON and the
+//! serialized form are made once, at the first call that wants them.
+
+use super::Rows;
+use crate::handles::{self, Handles, Kind};
+use crate::json;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// All results that wait for PHP.
+///
+/// ```
+/// use lyger::db::{Rows, store::Store};
+/// let store = Store::new();
+/// let id = store.insert(Rows::default()).unwrap();
+/// assert_eq!(store.get(id).unwrap().json(), b"[]");
+/// store.free(id).unwrap();
+/// assert!(store.get(id).is_err());
+/// ```
+#[derive(Debug)]
+pub struct Store {
+    // A std Mutex, because nothing awaits or encodes while holding it.
+    results: Mutex<Handles<Arc<Stored>>>,
+}
+
+/// One result and what was made of it.
+#[derive(Debug)]
+pub struct Stored {
+    rows: Rows,
+    json: OnceLock<Vec<u8>>,
+    serialized: OnceLock<Vec<u8>>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { results: Mutex::new(Handles::new(Kind::Result)) }
+    }
+
+    /// Keeps a result and gives its id, a positive number below 2^53.
+    ///
+    /// # Errors
+    /// When [`handles::LIVE_MAX`] results are kept.
+    pub fn insert(&self, rows: Rows) -> Result<u64, handles::Error> {
+        let stored = Stored { rows, json: OnceLock::new(), serialized: OnceLock::new() };
+        self.lock().insert(Arc::new(stored))
+    }
+
+    /// The result of an id; it stays alive for the caller even if it is freed meanwhile.
+    ///
+    /// # Errors
+    /// When the id is forged or was freed.
+    pub fn get(&self, id: u64) -> Result<Arc<Stored>, handles::Error> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Gives a result back.
+    ///
+    /// # Errors
+    /// When the id is forged or was freed before.
+    pub fn free(&self, id: u64) -> Result<(), handles::Error> {
+        let stored = self.lock().remove(id)?;
+        // The lock is open again: freeing 64 MiB takes its time.
+        drop(stored);
+        Ok(())
+    }
+
+    /// Drops every result; every id given so far is stale from now on.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// How many results are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Handles<Arc<Stored>>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stored {
+    /// The rows as they came.
+    #[must_use]
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The rows as a JSON array of objects.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        self.json.get_or_init(|| interim::to_vec(&self.rows.table))
+    }
+
+    /// The rows in the format of PHP's `serialize()`: a list of associative arrays.
+    #[must_use]
+    pub fn serialized(&self) -> &[u8] {
+        self.serialized.get_or_init(|| json::serialize::to_vec(&self.rows.table))
+    }
+}
+
+// Until the kernels' encoder lands.
+mod interim {
+    use crate::json::table::{Cell, Data, Table};
+    use serde_json::{Map, Value};
+
+    pub(super) fn to_vec(table: &Table) -> Vec<u8> {
+        let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
+        let rows: Vec<Value> = (0..table.rows())
+            .map(|row| {
+                let mut object = Map::new();
+                for column in table.columns() {
+                    let value = match column.data() {
+                        _ if column.nulls().is_null(row) => Value::Null,
+                        Data::Int64(values) => values[row].into(),
+                        Data::UInt64(values) => values[row].into(),
+                        Data::Float64(values) => values[row].into(),
+                        Data::Float32(values) => values[row].into(),
+                        Data::Bool(values) => (values[row] != 0).into(),
+                        Data::Json(cells) => serde_json::from_slice(cells.get(row)).unwrap_or(Value::Null),
+                        Data::Text(cells) | Data::Ascii(cells) | Data::Bytes(cells) => text(cells.get(row)),
+                        Data::Mixed(cells) => match &cells[row] {
+                            Cell::Null => Value::Null,
+                            Cell::Bool(value) => (*value).into(),
+                            Cell::Int(value) => (*value).into(),
+                            Cell::Float(value) => (*value).into(),
+                            Cell::Text(value) => value.as_str().into(),
+                            Cell::Bytes(value) => text(value),
+                        },
+                    };
+                    object.insert(column.name().to_owned(), value);
+                }
+                Value::Object(object)
+            })
+            .collect();
+        serde_json::to_vec(&rows).expect("values are always JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::table::{Column, Table};
+
+    fn one() -> Rows {
+        let mut id = Column::int64("id");
+        id.push_i64(7);
+        Rows { table: Table::new(vec![id]), affected: 0, last_insert_id: None }
+    }
+
+    #[test]
+    fn a_result_is_encoded_once_and_kept() {
+        let store = Store::new();
+        let id = store.insert(one()).unwrap();
+        let stored = store.get(id).unwrap();
+        assert_eq!(stored.json(), br#"[{"id":7}]"#);
+        assert!(std::ptr::eq(stored.json(), store.get(id).unwrap().json()));
+        assert_eq!(stored.serialized(), br#"a:1:{i:0;a:1:{s:2:"id";i:7;}}"#);
+    }
+
+    #[test]
+    fn a_freed_result_is_gone_for_its_id_and_alive_for_who_reads_it() {
+        let store = Store::new();
+        let id = store.insert(one()).unwrap();
+        let reader = store.get(id).unwrap();
+        store.free(id).unwrap();
+        assert!(store.get(id).is_err() && store.free(id).is_err());
+        assert_eq!(reader.json(), br#"[{"id":7}]"#);
+        store.insert(one()).unwrap();
+        store.clear();
+        assert!(store.is_empty());
+    }
+}
