@@ -1,0 +1,69 @@
+/* The C boundary of Lyger's engine for FFI::cdef. Generated from rust/ffi/ by `LYGER_BLESS=1 cargo test --test abi`: don't edit. lyger.h documents it. */
+enum lyger_status
+ {
+    LYGER_STATUS_OK = 0,
+    LYGER_STATUS_NULL_POINTER = 1,
+    LYGER_STATUS_TOO_LONG = 2,
+    LYGER_STATUS_INVALID_UTF8 = 3,
+    LYGER_STATUS_INVALID_HANDLE = 4,
+    LYGER_STATUS_INVALID_ARGUMENT = 5,
+    LYGER_STATUS_BUFFER_TOO_SMALL = 6,
+    LYGER_STATUS_WRONG_PROCESS = 7,
+    LYGER_STATUS_PANIC = 8,
+    LYGER_STATUS_TIMEOUT = 9,
+    LYGER_STATUS_INTERRUPTED = 10,
+    LYGER_STATUS_STOPPED = 11,
+    LYGER_STATUS_NOT_FOUND = 12,
+    LYGER_STATUS_HANDLES_EXHAUSTED = 13,
+    LYGER_STATUS_INVALID_DSN = 20,
+    LYGER_STATUS_CONNECTION_FAILED = 21,
+    LYGER_STATUS_QUERY_FAILED = 22,
+    LYGER_STATUS_UNSUPPORTED_TYPE = 23,
+    LYGER_STATUS_RESULT_TOO_LARGE = 24,
+    LYGER_STATUS_POOL_EXHAUSTED = 25,
+    LYGER_STATUS_INVALID_PARAMS = 26,
+    LYGER_STATUS_ADDRESS_IN_USE = 30,
+    LYGER_STATUS_SERVER_RUNNING = 31,
+    LYGER_STATUS_SERVER_NOT_RUNNING = 32,
+    LYGER_STATUS_ALREADY_ANSWERED = 33,
+    LYGER_STATUS_INVALID_CONFIG = 34,
+    LYGER_STATUS_SERVER_FAILED = 35,
+    LYGER_STATUS_CACHE_VALUE_TOO_LARGE = 40,
+};
+typedef int32_t lyger_status;
+
+void lyger_cache_set(const char *key, const char *value);
+
+char *lyger_cache_get(const char *key);
+
+void lyger_cache_delete(const char *key);
+
+void lyger_cache_clear(void);
+
+uint64_t lyger_cache_size(void);
+
+lyger_status lyger_cache_store(const char *key, size_t key_len, const char *value, size_t value_len);
+
+lyger_status lyger_cache_fetch(const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_cache_remove(const char *key, size_t key_len);
+
+lyger_status lyger_cache_purge(void);
+
+lyger_status lyger_cache_count(uint64_t *out);
+
+uint32_t lyger_abi_version(void);
+
+char *lyger_hello_world(void);
+
+lyger_status lyger_engine_check(void);
+
+lyger_status lyger_engine_configure(const char *json, size_t len);
+
+lyger_status lyger_engine_release(void);
+
+void lyger_free_engine(void *engine);
+
+lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
+
+void lyger_free_string(char *ptr);

@@ -1,0 +1,334 @@
+/* The C boundary of Lyger's engine. Generated from rust/ffi/ by `LYGER_BLESS=1 cargo test --test abi`: don't edit.
+ *
+ * A pointer and a length: null with length 0 is empty, null with more is LYGER_STATUS_NULL_POINTER, a length above the
+ * documented maximum is LYGER_STATUS_TOO_LONG. An output `(buf, cap, needed)`: *needed is always set, and buf is
+ * written only when all of it fits; call with (NULL, 0, &needed) to ask. Ids are below 2^53 and never 0. Every call
+ * but lyger_last_error sets the calling thread's last error.
+ */
+
+#ifndef LYGER_H
+#define LYGER_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/*
+ The version of this boundary. It grows with every change that an older caller can't live with.
+ */
+#define LYGER_ABI_VERSION 1
+
+/*
+ What became of a call. 0 is success; the text of anything else comes from `lyger_last_error`.
+ */
+enum lyger_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /*
+     Done.
+     */
+    LYGER_STATUS_OK = 0,
+    /*
+     A pointer that must not be null is null.
+     */
+    LYGER_STATUS_NULL_POINTER = 1,
+    /*
+     A length is above the documented maximum.
+     */
+    LYGER_STATUS_TOO_LONG = 2,
+    /*
+     A text isn't UTF-8.
+     */
+    LYGER_STATUS_INVALID_UTF8 = 3,
+    /*
+     An id is forged, stale, freed before, or of another kind.
+     */
+    LYGER_STATUS_INVALID_HANDLE = 4,
+    /*
+     An argument has a value that makes no sense here.
+     */
+    LYGER_STATUS_INVALID_ARGUMENT = 5,
+    /*
+     The buffer is smaller than `*needed`; nothing was written to it.
+     */
+    LYGER_STATUS_BUFFER_TOO_SMALL = 6,
+    /*
+     The engine was started before a fork and this is the child.
+     */
+    LYGER_STATUS_WRONG_PROCESS = 7,
+    /*
+     The engine has a bug: it panicked, and the call was undone at the boundary.
+     */
+    LYGER_STATUS_PANIC = 8,
+    /*
+     The time given has passed.
+     */
+    LYGER_STATUS_TIMEOUT = 9,
+    /*
+     A signal came: run its handlers and call again.
+     */
+    LYGER_STATUS_INTERRUPTED = 10,
+    /*
+     The server has drained: leave the loop.
+     */
+    LYGER_STATUS_STOPPED = 11,
+    /*
+     There is no such key, header or part.
+     */
+    LYGER_STATUS_NOT_FOUND = 12,
+    /*
+     About a million ids are live: something isn't freed.
+     */
+    LYGER_STATUS_HANDLES_EXHAUSTED = 13,
+    /*
+     A DSN can't be read.
+     */
+    LYGER_STATUS_INVALID_DSN = 20,
+    /*
+     The database can't be reached or refused the connection.
+     */
+    LYGER_STATUS_CONNECTION_FAILED = 21,
+    /*
+     The database refused the statement; `sqlstate` says why.
+     */
+    LYGER_STATUS_QUERY_FAILED = 22,
+    /*
+     A column has a type that Lyger doesn't know; the message names both.
+     */
+    LYGER_STATUS_UNSUPPORTED_TYPE = 23,
+    /*
+     A result is larger than `db.result_bytes_max`.
+     */
+    LYGER_STATUS_RESULT_TOO_LARGE = 24,
+    /*
+     No connection became free within `db.acquire_timeout_ms`.
+     */
+    LYGER_STATUS_POOL_EXHAUSTED = 25,
+    /*
+     The packed parameters can't be read or don't fit the statement.
+     */
+    LYGER_STATUS_INVALID_PARAMS = 26,
+    /*
+     Another socket listens on the address.
+     */
+    LYGER_STATUS_ADDRESS_IN_USE = 30,
+    /*
+     The server runs already.
+     */
+    LYGER_STATUS_SERVER_RUNNING = 31,
+    /*
+     No server runs.
+     */
+    LYGER_STATUS_SERVER_NOT_RUNNING = 32,
+    /*
+     The request has its response.
+     */
+    LYGER_STATUS_ALREADY_ANSWERED = 33,
+    /*
+     A key or a value of the configuration is wrong; the message names it.
+     */
+    LYGER_STATUS_INVALID_CONFIG = 34,
+    /*
+     The server couldn't start or failed.
+     */
+    LYGER_STATUS_SERVER_FAILED = 35,
+    /*
+     An entry is larger than the cache allows.
+     */
+    LYGER_STATUS_CACHE_VALUE_TOO_LARGE = 40,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum lyger_status lyger_status;
+#else
+typedef int32_t lyger_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ Keeps `value` under `key`, in place of the value before.
+
+ Both are C strings: `key` of at most 64 KiB, `value` of at most 1 GiB and of what `cache.bytes_max` allows. On an error
+ nothing is stored, and `lyger_last_error` says `NULL_POINTER`, `TOO_LONG`, `CACHE_VALUE_TOO_LARGE`, `INVALID_CONFIG`
+ (in the environment) or `WRONG_PROCESS`. The engine copies both. Any thread.
+
+ Promised by the caller:
+ Each pointer must be null or readable up to its NUL.
+ */
+void lyger_cache_set(const char *key, const char *value);
+
+/*
+ The value under `key`, as a string that the caller gives back to `lyger_free_string`.
+
+ `""` when there is none, and then `lyger_last_error` says `NOT_FOUND`. NULL on an error: `NULL_POINTER`, `TOO_LONG`
+ (above 64 KiB), `INVALID_ARGUMENT` (the value has a NUL byte: use `lyger_cache_fetch`), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null or readable up to its NUL.
+ */
+char *lyger_cache_get(const char *key);
+
+/*
+ Forgets `key`. A key that isn't there is no error.
+
+ `lyger_last_error` says `NULL_POINTER`, `TOO_LONG` (above 64 KiB) or `WRONG_PROCESS` when nothing was done. Any thread.
+
+ Promised by the caller:
+ `key` must be null or readable up to its NUL.
+ */
+void lyger_cache_delete(const char *key);
+
+/*
+ Forgets every key. `lyger_last_error` says `WRONG_PROCESS` when nothing was done. Any thread.
+ */
+void lyger_cache_clear(void);
+
+/*
+ How many keys the cache has; 0 on an error (`WRONG_PROCESS`). Any thread.
+ */
+uint64_t lyger_cache_size(void);
+
+/*
+ Keeps `value` under `key`, in place of the value before. Both may hold any bytes, and the engine copies them.
+
+ Errors: `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, a value above 1 GiB), `CACHE_VALUE_TOO_LARGE` (key and value
+ are more than 97% of `cache.bytes_max`; the value before stays), `INVALID_CONFIG` (in the environment),
+ `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ Each pointer must be null with length 0, or readable for its length.
+ */
+lyger_status lyger_cache_store(const char *key, size_t key_len, const char *value, size_t value_len);
+
+/*
+ Copies the value under `key` to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB),
+ `WRONG_PROCESS`. Any thread; another one may change the value between two calls.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_cache_fetch(const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+
+/*
+ Forgets `key`.
+
+ Errors: `NOT_FOUND`, `NULL_POINTER`, `TOO_LONG` (above 64 KiB), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_cache_remove(const char *key, size_t key_len);
+
+/*
+ Forgets every key. Errors: `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_cache_purge(void);
+
+/*
+ Sets `*out` to how many keys the cache has. Errors: `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `out` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_cache_count(uint64_t *out);
+
+/*
+ The version of this boundary, 1. A caller compares it with the one it was written for before it calls anything
+ else. Any thread, any process; never fails.
+ */
+uint32_t lyger_abi_version(void);
+
+/*
+ The greeting `Hello from Rust! 🦀`, as a string that the caller gives back to `lyger_free_string`.
+ Any thread, any process.
+ */
+char *lyger_hello_world(void);
+
+/*
+ Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*` and `LYGER_CACHE_BYTES_MAX`.
+ A caller does so once, after `lyger_abi_version`, so that a mistake surfaces at the start and not in the first query.
+
+ Errors: `INVALID_CONFIG`, whose message names the variable and its value. Any thread, any process.
+ */
+lyger_status lyger_engine_check(void);
+
+/*
+ Sets the limits of the plain shape from JSON: `{"db":{"connections_max":16,"acquire_timeout_ms":3000,
+ "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864}}`, any of it.
+
+ What is given here goes before the environment; what isn't keeps its value. On an error nothing is changed.
+ The server that `lyger_server_start` starts takes its own configuration.
+
+ Errors: `INVALID_CONFIG` (not JSON, an unknown key, a value out of range, or one that is in use with another value
+ until `lyger_engine_release`; the message names the key), `NULL_POINTER`, `TOO_LONG` (above 1 MiB), `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `json` must be null with length 0 or readable for `len` bytes.
+ */
+lyger_status lyger_engine_configure(const char *json, size_t len);
+
+/*
+ Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.
+
+ The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
+ runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
+ issued stay valid until they are freed. It waits for a query that another thread is running.
+
+ Errors: `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_engine_release(void);
+
+/*
+ The seeds' name of `lyger_engine_release`. There is one engine and no pointer to it: `engine` must be NULL, and
+ anything else is left alone with `INVALID_ARGUMENT` as the last error. Any thread.
+
+ Promised by the caller:
+ None: `engine` is compared, never followed.
+ */
+void lyger_free_engine(void *engine);
+
+/*
+ Describes the calling thread's last error as JSON:
+ `{"status":22,"name":"QUERY_FAILED","message":"…","sqlstate":"42P01","value":null}`.
+
+ `sqlstate` is the database's code or null; `value` is the id, length, key or position that was wrong, or null. After
+ a successful call, and before the first, it is `{"status":0,"name":"OK","message":"","sqlstate":null,"value":null}`.
+
+ Writes the JSON to `buf` when `cap` bytes hold it, without a NUL, and its length to `*needed` always.
+ It doesn't change the last error, whatever it returns.
+
+ Errors: `NULL_POINTER` (`needed`, or `buf` while `cap` isn't 0), `BUFFER_TOO_SMALL`. Any thread, any process.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
+
+/*
+ Gives back a string that `lyger_hello_world`, `lyger_system_info`, `lyger_jsonify_result` or
+ `lyger_cache_get` returned. The pointer is invalid afterwards.
+
+ NULL does nothing. Anything that isn't an issued string (freed before, never issued, issued to the parent of a forked
+ child) is left alone, and `lyger_last_error` says `INVALID_ARGUMENT`. Any thread, any process.
+
+ Promised by the caller:
+ None beyond C's own: `ptr` is compared, never followed. Nobody may use the string afterwards.
+ */
+void lyger_free_string(char *ptr);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* LYGER_H */
