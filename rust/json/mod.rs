@@ -1,4 +1,5 @@
 //! Columns to bytes.
 
+pub mod encode;
 pub mod serialize;
 pub mod table;

@@ -1,4 +1,100 @@
 //! The hot loops: one safe function per kernel.
+//!
+//! Each kernel exists several times: in pure Rust ([`Variant`] `rust`, `rust-v3`, `rust-v4`) and, with the feature
+//! `zig-kernels`, in Zig (`zig`, `zig-v3`, `zig-v4`). They follow one algorithm in one lane order, so that all of
+//! them give the same bits; `tests/differential` holds them to it. The best one that the CPU can run is picked once,
+//! at first use, and `LYGER_KERNELS` forces another.
+//!
+//! Everything a kernel may assume is checked here, before it starts: the lengths of the columns, their padding, the
+//! capacity of the output. The kernels themselves check nothing.
+//!
+//! The way through: [`table`] is what a kernel reads, `plan` prepares it, `variant` picks who runs it, `json/` and
+//! `heavy` are the Rust implementations, `zig` is the bridge to `zig/kernels/`.
+
+mod cpu;
+mod error;
+mod heavy;
+pub(crate) mod json;
+mod plan;
+pub mod table;
+mod variant;
+
+use std::mem::MaybeUninit;
+
+pub use cpu::cpu;
+pub use error::Error;
+pub use heavy::LANES;
+pub use table::{Cells, ColumnView, Progress, Values};
+pub use variant::{Variant, choose};
 
 /// Zero bytes behind every string buffer that a kernel reads: one AVX-512 register, so that a load at the last byte stays inside.
 pub const PADDING: usize = 64;
+
+/// The name of the variant in use, a value of `LYGER_KERNELS`: `"zig-v4"`, `"rust-v3"`, `"rust"`.
+///
+/// # Panics
+/// As [`heavy_computation`].
+#[must_use]
+pub fn active() -> &'static str {
+    variant::active().unwrap_or_else(|error| panic!("{error}")).name()
+}
+
+/// The sum of `sqrt(i) * sin(i)` over `i` in `0..iterations`.
+///
+/// The result carries at most 4 epsilons of the sum of the terms' absolute values as error, and is the same in every
+/// bit whichever variant runs. Indices are doubles, exact up to 2^53; more iterations than that (six weeks of work)
+/// give NaN at once.
+///
+/// ```
+/// assert_eq!(lyger::kernels::heavy_computation(2), 1f64.sin());
+/// ```
+///
+/// # Panics
+/// When `LYGER_KERNELS` asks for what this build or this CPU lacks; [`choose`] tells before.
+#[must_use]
+pub fn heavy_computation(iterations: u64) -> f64 {
+    variant::active().unwrap_or_else(|error| panic!("{error}")).heavy_computation(iterations)
+}
+
+/// Writes rows as a JSON array of objects into `out`, starting with row `first_row`.
+///
+/// Row 0 is preceded by `[`, every other by `,`, the last one followed by `]`; no rows give `[]`. Whole rows are
+/// written as long as the longest text that a row could become fits the rest of `out`, so the same call with the
+/// same capacity stops at the same row in every variant. Bytes of `out` behind [`Progress::bytes`] are scratch space.
+///
+/// ```
+/// use lyger::kernels::{ColumnView, Values, json_encode_table};
+/// let ids = ColumnView { key: b"\"id\":", values: Values::Int64(&[7, 8]), validity: Some(&[0b01]) };
+/// let mut out = [0; 256];
+/// let progress = json_encode_table(&[ids], 2, 0, &mut out)?;
+/// assert_eq!(&out[..progress.bytes], br#"[{"id":7},{"id":null}]"#);
+/// assert_eq!(progress.needed, 0);
+/// # Ok::<(), lyger::kernels::Error>(())
+/// ```
+///
+/// # Errors
+/// When a column is shorter than `rows`, its bitmap is too short, `first_row` is behind the last row, or
+/// `LYGER_KERNELS` asks for what this build or this CPU lacks.
+pub fn json_encode_table(
+    columns: &[ColumnView],
+    rows: usize,
+    first_row: usize,
+    out: &mut [u8],
+) -> Result<Progress, Error> {
+    variant::active()?.json_encode_table(columns, rows, first_row, out)
+}
+
+/// [`json_encode_table`] into memory that nobody has zeroed, such as a vector's spare capacity.
+///
+/// The first [`Progress::bytes`] bytes of `out` are initialized when it returns.
+///
+/// # Errors
+/// As [`json_encode_table`].
+pub fn json_encode_table_uninit(
+    columns: &[ColumnView],
+    rows: usize,
+    first_row: usize,
+    out: &mut [MaybeUninit<u8>],
+) -> Result<Progress, Error> {
+    variant::active()?.json_encode_table_uninit(columns, rows, first_row, out)
+}

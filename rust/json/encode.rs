@@ -1,0 +1,204 @@
+//! A table to JSON text: names escaped once, one growing buffer, the kernel for the rest.
+
+use std::collections::HashMap;
+
+use super::table::{Cell, Column, Data, Strings, Table};
+use crate::kernels::json::{append_base64, append_float, append_text};
+use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
+
+/// Encodes a table as an array of objects, one per row; no rows give `[]`.
+///
+/// Columns of one name are one member, at the first one's position and with the last one's value, as PDO's
+/// `FETCH_ASSOC` has it.
+///
+/// ```
+/// use lyger::json::{encode, table::{Column, Table}};
+/// let mut name = Column::text("name");
+/// name.push_bytes("8\" disk".as_bytes());
+/// name.push_null();
+/// assert_eq!(encode::to_vec(&Table::new(vec![name])), br#"[{"name":"8\" disk"},{"name":null}]"#);
+/// ```
+///
+/// # Panics
+/// When `LYGER_KERNELS` asks for what this build or this CPU lacks; [`kernels::choose`] tells before.
+#[must_use]
+pub fn to_vec(table: &Table) -> Vec<u8> {
+    let columns: Vec<Prepared> = members(table.columns()).into_iter().map(Prepared::new).collect();
+    let views: Vec<ColumnView> = columns.iter().map(Prepared::view).collect();
+    let mut out = Vec::with_capacity(capacity_guess(&views, table.rows()));
+    let mut row = 0;
+    loop {
+        let spare = out.spare_capacity_mut();
+        let progress = kernels::json_encode_table_uninit(&views, table.rows(), row, spare)
+            .unwrap_or_else(|error| panic!("{error}"));
+        // SAFETY: the kernel has written that many bytes into the spare capacity.
+        #[allow(unsafe_code)]
+        unsafe {
+            out.set_len(out.len() + progress.bytes);
+        }
+        row += progress.rows;
+        match progress.needed {
+            0 => return out,
+            // A row that may get larger than all that is left: only the sure size helps.
+            needed if progress.rows == 0 => out.reserve(needed),
+            // More escapes than guessed. The sure size is six times the text, so double instead.
+            needed => out.reserve(needed.min(out.capacity())),
+        }
+    }
+}
+
+/// The columns that become members: one per name, the last of each, where the first stood.
+fn members(columns: &[Column]) -> Vec<&Column> {
+    let mut position_of: HashMap<&str, usize> = HashMap::with_capacity(columns.len());
+    let mut members: Vec<&Column> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let position = *position_of.entry(column.name()).or_insert(members.len());
+        if position == members.len() {
+            members.push(column);
+        } else {
+            members[position] = column;
+        }
+    }
+    members
+}
+
+/// Room for the table with few escapes: numbers at their longest, text a ninth longer than it is, and what the kernel
+/// wants to see free before it begins the last row.
+fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
+    const NUMBER: usize = 24;
+    let mut guess = 256;
+    for view in views {
+        guess += (view.key.len() + 1) * rows;
+        guess += match view.values {
+            Values::Text(cells) | Values::Ascii(cells) | Values::Json(cells) | Values::Bytes(cells) => {
+                let bytes = cells.byte_len();
+                bytes + bytes / 8 + 4 * rows + 6 * (bytes / rows.max(1))
+            }
+            _ => NUMBER * rows,
+        };
+    }
+    guess + 3 * rows
+}
+
+/// A column with its key, and with mixed cells as JSON.
+struct Prepared<'a> {
+    column: &'a Column,
+    key: Vec<u8>,
+    mixed: Option<(Vec<u32>, Vec<u8>)>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(column: &'a Column) -> Self {
+        let mut key = Vec::new();
+        append_text(&mut key, column.name().as_bytes());
+        key.push(b':');
+        let mixed = if let Data::Mixed(cells) = column.data() { Some(encode_cells(cells)) } else { None };
+        Self { column, key, mixed }
+    }
+
+    fn view(&self) -> ColumnView<'_> {
+        let values = match self.column.data() {
+            Data::Int64(values) => Values::Int64(values),
+            Data::UInt64(values) => Values::UInt64(values),
+            Data::Float64(values) => Values::Float64(values),
+            Data::Float32(values) => Values::Float32(values),
+            Data::Bool(values) => Values::Bool(values),
+            Data::Text(strings) => Values::Text(cells(strings)),
+            Data::Ascii(strings) => Values::Ascii(cells(strings)),
+            Data::Json(strings) => Values::Json(cells(strings)),
+            Data::Bytes(strings) => Values::Bytes(cells(strings)),
+            Data::Mixed(_) => {
+                let (offsets, bytes) = self.mixed.as_ref().expect("encoded by new");
+                Values::Json(Cells::new(offsets, bytes).expect("encode_cells pads"))
+            }
+        };
+        ColumnView { key: &self.key, values, validity: self.column.nulls().validity() }
+    }
+}
+
+fn cells(strings: &Strings) -> Cells<'_> {
+    Cells::new(strings.offsets(), strings.padded_bytes()).expect("a table's string columns are padded")
+}
+
+fn encode_cells(cells: &[Cell]) -> (Vec<u32>, Vec<u8>) {
+    let mut offsets = Vec::with_capacity(cells.len() + 1);
+    let mut bytes = Vec::new();
+    offsets.push(0);
+    for cell in cells {
+        match cell {
+            Cell::Null => {} // its bit in the bitmap says so
+            Cell::Bool(value) => bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Cell::Int(value) => bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+            Cell::Float(value) => append_float(&mut bytes, *value),
+            Cell::Text(text) => append_text(&mut bytes, text.as_bytes()),
+            Cell::Bytes(raw) => append_base64(&mut bytes, raw),
+        }
+        offsets.push(u32::try_from(bytes.len()).expect("db.result_bytes_max keeps a column far below 4 GiB of JSON"));
+    }
+    bytes.resize(bytes.len() + PADDING, 0);
+    (offsets, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(columns: Vec<Column>) -> String {
+        String::from_utf8(to_vec(&Table::new(columns))).unwrap()
+    }
+
+    #[test]
+    fn no_rows_are_an_empty_array() {
+        assert_eq!(json(vec![]), "[]");
+        assert_eq!(json(vec![Column::int64("n")]), "[]");
+    }
+
+    #[test]
+    fn of_columns_with_one_name_the_first_keeps_its_place_and_the_last_its_value() {
+        let mut columns = vec![Column::int64("a"), Column::int64("b"), Column::int64("a")];
+        for (value, column) in (1..).zip(&mut columns) {
+            column.push_i64(value);
+        }
+        assert_eq!(json(columns), r#"[{"a":3,"b":2}]"#);
+    }
+
+    #[test]
+    fn names_are_escaped() {
+        let mut column = Column::bool("say \"hi\"\n\u{1}/ü");
+        column.push_bool(true);
+        assert_eq!(json(vec![column]), "[{\"say \\\"hi\\\"\\n\\u0001/ü\":true}]");
+    }
+
+    #[test]
+    fn cells_of_mixed_kinds_keep_their_kind() {
+        let mut column = Column::mixed("m");
+        for cell in [
+            Cell::Int(-5),
+            Cell::Null,
+            Cell::Float(1.0),
+            Cell::Float(f64::NAN),
+            Cell::Bool(false),
+            Cell::Text("\"\u{7f}".into()),
+            Cell::Bytes(vec![0xff]),
+        ] {
+            column.push_cell(cell);
+        }
+        assert_eq!(
+            json(vec![column]),
+            "[{\"m\":-5},{\"m\":null},{\"m\":1.0},{\"m\":null},{\"m\":false},{\"m\":\"\\\"\u{7f}\"},{\"m\":\"/w==\"}]"
+        );
+    }
+
+    #[test]
+    fn text_of_nothing_but_escapes_outgrows_the_first_guess_unharmed() {
+        let mut column = Column::text("t");
+        let cell = "\u{1}".repeat(3000);
+        for _ in 0..50 {
+            column.push_bytes(cell.as_bytes());
+        }
+        let text = json(vec![column]);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed.as_array().unwrap().len(), 50);
+        assert!(parsed.as_array().unwrap().iter().all(|row| row["t"] == cell.as_str()));
+    }
+}

@@ -1,0 +1,66 @@
+//! Why a kernel refuses.
+
+/// A column that isn't what it says, or a variant that can't run here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A column holds another number of values than the table has rows.
+    #[error("column {column} holds {values} values, the table has {rows} rows")]
+    ColumnLength {
+        /// Position of the column, from 0.
+        column: usize,
+        /// How many values it holds.
+        values: usize,
+        /// How many it should hold.
+        rows: usize,
+    },
+    /// A column's bitmap has fewer bits than the table has rows.
+    #[error("column {column}: a bitmap of {bytes} bytes is too short for {rows} rows")]
+    Validity {
+        /// Position of the column, from 0.
+        column: usize,
+        /// Length of the bitmap in bytes.
+        bytes: usize,
+        /// How many bits it should have.
+        rows: usize,
+    },
+    /// The offsets of a string column don't ascend, or point behind its bytes.
+    #[error("the offsets of a column must ascend from the first cell to the last")]
+    Offsets,
+    /// A string column isn't followed by [`super::PADDING`] bytes.
+    #[error("a string column needs {} bytes of padding behind its last cell", super::PADDING)]
+    Padding,
+    /// The first row to encode is behind the last one.
+    #[error("row {first_row} of a table of {rows} rows")]
+    FirstRow {
+        /// The row asked for, from 0.
+        first_row: usize,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// `LYGER_KERNELS` holds a word that names no variant.
+    #[error("LYGER_KERNELS: `{name}` is none of {known}")]
+    UnknownVariant {
+        /// The word.
+        name: String,
+        /// The words that would do.
+        known: &'static str,
+    },
+    /// The variant exists, but not in this build.
+    #[error("LYGER_KERNELS: `{name}` isn't part of this build (it has {available})")]
+    NotInBuild {
+        /// The variant.
+        name: String,
+        /// The variants of this build, separated by commas.
+        available: String,
+    },
+    /// The variant needs instructions that this CPU lacks.
+    #[error("LYGER_KERNELS: `{name}` needs a CPU of level {level}, this is {cpu}")]
+    CpuLacks {
+        /// The variant.
+        name: &'static str,
+        /// The level it needs.
+        level: &'static str,
+        /// The CPU.
+        cpu: String,
+    },
+}
