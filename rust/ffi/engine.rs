@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, bytes};
 use super::status::Status;
-use super::{cache, panic, settings, strings};
+use super::{cache, db, panic, results, settings, strings};
 use crate::runtime;
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -85,6 +85,8 @@ pub unsafe extern "C" fn lyger_free_engine(engine: *mut c_void) {
 
 fn release() -> Result<(), Failure> {
     runtime::not_forked()?;
+    results::release();
+    db::release();
     cache::release();
     runtime::shut_down()?;
     settings::let_go();

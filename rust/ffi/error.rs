@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::slice::Output;
 use super::status::Status;
-use crate::{cache, handles, runtime};
+use crate::{cache, db, handles, runtime};
 
 /// A failed call: its status and what a developer needs to find the cause.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +91,28 @@ impl From<handles::Error> for Failure {
             | handles::Error::OtherKind { id, .. }
             | handles::Error::Stale { id, .. } => Self::new(Status::InvalidHandle, message).with_value(id),
             handles::Error::Full { .. } => Self::new(Status::HandlesExhausted, message),
+        }
+    }
+}
+
+impl From<db::Error> for Failure {
+    fn from(error: db::Error) -> Self {
+        use db::Error;
+        let status = match error {
+            Error::InvalidDsn { .. } => Status::InvalidDsn,
+            Error::Connect { .. } => Status::ConnectionFailed,
+            Error::PoolExhausted { .. } => Status::PoolExhausted,
+            Error::Query { .. } => Status::QueryFailed,
+            Error::Timeout { .. } => Status::Timeout,
+            Error::ResultTooLarge { .. } => Status::ResultTooLarge,
+            Error::UnsupportedType { .. } => Status::UnsupportedType,
+            Error::InvalidParams { .. } => Status::InvalidParams,
+        };
+        let failure = Self::new(status, error.to_string()).with_sqlstate(error.sqlstate());
+        match error {
+            Error::UnsupportedType { column, .. } => failure.with_value(column),
+            Error::InvalidParams { position: Some(position), .. } => failure.with_value(position),
+            _ => failure,
         }
     }
 }

@@ -149,6 +149,40 @@ typedef int32_t lyger_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+/*
+ What a result holds.
+ */
+typedef struct lyger_result_info {
+    /*
+     How many rows the statement returned.
+     */
+    uint64_t rows;
+    /*
+     How many columns it returned, also where there are no rows.
+     */
+    uint64_t columns;
+    /*
+     How many rows it inserted, updated or deleted.
+     */
+    uint64_t affected;
+    /*
+     How many bytes the values take in the engine.
+     */
+    uint64_t bytes;
+    /*
+     The id that an INSERT generated; 0 where the database gave none.
+     */
+    int64_t last_insert_id;
+    /*
+     1 when `last_insert_id` was given, else 0.
+     */
+    uint32_t has_last_insert_id;
+    /*
+     Always 0.
+     */
+    uint32_t reserved;
+} lyger_result_info;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -243,6 +277,45 @@ lyger_status lyger_cache_purge(void);
 lyger_status lyger_cache_count(uint64_t *out);
 
 /*
+ Runs one statement and returns the id of its result, which the caller gives back to `lyger_free_result`.
+
+ Both are C strings in UTF-8: `dsn` of at most 4,096 bytes, `query` of at most 16 MiB. Blocks until the result is there
+ or `db.statement_timeout_ms` have passed.
+
+ 0 on an error, and `lyger_last_error` says what it is: those of `lyger_db_execute`, and `NULL_POINTER` for a null.
+ Any thread.
+
+ Promised by the caller:
+ Each pointer must be null or readable up to its NUL.
+ */
+uint64_t lyger_db_query(const char *dsn, const char *query);
+
+/*
+ Runs one statement with bound parameters and sets `*result` to the id of its result, which the caller gives back to
+ `lyger_result_free`. Without a result `*result` is 0.
+
+ `dsn` (at most 4,096 bytes) is `postgres://…`, `postgresql://…`, `mysql://…`, `mariadb://…`, `sqlite:…` or a path. `sql` (at
+ most 16 MiB) is one statement with `?` for each parameter. `params` (at most 64 MiB) is a little-endian u32 count, then for
+ each parameter a tag byte and its value: 0 null, 1 false, 2 true, 3 integer (i64), 4 float (f64), 5 text (u32 length,
+ UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
+ passed; a signal doesn't interrupt it.
+
+ Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
+ `QUERY_FAILED` (with the database's SQLSTATE), `UNSUPPORTED_TYPE`, `RESULT_TOO_LARGE`, `TIMEOUT`, `HANDLES_EXHAUSTED`,
+ `INVALID_CONFIG` (in the environment), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `result` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_db_execute(const char *dsn,
+                              size_t dsn_len,
+                              const char *sql,
+                              size_t sql_len,
+                              const uint8_t *params,
+                              size_t params_len,
+                              uint64_t *result);
+
+/*
  The version of this boundary, 1. A caller compares it with the one it was written for before it calls anything
  else. Any thread, any process; never fails.
  */
@@ -314,6 +387,63 @@ void lyger_free_engine(void *engine);
  `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
  */
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
+
+/*
+ Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
+
+ The result stays. NULL on an error: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+char *lyger_jsonify_result(uint64_t ptr);
+
+/*
+ Gives a result back; its id is stale afterwards. An id that isn't a result's does nothing, and `lyger_last_error` says
+ `INVALID_HANDLE` or `WRONG_PROCESS`. Any thread.
+ */
+void lyger_free_result(uint64_t ptr);
+
+/*
+ Sets `*out` to what a result holds.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only. Any thread.
+
+ Promised by the caller:
+ `out` must be null or writable for one `lyger_result_info`.
+ */
+lyger_status lyger_result_describe(uint64_t result, struct lyger_result_info *out);
+
+/*
+ Writes a result as a JSON array of objects to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+
+ It is encoded at the first call and kept until the result is freed, so asking for the length first costs nothing.
+
+ Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_result_json(uint64_t result, char *buf, size_t cap, size_t *needed);
+
+/*
+ Writes a result in the format of PHP's `serialize()`, a list of associative arrays, to `buf` when `cap` bytes hold it,
+ and sets `*needed` to its length.
+
+ Types are kept and bytes are raw; an unsigned integer above PHP's `PHP_INT_MAX` is a string of its digits. It is encoded
+ at the first call and kept until the result is freed.
+
+ Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_result_rows(uint64_t result,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
+
+/*
+ Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_result_free(uint64_t result);
 
 /*
  Gives back a string that `lyger_hello_world`, `lyger_system_info`, `lyger_jsonify_result` or

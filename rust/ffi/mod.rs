@@ -21,9 +21,11 @@
 //! holds them to it, and rewrites them with `LYGER_BLESS=1`.
 
 pub mod cache;
+pub mod db;
 pub mod engine;
 pub mod error;
 mod panic;
+pub mod results;
 mod settings;
 mod slice;
 mod status;

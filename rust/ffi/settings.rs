@@ -40,7 +40,8 @@ const KEYS: [Rule; 5] = [
     // 10,000 is beyond what PostgreSQL and MySQL can be told to accept in earnest.
     Rule { name: "db.connections_max", default: 16, min: 1, max: 10_000 },
     Rule { name: "db.acquire_timeout_ms", default: 3_000, min: 1, max: TIMEOUT_MS_MAX },
-    Rule { name: "db.statement_timeout_ms", default: 30_000, min: 1, max: TIMEOUT_MS_MAX },
+    // 0 lifts the limit.
+    Rule { name: "db.statement_timeout_ms", default: 30_000, min: 0, max: TIMEOUT_MS_MAX },
     // A column's offsets are 32 bits wide.
     Rule { name: "db.result_bytes_max", default: 64 << 20, min: 1, max: u32::MAX as u64 },
     // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.

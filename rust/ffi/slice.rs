@@ -20,6 +20,8 @@ use super::status::Status;
 pub(super) const DSN_BYTES_MAX: usize = 4096;
 /// One statement: `MariaDB` takes 16 MiB by default too.
 pub(super) const SQL_BYTES_MAX: usize = 16 << 20;
+/// The packed parameters of one statement: an upload bound as bytes, at most.
+pub(super) const PARAMS_BYTES_MAX: usize = 64 << 20;
 /// Keys of the cache: a key is a name, not a document.
 pub(super) const KEY_BYTES_MAX: usize = 64 << 10;
 /// Configuration in JSON.

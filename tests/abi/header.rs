@@ -49,7 +49,9 @@ fn shared() -> Config {
         enumeration: EnumConfig { rename_variants: RenameRule::QualifiedScreamingSnakeCase, ..EnumConfig::default() },
         ..Config::default()
     };
-    for (rust, c) in [("ABI_VERSION", "LYGER_ABI_VERSION"), ("Status", "lyger_status")] {
+    for (rust, c) in
+        [("ABI_VERSION", "LYGER_ABI_VERSION"), ("ResultInfo", "lyger_result_info"), ("Status", "lyger_status")]
+    {
         config.export.rename.insert(rust.into(), c.into());
     }
     config

@@ -32,6 +32,16 @@ enum lyger_status
 };
 typedef int32_t lyger_status;
 
+typedef struct lyger_result_info {
+    uint64_t rows;
+    uint64_t columns;
+    uint64_t affected;
+    uint64_t bytes;
+    int64_t last_insert_id;
+    uint32_t has_last_insert_id;
+    uint32_t reserved;
+} lyger_result_info;
+
 void lyger_cache_set(const char *key, const char *value);
 
 char *lyger_cache_get(const char *key);
@@ -52,6 +62,16 @@ lyger_status lyger_cache_purge(void);
 
 lyger_status lyger_cache_count(uint64_t *out);
 
+uint64_t lyger_db_query(const char *dsn, const char *query);
+
+lyger_status lyger_db_execute(const char *dsn,
+                              size_t dsn_len,
+                              const char *sql,
+                              size_t sql_len,
+                              const uint8_t *params,
+                              size_t params_len,
+                              uint64_t *result);
+
 uint32_t lyger_abi_version(void);
 
 char *lyger_hello_world(void);
@@ -65,5 +85,17 @@ lyger_status lyger_engine_release(void);
 void lyger_free_engine(void *engine);
 
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
+
+char *lyger_jsonify_result(uint64_t ptr);
+
+void lyger_free_result(uint64_t ptr);
+
+lyger_status lyger_result_describe(uint64_t result, struct lyger_result_info *out);
+
+lyger_status lyger_result_json(uint64_t result, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_result_rows(uint64_t result, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_result_free(uint64_t result);
 
 void lyger_free_string(char *ptr);

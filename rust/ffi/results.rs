@@ -1,0 +1,140 @@
+//! Results by id: what they are, their two encodings, and how they are given back.
+//!
+//! A result belongs to its id until that is freed. Reading is safe from several threads at once; a call that reads while
+//! another thread frees sees the whole result or `INVALID_HANDLE`.
+
+use std::ffi::c_char;
+
+use super::error::Failure;
+use super::slice::{Out, Output};
+use super::status::Status;
+use super::{panic, strings};
+use crate::db::Rows;
+use crate::db::store::Store;
+use crate::runtime;
+
+static RESULTS: Store = Store::new();
+
+/// Keeps a result for the caller and gives its id.
+pub(super) fn keep(rows: Rows) -> Result<u64, Failure> {
+    Ok(RESULTS.insert(rows)?)
+}
+
+/// Drops every result; their ids stay stale.
+pub(super) fn release() {
+    RESULTS.clear();
+}
+
+/// What a result holds.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ResultInfo {
+    /// How many rows the statement returned.
+    pub rows: u64,
+    /// How many columns it returned, also where there are no rows.
+    pub columns: u64,
+    /// How many rows it inserted, updated or deleted.
+    pub affected: u64,
+    /// How many bytes the values take in the engine.
+    pub bytes: u64,
+    /// The id that an INSERT generated; 0 where the database gave none.
+    pub last_insert_id: i64,
+    /// 1 when `last_insert_id` was given, else 0.
+    pub has_last_insert_id: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
+///
+/// The result stays. NULL on an error: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_jsonify_result(ptr: u64) -> *mut c_char {
+    panic::value(std::ptr::null_mut(), || {
+        runtime::not_forked()?;
+        strings::issue(RESULTS.get(ptr)?.json())
+    })
+}
+
+/// Gives a result back; its id is stale afterwards. An id that isn't a result's does nothing, and `lyger_last_error` says
+/// `INVALID_HANDLE` or `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_free_result(ptr: u64) {
+    panic::value((), || free(ptr));
+}
+
+/// Sets `*out` to what a result holds.
+///
+/// Errors: `INVALID_HANDLE`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only. Any thread.
+///
+/// # Safety
+/// `out` must be null or writable for one `lyger_result_info`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_describe(result: u64, out: *mut ResultInfo) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut out = unsafe { Out::new("out", out) }?;
+        runtime::not_forked()?;
+        let stored = RESULTS.get(result)?;
+        let Rows { table, affected, last_insert_id } = stored.rows();
+        out.set(ResultInfo {
+            rows: table.rows() as u64,
+            columns: table.columns().len() as u64,
+            affected: *affected,
+            bytes: table.byte_len() as u64,
+            last_insert_id: last_insert_id.unwrap_or_default(),
+            has_last_insert_id: last_insert_id.is_some().into(),
+            reserved: 0,
+        });
+        Ok(())
+    })
+}
+
+/// Writes a result as a JSON array of objects to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+///
+/// It is encoded at the first call and kept until the result is freed, so asking for the length first costs nothing.
+///
+/// Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_json(result: u64, buf: *mut c_char, cap: usize, needed: *mut usize) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        runtime::not_forked()?;
+        output.fill(RESULTS.get(result)?.json())
+    })
+}
+
+/// Writes a result in the format of PHP's `serialize()`, a list of associative arrays, to `buf` when `cap` bytes hold it,
+/// and sets `*needed` to its length.
+///
+/// Types are kept and bytes are raw; an unsigned integer above PHP's `PHP_INT_MAX` is a string of its digits. It is encoded
+/// at the first call and kept until the result is freed.
+///
+/// Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_rows(result: u64, buf: *mut c_char, cap: usize, needed: *mut usize) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        runtime::not_forked()?;
+        output.fill(RESULTS.get(result)?.serialized())
+    })
+}
+
+/// Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_result_free(result: u64) -> Status {
+    panic::status(|| free(result))
+}
+
+fn free(result: u64) -> Result<(), Failure> {
+    runtime::not_forked()?;
+    Ok(RESULTS.free(result)?)
+}
