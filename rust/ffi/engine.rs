@@ -2,11 +2,13 @@
 
 use std::ffi::{c_char, c_void};
 
+use serde_json::json;
+
 use super::error::Failure;
-use super::slice::{CONFIG_BYTES_MAX, bytes};
+use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
 use super::{cache, db, panic, results, settings, strings};
-use crate::runtime;
+use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
 pub const ABI_VERSION: u32 = 1;
@@ -25,13 +27,86 @@ pub extern "C" fn lyger_hello_world() -> *mut c_char {
     panic::value(std::ptr::null_mut(), || strings::issue("Hello from Rust! 🦀"))
 }
 
+/// The sum of `sqrt(i) * sin(i)` over `i` in `0..iterations`, computed by the kernels on the calling thread: about half a
+/// second for 10^9 iterations with AVX-512, half a minute without any vector unit.
+///
+/// NaN on an error: `INVALID_CONFIG` (`LYGER_KERNELS`). NaN also, without an error, above 2^53 iterations, which would take
+/// weeks. Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_heavy_computation(iterations: u64) -> f64 {
+    panic::value(f64::NAN, || {
+        kernels::ready()?;
+        Ok(kernels::heavy_computation(iterations))
+    })
+}
+
+/// What the engine is and does, as a JSON object in a string that the caller gives back to `lyger_free_string`.
+///
+/// `framework` ("Lyger v0.1"), `status` ("running"), `tokio_runtime` ("active" once a query or a server needed it, else
+/// "idle"), `async_enabled` (true), `total_memory` (bytes of physical memory of the machine, 0 where it doesn't say),
+/// `version`, `abi`, `kernels` (the variant in use), `cpu`, `shape` ("plain", or "solo" while the server runs), `pid`.
+///
+/// NULL on an error: `INVALID_CONFIG` (`LYGER_KERNELS`). Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_system_info() -> *mut c_char {
+    panic::value(std::ptr::null_mut(), || strings::issue(info()?))
+}
+
+/// Writes what `lyger_system_info` returns to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+///
+/// Errors: `INVALID_CONFIG` (`LYGER_KERNELS`), `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`. Any thread, any process.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_engine_info(buf: *mut c_char, cap: usize, needed: *mut usize) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        output.fill(info()?.as_bytes())
+    })
+}
+
+fn info() -> Result<String, Failure> {
+    let kernels = kernels::ready()?;
+    let info = json!({
+        "framework": "Lyger v0.1",
+        "status": "running",
+        "tokio_runtime": if runtime::is_active() { "active" } else { "idle" },
+        "async_enabled": true,
+        "total_memory": total_memory_bytes(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "abi": ABI_VERSION,
+        "kernels": kernels,
+        "cpu": kernels::cpu(),
+        "shape": "plain",
+        "pid": std::process::id(),
+    });
+    Ok(info.to_string())
+}
+
+#[cfg(unix)]
+fn total_memory_bytes() -> u64 {
+    // SAFETY: sysconf only reads its argument.
+    let (pages, page_bytes) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    u64::try_from(pages).unwrap_or(0) * u64::try_from(page_bytes).unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn total_memory_bytes() -> u64 {
+    0
+}
+
 /// Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*` and `LYGER_CACHE_BYTES_MAX`.
 /// A caller does so once, after `lyger_abi_version`, so that a mistake surfaces at the start and not in the first query.
 ///
 /// Errors: `INVALID_CONFIG`, whose message names the variable and its value. Any thread, any process.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_engine_check() -> Status {
-    panic::status(settings::check_environment)
+    panic::status(|| {
+        kernels::ready()?;
+        settings::check_environment()
+    })
 }
 
 /// Sets the limits of the plain shape from JSON: `{"db":{"connections_max":16,"acquire_timeout_ms":3000,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::slice::Output;
 use super::status::Status;
-use crate::{cache, db, handles, runtime};
+use crate::{cache, db, handles, kernels, runtime};
 
 /// A failed call: its status and what a developer needs to find the cause.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +114,13 @@ impl From<db::Error> for Failure {
             Error::InvalidParams { position: Some(position), .. } => failure.with_value(position),
             _ => failure,
         }
+    }
+}
+
+// Kernels are only asked whether LYGER_KERNELS can be; their other errors would be bugs of the rooms below.
+impl From<kernels::Error> for Failure {
+    fn from(error: kernels::Error) -> Self {
+        Self::new(Status::InvalidConfig, error.to_string()).with_value("LYGER_KERNELS")
     }
 }
 

@@ -328,6 +328,38 @@ uint32_t lyger_abi_version(void);
 char *lyger_hello_world(void);
 
 /*
+ The sum of `sqrt(i) * sin(i)` over `i` in `0..iterations`, computed by the kernels on the calling thread: about half a
+ second for 10^9 iterations with AVX-512, half a minute without any vector unit.
+
+ NaN on an error: `INVALID_CONFIG` (`LYGER_KERNELS`). NaN also, without an error, above 2^53 iterations, which would take
+ weeks. Any thread, any process.
+ */
+double lyger_heavy_computation(uint64_t iterations);
+
+/*
+ What the engine is and does, as a JSON object in a string that the caller gives back to `lyger_free_string`.
+
+ `framework` ("Lyger v0.1"), `status` ("running"), `tokio_runtime` ("active" once a query or a server needed it, else
+ "idle"), `async_enabled` (true), `total_memory` (bytes of physical memory of the machine, 0 where it doesn't say),
+ `version`, `abi`, `kernels` (the variant in use), `cpu`, `shape` ("plain", or "solo" while the server runs), `pid`.
+
+ NULL on an error: `INVALID_CONFIG` (`LYGER_KERNELS`). Any thread, any process.
+ */
+char *lyger_system_info(void);
+
+/*
+ Writes what `lyger_system_info` returns to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+
+ Errors: `INVALID_CONFIG` (`LYGER_KERNELS`), `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`. Any thread, any process.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_engine_info(char *buf,
+                               size_t cap,
+                               size_t *needed);
+
+/*
  Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*` and `LYGER_CACHE_BYTES_MAX`.
  A caller does so once, after `lyger_abi_version`, so that a mistake surfaces at the start and not in the first query.
 
@@ -391,7 +423,7 @@ lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 /*
  Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
 
- The result stays. NULL on an error: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ The result stays. NULL on an error: `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
  */
 char *lyger_jsonify_result(uint64_t ptr);
 
@@ -416,7 +448,8 @@ lyger_status lyger_result_describe(uint64_t result, struct lyger_result_info *ou
 
  It is encoded at the first call and kept until the result is freed, so asking for the length first costs nothing.
 
- Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+ Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `INVALID_CONFIG` (`LYGER_KERNELS`),
+ `WRONG_PROCESS`. Any thread.
 
  Promised by the caller:
  `buf` must be writable for `cap` bytes and `needed` for one `size_t`.

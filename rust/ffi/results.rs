@@ -11,7 +11,7 @@ use super::status::Status;
 use super::{panic, strings};
 use crate::db::Rows;
 use crate::db::store::Store;
-use crate::runtime;
+use crate::{kernels, runtime};
 
 static RESULTS: Store = Store::new();
 
@@ -47,12 +47,14 @@ pub struct ResultInfo {
 
 /// Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
 ///
-/// The result stays. NULL on an error: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+/// The result stays. NULL on an error: `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_jsonify_result(ptr: u64) -> *mut c_char {
     panic::value(std::ptr::null_mut(), || {
         runtime::not_forked()?;
-        strings::issue(RESULTS.get(ptr)?.json())
+        let stored = RESULTS.get(ptr)?;
+        kernels::ready()?;
+        strings::issue(stored.json())
     })
 }
 
@@ -94,7 +96,8 @@ pub unsafe extern "C" fn lyger_result_describe(result: u64, out: *mut ResultInfo
 ///
 /// It is encoded at the first call and kept until the result is freed, so asking for the length first costs nothing.
 ///
-/// Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+/// Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `INVALID_CONFIG` (`LYGER_KERNELS`),
+/// `WRONG_PROCESS`. Any thread.
 ///
 /// # Safety
 /// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
@@ -104,7 +107,9 @@ pub unsafe extern "C" fn lyger_result_json(result: u64, buf: *mut c_char, cap: u
         // SAFETY: the caller's promise, passed on.
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         runtime::not_forked()?;
-        output.fill(RESULTS.get(result)?.json())
+        let stored = RESULTS.get(result)?;
+        kernels::ready()?;
+        output.fill(stored.json())
     })
 }
 

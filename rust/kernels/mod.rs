@@ -39,6 +39,14 @@ pub fn active() -> &'static str {
     variant::active().unwrap_or_else(|error| panic!("{error}")).name()
 }
 
+/// As [`active`], for callers that report what is wrong with `LYGER_KERNELS` instead of panicking.
+///
+/// # Errors
+/// When `LYGER_KERNELS` asks for what this build or this CPU lacks.
+pub fn ready() -> Result<&'static str, Error> {
+    variant::active().map(Variant::name)
+}
+
 /// The sum of `sqrt(i) * sin(i)` over `i` in `0..iterations`.
 ///
 /// The result carries at most 4 epsilons of the sum of the terms' absolute values as error, and is the same in every

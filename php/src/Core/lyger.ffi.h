@@ -76,6 +76,12 @@ uint32_t lyger_abi_version(void);
 
 char *lyger_hello_world(void);
 
+double lyger_heavy_computation(uint64_t iterations);
+
+char *lyger_system_info(void);
+
+lyger_status lyger_engine_info(char *buf, size_t cap, size_t *needed);
+
 lyger_status lyger_engine_check(void);
 
 lyger_status lyger_engine_configure(const char *json, size_t len);
