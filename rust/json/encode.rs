@@ -28,14 +28,8 @@ pub fn to_vec(table: &Table) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity_guess(&views, table.rows()));
     let mut row = 0;
     loop {
-        let spare = out.spare_capacity_mut();
-        let progress = kernels::json_encode_table_uninit(&views, table.rows(), row, spare)
-            .unwrap_or_else(|error| panic!("{error}"));
-        // SAFETY: the kernel has written that many bytes into the spare capacity.
-        #[allow(unsafe_code)]
-        unsafe {
-            out.set_len(out.len() + progress.bytes);
-        }
+        let progress =
+            kernels::json_append_table(&views, table.rows(), row, &mut out).unwrap_or_else(|error| panic!("{error}"));
         row += progress.rows;
         match progress.needed {
             0 => return out,

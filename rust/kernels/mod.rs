@@ -19,8 +19,6 @@ mod plan;
 pub mod table;
 mod variant;
 
-use std::mem::MaybeUninit;
-
 pub use cpu::cpu;
 pub use error::Error;
 pub use heavy::LANES;
@@ -92,17 +90,18 @@ pub fn json_encode_table(
     variant::active()?.json_encode_table(columns, rows, first_row, out)
 }
 
-/// [`json_encode_table`] into memory that nobody has zeroed, such as a vector's spare capacity.
-///
-/// The first [`Progress::bytes`] bytes of `out` are initialized when it returns.
+/// [`json_encode_table`] into the spare capacity of a vector, which nobody has zeroed: appends what it writes.
 ///
 /// # Errors
 /// As [`json_encode_table`].
-pub fn json_encode_table_uninit(
+pub fn json_append_table(
     columns: &[ColumnView],
     rows: usize,
     first_row: usize,
-    out: &mut [MaybeUninit<u8>],
+    out: &mut Vec<u8>,
 ) -> Result<Progress, Error> {
-    variant::active()?.json_encode_table_uninit(columns, rows, first_row, out)
+    let progress = variant::active()?.json_encode_table_uninit(columns, rows, first_row, out.spare_capacity_mut())?;
+    // SAFETY: the kernel has initialized that many bytes of the spare capacity.
+    unsafe { out.set_len(out.len() + progress.bytes) };
+    Ok(progress)
 }

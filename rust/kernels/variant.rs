@@ -140,7 +140,7 @@ impl Variant {
         self.json_encode_table_uninit(columns, rows, first_row, out)
     }
 
-    /// [`super::json_encode_table_uninit`] by this variant.
+    /// [`Variant::json_encode_table`] into memory that nobody has zeroed: the first [`Progress::bytes`] bytes are written.
     ///
     /// # Errors
     /// As [`super::json_encode_table`].

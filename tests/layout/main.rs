@@ -50,6 +50,11 @@ fn rooms_use_only_the_rooms_below_them() {
 }
 
 #[test]
+fn the_table_of_rooms_in_architecture_md_is_the_one_that_is_enforced() {
+    assert_none(rules::documented_rooms(&read("ARCHITECTURE.md")));
+}
+
+#[test]
 fn unsafe_stands_only_in_the_rooms_that_are_named() {
     assert_none(rust_files().flat_map(|(path, text)| rules::forbidden_unsafe(&path, &text)).collect());
 }

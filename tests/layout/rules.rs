@@ -68,6 +68,34 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
     ROOMS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed)
 }
 
+/// What is different between ARCHITECTURE.md's table of rooms and the one above: a page that says something else than
+/// what is enforced is worse than none.
+pub(crate) fn documented_rooms(page: &str) -> Vec<String> {
+    let section = page.split("\n## ").find(|section| section.starts_with("The rooms")).unwrap_or_default();
+    let rows: Vec<(&str, Vec<&str>)> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix('|'))
+        .filter_map(|line| {
+            let mut cells = line.split('|').map(str::trim);
+            let room = cells.next()?.trim_end_matches(['`', '/']);
+            let mut may_use: Vec<&str> = cells.nth(1)?.split(", ").filter(|name| !name.is_empty()).collect();
+            may_use.sort_unstable();
+            Some((room, may_use))
+        })
+        .collect();
+    let undocumented = ROOMS.iter().filter_map(|(room, may_use)| {
+        let mut may_use = may_use.to_vec();
+        may_use.sort_unstable();
+        (!rows.contains(&(*room, may_use.clone())))
+            .then(|| format!("ARCHITECTURE.md: `{room}` may use {may_use:?}, the page says something else"))
+    });
+    let unknown = rows
+        .iter()
+        .filter(|(room, _)| allowed(room).is_none())
+        .map(|(room, _)| format!("ARCHITECTURE.md: the room `{room}` doesn't exist"));
+    undocumented.chain(unknown).collect()
+}
+
 pub(crate) fn forbidden_uses(path: &str, text: &str) -> Vec<String> {
     let module = module(path);
     // lib.rs is the tour: it names every room.
@@ -188,6 +216,14 @@ mod made_up_violations_are_seen {
         assert!(forbidden_uses("rust/ffi/db.rs", "use crate::{db, front, runtime}; use super::status;").is_empty());
         assert!(forbidden_uses("rust/db/mod.rs", "use crate::db::Dsn; // crate::front::Config").is_empty());
         assert!(forbidden_uses("rust/lib.rs", "use crate::front;").is_empty());
+    }
+
+    #[test]
+    fn a_page_that_says_something_else() {
+        let page = "# A\n\n## The rooms\n\n| room | holds | may use |\n|---|---|---|\n| `lane/` | slots | db |\n| `attic/` | | |\n";
+        let seen = documented_rooms(page);
+        assert!(seen.iter().any(|line| line.contains("`lane` may use []")));
+        assert!(seen.iter().any(|line| line.contains("`attic` doesn't exist")));
     }
 
     #[test]
