@@ -28,16 +28,19 @@ pub mod db;
 pub mod front;
 pub mod handles;
 pub mod json;
-pub mod lane;
 
 // The C boundary: raw pointers from PHP.
 #[allow(unsafe_code)]
 pub mod ffi;
 
+// A slot's payload changes owner by its state; the worker sleeps on a futex.
+#[allow(unsafe_code)]
+pub mod lane;
+
 // SIMD, and calls into the Zig kernels.
 #[allow(unsafe_code)]
 pub mod kernels;
 
-// pthread_atfork and pthread_sigmask.
+// pthread_atfork, signals, and tasks that stay on their thread.
 #[allow(unsafe_code)]
 pub mod runtime;

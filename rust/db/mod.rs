@@ -50,6 +50,14 @@ pub struct Rows {
     pub last_insert_id: Option<i64>,
 }
 
+impl Rows {
+    /// The rows as a JSON array of objects.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        crate::json::encode::to_vec(&self.table)
+    }
+}
+
 /// All connections of the process, by DSN.
 ///
 /// The connections of PostgreSQL and MySQL belong to the runtime that was driving when they were made, so one

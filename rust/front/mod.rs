@@ -1,1 +1,37 @@
 //! The HTTP front: sockets, limits, and the queue of requests for PHP.
+//!
+//! A [`Server`] is the solo shape: the front runs on one Tokio thread, and the thread that started it is the one
+//! worker, which pulls requests with [`Worker::next`] and answers them. Native code never calls the worker.
+//!
+//! | part | knows |
+//! |---|---|
+//! | `config` | every limit and its reason |
+//! | `server` | starting, draining, ending |
+//! | `http/` | sockets, hyper, axum: the front proper |
+//! | `dispatch` | the queue, deadlines, the lane; no HTTP library. A front hands it requests and takes outcomes |
+//! | `exchange` | requests and answers as they travel |
+//! | `worker` | the other end of the lane |
+//! | `proxies` | which client stands behind a proxy |
+//! | `joint` | what the threads share |
+
+mod config;
+mod dispatch;
+mod exchange;
+mod http;
+mod joint;
+mod proxies;
+mod server;
+mod worker;
+
+pub use config::{Config, ConfigError};
+pub use exchange::{Answer, AnswerError, Head, Query, Request, Response, Scheme, check_headers};
+pub use joint::Identity;
+pub use proxies::{Network, NotANetwork};
+pub use server::{Error, Server};
+pub use worker::{Next, Part, ReadError, Summary, Worker};
+
+/// One line on stderr. Unlike `eprintln!` it doesn't panic when stderr is closed.
+fn log(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "lyger: {line}");
+}

@@ -14,6 +14,10 @@
 //!   Tokio task is refused instead of deadlocking.
 //! - Threads that the runtime starts (name resolution) block all signals, so that PHP's handlers run on PHP's thread.
 
+pub mod local;
+#[cfg(unix)]
+pub mod signals;
+
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

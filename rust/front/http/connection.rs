@@ -1,0 +1,327 @@
+//! One client's connection: in which phase it is, which deadline holds, and how it ends.
+//!
+//! ```text
+//!   Idle ──first byte──▶ Head ──head complete──▶ Body ──body complete──▶ Waiting ──answer──▶ Answering
+//!    ▲                  idle: closed             body idle: 408         the dispatch's                │
+//!    │                  head: 408                                       deadlines: 503, 504           │
+//!    └───────────────────────────── all bytes of the answer are with the kernel ──────────────────────┘
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::super::dispatch::{Outcome, Sink};
+use super::io::Io;
+use super::service::Service;
+use super::{Front, refusal};
+
+/// After an error answer we read and drop what the client still sends, so that the kernel doesn't reset the
+/// connection and the answer with it (RFC 9112, 9.6). This long and this much.
+const LINGER_MS: u64 = 1_000;
+const LINGER_BYTES_MAX: usize = 1 << 20;
+
+const NEVER: u64 = u64::MAX;
+
+/// Where a connection is in the exchange of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between requests.
+    Idle,
+    /// Some bytes of a head are here.
+    Head,
+    /// The body is being read.
+    Body,
+    /// The dispatch has the request.
+    Waiting,
+    /// The answer is being written.
+    Answering,
+    /// The answer's last byte is with hyper; when hyper flushes it is with the kernel.
+    Flushing,
+}
+
+/// Why a connection ends before hyper is done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// A head took too long: 408.
+    SlowHead,
+    /// Silent for too long, not reading, or the server ends.
+    Closed,
+}
+
+/// A connection's state, shared by its task, hyper's view of its socket, and the sweep.
+pub(super) struct Connection {
+    pub(super) front: Rc<Front>,
+    pub(super) peer: SocketAddr,
+    pub(super) stream: RefCell<TcpStream>,
+    phase: Cell<Phase>,
+    read_deadline_ms: Cell<u64>,
+    write_deadline_ms: Cell<u64>,
+    /// The bytes of the request line so far, while its end hasn't been seen.
+    open_line_bytes: Cell<Option<u32>>,
+    withheld: RefCell<Vec<u8>>,
+    withheld_status: Cell<u16>,
+    end: Cell<Option<End>>,
+    body_is_late: Cell<bool>,
+    /// Unread bytes are to be expected when the connection closes.
+    lingers: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    outcome: Cell<Option<Outcome>>,
+}
+
+impl Connection {
+    pub(super) fn new(front: Rc<Front>, stream: TcpStream, peer: SocketAddr) -> Rc<Self> {
+        let read_deadline_ms = front.joint.now_ms() + front.config.idle_timeout_ms;
+        Rc::new(Self {
+            front,
+            peer,
+            stream: RefCell::new(stream),
+            phase: Cell::new(Phase::Idle),
+            read_deadline_ms: Cell::new(read_deadline_ms),
+            write_deadline_ms: Cell::new(NEVER),
+            open_line_bytes: Cell::new(None),
+            withheld: RefCell::default(),
+            withheld_status: Cell::new(0),
+            end: Cell::new(None),
+            body_is_late: Cell::new(false),
+            lingers: Cell::new(false),
+            waker: RefCell::new(None),
+            outcome: Cell::new(None),
+        })
+    }
+
+    fn deadline_in(&self, timeout_ms: u64) {
+        self.read_deadline_ms.set(self.front.joint.now_ms() + timeout_ms);
+    }
+
+    /// Bytes came in.
+    pub(super) fn has_read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.phase.get() {
+            Phase::Idle => {
+                self.phase.set(Phase::Head);
+                self.deadline_in(self.front.config.head_timeout_ms);
+                self.open_line_bytes.set(Some(0));
+                self.follow_line(bytes);
+            }
+            Phase::Head => self.follow_line(bytes),
+            Phase::Body => self.deadline_in(self.front.config.body_idle_timeout_ms),
+            Phase::Waiting | Phase::Answering | Phase::Flushing => {}
+        }
+    }
+
+    fn follow_line(&self, bytes: &[u8]) {
+        if let Some(before) = self.open_line_bytes.get() {
+            let ends = bytes.contains(&b'\n');
+            self.open_line_bytes.set((!ends).then(|| before.saturating_add(bytes.len() as u32)));
+        }
+    }
+
+    /// Whether a write could be made. The time of a client that takes nothing begins to count when it could not.
+    pub(super) fn has_written(&self, progress: bool) {
+        if progress {
+            self.write_deadline_ms.set(NEVER);
+        } else if self.write_deadline_ms.get() == NEVER {
+            self.write_deadline_ms.set(self.front.joint.now_ms() + self.front.config.write_timeout_ms);
+        }
+    }
+
+    /// Everything that hyper had to write is with the kernel.
+    pub(super) fn has_flushed(&self) {
+        if self.phase.get() == Phase::Flushing {
+            self.phase.set(Phase::Idle);
+            self.deadline_in(self.front.config.idle_timeout_ms);
+        }
+    }
+
+    /// The service goes on to this phase.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        match phase {
+            Phase::Body => self.deadline_in(self.front.config.body_idle_timeout_ms),
+            _ => self.read_deadline_ms.set(NEVER),
+        }
+    }
+
+    /// The answer's body has been handed to hyper to its end.
+    pub(super) fn answer_is_complete(&self) {
+        if self.phase.get() == Phase::Answering {
+            self.phase.set(Phase::Flushing);
+        }
+    }
+
+    /// The connection closes after this answer although the client may still be sending.
+    pub(super) fn expect_unread_bytes(&self) {
+        self.lingers.set(true);
+    }
+
+    /// Whether a request is between its head's end and its answer's last byte.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.phase.get(), Phase::Idle | Phase::Head)
+    }
+
+    /// Whether the body has paused for too long.
+    pub(super) fn body_is_late(&self) -> bool {
+        self.body_is_late.get()
+    }
+
+    /// The outcome of the submitted request, once.
+    pub(super) fn take_outcome(&self) -> Option<Outcome> {
+        self.outcome.take()
+    }
+
+    /// Ends the connection from outside of its task.
+    pub(super) fn end(&self, end: End) {
+        self.end.set(Some(end));
+        self.wake();
+    }
+
+    /// Acts on passed deadlines; returns the next one.
+    pub(super) fn expire(&self, now_ms: u64) -> u64 {
+        if self.write_deadline_ms.get() <= now_ms {
+            self.end(End::Closed);
+            return NEVER;
+        }
+        if self.read_deadline_ms.get() <= now_ms {
+            self.read_deadline_ms.set(NEVER);
+            match self.phase.get() {
+                Phase::Head => self.end(End::SlowHead),
+                Phase::Body => {
+                    self.body_is_late.set(true);
+                    self.wake();
+                }
+                _ => self.end(End::Closed),
+            }
+        }
+        self.read_deadline_ms.get().min(self.write_deadline_ms.get())
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn note_waker(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+
+    /// Keeps a suspected bare answer of hyper's until it is known whether it was one.
+    pub(super) fn withhold(&self, bytes: &[u8], status: u16) {
+        self.withheld.borrow_mut().extend_from_slice(bytes);
+        self.withheld_status.set(status);
+    }
+
+    /// Writes what was withheld and turned out to be an application's answer.
+    pub(super) fn release_withheld(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut withheld = self.withheld.borrow_mut();
+        while !withheld.is_empty() {
+            let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, &withheld);
+            self.has_written(written.is_ready());
+            let written = ready!(written)?;
+            withheld.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The status for a head that hyper refused.
+    fn refused_status(&self) -> Option<u16> {
+        if self.withheld.borrow().is_empty() {
+            return None;
+        }
+        // A request line that never ended was too long for its own limit, whatever else it was.
+        let line_is_too_long = self.open_line_bytes.get().is_some_and(|bytes| bytes > self.front.config.uri_bytes_max);
+        match self.withheld_status.get() {
+            431 if line_is_too_long => Some(414),
+            status => Some(status),
+        }
+    }
+}
+
+impl Sink for Connection {
+    fn deliver(&self, outcome: Outcome) {
+        self.outcome.set(Some(outcome));
+        self.wake();
+    }
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(connection: Rc<Connection>) {
+    let last_words = match exchange(&connection).await {
+        Ending::Refused(status) => Some(refusal::whole(status)),
+        Ending::Ended(End::SlowHead) => Some(refusal::whole(408)),
+        Ending::Finished => None,
+        Ending::Ended(End::Closed) | Ending::Failed => return,
+    };
+    let stream = &mut *connection.stream.borrow_mut();
+    let lingers = last_words.is_some() || connection.lingers.get();
+    let linger = async {
+        if let Some(words) = last_words {
+            stream.write_all(&words).await?;
+        }
+        stream.shutdown().await?;
+        let mut dropped = 0;
+        let mut buffer = [0; 4096];
+        while lingers && dropped < LINGER_BYTES_MAX {
+            match stream.read(&mut buffer).await? {
+                0 => break,
+                bytes => dropped += bytes,
+            }
+        }
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), linger).await;
+}
+
+enum Ending {
+    /// hyper is done: the client closed, or an answer said `Connection: close`.
+    Finished,
+    /// hyper refused a head.
+    Refused(u16),
+    /// A deadline, or the server ends.
+    Ended(End),
+    /// The client has gone.
+    Failed,
+}
+
+/// Lets hyper read requests and write answers.
+///
+/// Not an `async` block: the borrow of the socket must end with each poll.
+async fn exchange(connection: &Rc<Connection>) -> Ending {
+    let io = TokioIo::new(Io(Rc::clone(connection)));
+    let mut hyper = std::pin::pin!(connection.front.http.serve_connection(io, Service(Rc::clone(connection))));
+    std::future::poll_fn(|context| {
+        connection.note_waker(context);
+        if let Some(end) = connection.end.get() {
+            return Poll::Ready(Ending::Ended(end));
+        }
+        match hyper.as_mut().poll(context) {
+            Poll::Ready(Ok(())) => {
+                let _ = ready!(connection.release_withheld(context));
+                Poll::Ready(Ending::Finished)
+            }
+            Poll::Ready(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
+                Poll::Ready(Ending::Refused(connection.refused_status().unwrap_or(400)))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Ending::Failed),
+            Poll::Pending => {
+                let _ = connection.release_withheld(context);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,206 @@
+//! The axum front: sockets, HTTP/1 by hyper, the engine's own routes by axum.
+//!
+//! One thread with a current-thread Tokio runtime accepts, parses, hands requests to the dispatch, and writes the
+//! answers. Everything here lives on that thread (hence `Rc` and `Cell`); what takes long (`SQLite`, encoding large
+//! results) runs on Tokio's blocking threads.
+
+mod connection;
+mod io;
+mod refusal;
+mod reply;
+mod routes;
+mod service;
+mod sql;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use self::connection::{Connection, End};
+use super::config::Config;
+use super::dispatch::{Dispatch, Limits};
+use super::exchange::{Answer, Request};
+use super::joint::{Joint, Stage};
+use crate::lane::FrontEnd;
+use crate::runtime::local;
+
+/// Deadlines are looked at this often at most; they are met this much too late at worst.
+const SWEEP_EVERY_MS: u64 = 20;
+
+/// After the drain's time is over, how long the last answers may take to leave.
+const LAST_WORDS_MS: u64 = 500;
+
+/// Everything the front's thread holds.
+pub(crate) struct Front {
+    config: Config,
+    joint: Arc<Joint>,
+    dispatch: Dispatch,
+    routes: axum::Router,
+    database: sql::Database,
+    http: hyper::server::conn::http1::Builder,
+    connections: RefCell<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    places: Vec<Option<Rc<Connection>>>,
+    free: Vec<usize>,
+}
+
+impl Front {
+    pub(crate) fn new(config: Config, joint: Arc<Joint>, lane: FrontEnd<Request, Answer>) -> Rc<Self> {
+        let limits = Limits {
+            queue_max: config.queue_max as usize,
+            queue_timeout_ms: config.queue_timeout_ms,
+            request_timeout_ms: config.request_timeout_ms,
+        };
+        let mut http = hyper::server::conn::http1::Builder::new();
+        // The deadlines are our own (`connection`): hyper's timer knows one limit for silence and for a slow head,
+        // and closes without a word. Its parser's limits are the configuration's.
+        http.pipeline_flush(true).max_header_size(config.head_bytes_max as usize);
+        if config.header_count_max != 100 {
+            // Not when it is hyper's own default, for which it keeps the array on the stack.
+            http.max_headers(config.header_count_max as usize);
+        }
+        Rc::new(Self {
+            dispatch: Dispatch::new(limits, lane),
+            routes: routes::engine_routes(Arc::clone(&joint)),
+            database: sql::Database::new(&config),
+            http,
+            connections: RefCell::default(),
+            config,
+            joint,
+        })
+    }
+
+    /// Serves until the drain is over. A byte on `control` begins the drain.
+    pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, mut control: UnixStream) {
+        self.joint.begin_turn();
+        local::spawn(Rc::clone(&self).collect_answers());
+        local::spawn(Rc::clone(&self).sweep());
+        let accepting = local::spawn(Rc::clone(&self).accept(listener));
+
+        let mut byte = [0];
+        let _ = control.read(&mut byte).await; // an error or the end of the stream: nobody can stop us otherwise
+        self.joint.advance(Stage::Draining);
+        self.dispatch.drain();
+        accepting.abort();
+
+        let drained = wait_until(self.config.drain_timeout_ms, || !self.is_busy()).await;
+        self.dispatch.end();
+        if !drained {
+            wait_until(LAST_WORDS_MS, || !self.is_busy()).await;
+        }
+        self.each_connection(|connection| connection.end(End::Closed));
+        wait_until(LAST_WORDS_MS, || self.connections.borrow().places.iter().all(Option::is_none)).await;
+    }
+
+    async fn accept(self: Rc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.take_in(stream, peer),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: the connections that end will free some.
+                    super::log(format_args!("accept: {error}"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn take_in(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let _ = stream.set_nodelay(true); // fails only for a connection that is gone already
+        let connection = Connection::new(Rc::clone(self), stream, peer);
+        let place = {
+            let connections = &mut *self.connections.borrow_mut();
+            let place = connections.free.pop().unwrap_or_else(|| {
+                connections.places.push(None);
+                connections.places.len() - 1
+            });
+            connections.places[place] = Some(Rc::clone(&connection));
+            place
+        };
+        let seat = Seat { front: Rc::clone(self), place };
+        local::spawn(async move {
+            let _seat = seat;
+            connection::serve(connection).await;
+        });
+    }
+
+    async fn collect_answers(self: Rc<Self>) {
+        std::future::poll_fn(|context| {
+            // A task's waker stays the same for its life, so the first is good for ever.
+            self.joint.collector.get_or_init(|| context.waker().clone());
+            self.dispatch.collect();
+            std::task::Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// Ends what passed its deadline. One task for all deadlines: a timer for each request would cost more than
+    /// the request's own bookkeeping. New deadlines lie at least the shortest timeout ahead, so sleeping that long
+    /// misses none.
+    async fn sweep(self: Rc<Self>) {
+        let shortest_ms = self.config.shortest_timeout_ms();
+        let next_ms = Rc::new(Cell::new(0));
+        loop {
+            let now_ms = self.joint.clock_ms();
+            next_ms.set(self.dispatch.expire(now_ms));
+            self.each_connection(|connection| next_ms.set(next_ms.get().min(connection.expire(now_ms))));
+            let pause_ms = next_ms.get().saturating_sub(now_ms).min(shortest_ms).max(SWEEP_EVERY_MS);
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    fn each_connection(&self, mut act: impl FnMut(&Connection)) {
+        for connection in self.connections.borrow().places.iter().flatten() {
+            act(connection);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.connections.borrow().places.iter().flatten().any(|connection| connection.is_busy())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.joint.stage() != Stage::Running
+    }
+}
+
+/// Takes the connection off the list, however its task ends.
+struct Seat {
+    front: Rc<Front>,
+    place: usize,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let connections = &mut *self.front.connections.borrow_mut();
+        connections.places[self.place] = None;
+        connections.free.push(self.place);
+    }
+}
+
+/// Waits until `done` holds, looking every few milliseconds: a drain is no hot path.
+async fn wait_until(timeout_ms: u64, done: impl Fn() -> bool) -> bool {
+    let until = tokio::time::Instant::now() + Duration::from_millis(timeout_ms);
+    while !done() {
+        if tokio::time::Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    true
+}
+
+/// Errors of `accept` that concern the connection it would have returned.
+fn is_about_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

@@ -1,0 +1,266 @@
+//! From hyper's request to the dispatch, and from its outcome back to hyper's response.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Request, Response, Version, header};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::super::dispatch::{Outcome, Refusal, Ticket};
+use super::super::exchange::{self, Answer, Head, Scheme};
+use super::super::proxies;
+use super::connection::{Connection, Phase};
+use super::reply::{self, Draft, Reply};
+use super::{routes, sql};
+
+/// The first allocation for a body of announced length: a client that announces much and sends little gets no more.
+const BODY_PREALLOCATED_BYTES_MAX: u64 = 65_536;
+
+/// What hyper calls for each request of a connection.
+pub(super) struct Service(pub(super) Rc<Connection>);
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Call;
+
+    fn call(&self, request: Request<Incoming>) -> Call {
+        let (parts, body) = request.into_parts();
+        Call { connection: Rc::clone(&self.0), step: Step::begin(&self.0, parts, body) }
+    }
+}
+
+/// One request's way. A small enum and not an `async` block, so that the common request costs no allocation.
+pub(super) struct Call {
+    connection: Rc<Connection>,
+    step: Step,
+}
+
+enum Step {
+    /// The answer is here.
+    Ready(Draft),
+    /// The dispatch has the request.
+    Submitted(Submitted),
+    /// Everything rare: bodies, queries, the engine's own routes.
+    Working(Pin<Box<dyn Future<Output = Draft>>>),
+    Done,
+}
+
+impl Future for Call {
+    type Output = Result<Response<Reply>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = &mut *self;
+        let draft = loop {
+            call.step = match &mut call.step {
+                Step::Working(work) => break ready!(work.as_mut().poll(context)),
+                Step::Submitted(submitted) => Step::resume(&call.connection, ready!(submitted.poll_outcome())),
+                Step::Ready(_) => match std::mem::replace(&mut call.step, Step::Done) {
+                    Step::Ready(draft) => break draft,
+                    other => other,
+                },
+                Step::Done => panic!("a call was polled after its answer"),
+            };
+        };
+        call.step = Step::Done;
+        call.connection.enter(Phase::Answering);
+        Poll::Ready(Ok(reply::send(draft, &call.connection)))
+    }
+}
+
+impl Step {
+    fn begin(connection: &Rc<Connection>, parts: Parts, body: Incoming) -> Self {
+        connection.enter(Phase::Waiting);
+        let front = &connection.front;
+        if routes::is_engines(&parts.method, parts.uri.path()) {
+            let routes = front.routes.clone();
+            return Self::Working(Box::pin(
+                async move { routes::answer(routes, parts.method, parts.uri.path()).await },
+            ));
+        }
+        if front.is_draining() {
+            return Self::Ready(reply::last_error(503, connection));
+        }
+        if let Err(status) = check(&parts, &body, connection) {
+            return Self::Ready(reply::last_error(status, connection));
+        }
+        if body.is_end_stream() {
+            return Self::submit(connection, &parts, Bytes::new());
+        }
+        connection.enter(Phase::Body);
+        let connection = Rc::clone(connection);
+        Self::Working(Box::pin(async move {
+            let body = match read_body(&connection, body).await {
+                Ok(body) => body,
+                Err(status) => return reply::last_error(status, &connection),
+            };
+            connection.enter(Phase::Waiting);
+            let mut step = Self::submit(&connection, &parts, body);
+            loop {
+                step = match step {
+                    Self::Ready(draft) => return draft,
+                    Self::Working(work) => return work.await,
+                    Self::Submitted(mut submitted) => {
+                        let outcome = std::future::poll_fn(|_| submitted.poll_outcome()).await;
+                        Self::resume(&connection, outcome)
+                    }
+                    Self::Done => return reply::error(500),
+                };
+            }
+        }))
+    }
+
+    fn submit(connection: &Rc<Connection>, parts: &Parts, body: Bytes) -> Self {
+        let front = &connection.front;
+        let request = to_request(connection, parts, body);
+        match front.dispatch.submit(request, Rc::clone(connection) as _, front.joint.now_ms()) {
+            Ok(ticket) => Self::Submitted(Submitted { connection: Rc::clone(connection), ticket: Some(ticket) }),
+            Err(Refusal::QueueFull | Refusal::Draining) => Self::Ready(reply::error(503)),
+        }
+    }
+
+    fn resume(connection: &Rc<Connection>, outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered { answer: Answer::Respond(response), .. } => Self::Ready(reply::from_worker(response)),
+            Outcome::Answered { id, answer: Answer::Query(query), .. } => {
+                let connection = Rc::clone(connection);
+                Self::Working(Box::pin(async move { sql::answer(&connection.front, id.number(), *query).await }))
+            }
+            Outcome::Answered { request, answer: Answer::Pass, .. } => {
+                let routes = connection.front.routes.clone();
+                let method = Method::from_bytes(request.head.method()).unwrap_or(Method::GET);
+                let path = String::from_utf8_lossy(request.head.path()).into_owned();
+                Self::Working(Box::pin(async move { routes::answer(routes, method, &path).await }))
+            }
+            Outcome::QueueTimeout | Outcome::Ended => Self::Ready(reply::error(503)),
+            Outcome::RequestTimeout => Self::Ready(reply::error(504)),
+        }
+    }
+}
+
+/// A request in the dispatch. Dropped before its outcome, because the client has gone, it is cancelled.
+struct Submitted {
+    connection: Rc<Connection>,
+    ticket: Option<Ticket>,
+}
+
+impl Submitted {
+    fn poll_outcome(&mut self) -> Poll<Outcome> {
+        // The outcome's delivery wakes the connection's task, whose waker the connection knows.
+        match self.connection.take_outcome() {
+            Some(outcome) => {
+                self.ticket = None;
+                Poll::Ready(outcome)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Submitted {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.connection.front.dispatch.cancel(ticket);
+        }
+    }
+}
+
+/// What can be refused by the head alone.
+fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Result<(), u16> {
+    let config = &connection.front.config;
+    let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_bytes > config.uri_bytes_max as usize {
+        return Err(414);
+    }
+    if parts.method == Method::CONNECT {
+        return Err(405);
+    }
+    // RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are a way to have two servers disagree about one request.
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    if (hosts.next().is_none() && parts.version == Version::HTTP_11) || hosts.next().is_some() {
+        return Err(400);
+    }
+    if body.size_hint().lower() > config.body_bytes_max {
+        return Err(413);
+    }
+    Ok(())
+}
+
+/// Reads a whole body, or says with which status it failed.
+async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes, u16> {
+    let bytes_max = connection.front.config.body_bytes_max;
+    let announced = body.size_hint().lower();
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = std::future::poll_fn(|context| {
+            if connection.body_is_late() {
+                return Poll::Ready(Err(408_u16));
+            }
+            Pin::new(&mut body).poll_frame(context).map(Ok)
+        });
+        let frame = match frame.await? {
+            None => break,
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => return Err(400), // a chunk that isn't one, or a client that has gone
+        };
+        let Ok(data) = frame.into_data() else { continue }; // trailers
+        if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
+            return Err(413);
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if !first.is_empty() {
+            rest.reserve((announced.min(BODY_PREALLOCATED_BYTES_MAX) as usize).max(2 * first.len()));
+            rest.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn to_request(connection: &Connection, parts: &Parts, body: Bytes) -> exchange::Request {
+    let headers = &parts.headers;
+    let mut head = Head::new(
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+        parts.uri.query().unwrap_or_default().as_bytes(),
+        headers.len() * 48, // what an ordinary line takes; more makes the buffer grow
+    );
+    for (name, value) in headers {
+        head.push_header(name.as_str().as_bytes(), value.as_bytes());
+    }
+    let (client_address, client_port, scheme) = client(connection, parts);
+    let version = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
+    exchange::Request { head, body, client_address, client_port, scheme, version }
+}
+
+/// Who asks and how, as far as trusted proxies say.
+fn client(connection: &Connection, parts: &Parts) -> (IpAddr, u16, Scheme) {
+    let trusted = &connection.front.config.trusted_proxies;
+    let peer = connection.peer;
+    if trusted.is_empty() || !proxies::trusts(trusted, peer.ip()) {
+        return (peer.ip(), peer.port(), Scheme::Http);
+    }
+    let lines = parts.headers.get_all("x-forwarded-for").iter().map(http::HeaderValue::as_bytes);
+    let address = proxies::client_behind(trusted, peer.ip(), lines);
+    let port = if address == peer.ip() { peer.port() } else { 0 };
+    let proto = parts.headers.get_all("x-forwarded-proto").iter().next_back();
+    // Of several, the last: the one that the trusted proxy wrote.
+    let proto = proto.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
+    let scheme = match proto.map(<[u8]>::trim_ascii) {
+        Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    (address, port, scheme)
+}

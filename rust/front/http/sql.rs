@@ -1,0 +1,96 @@
+//! Queries that a worker left to the front: run, encode, answer. The worker is free meanwhile.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use super::super::config::Config;
+use super::super::exchange::Query;
+use super::reply::{self, Draft};
+use super::{Front, refusal};
+use crate::db::{self, params};
+
+/// Results larger than this are encoded on a blocking thread: the front's own must not stand still for longer than
+/// a few ten microseconds.
+const ENCODED_IN_PLACE_BYTES_MAX: usize = 65_536;
+
+/// The databases of the front's runtime.
+pub(super) struct Database(db::Database);
+
+impl Database {
+    pub(super) fn new(config: &Config) -> Self {
+        let limits = db::Limits {
+            connections_max: config.db_connections_max,
+            acquire_timeout_ms: config.db_acquire_timeout_ms,
+            statement_timeout_ms: config.db_statement_timeout_ms,
+            result_bytes_max: config.db_result_bytes_max,
+        };
+        Self(db::Database::new(limits).with_sqlite_off_thread())
+    }
+}
+
+/// Why there are no rows to send.
+enum Failure {
+    Database(db::Error),
+    /// The request's own time was over.
+    Late,
+    /// A bug of the engine's, caught.
+    Panicked,
+}
+
+/// Answers a request with a query's rows.
+pub(super) async fn answer(front: &Front, request: u64, query: Query) -> Draft {
+    let timeout = Duration::from_millis(front.config.request_timeout_ms);
+    let result = match tokio::time::timeout(timeout, run(&front.database.0, &query)).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::Late),
+    };
+    match result {
+        Ok(body) => {
+            let mut draft = Response::new(Bytes::from(body));
+            *draft.status_mut() = StatusCode::from_u16(query.status).unwrap_or(StatusCode::OK);
+            reply::set_headers(draft.headers_mut(), &query.headers);
+            draft.headers_mut().entry(CONTENT_TYPE).or_insert(reply::JSON);
+            draft
+        }
+        Err(failure) => refuse(front, request, &failure),
+    }
+}
+
+async fn run(database: &db::Database, query: &Query) -> Result<Vec<u8>, Failure> {
+    let dsn = database.dsn(&query.dsn).map_err(Failure::Database)?;
+    let params = params::decode(&query.params).map_err(Failure::Database)?;
+    let rows = database.query(&dsn, &query.sql, &params).await.map_err(Failure::Database)?;
+    if rows.table.byte_len() <= ENCODED_IN_PLACE_BYTES_MAX {
+        return Ok(rows.to_json());
+    }
+    tokio::task::spawn_blocking(move || rows.to_json()).await.map_err(|_| Failure::Panicked)
+}
+
+fn refuse(front: &Front, request: u64, failure: &Failure) -> Draft {
+    use db::Error::{Connect, PoolExhausted};
+    let (status, detail, sqlstate) = match failure {
+        Failure::Database(error) => {
+            let status = if matches!(error, Connect { .. } | PoolExhausted { .. }) { 503 } else { 500 };
+            (status, error.to_string(), error.sqlstate())
+        }
+        Failure::Late => (504, format!("no rows after {} ms", front.config.request_timeout_ms), None),
+        Failure::Panicked => (500, "the engine failed, see above".to_owned(), None),
+    };
+    let sqlstate_text = sqlstate.map(|sqlstate| format!(" [{sqlstate}]")).unwrap_or_default();
+    super::super::log(format_args!("request {request}: {status}{sqlstate_text}: {}", one_line(&detail)));
+    let mut error = json!({ "status": status, "message": refusal::message(status), "request": request });
+    if front.config.debug {
+        error["message"] = json!(detail);
+        error["sqlstate"] = json!(sqlstate);
+    }
+    reply::error_with_body(status, json!({ "error": error }).to_string())
+}
+
+/// Databases quote what they were sent: no line of the log may be written by a client.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}

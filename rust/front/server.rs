@@ -1,0 +1,257 @@
+//! A solo server's life: it starts, it drains, it ends.
+//!
+//! ```text
+//!   start ──▶ Running ──stop() or SIGINT, SIGTERM──▶ Draining ──nothing runs, or drain_timeout_ms──▶ Ended
+//! ```
+//! Draining: the listening socket is closed, what runs and waits is finished, a request on an open connection gets
+//! 503. Ended: [`Worker::next`] says `Stopped`, the front's thread is gone.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::config::Config;
+use super::dispatch::LANE_DEPTH;
+use super::http::Front;
+use super::joint::{Identity, Joint, Stage};
+use super::worker::Worker;
+use crate::lane;
+use crate::runtime::signals::{Watch, start_thread};
+
+/// Connections that the kernel completes for us before we accept them: a burst of clients, or one turn of the loop.
+const BACKLOG: i32 = 1024;
+
+/// `SQLite` and the encoding of large results run on these; more would only take turns on the cores.
+const BLOCKING_THREADS_MAX: usize = 16;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else listens there.
+    #[error("the address {0} is in use")]
+    AddressInUse(SocketAddr),
+    /// The operating system refused something else.
+    #[error("{what}: {source}")]
+    Failed {
+        /// What was being done.
+        what: String,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+    let what = what.into();
+    move |source| Error::Failed { what, source }
+}
+
+/// A running solo server.
+///
+/// ```
+/// use lyger::front::{Config, Identity, Next, Server};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// let server = Server::start(Config { port: 0, ..Config::default() }, Identity::default()).unwrap();
+/// let mut client = std::net::TcpStream::connect(server.address()).unwrap();
+/// client.write_all(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+///
+/// let mut line = [0; 1024];
+/// let Next::Request(request) = server.worker().next(Duration::from_secs(5), &mut line) else { panic!() };
+/// server.worker().respond(request.id, 200, b"content-type\0text/plain\0", b"Hello").unwrap();
+///
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer).unwrap();
+/// assert!(answer.ends_with("\r\n\r\nHello"));
+/// server.stop();
+/// assert!(server.wait(Duration::from_secs(5)));
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    joint: Arc<Joint>,
+    worker: Worker,
+    control: UnixStream,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    // Dropped, and so removed, when the server has ended.
+    signals: Mutex<Option<Watch>>,
+}
+
+impl Server {
+    /// Listens and starts the front's thread. From here on SIGINT and SIGTERM begin the drain.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`], or what the operating system said.
+    pub fn start(config: Config, identity: Identity) -> Result<Self, Error> {
+        let wanted = SocketAddr::new(config.host, config.port);
+        let listener = listen(wanted)?;
+        let address = listener.local_addr().map_err(failed("the listening socket's address"))?;
+        let (control, controlled) = UnixStream::pair().map_err(failed("the control socket"))?;
+        control.set_nonblocking(true).map_err(failed("the control socket"))?;
+        controlled.set_nonblocking(true).map_err(failed("the control socket"))?;
+
+        let collector = Arc::new(OnceLock::<std::task::Waker>::new());
+        let woken = Arc::clone(&collector);
+        let (front_end, worker_end) = lane::open(LANE_DEPTH, move || {
+            if let Some(waker) = woken.get() {
+                waker.wake_by_ref();
+            }
+        });
+        let joint = Arc::new(Joint::new(identity, Arc::clone(front_end.lane()), collector));
+
+        let for_handler = control.try_clone().map_err(failed("the control socket"))?;
+        let signals = Watch::install(for_handler.into()).map_err(failed("signal handlers"))?;
+        let of_thread = Arc::clone(&joint);
+        let thread = start_thread("lyger-front", move || {
+            // The lane must be closed however this ends, or the worker would wait for ever.
+            let _closing = Closing(Arc::clone(&of_thread));
+            if let Err(error) = serve(config, of_thread, front_end, listener, controlled) {
+                super::log(format_args!("the front ended: {error}"));
+            }
+        })
+        .map_err(failed("the front's thread"))?;
+
+        Ok(Self {
+            address,
+            worker: Worker::new(Arc::clone(&joint), worker_end),
+            joint,
+            control,
+            thread: Mutex::new(Some(thread)),
+            signals: Mutex::new(Some(signals)),
+        })
+    }
+
+    /// Where it listens, with the port that was chosen for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The worker's side.
+    #[must_use]
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Whether the front still runs, drains included.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.joint.stage() != Stage::Ended
+    }
+
+    /// Whether the drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.joint.stage() != Stage::Running
+    }
+
+    /// Begins the drain and returns at once. The worker goes on until it is told to stop.
+    pub fn stop(&self) {
+        use io::Write;
+        let _ = (&self.control).write(b"s"); // fails only when the front has ended
+    }
+
+    /// Waits until the drain is over and the front's thread has ended; `false` when the time was over first.
+    ///
+    /// The signal handlers of before are back when this returned `true`.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let until = Instant::now().checked_add(timeout);
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(running) = &*thread {
+            if running.is_finished() {
+                if let Some(ended) = thread.take() {
+                    let _ = ended.join(); // a panic was reported by its hook
+                }
+                break;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return false;
+            }
+            // Sleeps, and not a Condvar, so that a signal's handler is never far: the drain is no hot path.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).take();
+        true
+    }
+}
+
+impl Drop for Server {
+    /// Begins the drain and gives it no time of its own: who wants to see it through calls [`Server::wait`] before.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Closing(Arc<Joint>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.advance(Stage::Ended);
+        self.0.lane.close();
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
+    let open = || -> io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A port whose last connections are still in TIME_WAIT is free; one that somebody listens on is not.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Error::AddressInUse(address),
+        _ => Error::Failed { what: format!("listening on {address}"), source: error },
+    })
+}
+
+/// The front's thread.
+fn serve(
+    config: Config,
+    joint: Arc<Joint>,
+    front_end: lane::FrontEnd<super::Request, super::Answer>,
+    listener: std::net::TcpListener,
+    control: UnixStream,
+) -> io::Result<()> {
+    let (before_park, after_park) = (Arc::clone(&joint), Arc::clone(&joint));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("lyger-blocking")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        // The end of a turn: nothing is left to run. The worker is woken for all that was filled, and from now on an
+        // answer wakes the front, unless one is there already.
+        .on_thread_park(move || {
+            before_park.lane.ring_worker();
+            before_park.lane.front_falls_asleep();
+            if before_park.lane.has_completions() {
+                before_park.lane.front_is_awake();
+                before_park.wake_collector();
+            }
+        })
+        .on_thread_unpark(move || {
+            after_park.lane.front_is_awake();
+            after_park.begin_turn();
+            if after_park.lane.has_completions() {
+                after_park.wake_collector();
+            }
+        })
+        .build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let control = tokio::net::UnixStream::from_std(control)?;
+        let front = Front::new(config, joint, front_end);
+        // Spawned, because waking `block_on`'s own future costs a system call each time.
+        let serving = crate::runtime::local::spawn(front.run(listener, control));
+        serving.await.map_err(io::Error::other)
+    })?;
+    // A statement that SQLite is still running must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    Ok(())
+}
