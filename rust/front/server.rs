@@ -78,12 +78,12 @@ pub struct Server {
     worker: Worker,
     control: UnixStream,
     thread: Mutex<Option<JoinHandle<()>>>,
-    // Dropped, and so removed, when the server has ended.
+    // Set by `drain_on_signals`; dropped, and so removed, when the server has ended.
     signals: Mutex<Option<Watch>>,
 }
 
 impl Server {
-    /// Listens and starts the front's thread. From here on SIGINT and SIGTERM begin the drain.
+    /// Listens and starts the front's thread.
     ///
     /// # Errors
     /// [`Error::AddressInUse`], or what the operating system said.
@@ -104,8 +104,6 @@ impl Server {
         });
         let joint = Arc::new(Joint::new(identity, Arc::clone(front_end.lane()), collector));
 
-        let for_handler = control.try_clone().map_err(failed("the control socket"))?;
-        let signals = Watch::install(for_handler.into()).map_err(failed("signal handlers"))?;
         let of_thread = Arc::clone(&joint);
         let thread = start_thread("lyger-front", move || {
             // The lane must be closed however this ends, or the worker would wait for ever.
@@ -122,8 +120,20 @@ impl Server {
             joint,
             control,
             thread: Mutex::new(Some(thread)),
-            signals: Mutex::new(Some(signals)),
+            signals: Mutex::new(None),
         })
+    }
+
+    /// From here on SIGINT and SIGTERM begin the drain, and a second SIGINT ends the process with 130. Handlers that
+    /// stood there before are called too, and are back when [`Server::wait`] has seen the end.
+    ///
+    /// # Errors
+    /// When another server of this process has the signals, or the operating system refuses.
+    pub fn drain_on_signals(&self) -> Result<(), Error> {
+        let wake = self.control.try_clone().map_err(failed("the control socket"))?;
+        let watch = Watch::install(wake.into()).map_err(failed("signal handlers"))?;
+        *self.signals.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+        Ok(())
     }
 
     /// Where it listens, with the port that was chosen for port 0.
