@@ -112,12 +112,4 @@ impl Error {
     pub(super) fn param(position: usize, message: impl Into<String>) -> Self {
         Self::InvalidParams { position: Some(position), message: message.into() }
     }
-
-    pub(super) fn unsupported(column: &str, database_type: impl Into<String>) -> Self {
-        Self::UnsupportedType {
-            column: column.to_owned(),
-            database_type: database_type.into(),
-            hint: "cast it to a type with a form, such as text, in the SELECT list".to_owned(),
-        }
-    }
 }

@@ -17,12 +17,17 @@
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
 //! | `store` | results that PHP names by id |
 
+mod decimal;
 mod dsn;
 mod error;
 mod limits;
+mod mysql;
 pub mod params;
+mod pool;
+mod postgres;
 mod sqlite;
 pub mod store;
+mod temporal;
 mod tokens;
 
 pub use dsn::{Dialect, Dsn};
@@ -94,9 +99,9 @@ struct Entry {
 
 #[derive(Clone)]
 enum Pool {
+    Postgres(Arc<pool::Pool<postgres::PgSession>>),
+    MySql(Arc<pool::Pool<mysql::MySqlSession>>),
     Sqlite(Arc<sqlite::Pool>),
-    // PostgreSQL and MySQL land next.
-    Unready(Arc<Dsn>),
 }
 
 impl Database {
@@ -153,7 +158,8 @@ impl Database {
                 }
             }
             Pool::Sqlite(pool) => pool.query(sql, params),
-            Pool::Unready(dsn) => Err(unready(&dsn)),
+            Pool::Postgres(pool) => pool.query(sql, params).await,
+            Pool::MySql(pool) => pool.query(sql, params).await,
         }
     }
 
@@ -165,7 +171,7 @@ impl Database {
         refuse_transaction(sql)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => pool.query(sql, params),
-            Pool::Unready(dsn) => Err(unready(&dsn)),
+            Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
         }
     }
 
@@ -175,7 +181,8 @@ impl Database {
         for entry in entries.into_values() {
             match entry.pool {
                 Pool::Sqlite(pool) => pool.close(),
-                Pool::Unready(_) => {}
+                Pool::Postgres(pool) => pool.forget_idle(),
+                Pool::MySql(pool) => pool.forget_idle(),
             }
         }
     }
@@ -196,7 +203,8 @@ impl Pools {
             self.make_room();
             let pool = match dsn.target() {
                 Target::Sqlite(path) => Pool::Sqlite(Arc::new(sqlite::Pool::new(dsn, path, limits))),
-                _ => Pool::Unready(Arc::new(dsn.clone())),
+                Target::Postgres(options) => Pool::Postgres(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
+                Target::MySql(options) => Pool::MySql(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
             };
             self.by_dsn.insert(dsn.key().to_owned(), Entry { dsn: Arc::new(dsn.clone()), pool, used: 0 });
         }
@@ -215,10 +223,6 @@ impl Pools {
             self.by_dsn.remove(&key);
         }
     }
-}
-
-fn unready(dsn: &Dsn) -> Error {
-    Error::Connect { dsn: dsn.to_string(), message: "only SQLite can be reached so far".to_owned(), sqlstate: None }
 }
 
 // The next statement may run on another connection: an INSERT after a BEGIN would be committed at once, and the

@@ -105,51 +105,13 @@ impl Stored {
     /// The rows as a JSON array of objects.
     #[must_use]
     pub fn json(&self) -> &[u8] {
-        self.json.get_or_init(|| interim::to_vec(&self.rows.table))
+        self.json.get_or_init(|| json::encode::to_vec(&self.rows.table))
     }
 
     /// The rows in the format of PHP's `serialize()`: a list of associative arrays.
     #[must_use]
     pub fn serialized(&self) -> &[u8] {
         self.serialized.get_or_init(|| json::serialize::to_vec(&self.rows.table))
-    }
-}
-
-// Until the kernels' encoder lands.
-mod interim {
-    use crate::json::table::{Cell, Data, Table};
-    use serde_json::{Map, Value};
-
-    pub(super) fn to_vec(table: &Table) -> Vec<u8> {
-        let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes).into_owned());
-        let rows: Vec<Value> = (0..table.rows())
-            .map(|row| {
-                let mut object = Map::new();
-                for column in table.columns() {
-                    let value = match column.data() {
-                        _ if column.nulls().is_null(row) => Value::Null,
-                        Data::Int64(values) => values[row].into(),
-                        Data::UInt64(values) => values[row].into(),
-                        Data::Float64(values) => values[row].into(),
-                        Data::Float32(values) => values[row].into(),
-                        Data::Bool(values) => (values[row] != 0).into(),
-                        Data::Json(cells) => serde_json::from_slice(cells.get(row)).unwrap_or(Value::Null),
-                        Data::Text(cells) | Data::Ascii(cells) | Data::Bytes(cells) => text(cells.get(row)),
-                        Data::Mixed(cells) => match &cells[row] {
-                            Cell::Null => Value::Null,
-                            Cell::Bool(value) => (*value).into(),
-                            Cell::Int(value) => (*value).into(),
-                            Cell::Float(value) => (*value).into(),
-                            Cell::Text(value) => value.as_str().into(),
-                            Cell::Bytes(value) => text(value),
-                        },
-                    };
-                    object.insert(column.name().to_owned(), value);
-                }
-                Value::Object(object)
-            })
-            .collect();
-        serde_json::to_vec(&rows).expect("values are always JSON")
     }
 }
 

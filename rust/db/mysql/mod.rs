@@ -1,0 +1,143 @@
+//! MySQL and MariaDB over sqlx's concrete connection.
+//!
+//! The session means what it would mean under PDO: sqlx's own changes of `sql_mode` are undone. Two remain, because
+//! sqlx asks for them when it connects: an UPDATE counts the rows that it found (CLIENT_FOUND_ROWS), and several
+//! statements in one text are refused by preparing every statement. `time_zone` is UTC, so that a TIMESTAMP can be printed
+//! with its zone.
+
+mod decode;
+
+use super::limits::Limits;
+use super::pool::{Failure, Session};
+use super::{Error, Param, Rows, tokens};
+use decode::Decoder;
+use futures_util::TryStreamExt;
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, Statement};
+use std::time::Duration;
+
+/// MariaDB's ER_STATEMENT_TIMEOUT and MySQL's ER_QUERY_TIMEOUT.
+const STATEMENT_TIMEOUTS: [u16; 2] = [1969, 3024];
+
+/// One connection to MySQL or MariaDB.
+pub(super) struct MySqlSession {
+    connection: MySqlConnection,
+}
+
+impl Session for MySqlSession {
+    type Options = Box<MySqlConnectOptions>;
+
+    async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
+        let mut connection = options.connect().await?;
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(session_settings(limits)))).await?;
+        Ok(Self { connection })
+    }
+
+    async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
+        let calls = tokens::first_keyword(sql).eq_ignore_ascii_case("CALL");
+        let rows = self.attempt(sql, params, limits).await;
+        if calls && !matches!(rows, Err(Failure::Refused(_) | Failure::Cut(_))) {
+            // A procedure may have left a transaction open, also one that failed.
+            self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        }
+        rows
+    }
+
+    fn timed_out(error: &dyn DatabaseError, _elapsed: Duration, _limit: Duration) -> bool {
+        let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+        number.is_some_and(|number| STATEMENT_TIMEOUTS.contains(&number))
+    }
+
+    async fn ping(&mut self) -> Result<(), sqlx::Error> {
+        self.connection.ping().await
+    }
+}
+
+/// What is sent after connecting. The server's comments pick the variable that it has: `/*M! */` is read by MariaDB
+/// only, `/*!80000 */` by MySQL 8 and later only (MariaDB skips 50700 to 99999).
+fn session_settings(limits: &Limits) -> String {
+    let seconds = limits.statement_timeout_ms as f64 / 1000.0;
+    let millis = limits.statement_timeout_ms.min(u32::MAX.into());
+    format!(
+        "SET sql_mode = @@GLOBAL.sql_mode, time_zone = '+00:00' /*M! , max_statement_time = {seconds} */ \
+         /*!80000 , max_execution_time = {millis} */ , NAMES utf8mb4"
+    )
+}
+
+impl MySqlSession {
+    async fn attempt(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
+        let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
+        let statement = (&mut self.connection).prepare(sql).await?;
+        let expected = match statement.parameters() {
+            Some(Either::Right(count)) => count,
+            _ => 0,
+        };
+        // sqlx would count as well, but only after it noted that an answer is to come.
+        if expected != params.len() {
+            return Err(Failure::Refused(Error::param_count(expected, params.len())));
+        }
+        let arguments = arguments(params).map_err(Failure::Refused)?;
+        let mut decoder: Option<Decoder> = None;
+        let mut budget = limits.result_budget();
+        let (mut affected, mut last_insert_id) = (0, 0);
+        let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
+        while let Some(answer) = answers.try_next().await? {
+            match answer {
+                Either::Right(row) => {
+                    // The types are those of this execution: before it, the types of the parameters were unknown.
+                    let decoder = match &mut decoder {
+                        Some(decoder) => decoder,
+                        None => decoder.insert(Decoder::new(sqlx::Row::columns(&row)).map_err(Failure::Cut)?),
+                    };
+                    let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
+                    budget.take(bytes).map_err(Failure::Cut)?;
+                }
+                Either::Left(done) => {
+                    affected += done.rows_affected();
+                    last_insert_id = last_insert_id.max(done.last_insert_id());
+                }
+            }
+        }
+        drop(answers);
+        let decoder = match decoder {
+            Some(decoder) => decoder,
+            None => Decoder::new(statement.columns()).map_err(Failure::Refused)?,
+        };
+        let last_insert_id = i64::try_from(last_insert_id).ok().filter(|id| *id != 0);
+        Ok(Rows { table: decoder.into_table(), affected, last_insert_id })
+    }
+}
+
+fn arguments(params: &[Param]) -> Result<MySqlArguments, Error> {
+    let mut arguments = MySqlArguments::default();
+    for (position, param) in (1..).zip(params) {
+        let added = match param {
+            Param::Null => arguments.add(None::<i64>),
+            Param::Bool(value) => arguments.add(*value),
+            Param::Int(value) => arguments.add(*value),
+            // MySQL would store NULL or 0 for them, which nobody asked for.
+            Param::Float(value) if !value.is_finite() => {
+                return Err(Error::param(position, format!("MySQL has no {value}")));
+            }
+            Param::Float(value) => arguments.add(*value),
+            Param::Text(value) => arguments.add(value.as_str()),
+            Param::Bytes(value) => arguments.add(value.as_slice()),
+        };
+        added.map_err(|error| Error::param(position, format!("it can't be sent: {error}")))?;
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_limit_is_set_in_the_unit_of_each_server() {
+        let limits = Limits { statement_timeout_ms: 1500, ..Limits::default() };
+        let settings = session_settings(&limits);
+        assert!(settings.contains("max_statement_time = 1.5 "), "{settings}");
+        assert!(settings.contains("max_execution_time = 1500 "), "{settings}");
+    }
+}

@@ -1,0 +1,95 @@
+//! The three real databases, each as a test sees it: one thread, one runtime, the engine's own connections.
+
+use lyger::db::{Database, Dsn, Error, Limits, Param, Rows};
+use lyger::json::{encode, serialize};
+use std::future::Future;
+use tokio::runtime::Runtime;
+
+/// One database with its connections.
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    pub(crate) dsn: Dsn,
+    runtime: Runtime,
+}
+
+impl Fixture {
+    pub(crate) fn new(dsn: &str, limits: Limits) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { database: Database::new(limits), dsn: Dsn::parse(dsn).unwrap(), runtime }
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    pub(crate) fn try_query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+        self.block_on(self.database.query(&self.dsn, sql, params))
+    }
+
+    pub(crate) fn query(&self, sql: &str, params: &[Param]) -> Rows {
+        self.try_query(sql, params).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    pub(crate) fn error(&self, sql: &str, params: &[Param]) -> Error {
+        match self.try_query(sql, params) {
+            Ok(rows) => panic!("{sql} gave {}", json_of(&rows)),
+            Err(error) => error,
+        }
+    }
+
+    /// The rows as the client gets them.
+    pub(crate) fn json(&self, sql: &str, params: &[Param]) -> String {
+        json_of(&self.query(sql, params))
+    }
+
+    /// The rows as PHP gets them.
+    pub(crate) fn serialized(&self, sql: &str, params: &[Param]) -> Vec<u8> {
+        serialize::to_vec(&self.query(sql, params).table)
+    }
+
+    /// Makes a table afresh; tests run side by side, so each has names of its own.
+    pub(crate) fn create(&self, table: &str, columns: &str) {
+        self.query(&format!("DROP TABLE IF EXISTS {table}"), &[]);
+        self.query(&format!("CREATE TABLE {table} ({columns})"), &[]);
+    }
+}
+
+pub(crate) fn json_of(rows: &Rows) -> String {
+    String::from_utf8(encode::to_vec(&rows.table)).unwrap()
+}
+
+pub(crate) fn text(value: &str) -> Param {
+    Param::Text(value.to_owned())
+}
+
+pub(crate) fn postgres_dsn() -> String {
+    from_environment("LYGER_TEST_POSTGRES")
+}
+
+pub(crate) fn mysql_dsn() -> String {
+    from_environment("LYGER_TEST_MYSQL")
+}
+
+pub(crate) fn postgres() -> Fixture {
+    Fixture::new(&postgres_dsn(), Limits::default())
+}
+
+pub(crate) fn mysql() -> Fixture {
+    Fixture::new(&mysql_dsn(), Limits::default())
+}
+
+pub(crate) fn sqlite() -> Fixture {
+    Fixture::new("sqlite::memory:", Limits::default())
+}
+
+/// All three, with their names.
+pub(crate) fn all() -> [(&'static str, Fixture); 3] {
+    [("postgres", postgres()), ("mysql", mysql()), ("sqlite", sqlite())]
+}
+
+// A test that skips itself promises nothing: without its databases it fails.
+fn from_environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `make test`, or `tests/support/with-services cargo test --test end_to_end`")
+    })
+}
