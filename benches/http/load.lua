@@ -1,0 +1,13 @@
+-- Varies path and query with every request, so that no server can answer from a cache of bytes.
+-- LYGER_BENCH_DATABASE: which one; LYGER_BENCH_ROWS: how many rows a request asks for; LYGER_BENCH_FROM_MAX: the largest
+-- id to begin at.
+local database = os.getenv("LYGER_BENCH_DATABASE")
+local rows = os.getenv("LYGER_BENCH_ROWS")
+local from_max = tonumber(os.getenv("LYGER_BENCH_FROM_MAX"))
+local count = 0
+
+request = function()
+    count = count + 1
+    local from = count * 7919 % from_max + 1
+    return wrk.format("GET", "/" .. database .. "/" .. rows .. "/" .. from .. "?visit=" .. count)
+end
