@@ -1,0 +1,37 @@
+<?php
+
+/**
+ * Loads Lyger's classes and its libraries.
+ *
+ * Composer's autoloader is preferred: the application's when Lyger lies in its vendor folder, else Lyger's own. Where
+ * neither exists, the libraries that Debian packages under /usr/share/php serve (FastRoute, Symfony, Nyholm, PSR), so
+ * that a checkout runs with nothing but apt. Debian has no PSR-15 package: PSR-15 middleware then needs Composer.
+ */
+
+declare(strict_types=1);
+
+use Lyger\ClassLoader;
+
+(static function (): void {
+    foreach ([dirname(__DIR__, 3) . '/vendor/autoload.php', __DIR__ . '/vendor/autoload.php'] as $composer) {
+        if (is_file($composer)) {
+            require_once $composer;
+            break;
+        }
+    }
+    if (!class_exists(ClassLoader::class)) {
+        require_once __DIR__ . '/src/ClassLoader.php';
+        ClassLoader::register('Lyger\\', __DIR__ . '/src');
+    }
+    $debian = [
+        'FastRoute\\RouteCollector' => 'FastRoute/autoload.php',
+        'Psr\\Container\\ContainerInterface' => 'Psr/Container/autoload.php',
+        'Nyholm\\Psr7\\Response' => 'Nyholm/Psr7/autoload.php',
+        'Symfony\\Component\\Console\\Application' => 'Symfony/Component/Console/autoload.php',
+    ];
+    foreach ($debian as $class => $file) {
+        if (!class_exists($class) && !interface_exists($class) && is_file("/usr/share/php/$file")) {
+            require_once "/usr/share/php/$file";
+        }
+    }
+})();

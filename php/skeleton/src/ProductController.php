@@ -1,0 +1,61 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use Lyger\Database\Db;
+use Lyger\Http\HttpException;
+use Lyger\Http\Request;
+use Lyger\Http\Response;
+use Lyger\Routing\Route;
+
+final class ProductController
+{
+    private const PAGE_MAX = 1000;
+
+    public function __construct(private readonly Db $db)
+    {
+    }
+
+    /** The rows go from the database to the client without becoming PHP values. */
+    public function index(Request $request): Response
+    {
+        $limit = min(max((int) $request->query('limit', '100'), 1), self::PAGE_MAX);
+        $offset = max((int) $request->query('offset', '0'), 0);
+
+        return $this->db->respond('SELECT * FROM products ORDER BY id LIMIT ? OFFSET ?', [$limit, $offset]);
+    }
+
+    /** A path like /products/seven is 404 by itself: $id is an int. */
+    public function show(int $id): Response
+    {
+        $product = $this->db->first(
+            'SELECT p.*, c.name AS category FROM products p JOIN categories c ON c.id = p.category_id WHERE p.id = ?',
+            [$id],
+        );
+
+        return Response::json($product ?? throw HttpException::notFound("There is no product $id."));
+    }
+
+    public function create(Request $request): Response
+    {
+        $name = $request->input('name');
+        $price = $request->input('price');
+        $category = $request->input('category_id', 1);
+        if (!is_string($name) || $name === '' || !is_numeric($price) || !is_int($category)) {
+            throw HttpException::of(422, 'A product needs a name, a price, and a category_id that is a number.');
+        }
+        if ($this->db->first('SELECT id FROM categories WHERE id = ?', [$category]) === null) {
+            throw HttpException::of(422, "There is no category $category.");
+        }
+        $description = (string) $request->input('description', '');
+        [$product] = $this->db->query(
+            'INSERT INTO products (category_id, name, price, description, active, created_at)
+             VALUES (?, ?, ?, ?, ?, ?) RETURNING id, name, price',
+            [$category, $name, (float) $price, $description, true, gmdate('Y-m-d H:i:s')],
+        );
+
+        return Response::json($product, 201, ['Location' => Route::url('product', ['id' => $product['id']])]);
+    }
+}

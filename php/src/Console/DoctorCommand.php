@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Console;
+
+use Lyger\Core\Library;
+use Symfony\Component\Console\Command\Command;
+use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Output\OutputInterface;
+
+/** rawr doctor: 0 when the engine can be used as LYGER_ENGINE asks, else 1. */
+final class DoctorCommand extends Command
+{
+    public function __construct()
+    {
+        parent::__construct('doctor');
+    }
+
+    protected function configure(): void
+    {
+        $this->setDescription('Looks at this installation and says what is missing');
+        $this->addOption('json', null, InputOption::VALUE_NONE, 'as JSON');
+        $this->addOption('preload', null, InputOption::VALUE_NONE, 'print the file for ffi.preload, for php-fpm');
+        $this->setHelp(
+            "Under php-fpm PHP lets nobody load a library but at its start:\n\n"
+            . "  php rawr doctor --preload > /etc/php/lyger.h    and in php.ini: ffi.preload=/etc/php/lyger.h"
+        );
+    }
+
+    protected function execute(InputInterface $input, OutputInterface $output): int
+    {
+        if ($input->getOption('preload')) {
+            $output->write((new Library())->preloadHeader(), false, OutputInterface::OUTPUT_RAW);
+            return ExitCode::DONE;
+        }
+        $checks = (new Doctor())->checks();
+        $failed = array_filter($checks, static fn (Check $check): bool => !$check->ok);
+        $mode = getenv('LYGER_ENGINE') ?: 'auto';
+        if ($input->getOption('json')) {
+            $report = ['ok' => $failed === [], 'mode' => $mode, 'checks' => $checks];
+            $json = json_encode($report, JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+            $output->writeln((string) $json, OutputInterface::OUTPUT_RAW);
+        } else {
+            $this->print($checks, $output);
+        }
+        $isFatal = static fn (Check $check): bool => $check->name === 'php' || $check->name === 'engine';
+        return $mode === 'required' && array_filter($failed, $isFatal) !== [] ? ExitCode::FAILED : ExitCode::DONE;
+    }
+
+    /** @param list<Check> $checks */
+    private function print(array $checks, OutputInterface $output): void
+    {
+        foreach ($checks as $check) {
+            $mark = $check->ok ? '<info>ok</info>     ' : '<comment>missing</comment>';
+            $output->writeln(sprintf('%s  %-9s ', $mark, $check->name) . $this->plain($check->value));
+            if (!$check->ok) {
+                $output->writeln('                    ' . $this->plain($check->hint));
+            }
+        }
+    }
+
+    private function plain(string $text): string
+    {
+        return \Symfony\Component\Console\Formatter\OutputFormatter::escape($text);
+    }
+}

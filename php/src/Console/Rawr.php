@@ -1,0 +1,57 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Console;
+
+use Lyger\Exception\AddressInUse;
+use Lyger\Exception\InvalidConfig;
+use Symfony\Component\Console\Application as Console;
+use Symfony\Component\Console\Exception\ExceptionInterface as WrongUsage;
+use Symfony\Component\Console\Input\ArgvInput;
+use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Output\ConsoleOutput;
+use Symfony\Component\Console\Output\ConsoleOutputInterface;
+use Symfony\Component\Console\Output\OutputInterface;
+use Throwable;
+
+/** The `rawr` command. */
+final class Rawr
+{
+    public const VERSION = '0.1.0';
+
+    /**
+     * @param string|null $home the application's folder, where its own `rawr` calls this
+     * @return int the exit code
+     */
+    public static function run(
+        ?string $home = null,
+        ?InputInterface $input = null,
+        ?OutputInterface $output = null,
+    ): int {
+        $loader = new AppLoader($home);
+        $console = new Console('Lyger', self::VERSION);
+        $console->setAutoExit(false);
+        $console->setCatchExceptions(false);
+        foreach ([new ServeCommand($loader), new DoctorCommand(), new RoutesCommand($loader)] as $command) {
+            // Symfony 8 calls it addCommand().
+            method_exists($console, 'addCommand') ? $console->addCommand($command) : $console->add($command);
+        }
+        $output ??= new ConsoleOutput();
+        $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
+        try {
+            return $console->run($input ?? new ArgvInput(), $output);
+        } catch (Throwable $problem) {
+            $errors->writeln($problem->getMessage(), OutputInterface::OUTPUT_RAW);
+            if ($output->isVerbose()) {
+                $errors->writeln((string) $problem, OutputInterface::OUTPUT_RAW);
+            }
+            return match (true) {
+                $problem instanceof WrongUsage, $problem instanceof InvalidConfig => ExitCode::WRONG_USAGE,
+                $problem instanceof AddressInUse => ExitCode::ADDRESS_TAKEN,
+                $problem instanceof BootFailed => ExitCode::BOOT_FAILED,
+                default => ExitCode::FAILED,
+            };
+        }
+    }
+}

@@ -1,0 +1,71 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core;
+
+use Closure;
+use Lyger\Config;
+use Lyger\Exception\LygerException;
+use Lyger\Http\Request;
+
+/**
+ * What the engine does, once by the native library and once in pure PHP. Both give the same results: the test suite
+ * runs against each and compares.
+ */
+interface Backend
+{
+    /** native or php */
+    public function name(): string;
+
+    public function helloWorld(): string;
+
+    /** The sum over i in 0..iterations of sqrt(i) * sin(i). */
+    public function heavyComputation(int $iterations): float;
+
+    /** @return array<string, mixed> */
+    public function systemInfo(): array;
+
+    /**
+     * Runs a statement and keeps its result.
+     *
+     * @param array<mixed> $params
+     * @return int the result's id
+     * @throws LygerException
+     */
+    public function execute(string $dsn, string $sql, array $params): int;
+
+    public function describe(int $result): ResultInfo;
+
+    /** The rows as a JSON array of objects. */
+    public function json(int $result): string;
+
+    /** @return list<array<string, mixed>> the rows as PDO's FETCH_ASSOC gives them, with their types */
+    public function rows(int $result): array;
+
+    public function free(int $result): void;
+
+    public function cacheStore(string $key, string $value): void;
+
+    public function cacheFetch(string $key): ?string;
+
+    /** Whether the key was there. */
+    public function cacheRemove(string $key): bool;
+
+    public function cachePurge(): void;
+
+    public function cacheCount(): int;
+
+    /**
+     * Serves until the server is stopped or a signal has drained it.
+     *
+     * @param Closure(Request): mixed $handler
+     * @param Closure(int): void|null $listening called with the port once connections are accepted
+     */
+    public function serve(Closure $handler, Config $config, ?Closure $listening): void;
+
+    public function stopServer(): void;
+
+    /** Closes connections, drops results and empties the cache. The next call starts anew. */
+    public function release(): void;
+}

@@ -1,0 +1,232 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core;
+
+use Closure;
+use Lyger\Config;
+use Lyger\Exception\EngineMissing;
+use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidConfig;
+use Lyger\Exception\LygerException;
+
+/**
+ * The engine, as any PHP script uses it.
+ *
+ * It is the native library where that can be loaded, else the same in pure PHP, slower; LYGER_ENGINE=required makes an
+ * exception of that, LYGER_ENGINE=php chooses it. Every failure is a LygerException: nothing returns 0, '' or '[]' in
+ * its place.
+ *
+ *     $json = Engine::getInstance()->dbQueryJson('sqlite:shop.sqlite', 'SELECT id, name FROM products');
+ */
+final class Engine
+{
+    private static ?self $instance = null;
+
+    private readonly Backend $backend;
+    private readonly ?string $fallbackReason;
+
+    private function __construct()
+    {
+        $mode = getenv('LYGER_ENGINE') ?: 'auto';
+        if (!in_array($mode, ['auto', 'required', 'php'], true)) {
+            throw InvalidConfig::impossible('LYGER_ENGINE', $mode, 'auto, required or php');
+        }
+        $backend = null;
+        $reason = $mode === 'php' ? 'LYGER_ENGINE=php' : null;
+        if ($mode !== 'php') {
+            try {
+                $backend = NativeEngine::load(new Library());
+            } catch (LygerException $exception) {
+                if ($exception instanceof InvalidConfig) {
+                    throw $exception;
+                }
+                $reason = $exception->getMessage();
+                if ($mode === 'required') {
+                    throw EngineMissing::because($reason);
+                }
+                error_log("Lyger runs in pure PHP, slower, because $reason");
+            }
+        }
+        $this->fallbackReason = $reason;
+        $this->backend = $backend ?? new PhpEngine((string) $reason);
+    }
+
+    public static function getInstance(): self
+    {
+        return self::$instance ??= new self();
+    }
+
+    /** native or php */
+    public function name(): string
+    {
+        return $this->backend->name();
+    }
+
+    public function isNative(): bool
+    {
+        return $this->fallbackReason === null;
+    }
+
+    /** Why pure PHP runs; null where the library does. */
+    public function fallbackReason(): ?string
+    {
+        return $this->fallbackReason;
+    }
+
+    /** "Hello from Rust! 🦀" */
+    public function helloWorld(): string
+    {
+        return $this->backend->helloWorld();
+    }
+
+    /** The sum over i in 0..$iterations of sqrt(i) * sin(i): something to compute, for benchmarks. */
+    public function heavyComputation(int $iterations = 1000000): float
+    {
+        if ($iterations < 0) {
+            throw InvalidArgument::because('iterations cannot be negative', (string) $iterations);
+        }
+        return $this->backend->heavyComputation($iterations);
+    }
+
+    /** JSON: framework, status, tokio_runtime, async_enabled, total_memory, version, abi, kernels, cpu, engine, fallback. */
+    public function systemInfo(): string
+    {
+        $info = $this->backend->systemInfo();
+        $info += ['engine' => $this->name(), 'fallback' => $this->fallbackReason];
+        return json_encode($info, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+    }
+
+    /**
+     * Runs a statement; the result stays in the engine until freeResult().
+     *
+     * @return int the result's id
+     */
+    public function dbQuery(string $dsn, string $query): int
+    {
+        return $this->backend->execute($dsn, $query, []);
+    }
+
+    /**
+     * dbQuery() with bound parameters: null, bool, int, float, string (UTF-8) and Lyger\Database\Bytes.
+     *
+     * @param array<mixed> $params
+     */
+    public function dbExecute(string $dsn, string $query, array $params = []): int
+    {
+        return $this->backend->execute($dsn, $query, $params);
+    }
+
+    /** A result's rows as a JSON array of objects. */
+    public function jsonifyResult(int $ptr): string
+    {
+        return $this->backend->json($ptr);
+    }
+
+    /** @return list<array<string, mixed>> a result's rows as PHP values */
+    public function resultRows(int $ptr): array
+    {
+        return $this->backend->rows($ptr);
+    }
+
+    /** How many rows there are, how many were affected, and the id that an INSERT generated. */
+    public function resultInfo(int $ptr): ResultInfo
+    {
+        return $this->backend->describe($ptr);
+    }
+
+    public function freeResult(int $ptr): void
+    {
+        $this->backend->free($ptr);
+    }
+
+    /** dbQuery(), jsonifyResult() and freeResult() in one call. */
+    public function dbQueryJson(string $dsn, string $query): string
+    {
+        return $this->with($dsn, $query, [], $this->backend->json(...));
+    }
+
+    /**
+     * Runs a statement, gives its result's id to $use, and frees it whatever happens.
+     *
+     * @template T
+     * @param array<mixed> $params
+     * @param callable(int): T $use
+     * @return T
+     */
+    public function with(string $dsn, string $query, array $params, callable $use): mixed
+    {
+        $result = $this->backend->execute($dsn, $query, $params);
+        try {
+            return $use($result);
+        } finally {
+            $this->backend->free($result);
+        }
+    }
+
+    public function cacheSet(string $key, string $value): void
+    {
+        $this->backend->cacheStore($key, $value);
+    }
+
+    /** The value, or '' when there is none: cacheFind() tells the difference. */
+    public function cacheGet(string $key): string
+    {
+        return $this->backend->cacheFetch($key) ?? '';
+    }
+
+    public function cacheFind(string $key): ?string
+    {
+        return $this->backend->cacheFetch($key);
+    }
+
+    public function cacheDelete(string $key): void
+    {
+        $this->backend->cacheRemove($key);
+    }
+
+    /** cacheDelete() that tells whether the key was there. */
+    public function cacheForget(string $key): bool
+    {
+        return $this->backend->cacheRemove($key);
+    }
+
+    public function cacheClear(): void
+    {
+        $this->backend->cachePurge();
+    }
+
+    public function cacheSize(): int
+    {
+        return $this->backend->cacheCount();
+    }
+
+    /**
+     * Serves HTTP on 127.0.0.1 until stopServer() or a signal (SIGINT, SIGTERM) has drained the server.
+     *
+     * @param callable $routerHandler is given a Lyger\Http\Request and returns a Response, text, an array or nothing
+     */
+    public function startServer(callable $routerHandler, int $port = 8000): void
+    {
+        $this->serve($routerHandler, Config::resolve(['port' => $port]));
+    }
+
+    /** startServer() with every setting. $listening is called with the port once connections are accepted. */
+    public function serve(callable $handler, Config $config, ?Closure $listening = null): void
+    {
+        $this->backend->serve(Closure::fromCallable($handler), $config, $listening);
+    }
+
+    /** Begins the drain: running requests end, new ones are refused. Returns at once. */
+    public function stopServer(): void
+    {
+        $this->backend->stopServer();
+    }
+
+    /** Closes connections, drops results and empties the cache. The next call starts anew. */
+    public function release(): void
+    {
+        $this->backend->release();
+    }
+}

@@ -1,0 +1,169 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core;
+
+use Closure;
+use FFI;
+use FFI\CData;
+use Lyger\Config;
+use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\Worker;
+use Lyger\Database\Params;
+use Lyger\Exception\EngineFailed;
+use Lyger\Server\Runner;
+
+/** The engine by the native library. */
+final class NativeEngine implements Backend
+{
+    /** After the drain: the engine's threads end at once, so a second is for a machine that stands still. */
+    private const JOIN_MS = 1_000;
+
+    private readonly FFI $ffi;
+    private readonly CData $id;
+
+    private function __construct(private readonly Abi $abi)
+    {
+        $this->ffi = $abi->ffi;
+        $this->id = $this->ffi->new('uint64_t');
+    }
+
+    /** Loads the library and has it look at the environment, so that a mistake there shows at the start. */
+    public static function load(Library $library): self
+    {
+        $abi = new Abi($library->load());
+        $abi->check($abi->ffi->lyger_engine_check());
+        return new self($abi);
+    }
+
+    public function name(): string
+    {
+        return 'native';
+    }
+
+    public function helloWorld(): string
+    {
+        return $this->abi->issued($this->ffi->lyger_hello_world());
+    }
+
+    public function heavyComputation(int $iterations): float
+    {
+        return $this->ffi->lyger_heavy_computation($iterations);
+    }
+
+    public function systemInfo(): array
+    {
+        $info = json_decode($this->abi->text(
+            fn (CData $buffer, int $bytes, CData $needed): int
+                => $this->ffi->lyger_engine_info($buffer, $bytes, $needed)
+        ), true);
+        return is_array($info) ? $info : throw new EngineFailed('the engine described itself in no JSON');
+    }
+
+    public function execute(string $dsn, string $sql, array $params): int
+    {
+        $packed = Params::pack($params);
+        $this->abi->check($this->ffi->lyger_db_execute(
+            $dsn,
+            strlen($dsn),
+            $sql,
+            strlen($sql),
+            $this->abi->bytes($packed),
+            strlen($packed),
+            FFI::addr($this->id),
+        ));
+        return $this->id->cdata;
+    }
+
+    public function describe(int $result): ResultInfo
+    {
+        $info = $this->ffi->new('lyger_result_info');
+        $this->abi->check($this->ffi->lyger_result_describe($result, FFI::addr($info)));
+        return new ResultInfo(
+            $info->rows,
+            $info->columns,
+            $info->affected,
+            $info->has_last_insert_id !== 0 ? $info->last_insert_id : null,
+        );
+    }
+
+    public function json(int $result): string
+    {
+        return $this->abi->text(
+            fn (CData $buffer, int $bytes, CData $needed): int
+                => $this->ffi->lyger_result_json($result, $buffer, $bytes, $needed)
+        );
+    }
+
+    public function rows(int $result): array
+    {
+        $serialized = $this->abi->text(
+            fn (CData $buffer, int $bytes, CData $needed): int
+                => $this->ffi->lyger_result_rows($result, $buffer, $bytes, $needed)
+        );
+        $rows = unserialize($serialized, ['allowed_classes' => false]);
+        return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
+    }
+
+    public function free(int $result): void
+    {
+        $this->abi->check($this->ffi->lyger_result_free($result));
+    }
+
+    public function cacheStore(string $key, string $value): void
+    {
+        $this->abi->check($this->ffi->lyger_cache_store($key, strlen($key), $value, strlen($value)));
+    }
+
+    public function cacheFetch(string $key): ?string
+    {
+        return $this->abi->find(
+            fn (CData $buffer, int $bytes, CData $needed): int
+                => $this->ffi->lyger_cache_fetch($key, strlen($key), $buffer, $bytes, $needed)
+        );
+    }
+
+    public function cacheRemove(string $key): bool
+    {
+        $status = $this->ffi->lyger_cache_remove($key, strlen($key));
+        if ($status === Status::NotFound->value) {
+            return false;
+        }
+        $this->abi->check($status);
+        return true;
+    }
+
+    public function cachePurge(): void
+    {
+        $this->abi->check($this->ffi->lyger_cache_purge());
+    }
+
+    public function cacheCount(): int
+    {
+        $this->abi->check($this->ffi->lyger_cache_count(FFI::addr($this->id)));
+        return $this->id->cdata;
+    }
+
+    public function serve(Closure $handler, Config $config, ?Closure $listening): void
+    {
+        $json = $config->forServer();
+        $port = $this->ffi->new('uint16_t');
+        $this->abi->check($this->ffi->lyger_server_start($json, strlen($json), FFI::addr($port)));
+        if ($listening !== null) {
+            $listening($port->cdata);
+        }
+        (new Worker($this->abi, new Runner($handler, $config->bool('debug'), true)))->run();
+        $this->abi->check($this->ffi->lyger_server_wait(self::JOIN_MS));
+    }
+
+    public function stopServer(): void
+    {
+        $this->abi->check($this->ffi->lyger_server_stop());
+    }
+
+    public function release(): void
+    {
+        $this->abi->check($this->ffi->lyger_engine_release());
+    }
+}

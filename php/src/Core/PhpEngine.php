@@ -1,0 +1,155 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core;
+
+use Closure;
+use Lyger\Config;
+use Lyger\Database\Fallback\Connections;
+use Lyger\Database\Fallback\Table;
+use Lyger\Database\Params;
+use Lyger\Exception\InvalidHandle;
+use Lyger\Server\StreamServer;
+
+/** The engine in pure PHP: PHP's database drivers, an array for the cache, a plain stream server. */
+final class PhpEngine implements Backend
+{
+    private const VERSION = '0.1.0';
+
+    private ?Connections $connections = null;
+    private ?PhpCache $cache = null;
+    private ?StreamServer $server = null;
+    /** @var array<int, Table> */
+    private array $results = [];
+    /** @var array<int, string> JSON by result, made once */
+    private array $json = [];
+    private int $lastResult = 0;
+
+    public function __construct(private readonly string $reason)
+    {
+    }
+
+    public function name(): string
+    {
+        return 'php';
+    }
+
+    public function helloWorld(): string
+    {
+        return 'Hello from Rust! 🦀';
+    }
+
+    public function heavyComputation(int $iterations): float
+    {
+        $sum = 0.0;
+        for ($i = 0; $i < $iterations; $i++) {
+            $sum += sqrt($i) * sin($i);
+        }
+        return $sum;
+    }
+
+    public function systemInfo(): array
+    {
+        return [
+            'framework' => 'Lyger v0.1',
+            'status' => 'running',
+            'tokio_runtime' => 'absent',
+            'async_enabled' => false,
+            'total_memory' => Machine::totalMemoryBytes(),
+            'version' => self::VERSION,
+            'abi' => Library::ABI_VERSION,
+            'kernels' => 'php',
+            'cpu' => Machine::cpu(),
+        ];
+    }
+
+    public function execute(string $dsn, string $sql, array $params): int
+    {
+        $this->connections ??= new Connections(Config::resolve());
+        $table = $this->connections->query($dsn, $sql, Params::normalize($params));
+        $this->results[++$this->lastResult] = $table;
+        return $this->lastResult;
+    }
+
+    public function describe(int $result): ResultInfo
+    {
+        $table = $this->table($result);
+        return new ResultInfo(count($table->rows), count($table->columns), $table->affected, $table->lastInsertId);
+    }
+
+    public function json(int $result): string
+    {
+        return $this->json[$result] ??= $this->table($result)->json();
+    }
+
+    public function rows(int $result): array
+    {
+        return $this->table($result)->assoc();
+    }
+
+    public function free(int $result): void
+    {
+        $this->table($result);
+        unset($this->results[$result], $this->json[$result]);
+    }
+
+    public function cacheStore(string $key, string $value): void
+    {
+        $this->cache()->store($key, $value);
+    }
+
+    public function cacheFetch(string $key): ?string
+    {
+        return $this->cache()->fetch($key);
+    }
+
+    public function cacheRemove(string $key): bool
+    {
+        return $this->cache()->remove($key);
+    }
+
+    public function cachePurge(): void
+    {
+        $this->cache()->purge();
+    }
+
+    public function cacheCount(): int
+    {
+        return $this->cache()->count();
+    }
+
+    public function serve(Closure $handler, Config $config, ?Closure $listening): void
+    {
+        $this->connections = new Connections($config);
+        $this->server = new StreamServer($handler, $config, $this->reason);
+        try {
+            $this->server->run($listening);
+        } finally {
+            $this->server = null;
+        }
+    }
+
+    public function stopServer(): void
+    {
+        $this->server?->stop();
+    }
+
+    public function release(): void
+    {
+        $this->connections = null;
+        $this->cache = null;
+        $this->results = [];
+        $this->json = [];
+    }
+
+    private function table(int $result): Table
+    {
+        return $this->results[$result] ?? throw InvalidHandle::result($result);
+    }
+
+    private function cache(): PhpCache
+    {
+        return $this->cache ??= new PhpCache(Config::resolve()->int('cache.bytes_max'));
+    }
+}

@@ -1,0 +1,18 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Database\Bytes;
+
+/** One database through PHP's own drivers. */
+interface Connection
+{
+    /**
+     * Runs one statement.
+     *
+     * @param list<null|bool|int|float|string|Bytes> $params
+     */
+    public function query(string $sql, array $params): Table;
+}

@@ -1,0 +1,102 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Exception\InvalidDsn;
+
+/**
+ * A data source name, read as the engine reads it (rust/db/dsn.rs): postgres://, postgresql://, mysql://, mariadb:// as
+ * URLs with percent-escapes; sqlite:<path>, sqlite://<path>, sqlite::memory: and a bare path, taken literally.
+ */
+final class Dsn
+{
+    /** @param array<string, string> $options what follows the question mark */
+    private function __construct(
+        public readonly string $dialect,
+        public readonly string $host,
+        public readonly ?int $port,
+        public readonly ?string $user,
+        public readonly ?string $password,
+        public readonly string $database,
+        public readonly array $options,
+        private readonly string $redacted,
+    ) {
+    }
+
+    public static function parse(string $dsn): self
+    {
+        if ($dsn === '') {
+            throw InvalidDsn::because('it is empty');
+        }
+        if (str_contains($dsn, "\0")) {
+            throw InvalidDsn::because('it holds a NUL byte');
+        }
+        $scheme = str_contains($dsn, '://') ? strstr($dsn, '://', true) : '';
+        return match ($scheme) {
+            'postgres', 'postgresql' => self::url('postgres', $dsn),
+            'mysql', 'mariadb' => self::url('mysql', $dsn),
+            default => self::path($dsn),
+        };
+    }
+
+    /** The DSN without its password. */
+    public function __toString(): string
+    {
+        return $this->redacted;
+    }
+
+    private static function url(string $dialect, string $dsn): self
+    {
+        $pattern = '~^[a-z]+://(?:(?<user>[^:@/?#]*)(?::(?<password>[^/?#]*))?@)?'
+            . '(?<host>\[[0-9a-fA-F:.]+\]|[^:/?#\[\]]*)(?::(?<port>\d+))?'
+            . '(?:/(?<database>[^?#]*))?(?:\?(?<query>[^#]*))?$~D';
+        if (preg_match($pattern, $dsn, $part, PREG_UNMATCHED_AS_NULL) !== 1 || (int) ($part['port'] ?? 0) > 65535) {
+            throw InvalidDsn::because(
+                'it is no URL (special characters in a user or a password are percent-encoded, `@` as %40)'
+            );
+        }
+        $options = [];
+        foreach (array_filter(explode('&', $part['query'] ?? '')) as $pair) {
+            [$key, $value] = explode('=', $pair, 2) + [1 => ''];
+            $options[urldecode($key)] = urldecode($value);
+        }
+        $decoded = static fn (?string $text): ?string => $text === null || $text === '' ? null : rawurldecode($text);
+        return new self(
+            $dialect,
+            trim(rawurldecode($part['host'] ?? ''), '[]'),
+            $part['port'] === null ? null : (int) $part['port'],
+            $decoded($part['user']),
+            $decoded($part['password']),
+            $decoded($part['database']) ?? '',
+            $options,
+            self::redact($dsn),
+        );
+    }
+
+    private static function path(string $dsn): self
+    {
+        $path = $dsn;
+        if (str_starts_with($dsn, 'sqlite:')) {
+            $path = substr($dsn, 7);
+            $path = str_starts_with($path, '//') ? substr($path, 2) : $path;
+        } elseif (preg_match('/^(?!file:)([a-z][a-z0-9+.-]+):/i', $dsn, $scheme) === 1) {
+            // `mysql:host=localhost`, which PDO would understand, must not create a file of that name.
+            throw InvalidDsn::because(
+                "unknown scheme `{$scheme[1]}:`; write postgres://user:password@host/database, "
+                . 'mysql://user:password@host/database, sqlite:/path/to/file or a bare path'
+            );
+        }
+        if ($path === '') {
+            throw InvalidDsn::because('the path is missing: write sqlite:/path/to/file or sqlite::memory:');
+        }
+        return new self('sqlite', '', null, null, null, $path, [], $dsn);
+    }
+
+    private static function redact(string $dsn): string
+    {
+        $dsn = preg_replace('~^([a-z]+://[^:@/?#]*):[^/?#]*@~', '$1:***@', $dsn) ?? '';
+        return preg_replace('~([?&]password=)[^&#]*~i', '$1***', $dsn) ?? '';
+    }
+}

@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Database\Bytes;
+
+/** The rows of a statement as PHP values. */
+final class Table
+{
+    /**
+     * @param list<Column> $columns
+     * @param list<list<mixed>> $rows values in the columns' order; Bytes mark a cell of raw bytes in any column
+     */
+    public function __construct(
+        public readonly array $columns,
+        public readonly array $rows,
+        public readonly int $affected = 0,
+        public readonly ?int $lastInsertId = null,
+    ) {
+    }
+
+    /**
+     * The rows as PDO's FETCH_ASSOC gives them: of columns with one name, the first place and the last value.
+     *
+     * @return list<array<string, mixed>>
+     */
+    public function assoc(): array
+    {
+        $names = array_column($this->columns, 'name');
+        $kinds = array_column($this->columns, 'kind');
+        $rows = [];
+        foreach ($this->rows as $row) {
+            $assoc = [];
+            foreach ($row as $index => $value) {
+                $assoc[$names[$index]] = match (true) {
+                    $value instanceof Bytes => $value->bytes,
+                    $kinds[$index] === Kind::Single && is_string($value) => (float) $value,
+                    default => $value,
+                };
+            }
+            $rows[] = $assoc;
+        }
+        return $rows;
+    }
+
+    /** The rows as a JSON array of objects, byte for byte what the engine writes. */
+    public function json(): string
+    {
+        if ($this->rows === []) {
+            return '[]';
+        }
+        $keys = [];
+        foreach ($this->columns as $index => $column) {
+            $keys[$index] = JsonText::quote($column->name) . ':';
+        }
+        $rows = [];
+        foreach ($this->rows as $row) {
+            $cells = [];
+            foreach ($row as $index => $value) {
+                $cells[$keys[$index]] = $keys[$index] . JsonText::value($value, $this->columns[$index]->kind);
+            }
+            $rows[] = '{' . implode(',', $cells) . '}';
+        }
+        return '[' . implode(',', $rows) . ']';
+    }
+}

@@ -1,0 +1,131 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Exception\InvalidParams;
+use Lyger\Exception\QueryFailed;
+
+/** As much of SQL's lexical structure as the fallback needs: rust/db/tokens.rs, in regular expressions. */
+final class Tokens
+{
+    // Quotes, comments and identifiers, in which nothing is a placeholder. What never ends reaches to the end.
+    private const POSTGRES = '~
+        (?: \' (?:[^\']++|\'\')*+ (?:\'|\z)
+          | (?<![\w$\x80-\xff]) [eE]\' (?:[^\'\\\\]++|\\\\.|\'\')*+ (?:\'|\z)
+          | " (?:[^"]++|"")*+ (?:"|\z)
+          | --[^\n]*+
+          | (/\* (?:[^*/]++|\*(?!/)|/(?!\*)|(?1))*+ (?:\*/|\z))
+          | \$((?:[a-zA-Z_\x80-\xff][\w\x80-\xff]*)?)\$ .*? (?:\$\2\$|\z)
+          | [a-zA-Z_\x80-\xff][\w$\x80-\xff]*+ ) (*SKIP)(*F)
+      | \?\? | \? | \$\d+ ~xs';
+
+    private const SQLITE = '~
+        (?: \' (?:[^\']++|\'\')*+ (?:\'|\z) | " (?:[^"]++|"")*+ (?:"|\z)
+          | ` (?:[^`]++|``)*+ (?:`|\z) | \[ [^\]]*+ (?:\]|\z)
+          | --[^\n]*+ | /\* .*? (?:\*/|\z)
+          | [a-zA-Z_\x80-\xff][\w$\x80-\xff]*+ ) (*SKIP)(*F)
+      | \?\d* | [:@\#$][\w$\x80-\xff]+ | ; ~xs';
+
+    // White space, comments and semicolons to the end.
+    private const NOTHING = '~^(?:[\s;]++|--[^\n]*+|/\*.*?(?:\*/|\z))*+\z~s';
+
+    /** Which word a statement begins with, in upper case, past white space, comments and parentheses. */
+    public static function firstKeyword(string $sql): string
+    {
+        $found = preg_match('~^(?:[\s(;]++|\#[^\n]*+|--[^\n]*+|/\*.*?\*/)*+([a-zA-Z_]+)~s', $sql, $match);
+        return $found === 1 ? strtoupper($match[1]) : '';
+    }
+
+    /** The next statement may run on another connection: what opens a transaction is refused, as the engine does. */
+    public static function refuseTransaction(string $sql): void
+    {
+        $opens = match (self::firstKeyword($sql)) {
+            'BEGIN', 'SAVEPOINT', 'XA' => true,
+            'START' => stripos($sql, 'TRANSACTION') !== false,
+            'SET' => stripos($sql, 'AUTOCOMMIT') !== false,
+            default => false,
+        };
+        if ($opens) {
+            throw QueryFailed::because(
+                'a transaction needs one connection for all its statements, and each query here may run on another',
+                '25000',
+            );
+        }
+    }
+
+    /**
+     * PostgreSQL's placeholders as PDO's named ones: ? and $2 become :p1 and :p2.
+     *
+     * @return array{string, int} the statement and the highest placeholder
+     */
+    public static function forPostgres(string $sql): array
+    {
+        $count = 0;
+        $highest = 0;
+        $name = static function (array $token) use (&$count, &$highest): string {
+            if ($token[0] === '??') {
+                return '??'; // PDO's own escape for the operator
+            }
+            if ($token[0] === '?') {
+                return ':p' . ++$count;
+            }
+            $highest = max($highest, (int) substr($token[0], 1));
+            return ':p' . substr($token[0], 1);
+        };
+        $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql) ?? $sql;
+        if ($count > 0 && $highest > 0) {
+            throw InvalidParams::because(
+                'the statement mixes ? with $1; use one kind (and write ?? for an operator that has a question mark)'
+            );
+        }
+        return [$rewritten, max($count, $highest)];
+    }
+
+    /**
+     * Counts SQLite's placeholders as SQLite does, and wraps those at $wrapped positions into a function call.
+     *
+     * @param array<int, string> $wrapped function name by position, counted from 1
+     * @return array{string, int} the statement and the highest placeholder
+     */
+    public static function forSqlite(string $sql, array $wrapped): array
+    {
+        $highest = 0;
+        $names = [];
+        $rewritten = preg_replace_callback(
+            self::SQLITE,
+            static function (array $token) use (&$highest, &$names, $wrapped): string {
+                $text = $token[0];
+                if ($text === ';') {
+                    return $text;
+                }
+                $position = match (true) {
+                    $text === '?' => $highest + 1,
+                    $text[0] === '?' => (int) substr($text, 1),
+                    default => $names[$text] ??= $highest + 1,
+                };
+                $highest = max($highest, $position);
+                return isset($wrapped[$position]) ? "{$wrapped[$position]}($text)" : $text;
+            },
+            $sql,
+        ) ?? $sql;
+        return [$rewritten, $highest];
+    }
+
+    /** Whether SQLite would stop at a `;` with more SQL behind it, which PDO ignores in silence. */
+    public static function hasSecondStatement(string $sql): bool
+    {
+        // The body of a trigger has semicolons of its own.
+        if (preg_match('~^\s*CREATE\s+(TEMP\s+|TEMPORARY\s+)?TRIGGER\b~i', $sql) === 1) {
+            return false;
+        }
+        preg_match_all(self::SQLITE, $sql, $tokens, PREG_OFFSET_CAPTURE);
+        foreach ($tokens[0] as [$token, $offset]) {
+            if ($token === ';' && preg_match(self::NOTHING, substr($sql, $offset)) !== 1) {
+                return true;
+            }
+        }
+        return false;
+    }
+}

@@ -1,0 +1,39 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Http;
+
+/** What the statuses mean: IANA's phrases, and what the engine tells clients (rust/front/http/refusal.rs). */
+final class Reason
+{
+    public const PHRASES = [
+        200 => 'OK', 201 => 'Created', 202 => 'Accepted', 203 => 'Non-Authoritative Information', 204 => 'No Content',
+        205 => 'Reset Content', 206 => 'Partial Content', 207 => 'Multi-Status', 208 => 'Already Reported',
+        226 => 'IM Used', 300 => 'Multiple Choices', 301 => 'Moved Permanently', 302 => 'Found', 303 => 'See Other',
+        304 => 'Not Modified', 305 => 'Use Proxy', 307 => 'Temporary Redirect', 308 => 'Permanent Redirect',
+        400 => 'Bad Request', 401 => 'Unauthorized', 402 => 'Payment Required', 403 => 'Forbidden', 404 => 'Not Found',
+        405 => 'Method Not Allowed', 406 => 'Not Acceptable', 407 => 'Proxy Authentication Required',
+        408 => 'Request Timeout', 409 => 'Conflict', 410 => 'Gone', 411 => 'Length Required',
+        412 => 'Precondition Failed', 413 => 'Content Too Large', 414 => 'URI Too Long',
+        415 => 'Unsupported Media Type', 416 => 'Range Not Satisfiable', 417 => 'Expectation Failed',
+        421 => 'Misdirected Request', 422 => 'Unprocessable Content', 423 => 'Locked', 424 => 'Failed Dependency',
+        425 => 'Too Early', 426 => 'Upgrade Required', 428 => 'Precondition Required', 429 => 'Too Many Requests',
+        431 => 'Request Header Fields Too Large', 451 => 'Unavailable For Legal Reasons',
+        500 => 'Internal Server Error', 501 => 'Not Implemented', 502 => 'Bad Gateway', 503 => 'Service Unavailable',
+        504 => 'Gateway Timeout', 505 => 'HTTP Version Not Supported', 507 => 'Insufficient Storage',
+        508 => 'Loop Detected', 511 => 'Network Authentication Required',
+    ];
+
+    public const MESSAGES = [
+        400 => 'The request is not valid HTTP.',
+        404 => 'Nothing is here.',
+        408 => 'The request took too long to arrive.',
+        413 => "The request's body is too large.",
+        414 => "The request's target is too long.",
+        431 => "The request's head is too large.",
+        500 => 'The server failed.',
+        503 => 'The server is busy, try again.',
+        504 => 'The application took too long to answer.',
+    ];
+}

@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Routing;
+
+/** What the routes of a group share. */
+final class Group
+{
+    /** @param list<class-string|object> $middleware */
+    public function __construct(private readonly string $prefix = '', public readonly array $middleware = [])
+    {
+    }
+
+    /** @param list<class-string|object> $middleware */
+    public function inner(string $prefix, array $middleware): self
+    {
+        return new self(rtrim($this->pattern($prefix), '/'), [...$this->middleware, ...$middleware]);
+    }
+
+    /** '' and '/' inside a group are the group's own path; '[/{id}]' continues it. */
+    public function pattern(string $pattern): string
+    {
+        if (str_starts_with($pattern, '[')) {
+            return $this->prefix . $pattern;
+        }
+        $pattern = '/' . ltrim($pattern, '/');
+        return $pattern === '/' && $this->prefix !== '' ? $this->prefix : $this->prefix . $pattern;
+    }
+}

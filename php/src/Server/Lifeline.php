@@ -1,0 +1,90 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Server;
+
+use Closure;
+
+/**
+ * Keeps a server's loop alive when a handler calls exit(), and lets it answer when a handler dies.
+ *
+ * PHP unwinds the stack at exit() and destroys what was in it. A guard in the loop's frame notices, answers, and runs
+ * the loop again from its destructor: the process goes on as an FPM worker does. Each exit() leaves one frame below the
+ * next loop, so after EXITS_MAX of them the process ends in earnest. Before PHP 8.4 Fibers cannot switch inside a
+ * destructor: a handler that uses them fails after the first exit().
+ *
+ * A fatal error unwinds nothing. There a shutdown function answers, and the process ends.
+ */
+final class Lifeline
+{
+    /** A frame takes about 700 bytes of the C stack's 8 MB; a segmentation fault comes at ten times this. */
+    private const EXITS_MAX = 1_000;
+
+    private int $exits = 0;
+    private bool $running = true;
+
+    /**
+     * @param Closure(): void $loop returns when the server has stopped
+     * @param Closure(): void $onExit answers the request whose handler called exit()
+     * @param Closure(array{message: string, file: string, line: int}): void $onDeath
+     */
+    private function __construct(
+        private readonly Closure $loop,
+        private readonly Closure $onExit,
+        private readonly Closure $onDeath,
+    ) {
+    }
+
+    public static function run(Closure $loop, Closure $onExit, Closure $onDeath): void
+    {
+        $lifeline = new self($loop, $onExit, $onDeath);
+        register_shutdown_function($lifeline->shutDown(...));
+        $lifeline->turn();
+    }
+
+    /** For Guard: a handler has called exit(). */
+    public function afterExit(): void
+    {
+        ($this->onExit)();
+        if (++$this->exits < self::EXITS_MAX) {
+            $this->turn();
+        } else {
+            $this->running = false;
+            ($this->onDeath)([
+                'message' => 'handlers have called exit() ' . self::EXITS_MAX . ' times',
+                'file' => __FILE__,
+                'line' => __LINE__,
+            ]);
+        }
+    }
+
+    private function turn(): void
+    {
+        $guard = new Guard($this);
+        try {
+            ($this->loop)();
+        } finally {
+            // Reached when the loop returns or throws, not at exit(): that skips `finally`.
+            $guard->disarm();
+            $this->running = false;
+        }
+    }
+
+    private function shutDown(): void
+    {
+        if ($this->running) {
+            $this->running = false;
+            $error = error_get_last();
+            $fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+            if ($error !== null && ($error['type'] & $fatal) !== 0) {
+                // There may be no memory left to answer with.
+                ini_set('memory_limit', '-1');
+                ($this->onDeath)($error);
+            }
+        } elseif ($this->exits > 0) {
+            // A handler's own exit code is not how the server ended.
+            exit($this->exits < self::EXITS_MAX ? 0 : 1);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Server;
+
+use Closure;
+use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\PoolExhausted;
+use Lyger\Http\Echoed;
+use Lyger\Http\HttpException;
+use Lyger\Http\Request;
+use Lyger\Http\Response;
+use Throwable;
+
+/**
+ * Runs the application's handler for one request after the other, and makes an answer of whatever happens: what it
+ * returns, what it echoes, what it throws, and exit().
+ *
+ * What always holds: no exception leaves run(); output never reaches standard output; http_response_code() starts at
+ * 200 for each request.
+ */
+final class Runner
+{
+    private string $echoed = '';
+    private int $level = 0;
+    private ?Request $request = null;
+
+    /**
+     * @param Closure(Request): mixed $handler
+     * @param bool $keepsSql whether the caller can send a pending SqlResponse by itself
+     */
+    public function __construct(
+        private readonly Closure $handler,
+        private readonly bool $debug,
+        private readonly bool $keepsSql,
+    ) {
+    }
+
+    public function run(Request $request): Response
+    {
+        $this->begin($request);
+        try {
+            $response = Response::from(($this->handler)($request));
+            $response = $this->withEcho($response, $this->end());
+            if (!$this->keepsSql) {
+                $response->body();
+            }
+            return $response;
+        } catch (HttpException $exception) {
+            $this->end();
+            return $exception->response();
+        } catch (Throwable $exception) {
+            $this->end();
+            return $this->failure($exception);
+        }
+    }
+
+    /** The answer of a handler that called exit(): what it wrote, as under FPM. */
+    public function exited(): Response
+    {
+        return $this->withEcho(new Echoed(), $this->end());
+    }
+
+    /**
+     * The answer of a handler that died of a fatal error.
+     *
+     * @param array{message: string, file: string, line: int} $error error_get_last()
+     */
+    public function died(array $error): Response
+    {
+        $this->end();
+        $message = strtok($error['message'], "\n") ?: 'fatal error';
+        return $this->debug
+            ? Response::error(500, "$message in {$error['file']}:{$error['line']}")
+            : Response::error(500);
+    }
+
+    private function begin(Request $request): void
+    {
+        $this->request = $request;
+        $this->echoed = '';
+        http_response_code(200);
+        $this->level = ob_get_level();
+        // With a callback, so that flush() and ob_end_flush() in a handler write to the answer and not to the terminal.
+        ob_start(function (string $chunk, int $phase): string {
+            if (($phase & PHP_OUTPUT_HANDLER_CLEAN) === 0) {
+                $this->echoed .= $chunk;
+            }
+            return '';
+        });
+    }
+
+    /** Closes every output buffer of the handler and gives what it echoed. */
+    private function end(): string
+    {
+        while (ob_get_level() > $this->level) {
+            ob_end_flush();
+        }
+        $echoed = $this->echoed;
+        $this->echoed = '';
+        return $echoed;
+    }
+
+    private function withEcho(Response $response, string $echoed): Response
+    {
+        if ($response instanceof Echoed) {
+            if ($response->header('content-type') === null) {
+                $response->setHeader('Content-Type', 'text/html; charset=utf-8');
+            }
+            $status = http_response_code();
+            if ($response->status() === 200 && is_int($status) && $status >= 200 && $status <= 599) {
+                $response->setStatus($status);
+            }
+        }
+        return $echoed === '' ? $response : $response->setBody($echoed . $response->body());
+    }
+
+    private function failure(Throwable $exception): Response
+    {
+        $request = $this->request;
+        error_log("{$request?->method()} {$request?->rawPath()}: $exception");
+        $status = $exception instanceof PoolExhausted || $exception instanceof ConnectionFailed ? 503 : 500;
+        $response = $this->debug
+            ? Response::error($status, $exception->getMessage(), [
+                'exception' => $exception::class,
+                'file' => "{$exception->getFile()}:{$exception->getLine()}",
+                'trace' => explode("\n", $exception->getTraceAsString()),
+            ])
+            : Response::error($status);
+        return $status === 503 ? $response->setHeader('Retry-After', '1') : $response;
+    }
+}
