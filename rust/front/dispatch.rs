@@ -55,8 +55,8 @@ pub(crate) trait Sink {
 pub(crate) enum Refusal {
     /// As many requests as allowed are waiting.
     QueueFull,
-    /// The server drains.
-    Draining,
+    /// The server has ended.
+    Ended,
 }
 
 /// A submitted request, for cancelling it.
@@ -82,7 +82,7 @@ struct Inner {
     queued: usize,
     // Which call each slot of the lane holds.
     in_lane: [u32; LANE_DEPTH],
-    draining: bool,
+    ended: bool,
     filled_since_bell: u32,
 }
 
@@ -117,7 +117,7 @@ impl Dispatch {
                 queue: VecDeque::new(),
                 queued: 0,
                 in_lane: [NO_CALL; LANE_DEPTH],
-                draining: false,
+                ended: false,
                 filled_since_bell: 0,
             }),
         }
@@ -126,8 +126,8 @@ impl Dispatch {
     /// Takes a request. The worker is woken at the end of the front's turn, see [`crate::lane::Lane::ring_worker`].
     pub(crate) fn submit(&self, request: Request, sink: Rc<dyn Sink>, now_ms: u64) -> Result<Ticket, Refusal> {
         let inner = &mut *self.inner.borrow_mut();
-        if inner.draining {
-            return Err(Refusal::Draining);
+        if inner.ended {
+            return Err(Refusal::Ended);
         }
         if inner.is_full(self.limits.queue_max) {
             return Err(Refusal::QueueFull);
@@ -212,15 +212,10 @@ impl Dispatch {
         next_ms
     }
 
-    /// Refuses new requests from now on.
-    pub(crate) fn drain(&self) {
-        self.inner.borrow_mut().draining = true;
-    }
-
     /// Ends every request that is still there and closes the lane.
     pub(crate) fn end(&self) {
         let mut inner = self.inner.borrow_mut();
-        inner.draining = true;
+        inner.ended = true;
         for call in 0..inner.calls.len() as u32 {
             let generation = inner.calls[call as usize].generation;
             let sink = inner.calls[call as usize].sink.clone();

@@ -154,9 +154,8 @@ fn the_end_reaches_everybody_and_closes_the_lane() {
         dispatch.submit(request("/a"), heard.clone(), 0).unwrap();
     }
     let id = worker.claim(0).unwrap();
-    dispatch.drain();
-    assert_eq!(dispatch.submit(request("/b"), heard.clone(), 0), Err(Refusal::Draining));
     dispatch.end();
+    assert_eq!(dispatch.submit(request("/b"), heard.clone(), 0), Err(Refusal::Ended));
     assert_eq!(heard.take(), vec!["Ended"; 100]);
     answer(&mut worker, id, 200);
     assert!(worker.claim(0).is_none());

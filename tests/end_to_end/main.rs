@@ -1,6 +1,14 @@
 //! Promises that need real servers: databases, sockets, processes.
 
 mod databases;
+mod front_drain;
+mod front_faults;
+mod front_http;
+mod front_limits;
+mod front_proxies;
+mod front_smuggling;
+mod front_sql;
+mod front_stage;
 mod sql_faults;
 mod sql_limits;
 mod sql_params;

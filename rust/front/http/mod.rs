@@ -62,7 +62,9 @@ impl Front {
         let mut http = hyper::server::conn::http1::Builder::new();
         // The deadlines are our own (`connection`): hyper's timer knows one limit for silence and for a slow head,
         // and closes without a word. Its parser's limits are the configuration's.
-        http.pipeline_flush(true).max_header_size(config.head_bytes_max as usize);
+        // Not `pipeline_flush`: as long as bytes of a next request are there it holds finished answers back, behind
+        // a slow request, behind half a head, and for ever when the connection then closes (hyper 1.12.0).
+        http.max_header_size(config.head_bytes_max as usize);
         if config.header_count_max != 100 {
             // Not when it is hyper's own default, for which it keeps the array on the stack.
             http.max_headers(config.header_count_max as usize);
@@ -88,7 +90,6 @@ impl Front {
         let mut byte = [0];
         let _ = control.read(&mut byte).await; // an error or the end of the stream: nobody can stop us otherwise
         self.joint.advance(Stage::Draining);
-        self.dispatch.drain();
         accepting.abort();
 
         let drained = wait_until(self.config.drain_timeout_ms, || !self.is_busy()).await;

@@ -122,7 +122,7 @@ impl Step {
         let request = to_request(connection, parts, body);
         match front.dispatch.submit(request, Rc::clone(connection) as _, front.joint.now_ms()) {
             Ok(ticket) => Self::Submitted(Submitted { connection: Rc::clone(connection), ticket: Some(ticket) }),
-            Err(Refusal::QueueFull | Refusal::Draining) => Self::Ready(reply::error(503)),
+            Err(Refusal::QueueFull | Refusal::Ended) => Self::Ready(reply::error(503)),
         }
     }
 

@@ -1,0 +1,289 @@
+//! A stage for the front's tests: a server on a free port, a worker that a Rust thread plays, clients on raw sockets.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use lyger::front::{Config, Identity, Next, Part, Query, Server, Summary};
+
+/// Nothing on a loaded machine takes this long unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server and its worker.
+pub(crate) struct Stage {
+    pub(crate) server: Arc<Server>,
+    worker: Option<JoinHandle<u64>>,
+}
+
+impl Stage {
+    /// A server with this configuration and the worker of [`play`].
+    pub(crate) fn open(config: &str) -> Self {
+        let stage = Self::without_worker(config);
+        stage.with_worker()
+    }
+
+    /// A server whose worker never asks, until [`Stage::with_worker`].
+    pub(crate) fn without_worker(config: &str) -> Self {
+        let config = Config { port: 0, ..Config::from_json(config).unwrap() };
+        let identity = Identity { abi: 1, kernels: "rust".to_owned(), degraded: Vec::new() };
+        Self { server: Arc::new(Server::start(config, identity).unwrap()), worker: None }
+    }
+
+    pub(crate) fn with_worker(mut self) -> Self {
+        let server = Arc::clone(&self.server);
+        self.worker = Some(std::thread::spawn(move || play(&server)));
+        self
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::new(TcpStream::connect(self.server.address()).unwrap())
+    }
+
+    /// Sends bytes on a connection of their own and returns everything that comes until the server closes.
+    pub(crate) fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect();
+        client.send(bytes);
+        client.rest()
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn get(&self, target: &str) -> Reply {
+        let mut client = self.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
+        client.reply()
+    }
+
+    /// Drains and returns how many requests the worker has answered.
+    pub(crate) fn close(mut self) -> u64 {
+        self.server.stop();
+        let answered = self.worker.take().map_or(0, |worker| worker.join().unwrap());
+        assert!(self.server.wait(PATIENCE), "the server did not end");
+        answered
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.server.stop();
+    }
+}
+
+/// Answers requests until the server stops.
+fn play(server: &Server) -> u64 {
+    let mut line = vec![0; 65_536];
+    let mut answered = 0;
+    loop {
+        match server.worker().next(Duration::from_millis(200), &mut line) {
+            Next::Request(request) => {
+                let (method_len, path_len) = (request.method_len as usize, request.path_len as usize);
+                let path = String::from_utf8_lossy(&line[method_len..][..path_len]).into_owned();
+                let query = &line[method_len + path_len..][..request.query_len as usize];
+                let query = String::from_utf8_lossy(query).into_owned();
+                act(server, &request, &path, &query);
+                answered += 1;
+            }
+            Next::TimedOut | Next::Interrupted => {}
+            Next::TooSmall(needed) => panic!("a line of {needed} bytes"),
+            Next::Stopped => return answered,
+        }
+    }
+}
+
+/// The application: what the worker does for a path.
+fn act(server: &Server, request: &Summary, path: &str, query: &str) {
+    let worker = server.worker();
+    let number = || query.split('=').next_back().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
+    let text = b"content-type\0text/plain\0";
+    let result = match path {
+        "/echo" => worker.respond(request.id, 200, text, echo(server, request).as_bytes()),
+        "/sleep" => {
+            std::thread::sleep(Duration::from_millis(number()));
+            worker.respond(request.id, 200, text, b"slept")
+        }
+        "/big" => worker.respond(request.id, 200, text, &vec![b'x'; number() as usize]),
+        "/status" => worker.respond(request.id, number() as u16, b"", b"body"),
+        "/framing" => {
+            let headers = b"content-length\x003\0transfer-encoding\0chunked\0connection\0close\0x-kept\0yes\0\
+                set-cookie\0a=1\0set-cookie\0b=2\0";
+            worker.respond(request.id, 200, headers, b"whole body")
+        }
+        "/bare" => worker.respond(request.id, 400, b"connection\0close\0", b""),
+        "/sql" => worker.respond_sql(
+            request.id,
+            Query {
+                status: 200,
+                headers: Box::default(),
+                dsn: "sqlite::memory:".to_owned(),
+                sql: decode(query),
+                params: Box::from([0, 0, 0, 0]),
+            },
+        ),
+        "/dsn" => worker.respond_sql(
+            request.id,
+            Query {
+                status: 200,
+                headers: Box::from(*b"x-from\0sql\0"),
+                dsn: decode(query),
+                sql: "SELECT 1 AS one".to_owned(),
+                params: Box::from([0, 0, 0, 0]),
+            },
+        ),
+        "/" | "/pass" => worker.pass(request.id),
+        _ => worker.respond(request.id, 200, text, format!("{path}?{query}").as_bytes()),
+    };
+    // Late answers are the subject of some tests: the id is still good for them, so nothing here may fail.
+    result.unwrap();
+}
+
+fn decode(text: &str) -> String {
+    text.replace("%20", " ").replace('+', " ")
+}
+
+fn echo(server: &Server, request: &Summary) -> String {
+    let part = |part, name: &str| {
+        server
+            .worker()
+            .read(request.id, part, name.as_bytes(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+            .unwrap_or_else(|error| error.to_string())
+    };
+    format!(
+        "{} {} {} {}\n{} {} {}\nhost: {}\ncookie: {}\nx-none: {}\nheaders: {}\n{} bytes: {}",
+        part(Part::Method, ""),
+        part(Part::Path, ""),
+        part(Part::Query, ""),
+        part(Part::Version, ""),
+        part(Part::Scheme, ""),
+        part(Part::ClientAddress, ""),
+        u16::from(part(Part::ClientPort, "").parse::<u16>().is_ok_and(|port| port > 0)),
+        part(Part::Header, "HOST"),
+        part(Part::Header, "Cookie"),
+        part(Part::Header, "X-None"),
+        part(Part::Headers, "").replace('\0', "|"),
+        request.body_len,
+        part(Part::Body, ""),
+    )
+}
+
+/// A client on a raw socket.
+pub(crate) struct Client {
+    reader: BufReader<TcpStream>,
+}
+
+/// A response that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Client {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).unwrap();
+    }
+
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.reader.get_mut().write_all(bytes.as_ref())
+    }
+
+    pub(crate) fn get(&mut self, target: &str) -> Reply {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        self.reply()
+    }
+
+    /// The next response; chunked bodies don't occur.
+    pub(crate) fn reply(&mut self) -> Reply {
+        self.try_reply(true).expect("a response")
+    }
+
+    /// The next response to a HEAD.
+    pub(crate) fn head_reply(&mut self) -> Reply {
+        self.try_reply(false).expect("a response")
+    }
+
+    /// The next response, or `None` when the server closed before it.
+    pub(crate) fn try_reply(&mut self, with_body: bool) -> Option<Reply> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if self.reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+        }
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; if with_body && status >= 200 { length } else { 0 }];
+        self.reader.read_exact(&mut body).ok()?;
+        Some(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).expect("the server closes in time");
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// How many bytes came at once, or `None` at the end.
+    pub(crate) fn try_read(&mut self) -> Option<usize> {
+        self.reader.read(&mut [0; 65_536]).ok().filter(|&bytes| bytes > 0)
+    }
+
+    /// Whether the server has closed without another byte.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.reader.read(&mut [0]).map_or(true, |bytes| bytes == 0)
+    }
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
+    /// Asserts that this is an error of the engine's in its JSON form.
+    pub(crate) fn assert_error(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_error_body(&self.body, status);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines()
+        .filter_map(|line| line.split_once(": "))
+        .find_map(|(line, value)| line.eq_ignore_ascii_case(name).then_some(value))
+}
+
+fn assert_error_body(body: &str, status: u16) {
+    let body: serde_json::Value = serde_json::from_str(body).expect("a JSON body");
+    assert_eq!(body["error"]["status"], status);
+    assert!(!body["error"]["message"].as_str().expect("a message").is_empty());
+}
+
+/// Asserts that a connection ended with exactly one response, an error of the engine's that closes the connection.
+pub(crate) fn assert_only_error(exchange: &str, status: u16) {
+    assert!(exchange.starts_with(&format!("HTTP/1.1 {status} ")), "{status} expected: {exchange}");
+    assert_eq!(exchange.matches("HTTP/1.").count(), 1, "{exchange}");
+    let (head, body) = exchange.split_once("\r\n\r\n").expect("a head");
+    assert_error_body(body, status);
+    assert_eq!(header(head, "connection"), Some("close"), "{head}");
+    assert_eq!(header(head, "content-length"), Some(body.len().to_string().as_str()), "{head}");
+    assert!(header(head, "date").is_some(), "{head}");
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
