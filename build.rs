@@ -1,10 +1,139 @@
-//! Tells the linker how liblyger.so is loaded.
+//! Tells the linker how liblyger.so is loaded and, with the feature `zig-kernels`, compiles zig/kernels/ with Zig and
+//! generates the bindings to it.
+//!
+//! What always holds: nothing is written outside of OUT_DIR, a second build with nothing changed runs nothing, and
+//! whatever is wrong is told in one readable message. Without the feature neither Zig nor libclang is looked for.
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(zig_checked)");
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         // Never unmapped: PHP closes the library with its last FFI object, and the server's threads, fork handlers and
         // thread-locals would go on in memory that is gone.
-        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+    #[cfg(feature = "zig-kernels")]
+    if let Err(message) = zig::build() {
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
+        std::process::exit(1);
+    }
+}
+
+#[cfg(feature = "zig-kernels")]
+mod zig {
+    use std::env;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    /// The one version that is known to work: 0.17's `zig build` hangs, 0.15's build API differs.
+    const VERSION: &str = "0.16.0";
+
+    /// Everything that the library is made of. Cargo looks into folders for the newest file.
+    const SOURCES: [&str; 3] = ["build.zig", "build.zig.zon", "zig/kernels"];
+
+    pub(crate) fn build() -> Result<(), String> {
+        for source in SOURCES {
+            println!("cargo::rerun-if-changed={source}");
+        }
+        println!("cargo::rerun-if-env-changed=LYGER_ZIG");
+        let out = PathBuf::from(variable("OUT_DIR")?);
+        let prefix = out.join("zig");
+        compile(&find()?, &prefix, &out)?;
+        println!("cargo::rustc-link-search=native={}", prefix.join("lib").display());
+        println!("cargo::rustc-link-lib=static=lyger_kernels");
+        generate_bindings(&prefix.join("include/lyger_kernels.h"), &out.join("lyger_kernels.rs"))
+    }
+
+    fn compile(zig: &[String], prefix: &Path, out: &Path) -> Result<(), String> {
+        let mut command = Command::new(&zig[0]);
+        command.args(&zig[1..]).args(["build", "kernels"]);
+        command.arg(format!("-Dtarget={}", target()?));
+        // The shipped kernels are ReleaseFast in every profile, so that the tests of a dev build test what ships;
+        // beside them a dev build carries a variant that traps where the others would read out of range.
+        if variable("PROFILE")? == "debug" {
+            command.arg("-Dchecked=true");
+            println!("cargo::rustc-cfg=zig_checked");
+        }
+        command.arg("--prefix").arg(prefix);
+        command.arg("--cache-dir").arg(out.join("zig-cache"));
+        command.arg("--global-cache-dir").arg(out.join("zig-global-cache"));
+        command.current_dir(variable("CARGO_MANIFEST_DIR")?);
+        let output = command.output().map_err(|error| format!("`{}` doesn't start: {error}", zig.join(" ")))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        Err(format!("`zig build kernels` failed:\n{}", text.trim()))
+    }
+
+    fn generate_bindings(header: &Path, out: &Path) -> Result<(), String> {
+        bindgen::Builder::default()
+            .header(header.to_string_lossy())
+            .allowlist_item("(lk|LK)_.*")
+            .use_core()
+            .generate()
+            .map_err(|error| format!("bindgen can't read {}: {error}", header.display()))?
+            .write_to_file(out)
+            .map_err(|error| format!("{}: {error}", out.display()))
+    }
+
+    /// The first of LYGER_ZIG, `zig` and `python3 -m ziglang` that is of the right version, as program and arguments.
+    fn find() -> Result<Vec<String>, String> {
+        if let Some(command) = env::var("LYGER_ZIG").ok().filter(|command| !command.trim().is_empty()) {
+            let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+            // Asked for by name, so nothing else will do.
+            return match version(&words) {
+                Ok(found) if found == VERSION => Ok(words),
+                Ok(found) => Err(explain(&[format!("LYGER_ZIG, `{command}`, is version {found}")])),
+                Err(reason) => Err(explain(&[format!("LYGER_ZIG, `{command}`, {reason}")])),
+            };
+        }
+        let mut seen = Vec::new();
+        for candidate in ["zig", "python3 -m ziglang"] {
+            let words: Vec<String> = candidate.split(' ').map(str::to_owned).collect();
+            match version(&words) {
+                Ok(found) if found == VERSION => return Ok(words),
+                Ok(found) => seen.push(format!("`{candidate}` is version {found}")),
+                Err(reason) => seen.push(format!("`{candidate}` {reason}")),
+            }
+        }
+        Err(explain(&seen))
+    }
+
+    fn version(command: &[String]) -> Result<String, String> {
+        let output = Command::new(&command[0])
+            .args(&command[1..])
+            .arg("version")
+            .output()
+            .map_err(|_| "isn't there".to_owned())?;
+        if !output.status.success() {
+            return Err("doesn't run".to_owned());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    fn explain(seen: &[String]) -> String {
+        format!(
+            "the feature `zig-kernels` needs Zig {VERSION}, but {}.\n\
+             Get it with `pip install ziglang=={VERSION}` or from https://ziglang.org/download, \
+             and name it in LYGER_ZIG if it isn't on PATH;\n\
+             or build without the feature: the kernels then run in pure Rust.",
+            seen.join(" and ")
+        )
+    }
+
+    /// Cargo's target in Zig's words. Always given: without it Zig would compile for this machine's CPU.
+    fn target() -> Result<String, String> {
+        let arch = variable("CARGO_CFG_TARGET_ARCH")?;
+        let os = variable("CARGO_CFG_TARGET_OS")?;
+        let abi = env::var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
+        let abi = if abi.is_empty() { "none".to_owned() } else { abi };
+        Ok(format!("{arch}-{os}-{abi}"))
+    }
+
+    fn variable(name: &str) -> Result<String, String> {
+        env::var(name).map_err(|error| format!("{name}: {error}"))
     }
 }

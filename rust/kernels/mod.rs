@@ -18,6 +18,8 @@ pub(crate) mod json;
 mod plan;
 pub mod table;
 mod variant;
+#[cfg(feature = "zig-kernels")]
+mod zig;
 
 pub use cpu::cpu;
 pub use error::Error;

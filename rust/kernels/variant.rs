@@ -29,6 +29,8 @@ pub(super) struct Implementation {
 
 /// Best first.
 static IMPLEMENTATIONS: &[Implementation] = &[
+    #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
+    super::zig::V4,
     #[cfg(target_arch = "x86_64")]
     Implementation {
         name: "rust-v4",
@@ -38,6 +40,8 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_v4,
         json: json::encode_v4,
     },
+    #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
+    super::zig::V3,
     #[cfg(target_arch = "x86_64")]
     Implementation {
         name: "rust-v3",
@@ -47,6 +51,8 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_v3,
         json: json::encode_v3,
     },
+    #[cfg(feature = "zig-kernels")]
+    super::zig::BASELINE,
     Implementation {
         name: "rust",
         level: Level::Baseline,
@@ -55,6 +61,8 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_portable,
         json: json::encode_portable,
     },
+    #[cfg(zig_checked)]
+    super::zig::CHECKED,
 ];
 
 /// An implementation of the kernels. Having one proves that this build holds it and this CPU can run it.

@@ -1,0 +1,114 @@
+//! Builds what of Lyger is written in Zig. `zig build --list-steps` shows the steps; cargo runs `kernels` from
+//! build.rs when the feature `zig-kernels` is on.
+
+const std = @import("std");
+
+pub fn build(b: *std.Build) void {
+    const steps = .{
+        .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
+        .@"test" = b.step("test", "The kernels' own tests, in Debug and in ReleaseSafe"),
+    };
+    const target = b.standardTargetOptions(.{});
+    const options: Options = .{
+        .checked = b.option(bool, "checked", "Add a variant that traps on overflow and wrong indexes, for tests") orelse false,
+    };
+
+    buildKernels(b, steps.kernels, target, options);
+    buildTests(b, steps.@"test", target);
+}
+
+const Options = struct { checked: bool };
+
+/// One implementation of all kernels: an object of its own, whose symbols end in the suffix.
+const Variant = struct {
+    suffix: []const u8,
+    model: ?*const std.Target.Cpu.Model = null,
+    optimize: std.builtin.OptimizeMode = .ReleaseFast,
+};
+
+const x86_64_variants = [_]Variant{
+    .{ .suffix = "v3", .model = &std.Target.x86.cpu.x86_64_v3 },
+    .{ .suffix = "v4", .model = &std.Target.x86.cpu.x86_64_v4 },
+};
+
+fn buildKernels(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTarget, options: Options) void {
+    const library = b.addLibrary(.{
+        .linkage = .static,
+        .name = "lyger_kernels",
+        .root_module = b.createModule(moduleOptions(target, .ReleaseFast)),
+    });
+    // Rust's standard library brings both.
+    library.bundle_compiler_rt = false;
+    library.bundle_ubsan_rt = false;
+
+    addVariant(b, library, target, .{ .suffix = "baseline" });
+    if (options.checked) addVariant(b, library, target, .{ .suffix = "checked", .optimize = .ReleaseSafe });
+    if (target.result.cpu.arch == .x86_64) {
+        for (x86_64_variants) |variant| addVariant(b, library, target, variant);
+    }
+
+    step.dependOn(&b.addInstallArtifact(library, .{}).step);
+    step.dependOn(&b.addInstallHeaderFile(b.path("zig/kernels/lyger_kernels.h"), "lyger_kernels.h").step);
+}
+
+fn addVariant(b: *std.Build, library: *std.Build.Step.Compile, base: std.Build.ResolvedTarget, variant: Variant) void {
+    var query = base.query;
+    // The baseline is what the target guarantees, whatever this machine has.
+    query.cpu_model = if (variant.model) |model| .{ .explicit = model } else .baseline;
+    if (base.result.cpu.arch == .x86_64) {
+        // Registers of 512 bits are what v4 is for.
+        query.cpu_features_sub.addFeature(@intFromEnum(std.Target.x86.Feature.prefer_256_bit));
+    }
+    const object = b.addObject(.{
+        .name = b.fmt("lyger_kernels_{s}", .{variant.suffix}),
+        .root_module = kernelModule(b, b.resolveTargetQuery(query), variant.optimize, variant.suffix),
+    });
+    object.bundle_compiler_rt = false;
+    object.bundle_ubsan_rt = false;
+    library.root_module.addObject(object);
+}
+
+fn buildTests(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTarget) void {
+    for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
+        const tests = b.addTest(.{
+            .name = b.fmt("kernels-{s}", .{@tagName(optimize)}),
+            .root_module = kernelModule(b, target, optimize, "test"),
+        });
+        step.dependOn(&b.addRunArtifact(tests).step);
+    }
+}
+
+fn kernelModule(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    suffix: []const u8,
+) *std.Build.Module {
+    var options = moduleOptions(target, optimize);
+    options.root_source_file = b.path("zig/kernels/root.zig");
+    if (std.mem.eql(u8, suffix, "test")) {
+        options.strip = false;
+        options.stack_check = null;
+        options.stack_protector = null;
+    }
+    const module = b.createModule(options);
+    const config = b.addOptions();
+    config.addOption([]const u8, "suffix", suffix);
+    module.addOptions("config", config);
+    return module;
+}
+
+/// Code that lives inside a Rust library: position-independent, without a runtime of its own.
+fn moduleOptions(target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) std.Build.Module.CreateOptions {
+    return .{
+        .target = target,
+        .optimize = optimize,
+        .pic = true,
+        .strip = true,
+        .single_threaded = true,
+        .link_libc = false,
+        .stack_check = false,
+        .stack_protector = false,
+        .unwind_tables = .none,
+    };
+}

@@ -1,0 +1,101 @@
+//! The bridge to `zig/kernels/`: a checked plan becomes the structs of `lyger_kernels.h`.
+//!
+//! The kernels check nothing. What they rely on is what [`Plan`] promises, and that a caller of an
+//! [`Implementation`] has asked the CPU for its level.
+
+use super::cpu::Level;
+use super::plan::{Plan, Planned};
+use super::variant::Implementation;
+use super::{LANES, PADDING, Progress, Values};
+
+/// What bindgen makes of `lyger_kernels.h`.
+#[allow(non_camel_case_types, unreachable_pub, missing_docs)]
+mod bindings {
+    include!(concat!(env!("OUT_DIR"), "/lyger_kernels.rs"));
+}
+
+use bindings::{lk_column, lk_progress, lk_table};
+
+const _: () = assert!(bindings::LK_PADDING as usize == PADDING && bindings::LK_LANES as usize == LANES);
+
+type EncodeTable = unsafe extern "C" fn(*const lk_table, usize, *mut u8, usize, *mut lk_progress);
+
+macro_rules! implementations {
+    ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident;)*) => {$(
+        $(#[$attribute])*
+        pub(super) const $constant: Implementation = Implementation {
+            name: $name,
+            level: $level,
+            automatic: $automatic,
+            heavy: {
+                unsafe fn heavy(iterations: u64) -> f64 {
+                    // SAFETY: the caller has asked for the level.
+                    unsafe { bindings::$heavy(iterations) }
+                }
+                heavy
+            },
+            sines: {
+                unsafe fn sines(first: u64, out: &mut [f64; LANES]) {
+                    // SAFETY: as above; out has as many lanes as the kernel writes.
+                    unsafe { bindings::$sines(first, out.as_mut_ptr()) }
+                }
+                sines
+            },
+            json: {
+                unsafe fn json(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
+                    // SAFETY: as above.
+                    unsafe { encode(bindings::$json, plan, first_row, out, capacity) }
+                }
+                json
+            },
+        };
+    )*};
+}
+
+implementations! {
+    BASELINE: "zig", Level::Baseline, true,
+        lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline;
+    #[cfg(target_arch = "x86_64")]
+    V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3;
+    #[cfg(target_arch = "x86_64")]
+    V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4;
+    // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
+    #[cfg(zig_checked)]
+    CHECKED: "zig-checked", Level::Baseline, false,
+        lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked;
+}
+
+/// # Safety
+/// As [`Implementation::json`].
+unsafe fn encode(kernel: EncodeTable, plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
+    let columns: Vec<lk_column> = plan.columns.iter().map(|column| lend(plan, column)).collect();
+    let table = lk_table { columns: columns.as_ptr(), column_count: columns.len(), rows: plan.rows };
+    let mut progress = lk_progress { rows: 0, bytes: 0, needed: 0 };
+    // SAFETY: the plan is checked, and columns, plan and progress live until the call returns; the caller promises
+    // the rest.
+    unsafe { kernel(&raw const table, first_row, out, capacity, &raw mut progress) };
+    Progress { rows: progress.rows, bytes: progress.bytes, needed: progress.needed }
+}
+
+/// A column as pointers, valid as long as the plan.
+fn lend(plan: &Plan, column: &Planned) -> lk_column {
+    let (kind, values, cells) = match column.values {
+        Values::Int64(values) => (bindings::LK_INT64, values.as_ptr().cast(), None),
+        Values::UInt64(values) => (bindings::LK_UINT64, values.as_ptr().cast(), None),
+        Values::Float64(values) => (bindings::LK_FLOAT64, values.as_ptr().cast(), None),
+        Values::Float32(values) => (bindings::LK_FLOAT32, values.as_ptr().cast(), None),
+        Values::Bool(values) => (bindings::LK_BOOL, values.as_ptr().cast(), None),
+        Values::Text(cells) => (bindings::LK_TEXT, cells.bytes().as_ptr().cast(), Some(cells)),
+        Values::Ascii(cells) => (bindings::LK_ASCII, cells.bytes().as_ptr().cast(), Some(cells)),
+        Values::Json(cells) => (bindings::LK_JSON, cells.bytes().as_ptr().cast(), Some(cells)),
+        Values::Bytes(cells) => (bindings::LK_BYTES, cells.bytes().as_ptr().cast(), Some(cells)),
+    };
+    lk_column {
+        key: plan.keys[column.key_start..].as_ptr(),
+        key_len: column.key_len,
+        values,
+        offsets: cells.map_or(std::ptr::null(), |cells| cells.offsets().as_ptr()),
+        validity: column.validity.map_or(std::ptr::null(), <[u8]>::as_ptr),
+        kind,
+    }
+}

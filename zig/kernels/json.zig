@@ -1,0 +1,218 @@
+//! `json_encode_table`: columns to an array of objects. rust/kernels/json/mod.rs and plan.rs are its twins.
+//!
+//! A row is begun only when the longest text that it could become, and `slack` bytes more, fit. So nothing below
+//! looks at the capacity again, and every part may store a whole register.
+
+const std = @import("std");
+const base64 = @import("json/base64.zig");
+const digits = @import("json/digits.zig");
+const float = @import("json/float.zig");
+const text = @import("json/text.zig");
+
+/// Bytes that may be written behind the cursor; LK_PADDING in the header.
+pub const slack = 64;
+
+/// The numbers of LK_INT64 and the others.
+pub const Kind = enum(u32) { int64, uint64, float64, float32, bool, text, ascii, json, bytes };
+
+/// `lk_column`.
+pub const Column = extern struct {
+    key: [*]const u8,
+    key_len: usize,
+    values: *const anyopaque,
+    offsets: ?[*]const u32,
+    validity: ?[*]const u8,
+    kind: Kind,
+
+    /// The longest text of a cell of `n` bytes is `fixed + n * factor`. Null needs 4, which every `fixed` covers.
+    fn bounds(column: *const Column) struct { fixed: usize, factor: usize } {
+        return switch (column.kind) {
+            .int64, .uint64 => .{ .fixed = 20, .factor = 0 },
+            .float64, .float32 => .{ .fixed = 24, .factor = 0 },
+            .bool => .{ .fixed = 5, .factor = 0 },
+            .text => .{ .fixed = 4, .factor = 6 },
+            .ascii, .json => .{ .fixed = 4, .factor = 1 },
+            .bytes => .{ .fixed = 6, .factor = 2 },
+        };
+    }
+
+    /// What the cells of the rows from `start` to `end` need beyond the fixed part.
+    inline fn variableBytesMax(column: *const Column, start: usize, end: usize) usize {
+        const offsets = column.offsets orelse return 0;
+        return @as(usize, offsets[end] - offsets[start]) * column.bounds().factor;
+    }
+
+    inline fn value(column: *const Column, comptime T: type, row: usize) T {
+        return @as([*]const T, @ptrCast(@alignCast(column.values)))[row];
+    }
+
+    inline fn cell(column: *const Column, row: usize) []const u8 {
+        const offsets = column.offsets.?;
+        return @as([*]const u8, @ptrCast(column.values))[offsets[row]..offsets[row + 1]];
+    }
+
+    inline fn isValid(column: *const Column, row: usize) bool {
+        const bits = column.validity orelse return true;
+        return bits[row / 8] >> @intCast(row % 8) & 1 != 0;
+    }
+};
+
+/// `lk_table`.
+pub const Table = extern struct {
+    columns: [*]const Column,
+    column_count: usize,
+    rows: usize,
+
+    fn fixedBytesMax(table: *const Table) usize {
+        if (table.column_count == 0) return ",{}]".len;
+        var bytes: usize = "}]".len;
+        for (table.columns[0..table.column_count]) |*column| bytes += column.key_len + column.bounds().fixed;
+        return bytes;
+    }
+
+    inline fn variableBytesMax(table: *const Table, start: usize, end: usize) usize {
+        var bytes: usize = 0;
+        for (table.columns[0..table.column_count]) |*column| bytes += column.variableBytesMax(start, end);
+        return bytes;
+    }
+
+    /// The capacity with which the rows from `row` on are surely written in one call.
+    fn capacityNeeded(table: *const Table, row: usize) usize {
+        if (table.rows == 0) return "[]".len;
+        if (table.rows == row) return 0;
+        return table.fixedBytesMax() * (table.rows - row) + table.variableBytesMax(row, table.rows) + slack;
+    }
+};
+
+/// `lk_progress`.
+pub const Progress = extern struct { rows: usize, bytes: usize, needed: usize };
+
+pub fn encodeTable(
+    table: *const Table,
+    first_row: usize,
+    out: [*]u8,
+    capacity: usize,
+    progress: *Progress,
+) callconv(.c) void {
+    if (table.rows == 0) {
+        if (capacity < 2) {
+            progress.* = .{ .rows = 0, .bytes = 0, .needed = table.capacityNeeded(0) };
+            return;
+        }
+        out[0..2].* = "[]".*;
+        progress.* = .{ .rows = 0, .bytes = 2, .needed = 0 };
+        return;
+    }
+    const all_fit = table.capacityNeeded(first_row) <= capacity;
+    const fixed_bytes_max = table.fixedBytesMax();
+    var at = out;
+    var row = first_row;
+    while (row < table.rows) : (row += 1) {
+        const used = at - out;
+        if (!all_fit and used + fixed_bytes_max + table.variableBytesMax(row, row + 1) + slack > capacity) break;
+        at = encodeRow(table, row, at);
+    }
+    if (row == table.rows and row > first_row) at = put(at, "]");
+    progress.* = .{ .rows = row - first_row, .bytes = at - out, .needed = table.capacityNeeded(row) };
+}
+
+inline fn encodeRow(table: *const Table, row: usize, start: [*]u8) [*]u8 {
+    var at = start;
+    if (table.column_count == 0) at = put(at, ",{");
+    for (table.columns[0..table.column_count]) |*column| {
+        text.copy(column.key, column.key_len, at);
+        at += column.key_len;
+        at = if (column.isValid(row)) encodeValue(column, row, at) else put(at, "null");
+    }
+    if (row == 0) start[0] = '[';
+    return put(at, "}");
+}
+
+inline fn encodeValue(column: *const Column, row: usize, at: [*]u8) [*]u8 {
+    switch (column.kind) {
+        .int64 => return digits.writeSigned(at, column.value(i64, row)),
+        .uint64 => return digits.write(at, column.value(u64, row)),
+        .float64 => return float.write(f64, at, column.value(f64, row)),
+        .float32 => return float.write(f32, at, column.value(f32, row)),
+        .bool => {
+            // One store of eight bytes; the length says how many count.
+            const is_true = column.value(u8, row) != 0;
+            at[0..8].* = if (is_true) "true    ".* else "false   ".*;
+            return at + if (is_true) @as(usize, 4) else 5;
+        },
+        .text => {
+            at[0] = '"';
+            return put(text.escape(column.cell(row), at + 1), "\"");
+        },
+        .ascii => {
+            const cell = column.cell(row);
+            at[0] = '"';
+            text.copy(cell.ptr, cell.len, at + 1);
+            return put(at + 1 + cell.len, "\"");
+        },
+        .json => {
+            const cell = column.cell(row);
+            text.copy(cell.ptr, cell.len, at);
+            return at + cell.len;
+        },
+        .bytes => {
+            at[0] = '"';
+            return put(base64.encode(column.cell(row), at + 1), "\"");
+        },
+    }
+}
+
+inline fn put(at: [*]u8, comptime bytes: []const u8) [*]u8 {
+    at[0..bytes.len].* = bytes[0..bytes.len].*;
+    return at + bytes.len;
+}
+
+fn testColumn(comptime key: []const u8, kind: Kind, values: *const anyopaque, offsets: ?[*]const u32) Column {
+    const padded = key ++ ("\x00" ** slack);
+    return .{ .key = padded.ptr, .key_len = key.len, .values = values, .offsets = offsets, .validity = null, .kind = kind };
+}
+
+test "rows become objects, and stop where the capacity may not suffice" {
+    const ids = [_]i64{ 1, -20, 300 };
+    const names = "a\"bc\n" ++ ("\x00" ** slack);
+    const name_offsets = [_]u32{ 0, 2, 2, 5 };
+    const bits = [_]u8{0b101};
+    var columns = [_]Column{
+        testColumn(",{\"id\":", .int64, &ids, null),
+        testColumn(",\"name\":", .text, names, &name_offsets),
+    };
+    columns[1].validity = &bits;
+    const table: Table = .{ .columns = &columns, .column_count = columns.len, .rows = 3 };
+
+    var out: [512]u8 = undefined;
+    var progress: Progress = undefined;
+    encodeTable(&table, 0, &out, out.len, &progress);
+    const expected = "[{\"id\":1,\"name\":\"a\\\"\"},{\"id\":-20,\"name\":null},{\"id\":300,\"name\":\"bc\\n\"}]";
+    try std.testing.expectEqualStrings(expected, out[0..progress.bytes]);
+    try std.testing.expectEqual(Progress{ .rows = 3, .bytes = expected.len, .needed = 0 }, progress);
+
+    encodeTable(&table, 0, &out, 10, &progress);
+    try std.testing.expectEqual(0, progress.rows);
+    var pieces: [512]u8 = undefined;
+    var used: usize = 0;
+    var row: usize = 0;
+    while (row < 3) {
+        // Room for exactly one row at a time.
+        const capacity = table.fixedBytesMax() + table.variableBytesMax(row, row + 1) + slack;
+        encodeTable(&table, row, &out, capacity, &progress);
+        try std.testing.expectEqual(1, progress.rows);
+        @memcpy(pieces[used..][0..progress.bytes], out[0..progress.bytes]);
+        used += progress.bytes;
+        row += progress.rows;
+    }
+    try std.testing.expectEqualStrings(expected, pieces[0..used]);
+}
+
+test "no rows are an empty array, and no columns empty objects" {
+    var out: [128]u8 = undefined;
+    var progress: Progress = undefined;
+    encodeTable(&.{ .columns = undefined, .column_count = 0, .rows = 0 }, 0, &out, out.len, &progress);
+    try std.testing.expectEqualStrings("[]", out[0..progress.bytes]);
+    encodeTable(&.{ .columns = undefined, .column_count = 0, .rows = 2 }, 0, &out, out.len, &progress);
+    try std.testing.expectEqualStrings("[{},{}]", out[0..progress.bytes]);
+}

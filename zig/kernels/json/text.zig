@@ -1,0 +1,222 @@
+//! Text: copied a register at a time, escaped where a bit of the register's mask says so, checked for UTF-8 only
+//! where it leaves ASCII.
+//!
+//! Everything here may read 64 bytes behind its input and write 64 behind its output.
+
+const std = @import("std");
+
+const block_bytes = 64;
+const Block = @Vector(block_bytes, u8);
+
+inline fn splat(byte: u8) Block {
+    return @splat(byte);
+}
+
+inline fn mask(bits: @Vector(block_bytes, bool)) u64 {
+    return @bitCast(bits);
+}
+
+inline fn load(from: [*]const u8) Block {
+    return from[0..block_bytes].*;
+}
+
+/// Copies `len` bytes.
+pub inline fn copy(from: [*]const u8, len: usize, to: [*]u8) void {
+    var done: usize = 0;
+    while (true) {
+        to[done..][0..block_bytes].* = load(from + done);
+        done += block_bytes;
+        if (done >= len) return;
+    }
+}
+
+/// What a byte becomes: up to 8 bytes of text, and how many of them count.
+const escapes: [256][8]u8 = blk: {
+    var table: [256][8]u8 = @splat(@splat(0));
+    for (0..0x20) |byte| table[byte] = ("\\u00" ++ std.fmt.hex(@as(u8, @intCast(byte))) ++ "\x00\x06").*;
+    for ("\x08\t\n\x0c\r\"\\", "btnfr\"\\") |byte, letter| table[byte] = .{ '\\', letter, 0, 0, 0, 0, 0, 2 };
+    break :blk table;
+};
+
+inline fn writeEscape(at: [*]u8, byte: u8) [*]u8 {
+    const escape_text = escapes[byte];
+    at[0..8].* = escape_text;
+    return at + escape_text[7];
+}
+
+/// Bytes of a block that must be escaped.
+inline fn needsEscape(block: Block) u64 {
+    return mask(block < splat(0x20)) | mask(block == splat('"')) | mask(block == splat('\\'));
+}
+
+/// The low `count` bits.
+inline fn lowBits(count: usize) u64 {
+    return if (count >= block_bytes) ~@as(u64, 0) else (@as(u64, 1) << @intCast(count)) - 1;
+}
+
+/// Writes text escaped, each maximal part that isn't UTF-8 as U+FFFD, and returns the end. At most 6 bytes per byte.
+pub fn escape(text: []const u8, start: [*]u8) [*]u8 {
+    var at = start;
+    var done: usize = 0;
+    var is_checked = false;
+    while (done < text.len) {
+        const block = load(text.ptr + done);
+        const counts = lowBits(text.len - done);
+        if (!is_checked and mask(block >= splat(0x80)) & counts != 0) {
+            // Everything before is ASCII, so a character begins here.
+            if (!isUtf8(text[done..])) return escapeLossy(text[done..], at);
+            is_checked = true;
+        }
+        at[0..block_bytes].* = block;
+        const len = @min(block_bytes, text.len - done);
+        var escaped = needsEscape(block) & counts;
+        var written: usize = 0;
+        // Not from the start again after each escape: the mask still knows where the next one is.
+        while (escaped != 0) : (escaped &= escaped - 1) {
+            const position: usize = @ctz(escaped);
+            at = writeEscape(at + (position - written), text[done + position]);
+            written = position + 1;
+            at[0..block_bytes].* = load(text.ptr + done + written);
+        }
+        at += len - written;
+        done += len;
+    }
+    return at;
+}
+
+/// Whether text is UTF-8, by comparing where continuation bytes are with where leading bytes want them.
+fn isUtf8(text: []const u8) bool {
+    // What the last bytes of the block before want of the first of this one.
+    var wanted_before: u64 = 0;
+    var limits_before: struct { e0: u64 = 0, ed: u64 = 0, f0: u64 = 0, f4: u64 = 0 } = .{};
+    var done: usize = 0;
+    while (done < text.len) : (done += block_bytes) {
+        const counts = lowBits(text.len - done);
+        const block = load(text.ptr + done);
+        if (mask(block >= splat(0x80)) & counts == 0) {
+            if (wanted_before != 0) return false;
+            // No leading byte was last in the block before, or it would want something.
+            continue;
+        }
+        const continuation = mask((block & splat(0xc0)) == splat(0x80)) & counts;
+        const lead_2 = mask(block >= splat(0xc0)) & counts;
+        const lead_3 = mask(block >= splat(0xe0)) & counts;
+        const lead_4 = mask(block >= splat(0xf0)) & counts;
+        const wanted = lead_2 << 1 | lead_3 << 2 | lead_4 << 3 | wanted_before;
+        // C0 and C1 would start overlong forms; F5 and above would exceed U+10FFFF.
+        const never = (lead_2 & mask(block < splat(0xc2))) | (mask(block >= splat(0xf5)) & counts);
+        if ((wanted ^ continuation) | never != 0) return false;
+
+        const e0 = mask(block == splat(0xe0)) & counts;
+        const ed = mask(block == splat(0xed)) & counts;
+        const f0 = mask(block == splat(0xf0)) & counts;
+        const f4 = mask(block == splat(0xf4)) & counts;
+        const from_a0 = mask(block >= splat(0xa0));
+        const from_90 = mask(block >= splat(0x90));
+        // Overlong forms, surrogates, and again what exceeds U+10FFFF: told by the second byte.
+        const wrong = ((e0 << 1 | limits_before.e0) & ~from_a0) |
+            ((ed << 1 | limits_before.ed) & from_a0) |
+            ((f0 << 1 | limits_before.f0) & ~from_90) |
+            ((f4 << 1 | limits_before.f4) & from_90);
+        if (wrong != 0) return false;
+        wanted_before = lead_2 >> 63 | lead_3 >> 62 | lead_4 >> 61;
+        limits_before = .{ .e0 = e0 >> 63, .ed = ed >> 63, .f0 = f0 >> 63, .f4 = f4 >> 63 };
+    }
+    return wanted_before == 0;
+}
+
+/// Text that isn't UTF-8: a character at a time. Rare, so cold.
+noinline fn escapeLossy(text: []const u8, start: [*]u8) [*]u8 {
+    @branchHint(.cold);
+    var at = start;
+    var done: usize = 0;
+    while (done < text.len) {
+        const byte = text[done];
+        if (byte < 0x80) {
+            if (escapes[byte][7] != 0) {
+                at = writeEscape(at, byte);
+            } else {
+                at[0] = byte;
+                at += 1;
+            }
+            done += 1;
+            continue;
+        }
+        const part = maximalPart(text[done..]);
+        if (part.is_character) {
+            for (text[done..][0..part.len]) |part_byte| {
+                at[0] = part_byte;
+                at += 1;
+            }
+        } else {
+            at[0..3].* = "\u{fffd}".*;
+            at += 3;
+        }
+        done += part.len;
+    }
+    return at;
+}
+
+const Part = struct { len: usize, is_character: bool };
+
+/// The character at the start of text, or the longest beginning of one (Unicode, table 3-7).
+fn maximalPart(text: []const u8) Part {
+    const wrong: Part = .{ .len = 1, .is_character = false };
+    const len: usize, const second_min: u8, const second_max: u8 = switch (text[0]) {
+        0xc2...0xdf => .{ 2, 0x80, 0xbf },
+        0xe0 => .{ 3, 0xa0, 0xbf },
+        0xe1...0xec, 0xee...0xef => .{ 3, 0x80, 0xbf },
+        0xed => .{ 3, 0x80, 0x9f },
+        0xf0 => .{ 4, 0x90, 0xbf },
+        0xf1...0xf3 => .{ 4, 0x80, 0xbf },
+        0xf4 => .{ 4, 0x80, 0x8f },
+        else => return wrong,
+    };
+    if (text.len < 2 or text[1] < second_min or text[1] > second_max) return wrong;
+    for (2..len) |position| {
+        if (text.len <= position or text[position] & 0xc0 != 0x80) return .{ .len = position, .is_character = false };
+    }
+    return .{ .len = len, .is_character = true };
+}
+
+fn expectEscaped(expected: []const u8, comptime input: []const u8) !void {
+    const padded = input ++ ("\xff" ** block_bytes);
+    var out: [input.len * 6 + block_bytes]u8 = undefined;
+    const end = escape(padded[0..input.len], &out);
+    try std.testing.expectEqualStrings(expected, out[0 .. end - &out]);
+}
+
+test "quotes, backslashes and control bytes are escaped" {
+    try expectEscaped("", "");
+    try expectEscaped("plain / \x7f", "plain / \x7f");
+    try expectEscaped("\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f", "\"\\\x08\x0c\n\r\t\x00\x1f");
+    try expectEscaped(("x" ** 63) ++ "\\n" ++ ("y" ** 70) ++ "\\\"", ("x" ** 63) ++ "\n" ++ ("y" ** 70) ++ "\"");
+}
+
+test "valid text stays, also where a character crosses registers" {
+    try expectEscaped("zwölf, 漢字, 🦀", "zwölf, 漢字, 🦀");
+    inline for (60..65) |before| try expectEscaped(("x" ** before) ++ "🦀é漢", ("x" ** before) ++ "🦀é漢");
+    inline for (60..65) |before| try expectEscaped(("é" ** before) ++ "\\n", ("é" ** before) ++ "\n");
+}
+
+test "each maximal part that isn't UTF-8 becomes one replacement" {
+    try expectEscaped("a\u{fffd}b", "a\xffb");
+    try expectEscaped("\u{fffd}", "\xf0\x9f\xa6");
+    try expectEscaped("\u{fffd}\u{fffd}", "\xc0\xaf");
+    try expectEscaped("\u{fffd}\u{fffd}\u{fffd}", "\xed\xa0\x80");
+    try expectEscaped("\u{fffd}\u{fffd}\u{fffd}\u{fffd}", "\xf4\x90\x80\x80");
+    inline for (60..65) |before| {
+        try expectEscaped(("x" ** before) ++ "\u{fffd}\\n", ("x" ** before) ++ "\xe2\x82\n");
+        try expectEscaped(("x" ** before) ++ "\u{fffd}", ("x" ** before) ++ "\xe2\x82");
+    }
+}
+
+test "all pairs and triples around the borders agree with the standard library" {
+    const borders = [_]u8{ 0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff };
+    for (borders) |a| for (borders) |b| for (borders) |c| for (borders) |d| {
+        const bytes = [4]u8{ a, b, c, d } ++ [_]u8{'x'} ** block_bytes;
+        for (1..5) |len| {
+            try std.testing.expectEqual(std.unicode.utf8ValidateSlice(bytes[0..len]), isUtf8(bytes[0..len]));
+        }
+    };
+}

@@ -1,0 +1,76 @@
+/* The Zig kernels' C interface, private to Lyger: rust/kernels/zig.rs is the only caller.
+ *
+ * Nothing here is checked. The caller has made sure that every column holds `rows` values and bits, that offsets
+ * ascend, that LK_PADDING readable bytes follow every key and every string buffer, and that the CPU has what the
+ * variant needs: nothing for `baseline`, x86-64-v3 and x86-64-v4 for the two others. `checked` is the baseline with
+ * Zig's safety checks, and only in builds for tests. */
+#ifndef LYGER_KERNELS_H
+#define LYGER_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that a kernel may read behind a string buffer or key, and write behind what it reports as written. */
+#define LK_PADDING 64
+
+/* How many sines lk_heavy_sines writes. */
+#define LK_LANES 32
+
+/* What a column holds. */
+#define LK_INT64 0
+#define LK_UINT64 1
+#define LK_FLOAT64 2
+#define LK_FLOAT32 3
+#define LK_BOOL 4
+#define LK_TEXT 5
+#define LK_ASCII 6
+#define LK_JSON 7
+#define LK_BYTES 8
+
+typedef struct lk_column {
+    /* The member's name with the punctuation before it: `,{"id":` for the first column, `,"name":` for others. */
+    const uint8_t *key;
+    size_t key_len;
+    /* Numbers: one value per row. Strings: the bytes of all cells. */
+    const void *values;
+    /* Strings: rows + 1 offsets. Else null. */
+    const uint32_t *offsets;
+    /* A set bit per row that has a value, least significant first; null when all have one. */
+    const uint8_t *validity;
+    /* One of the kinds above. */
+    uint32_t kind;
+} lk_column;
+
+typedef struct lk_table {
+    const lk_column *columns;
+    size_t column_count;
+    size_t rows;
+} lk_table;
+
+typedef struct lk_progress {
+    /* Rows and bytes written by this call. */
+    size_t rows;
+    size_t bytes;
+    /* 0 when the last row is written, else a capacity that surely suffices for the rest. */
+    size_t needed;
+} lk_progress;
+
+/* Writes the rows from `first_row` on as JSON objects, as many whole ones as surely fit `capacity` bytes at `out`. */
+void lk_json_encode_table_baseline(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+void lk_json_encode_table_checked(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+void lk_json_encode_table_v3(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+void lk_json_encode_table_v4(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+
+/* The sum of sqrt(i) * sin(i) over i in 0..iterations, at most 2^53. */
+double lk_heavy_computation_baseline(uint64_t iterations);
+double lk_heavy_computation_checked(uint64_t iterations);
+double lk_heavy_computation_v3(uint64_t iterations);
+double lk_heavy_computation_v4(uint64_t iterations);
+
+/* The sines of the LK_LANES integers from `first` on, a multiple of LK_LANES, as the sum uses them. */
+void lk_heavy_sines_baseline(uint64_t first, double *sines);
+void lk_heavy_sines_checked(uint64_t first, double *sines);
+void lk_heavy_sines_v3(uint64_t first, double *sines);
+void lk_heavy_sines_v4(uint64_t first, double *sines);
+
+#endif
