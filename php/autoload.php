@@ -10,6 +10,7 @@
 
 declare(strict_types=1);
 
+use Lyger\Application;
 use Lyger\ClassLoader;
 
 (static function (): void {
@@ -19,8 +20,11 @@ use Lyger\ClassLoader;
             break;
         }
     }
-    if (!class_exists(ClassLoader::class)) {
-        require_once __DIR__ . '/src/ClassLoader.php';
+    // Application, because preload.php doesn't load it: its classes come without anybody who loads the others.
+    if (!class_exists(Application::class)) {
+        if (!class_exists(ClassLoader::class)) {
+            require_once __DIR__ . '/src/ClassLoader.php';
+        }
         ClassLoader::register('Lyger\\', __DIR__ . '/src');
     }
     $debian = [

@@ -40,7 +40,7 @@ final class Doctor
             'ffi',
             true,
             "loaded, ffi.enable=$enable" . ($preload === '' ? '' : ", ffi.preload=$preload")
-                . ($preload === '' ? ' (php-fpm needs ffi.preload: rawr doctor --preload writes its file)' : ''),
+                . ($preload === '' ? ' (php-fpm needs ffi.preload and opcache.preload: rawr help doctor)' : ''),
         );
     }
 

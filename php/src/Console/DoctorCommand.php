@@ -24,8 +24,12 @@ final class DoctorCommand extends Command
         $this->addOption('json', null, InputOption::VALUE_NONE, 'as JSON');
         $this->addOption('preload', null, InputOption::VALUE_NONE, 'print the file for ffi.preload, for php-fpm');
         $this->setHelp(
-            "Under php-fpm PHP lets nobody load a library but at its start:\n\n"
-            . "  php rawr doctor --preload > /etc/php/lyger.h    and in php.ini: ffi.preload=/etc/php/lyger.h"
+            "Under php-fpm PHP lets nobody load a library but at its start, and only preloaded code use it:\n\n"
+            . "  php rawr doctor --preload > /etc/php/lyger.h\n\n"
+            . "and in php.ini:\n\n"
+            . "  ffi.preload=/etc/php/lyger.h\n"
+            . '  opcache.preload=' . dirname(__DIR__, 2) . "/preload.php\n"
+            . '  opcache.preload_user=www-data'
         );
     }
 

@@ -20,7 +20,7 @@ try {
         'pid' => json_encode(getmypid()),
         'remember' => json_encode(Engine::getInstance()->cacheSet('fpm', $_GET['value'])),
         'recall' => json_encode(Engine::getInstance()->cacheGet('fpm')),
-        'broken' => $db->json('SELECT nothing FROM nowhere'),
+        'broken' => $db->json('SELECT id FROM nowhere'),
         // What ffi.enable=preload forbids to everything that wasn't preloaded.
         'cdef' => json_encode(FFI::cdef('int getpid(void);')->getpid()),
     };
