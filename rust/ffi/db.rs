@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::error::Failure;
 use super::settings::{self, Key};
-use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, text};
+use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
 use super::status::Status;
 use super::{panic, results};
 use crate::db::{Database, Dialect, Limits, Param, params};
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn lyger_db_query(dsn: *const c_char, query: *const c_char
 /// UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
 /// passed; a signal doesn't interrupt it.
 ///
-/// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
+/// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_ARGUMENT` (a NUL byte in `sql`), `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
 /// `QUERY_FAILED` (with the database's SQLSTATE), `UNSUPPORTED_TYPE`, `RESULT_TOO_LARGE`, `TIMEOUT`, `HANDLES_EXHAUSTED`,
 /// `INVALID_CONFIG` (in the environment), `WRONG_PROCESS`. Any thread.
 ///
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn lyger_db_execute(
         let (dsn, sql, packed) = unsafe {
             (
                 text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
-                text("sql", sql, sql_len, SQL_BYTES_MAX)?,
+                self::sql(sql, sql_len)?,
                 bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
             )
         };

@@ -300,7 +300,7 @@ uint64_t lyger_db_query(const char *dsn, const char *query);
  UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
  passed; a signal doesn't interrupt it.
 
- Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
+ Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_ARGUMENT` (a NUL byte in `sql`), `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
  `QUERY_FAILED` (with the database's SQLSTATE), `UNSUPPORTED_TYPE`, `RESULT_TOO_LARGE`, `TIMEOUT`, `HANDLES_EXHAUSTED`,
  `INVALID_CONFIG` (in the environment), `WRONG_PROCESS`. Any thread.
 

@@ -51,6 +51,22 @@ pub(super) unsafe fn bytes<'a>(
     }
 }
 
+/// As [`text`], for one SQL statement: with a NUL byte it would end there for SQLite and PostgreSQL, and run in part.
+///
+/// # Safety
+/// As [`bytes`].
+pub(super) unsafe fn sql<'a>(ptr: *const c_char, len: usize) -> Result<&'a str, Failure> {
+    // SAFETY: the caller's promise, passed on.
+    let sql = unsafe { text("sql", ptr, len, SQL_BYTES_MAX) }?;
+    match sql.find('\0') {
+        Some(at) => {
+            let message = format!("sql has a NUL byte at {at}: bind values instead of writing them into the text");
+            Err(Failure::new(Status::InvalidArgument, message).with_value(at))
+        }
+        None => Ok(sql),
+    }
+}
+
 /// As [`bytes`], and UTF-8.
 ///
 /// # Safety

@@ -1,0 +1,45 @@
+/* What the parts of the program share: a check that counts, and the last error. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lyger.h"
+
+extern int checks, failures;
+
+#define CHECK(condition)                                                             \
+    do {                                                                             \
+        checks++;                                                                    \
+        if (!(condition)) {                                                          \
+            failures++;                                                              \
+            fprintf(stderr, "%s:%d: %s\n    last error: %s\n", __FILE__, __LINE__, #condition, last_error()); \
+        }                                                                            \
+    } while (0)
+
+/* The call's status, and the same in the last error. */
+#define GIVES(status, call) CHECK((call) == (status) && last_status() == (status))
+
+/* For a seed's function, which returns no status: `call` is a condition on what it returns. */
+#define LEAVES(status, call) CHECK((call) && last_status() == (status))
+
+/* What an output function wrote, bytes and length. */
+#define WROTE(buf, needed, literal) CHECK((needed) == sizeof(literal) - 1 && !memcmp(buf, literal, sizeof(literal) - 1))
+
+/* An address that is no memory: whoever follows it crashes. */
+#define NOWHERE ((char *)16)
+
+const char *last_error(void);
+int32_t last_status(void);
+
+void misuse_engine(void);
+void misuse_strings(void);
+void misuse_cache(void);
+void misuse_sql(void);
+void misuse_results(void);
+void misuse_threads(void);
+void misuse_fork(void);
+
+#endif

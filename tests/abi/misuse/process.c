@@ -1,0 +1,120 @@
+/* Threads at once, and forked children. */
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+/* A child that hangs is ended by its alarm, and so counts as failed. */
+#define HANG_SECONDS 20
+
+static void *query_and_free(void *errors) {
+    for (int round = 0; round < 200; round++) {
+        uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 'x' AS t");
+        char *json = lyger_jsonify_result(id);
+        int good = json && !strcmp(json, "[{\"t\":\"x\"}]");
+        lyger_free_string(json);
+        good &= lyger_result_free(id) == LYGER_STATUS_OK && lyger_result_free(id) == LYGER_STATUS_INVALID_HANDLE;
+        lyger_cache_set("shared", "value");
+        lyger_free_string(lyger_cache_get("shared"));
+        if (round % 50 == 0) lyger_cache_clear();
+        if (!good) ++*(int *)errors;
+    }
+    return NULL;
+}
+
+void misuse_threads(void) {
+    pthread_t threads[4];
+    int errors[4] = {0};
+    GIVES(LYGER_STATUS_NOT_FOUND, lyger_cache_remove("nobody", 6));
+    for (int at = 0; at < 4; at++) pthread_create(&threads[at], NULL, query_and_free, &errors[at]);
+    for (int at = 0; at < 4; at++) {
+        pthread_join(threads[at], NULL);
+        CHECK(errors[at] == 0);
+    }
+    /* What other threads did isn't this one's last error. */
+    CHECK(last_status() == LYGER_STATUS_NOT_FOUND);
+}
+
+static void in_forked_child(uint64_t id, char *string) {
+    size_t needed;
+    uint64_t out;
+    char buf[1024];
+    char *own;
+    lyger_result_info info;
+
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_execute("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, &out));
+    CHECK(out == 0);
+    LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_query("sqlite::memory:", "SELECT 1") == 0);
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_json(id, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_rows(id, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_free(id));
+    LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_jsonify_result(id) == NULL);
+    lyger_free_result(id);
+    CHECK(last_status() == LYGER_STATUS_WRONG_PROCESS);
+    lyger_cache_set("k", "v");
+    CHECK(last_status() == LYGER_STATUS_WRONG_PROCESS);
+    LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_get("k") == NULL);
+    lyger_cache_delete("k");
+    CHECK(last_status() == LYGER_STATUS_WRONG_PROCESS);
+    lyger_cache_clear();
+    CHECK(last_status() == LYGER_STATUS_WRONG_PROCESS);
+    LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_size() == 0);
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_store("k", 1, "v", 1));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_fetch("k", 1, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_remove("k", 1));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_purge());
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_count(&out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_engine_configure("{}", 2));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_engine_release());
+    lyger_free_engine(NULL);
+    CHECK(last_status() == LYGER_STATUS_WRONG_PROCESS);
+
+    /* What keeps no state works. */
+    CHECK(lyger_abi_version() == LYGER_ABI_VERSION);
+    GIVES(LYGER_STATUS_OK, lyger_engine_check());
+    GIVES(LYGER_STATUS_OK, lyger_engine_info(buf, sizeof buf, &needed));
+    LEAVES(LYGER_STATUS_OK, lyger_heavy_computation(2) > 0.8);
+    LEAVES(LYGER_STATUS_OK, (own = lyger_hello_world()) != NULL);
+    lyger_free_string(own);
+    CHECK(last_status() == LYGER_STATUS_OK);
+    LEAVES(LYGER_STATUS_OK, (own = lyger_system_info()) != NULL);
+    lyger_free_string(own);
+    lyger_free_string(string);
+    CHECK(last_status() == LYGER_STATUS_INVALID_ARGUMENT);
+}
+
+static void fork_and(void (*body)(uint64_t, char *), uint64_t id, char *string) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(HANG_SECONDS);
+        failures = 0;
+        body(id, string);
+        _exit(failures ? 1 : 0);
+    }
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void in_child_of_a_released_engine(uint64_t id, char *string) {
+    uint64_t own = lyger_db_query("sqlite::memory:", "SELECT 1");
+    (void)string;
+    CHECK(own != 0);
+    GIVES(LYGER_STATUS_OK, lyger_result_free(own));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(id));
+    GIVES(LYGER_STATUS_OK, lyger_cache_store("k", 1, "v", 1));
+}
+
+void misuse_fork(void) {
+    uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 1");
+    char *string = lyger_hello_world();
+    fork_and(in_forked_child, id, string);
+    /* The parent goes on. */
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    lyger_free_string(string);
+    CHECK(last_status() == LYGER_STATUS_OK);
+    GIVES(LYGER_STATUS_OK, lyger_engine_release());
+    fork_and(in_child_of_a_released_engine, id, NULL);
+}

@@ -1,0 +1,108 @@
+/* Queries and results, on SQLite in memory. */
+#include <stdlib.h>
+
+#include "check.h"
+
+#define DSN "sqlite::memory:"
+
+static int32_t execute(const char *dsn, const char *sql, const char *params, size_t params_len, uint64_t *id) {
+    return lyger_db_execute(dsn, strlen(dsn), sql, strlen(sql), (const uint8_t *)params, params_len, id);
+}
+
+void misuse_sql(void) {
+    uint64_t id = 7;
+    char *dsn = malloc(4098);
+    memset(dsn, 'd', 4097);
+    dsn[4097] = 0;
+
+    LEAVES(LYGER_STATUS_NULL_POINTER, lyger_db_query(NULL, "SELECT 1") == 0);
+    LEAVES(LYGER_STATUS_NULL_POINTER, lyger_db_query(DSN, NULL) == 0);
+    LEAVES(LYGER_STATUS_TOO_LONG, lyger_db_query(dsn, "SELECT 1") == 0);
+    LEAVES(LYGER_STATUS_INVALID_UTF8, lyger_db_query("sqlite:\xff", "SELECT 1") == 0);
+    LEAVES(LYGER_STATUS_INVALID_UTF8, lyger_db_query(DSN, "SELECT '\xff'") == 0);
+    LEAVES(LYGER_STATUS_INVALID_DSN, lyger_db_query("", "SELECT 1") == 0);
+    LEAVES(LYGER_STATUS_QUERY_FAILED, lyger_db_query(DSN, "SELEC 1") == 0);
+    LEAVES(LYGER_STATUS_QUERY_FAILED, lyger_db_query(DSN, "SELECT * FROM nowhere") == 0);
+
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_execute(DSN, 15, "SELECT 1", 8, NULL, 0, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_execute(NULL, 1, "SELECT 1", 8, NULL, 0, &id));
+    CHECK(id == 0);
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_execute(DSN, 15, NULL, 8, NULL, 0, &id));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_execute(DSN, 15, "SELECT 1", 8, NULL, 1, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_execute(NOWHERE, 4097, "SELECT 1", 8, NULL, 0, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_execute(DSN, 15, NOWHERE, (16 << 20) + 1, NULL, 0, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_execute(DSN, 15, "SELECT 1", 8, (const uint8_t *)NOWHERE, (64 << 20) + 1, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_execute(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, &id));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_db_execute(NULL, 0, "SELECT 1", 8, NULL, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_DSN, execute("mysql://[::1", "SELECT 1", NULL, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_db_execute("sqlite:a\0b", 10, "SELECT 1", 8, NULL, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_UTF8, execute("\xc3\x28", "SELECT 1", NULL, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_UTF8, execute(DSN, "SELECT '\xff'", NULL, 0, &id));
+    GIVES(LYGER_STATUS_CONNECTION_FAILED, execute("postgres://nobody@127.0.0.1:1/none", "SELECT 1", NULL, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_db_execute(DSN, 15, "SELECT 1\0; garbage", 18, NULL, 0, &id));
+    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_db_execute(DSN, 15, NULL, 0, NULL, 0, &id));
+
+    /* Packed parameters that lie. */
+    static const struct { const char *bytes; size_t len; } lies[] = {
+        {"\1", 1}, {"\1\0\0\0", 4}, {"\xff\xff\xff\xff", 4}, {"\xff\xff\xff\xff\0\0\0\0", 8}, {"\1\0\0\0\x09", 5},
+        {"\1\0\0\0\3\0\0", 7}, {"\1\0\0\0\5\xff\xff\xff\xff", 9}, {"\1\0\0\0\5\1\0\0\0\xff", 10},
+        {"\1\0\0\0\6\2\0\0\0a", 10}, {"\1\0\0\0\0trailing", 13}, {"\2\0\0\0\0\0", 6}, {"\0\0\0\0", 4},
+    };
+    for (size_t at = 0; at < sizeof lies / sizeof *lies; at++) {
+        GIVES(LYGER_STATUS_INVALID_PARAMS, execute(DSN, "SELECT ?", lies[at].bytes, lies[at].len, &id));
+        CHECK(id == 0);
+    }
+    free(dsn);
+}
+
+void misuse_results(void) {
+    uint64_t id, other;
+    size_t needed = 7;
+    char buf[64];
+    char *json;
+    lyger_result_info info = {0};
+    GIVES(LYGER_STATUS_OK, execute(DSN, "SELECT ? AS n", "\1\0\0\0\6\3\0\0\0a\0b", 12, &id));
+    CHECK(id > 0 && id < (1ull << 53));
+
+    GIVES(LYGER_STATUS_OK, lyger_result_describe(id, &info));
+    CHECK(info.rows == 1 && info.columns == 1 && !info.reserved);
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_describe(id, NULL));
+    GIVES(LYGER_STATUS_OK, lyger_result_json(id, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "[{\"n\":\"YQBi\"}]");
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_json(id, buf, needed - 1, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_json(id, buf, sizeof buf, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_json(id, NULL, 1, &needed));
+    GIVES(LYGER_STATUS_OK, lyger_result_rows(id, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "a:1:{i:0;a:1:{s:1:\"n\";s:3:\"a\0b\";}}");
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_rows(id, NULL, 0, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_rows(id, buf, sizeof buf, NULL));
+    LEAVES(LYGER_STATUS_OK, (json = lyger_jsonify_result(id)) && !strcmp(json, "[{\"n\":\"YQBi\"}]"));
+    lyger_free_string(json);
+
+    /* Every bit of an id matters. */
+    uint64_t forged[70] = {0, 1, UINT64_MAX, 1ull << 63, id + 1, id - 1};
+    for (int bit = 0; bit < 64; bit++) forged[6 + bit] = id ^ (1ull << bit);
+    for (int at = 0; at < 70; at++) {
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_describe(forged[at], &info));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_json(forged[at], buf, sizeof buf, &needed));
+        CHECK(needed == 0);
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_rows(forged[at], buf, sizeof buf, &needed));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(forged[at]));
+        LEAVES(LYGER_STATUS_INVALID_HANDLE, lyger_jsonify_result(forged[at]) == NULL);
+        lyger_free_result(forged[at]);
+        CHECK(last_status() == LYGER_STATUS_INVALID_HANDLE);
+    }
+
+    /* Freed twice, and its slot in use again. */
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    CHECK((other = lyger_db_query(DSN, "SELECT 2 AS n")) != 0 && other != id);
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(id));
+    lyger_free_result(id);
+    CHECK(last_status() == LYGER_STATUS_INVALID_HANDLE);
+    LEAVES(LYGER_STATUS_OK, (json = lyger_jsonify_result(other)) && !strcmp(json, "[{\"n\":2}]"));
+    lyger_free_string(json);
+
+    /* A release makes ids stale. */
+    GIVES(LYGER_STATUS_OK, lyger_engine_release());
+    LEAVES(LYGER_STATUS_INVALID_HANDLE, lyger_jsonify_result(other) == NULL);
+}
