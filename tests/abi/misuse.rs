@@ -36,6 +36,8 @@ fn run(command: &mut Command) -> Output {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LYGER_")) {
         command.env_remove(name);
     }
+    // Cargo's path for libraries names a folder that may hold an older liblyger.so, and it goes before the rpath.
+    command.env_remove("LD_LIBRARY_PATH");
     command.output().expect("the program runs")
 }
 
