@@ -43,6 +43,32 @@ impl Kind {
         }
     }
 
+    /// The id of a thing of this kind that another map numbers, below 2^49.
+    #[must_use]
+    pub fn id_of(self, number: u64) -> u64 {
+        debug_assert!(number >> KIND_SHIFT == 0, "numbers leave room for the kind");
+        (self as u64) << KIND_SHIFT | number
+    }
+
+    /// The number in an id of this kind.
+    ///
+    /// ```
+    /// use lyger::handles::Kind;
+    /// let id = Kind::Request.id_of(7);
+    /// assert_eq!(Kind::Request.number_of(id), Ok(7));
+    /// assert!(Kind::Result.number_of(id).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// When the id is of another kind or of none.
+    pub fn number_of(self, id: u64) -> Result<u64, Error> {
+        match Self::of_number(id >> KIND_SHIFT) {
+            Some(kind) if kind == self => Ok(id & ((1 << KIND_SHIFT) - 1)),
+            Some(found) => Err(Error::OtherKind { id, wanted: self, found }),
+            None => Err(Error::Forged { id, wanted: self }),
+        }
+    }
+
     fn of_number(number: u64) -> Option<Self> {
         match number {
             1 => Some(Self::Result),

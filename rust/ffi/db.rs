@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::settings::{self, Key};
 use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
 use super::status::Status;
-use super::{panic, results};
+use super::{panic, result};
 use crate::db::{Database, Dialect, Limits, Param, params};
 use crate::runtime;
 
@@ -54,7 +54,7 @@ fn execute(dsn: &str, sql: &str, params: &[Param]) -> Result<u64, Failure> {
         Dialect::Sqlite => database.query_sqlite(&dsn, sql, params)?,
         Dialect::Postgres | Dialect::MySql => runtime::block_on(database.query(&dsn, sql, params))??,
     };
-    results::keep(rows)
+    result::keep(rows)
 }
 
 /// Runs one statement and returns the id of its result, which the caller gives back to `lyger_free_result`.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
-use super::{cache, db, panic, results, settings, strings};
+use super::{cache, db, panic, result, server, settings, strings};
 use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -72,14 +72,14 @@ fn info() -> Result<String, Failure> {
     let info = json!({
         "framework": "Lyger v0.1",
         "status": "running",
-        "tokio_runtime": if runtime::is_active() { "active" } else { "idle" },
+        "tokio_runtime": if runtime::is_active() || server::is_present() { "active" } else { "idle" },
         "async_enabled": true,
         "total_memory": total_memory_bytes(),
         "version": env!("CARGO_PKG_VERSION"),
         "abi": ABI_VERSION,
         "kernels": kernels,
         "cpu": kernels::cpu(),
-        "shape": "plain",
+        "shape": if server::is_present() { "solo" } else { "plain" },
         "pid": std::process::id(),
     });
     Ok(info.to_string())
@@ -160,11 +160,13 @@ pub unsafe extern "C" fn lyger_free_engine(engine: *mut c_void) {
 
 fn release() -> Result<(), Failure> {
     runtime::not_forked()?;
-    results::release();
+    result::release();
     db::release();
     cache::release();
     runtime::shut_down()?;
     settings::let_go();
-    runtime::unclaim();
+    if !server::is_present() {
+        runtime::unclaim();
+    }
     Ok(())
 }

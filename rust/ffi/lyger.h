@@ -150,6 +150,93 @@ typedef int32_t lyger_status;
 #endif // __cplusplus
 
 /*
+ The part of a request that `lyger_request_read` reads.
+ */
+enum lyger_request_part
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /*
+     The method, as it came: `GET`.
+     */
+    LYGER_REQUEST_PART_METHOD = 1,
+    /*
+     The path, still percent-encoded.
+     */
+    LYGER_REQUEST_PART_PATH = 2,
+    /*
+     The query, still percent-encoded, without its `?`.
+     */
+    LYGER_REQUEST_PART_QUERY = 3,
+    /*
+     One header by name, in any case. Several lines are joined by `, `, those of Cookie by `; `.
+     */
+    LYGER_REQUEST_PART_HEADER = 4,
+    /*
+     All header lines: name, NUL, value, NUL, and so on; names in lower case.
+     */
+    LYGER_REQUEST_PART_HEADERS = 5,
+    /*
+     The body.
+     */
+    LYGER_REQUEST_PART_BODY = 6,
+    /*
+     The client's IP address.
+     */
+    LYGER_REQUEST_PART_CLIENT_ADDRESS = 7,
+    /*
+     The client's port in digits; `0` for a client behind a trusted proxy.
+     */
+    LYGER_REQUEST_PART_CLIENT_PORT = 8,
+    /*
+     `http` or `https`.
+     */
+    LYGER_REQUEST_PART_SCHEME = 9,
+    /*
+     `1.1` or `1.0`.
+     */
+    LYGER_REQUEST_PART_HTTP_VERSION = 10,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum lyger_request_part lyger_request_part;
+#else
+typedef uint32_t lyger_request_part;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/*
+ The sizes of a request that was taken.
+ */
+typedef struct lyger_request_head {
+    /*
+     Names the request in every other call.
+     */
+    uint64_t id;
+    /*
+     The body's length in bytes.
+     */
+    uint64_t body_len;
+    /*
+     The method's length in bytes; it is at the buffer's beginning.
+     */
+    uint32_t method_len;
+    /*
+     The path's length in bytes; it follows the method.
+     */
+    uint32_t path_len;
+    /*
+     The query's length in bytes; it follows the path.
+     */
+    uint32_t query_len;
+    /*
+     How many header lines there are.
+     */
+    uint32_t header_count;
+} lyger_request_head;
+
+/*
  What a result holds.
  */
 typedef struct lyger_result_info {
@@ -421,6 +508,97 @@ void lyger_free_engine(void *engine);
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
 /*
+ Waits up to `timeout_ms` for the next request, takes it, and writes its method, path and query one after the other to `buf`
+ and their lengths to `*out`.
+
+ The path and the query are as the client sent them, percent-encoded; the query is without its `?`. A request whose three
+ don't fit `cap` bytes is left as the next one: `BUFFER_TOO_SMALL`, and `*needed` says how many they need. Whoever takes a
+ request answers it, with `lyger_request_respond`, `lyger_request_respond_sql` or `lyger_request_pass`.
+
+ Errors: `TIMEOUT`, `INTERRUPTED` (a signal came: run its handlers and call again), `STOPPED` (the server has drained: leave
+ the loop), `BUFFER_TOO_SMALL`, `SERVER_NOT_RUNNING`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only.
+ Any thread.
+
+ Promised by the caller:
+ `out` must be null or writable for one `lyger_request_head`, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_worker_next(uint32_t timeout_ms,
+                               struct lyger_request_head *out,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
+
+/*
+ Writes a part of a request to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+
+ `part` is a `lyger_request_part`; `name` (at most 64 KiB) is the header's for `LYGER_REQUEST_PART_HEADER`, else it is ignored.
+
+ Errors: `INVALID_HANDLE`, `INVALID_ARGUMENT` (no such part), `NOT_FOUND` (no such header), `BUFFER_TOO_SMALL` (nothing is
+ written), `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_request_read(uint64_t id,
+                                uint32_t part,
+                                const char *name,
+                                size_t name_len,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+/*
+ Answers a request; its id is stale afterwards.
+
+ `http_status` is 200 to 599. `headers` (at most 1 MiB) is name, NUL, value, NUL, and so on; Content-Length, Transfer-Encoding and
+ Connection are the engine's and left out. `body` has at most 1 GiB. The engine copies all of it. A client that has
+ gone meanwhile is no error.
+
+ Errors: `INVALID_HANDLE` (also when it is answered already), `INVALID_ARGUMENT` (the status, or a header with a byte that HTTP
+ forbids; the request still waits for its answer), `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ Each pointer must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_request_respond(uint64_t id,
+                                   uint16_t http_status,
+                                   const char *headers,
+                                   size_t headers_len,
+                                   const char *body,
+                                   size_t body_len);
+
+/*
+ Answers a request with the rows of a statement, as JSON, and returns at once: the server runs it and the worker is free.
+ The id is stale afterwards.
+
+ `http_status` and `headers` are as in `lyger_request_respond`, with `content-type: application/json` unless given; `dsn`, `sql` and
+ `params` as in `lyger_db_execute`. A statement that fails becomes a 500 or 503 with a JSON body to the client.
+
+ Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`). Any thread.
+
+ Promised by the caller:
+ Each pointer must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_request_respond_sql(uint64_t id,
+                                       uint16_t http_status,
+                                       const char *headers,
+                                       size_t headers_len,
+                                       const char *dsn,
+                                       size_t dsn_len,
+                                       const char *sql,
+                                       size_t sql_len,
+                                       const uint8_t *params,
+                                       size_t params_len);
+
+/*
+ Leaves a request to the engine, because the application has no route for it: `GET /` gets the engine's own page, everything
+ else its 404. The id is stale afterwards.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_request_pass(uint64_t id);
+
+/*
  Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
 
  The result stays. NULL on an error: `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
@@ -477,6 +655,57 @@ lyger_status lyger_result_rows(uint64_t result,
  Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_result_free(uint64_t result);
+
+/*
+ Starts the server with its defaults at 127.0.0.1 and `port`, and returns; the caller goes on with `lyger_worker_next`.
+
+ Port 0 takes any free one, which only `lyger_server_start` tells. On an error nothing runs, and `lyger_last_error` says
+ what: those of `lyger_server_start`. Any thread.
+ */
+void lyger_start_server(uint16_t port);
+
+/*
+ Begins the server's drain and returns at once. `lyger_last_error` says `SERVER_NOT_RUNNING` or `WRONG_PROCESS` when there
+ is none. Any thread.
+ */
+void lyger_stop_server(void);
+
+/*
+ Starts the server and returns; the caller goes on with `lyger_worker_next`. `*port` is the port that it listens on.
+
+ `config` is a JSON object (at most 1 MiB; empty for the defaults) with any of `host`, `port` (0 takes any free one),
+ `queue_max`, `queue_timeout_ms`, `request_timeout_ms`, `head_timeout_ms`, `body_idle_timeout_ms`, `idle_timeout_ms`,
+ `write_timeout_ms`, `head_bytes_max`, `header_count_max`, `uri_bytes_max`, `body_bytes_max`, `drain_timeout_ms`, `debug`,
+ `trusted_proxies` and `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`.
+
+ Errors: `SERVER_RUNNING`, `ADDRESS_IN_USE`, `INVALID_CONFIG` (the message names the key; also `LYGER_KERNELS`),
+ `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`; `*port` is 0 then, and nothing runs.
+ Any thread.
+
+ Promised by the caller:
+ `config` must be null with length 0 or readable for `len` bytes; `port` must be null or writable for one `uint16_t`.
+ */
+lyger_status lyger_server_start(const char *config,
+                                size_t len,
+                                uint16_t *port);
+
+/*
+ Begins the server's drain and returns at once: it accepts no connection any more, and what runs and waits is finished
+ within `drain_timeout_ms`. The worker goes on until `lyger_worker_next` returns `STOPPED`. A second call does nothing.
+
+ Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_server_stop(void);
+
+/*
+ Waits up to `timeout_ms` until the server has drained and its threads have ended. It doesn't begin the drain.
+
+ Afterwards there is no server: every call about it is `SERVER_NOT_RUNNING`, signal handlers are those of before, and
+ another may be started.
+
+ Errors: `TIMEOUT`, `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_server_wait(uint32_t timeout_ms);
 
 /*
  Gives back a string that `lyger_hello_world`, `lyger_system_info`, `lyger_jsonify_result` or

@@ -11,7 +11,7 @@
 //! - **Panics** end at the boundary ([`panic`]).
 //! - **Threads**: every function may be called from any thread. Queries of two threads run one after the other
 //!   ([`crate::runtime`]); one result's id should be used by one thread at a time, or a free by another makes it stale.
-//!   No function may be called from a signal handler.
+//!   Requests of one server may be taken and answered by any thread. No function may be called from a signal handler.
 //! - **Processes**: the first use of anything that keeps state claims the process, and a child forked later gets
 //!   `WRONG_PROCESS` at once. Functions that keep no state (`lyger_abi_version`, `lyger_last_error`, `lyger_hello_world`,
 //!   `lyger_heavy_computation`, `lyger_system_info`, `lyger_engine_info`, `lyger_engine_check`, `lyger_free_string`) work in
@@ -25,7 +25,9 @@ pub mod db;
 pub mod engine;
 pub mod error;
 mod panic;
-pub mod results;
+pub mod request;
+pub mod result;
+pub mod server;
 mod settings;
 mod slice;
 mod status;

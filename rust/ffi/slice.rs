@@ -24,6 +24,12 @@ pub(super) const SQL_BYTES_MAX: usize = 16 << 20;
 pub(super) const PARAMS_BYTES_MAX: usize = 64 << 20;
 /// Keys of the cache: a key is a name, not a document.
 pub(super) const KEY_BYTES_MAX: usize = 64 << 10;
+/// Names of headers in look-ups.
+pub(super) const NAME_BYTES_MAX: usize = 64 << 10;
+/// The headers of a response: far above what browsers and proxies take.
+pub(super) const HEADERS_BYTES_MAX: usize = 1 << 20;
+/// The body of a response; what is larger wants to be streamed.
+pub(super) const BODY_BYTES_MAX: usize = 1 << 30;
 /// Configuration in JSON.
 pub(super) const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Values of the cache over C strings, where the length has to be found first.
@@ -160,12 +166,24 @@ impl Output {
         if buf.is_null() && cap > 0 {
             return Err(null("buf"));
         }
+        if isize::try_from(cap).is_err() {
+            return Err(Failure::new(Status::TooLong, "no buffer has that many bytes").with_value(cap));
+        }
         Ok(Self { buf: buf.cast(), cap, needed })
     }
 
-    /// How many bytes the buffer takes.
-    pub(super) fn cap(&self) -> usize {
-        self.cap
+    /// The buffer itself, for what is written in place.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.buf.is_null() {
+            return &mut [];
+        }
+        // SAFETY: not null, and `cap` bytes are writable by the promise given to `new`, which looked at isize::MAX.
+        unsafe { std::slice::from_raw_parts_mut(self.buf, self.cap) }
+    }
+
+    /// Sets `*needed` to what was written to [`Output::room`].
+    pub(super) fn wrote(&mut self, len: usize) {
+        self.needed.set(len);
     }
 
     /// Writes all of `bytes` or, when they don't fit, nothing.

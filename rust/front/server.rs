@@ -230,7 +230,8 @@ fn serve(
     listener: std::net::TcpListener,
     control: UnixStream,
 ) -> io::Result<()> {
-    let (before_park, after_park) = (Arc::clone(&joint), Arc::clone(&joint));
+    // Weak, because the joint holds the collector's waker, which holds the runtime, which holds these two.
+    let (before_park, after_park) = (Arc::downgrade(&joint), Arc::downgrade(&joint));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("lyger-blocking")
@@ -238,6 +239,7 @@ fn serve(
         // The end of a turn: nothing is left to run. The worker is woken for all that was filled, and from now on an
         // answer wakes the front, unless one is there already.
         .on_thread_park(move || {
+            let Some(before_park) = before_park.upgrade() else { return };
             before_park.lane.ring_worker();
             before_park.lane.front_falls_asleep();
             if before_park.lane.has_completions() {
@@ -246,6 +248,7 @@ fn serve(
             }
         })
         .on_thread_unpark(move || {
+            let Some(after_park) = after_park.upgrade() else { return };
             after_park.lane.front_is_awake();
             after_park.begin_turn();
             if after_park.lane.has_completions() {

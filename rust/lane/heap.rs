@@ -56,10 +56,14 @@ impl<Q, A> fmt::Debug for Lane<Q, A> {
 /// # Panics
 /// When `depth` is not a power of two up to 65,536.
 pub fn open<Q, A>(depth: usize, wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd<Q, A>, WorkerEnd<Q, A>) {
+    // An id of a lane that is gone must not name a request of the next one, so each lane counts from elsewhere: they
+    // meet when one of 4,096 lanes has used a slot a million times.
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+    let generation = OPENED.fetch_add(1, Ordering::Relaxed) << 20;
     let lane = Arc::new(Lane {
         cells: (0..depth)
             .map(|_| Cell {
-                slot: Slot::default(),
+                slot: Slot::free_in(generation),
                 claimed_at_ms: AtomicU64::new(0),
                 request: UnsafeCell::new(None),
                 answer: UnsafeCell::new(None),

@@ -43,6 +43,11 @@ impl Id {
 pub struct Slot(AtomicU64); // generation << 8 | state; all zero is a free slot of generation 0, which no id has
 
 impl Slot {
+    /// A free slot whose first request gets the generation after this one.
+    pub(super) fn free_in(generation: u32) -> Self {
+        Self(AtomicU64::new(u64::from(generation) << 8 | State::Free as u64))
+    }
+
     /// The generation and the state, or `None` for the state when memory holds a number that no state has.
     #[must_use]
     pub fn load(&self) -> (u32, Option<State>) {

@@ -164,10 +164,11 @@ pub fn block_signals() {
 
 #[cfg(unix)]
 fn watch_forks() {
-    // Runs in the child, where only async-signal-safe work is allowed: two atomics are.
+    // Runs in the child, where only async-signal-safe work is allowed: atomics and sigaction are.
     extern "C" fn in_child() {
         if OWNER.load(Ordering::Acquire) != 0 {
             INHERITED.store(true, Ordering::Release);
+            signals::give_up_in_child();
         }
     }
     static WATCHED: Once = Once::new();

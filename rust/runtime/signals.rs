@@ -107,6 +107,24 @@ fn restore(before: &[libc::sigaction]) {
     }
 }
 
+/// In a forked child, where only async-signal-safe calls are allowed: a signal to the child must not drain its parent's
+/// server, whose control socket it shares.
+pub(super) fn give_up_in_child() {
+    if WAKE.swap(-1, Ordering::SeqCst) == -1 {
+        return;
+    }
+    let before: [libc::sigaction; 2] = std::array::from_fn(|index| {
+        let mut action = empty_action();
+        action.sa_sigaction = BEFORE[index].function.load(Ordering::SeqCst);
+        action.sa_flags = libc::SA_RESTART;
+        if BEFORE[index].takes_info.load(Ordering::SeqCst) {
+            action.sa_flags |= libc::SA_SIGINFO;
+        }
+        action
+    });
+    restore(&before);
+}
+
 fn empty_action() -> libc::sigaction {
     // SAFETY: all zero is a valid sigaction: SIG_DFL, no flags, an empty mask.
     unsafe { std::mem::zeroed() }

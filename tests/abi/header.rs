@@ -49,9 +49,15 @@ fn shared() -> Config {
         enumeration: EnumConfig { rename_variants: RenameRule::QualifiedScreamingSnakeCase, ..EnumConfig::default() },
         ..Config::default()
     };
-    for (rust, c) in
-        [("ABI_VERSION", "LYGER_ABI_VERSION"), ("ResultInfo", "lyger_result_info"), ("Status", "lyger_status")]
-    {
+    // Named by no signature: its numbers are passed as uint32_t, so that a wrong one is a status.
+    config.export.include.push("RequestPart".into());
+    for (rust, c) in [
+        ("ABI_VERSION", "LYGER_ABI_VERSION"),
+        ("RequestHead", "lyger_request_head"),
+        ("RequestPart", "lyger_request_part"),
+        ("ResultInfo", "lyger_result_info"),
+        ("Status", "lyger_status"),
+    ] {
         config.export.rename.insert(rust.into(), c.into());
     }
     config

@@ -32,6 +32,30 @@ enum lyger_status
 };
 typedef int32_t lyger_status;
 
+enum lyger_request_part
+ {
+    LYGER_REQUEST_PART_METHOD = 1,
+    LYGER_REQUEST_PART_PATH = 2,
+    LYGER_REQUEST_PART_QUERY = 3,
+    LYGER_REQUEST_PART_HEADER = 4,
+    LYGER_REQUEST_PART_HEADERS = 5,
+    LYGER_REQUEST_PART_BODY = 6,
+    LYGER_REQUEST_PART_CLIENT_ADDRESS = 7,
+    LYGER_REQUEST_PART_CLIENT_PORT = 8,
+    LYGER_REQUEST_PART_SCHEME = 9,
+    LYGER_REQUEST_PART_HTTP_VERSION = 10,
+};
+typedef uint32_t lyger_request_part;
+
+typedef struct lyger_request_head {
+    uint64_t id;
+    uint64_t body_len;
+    uint32_t method_len;
+    uint32_t path_len;
+    uint32_t query_len;
+    uint32_t header_count;
+} lyger_request_head;
+
 typedef struct lyger_result_info {
     uint64_t rows;
     uint64_t columns;
@@ -92,6 +116,40 @@ void lyger_free_engine(void *engine);
 
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
+lyger_status lyger_worker_next(uint32_t timeout_ms,
+                               struct lyger_request_head *out,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
+
+lyger_status lyger_request_read(uint64_t id,
+                                uint32_t part,
+                                const char *name,
+                                size_t name_len,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+lyger_status lyger_request_respond(uint64_t id,
+                                   uint16_t http_status,
+                                   const char *headers,
+                                   size_t headers_len,
+                                   const char *body,
+                                   size_t body_len);
+
+lyger_status lyger_request_respond_sql(uint64_t id,
+                                       uint16_t http_status,
+                                       const char *headers,
+                                       size_t headers_len,
+                                       const char *dsn,
+                                       size_t dsn_len,
+                                       const char *sql,
+                                       size_t sql_len,
+                                       const uint8_t *params,
+                                       size_t params_len);
+
+lyger_status lyger_request_pass(uint64_t id);
+
 char *lyger_jsonify_result(uint64_t ptr);
 
 void lyger_free_result(uint64_t ptr);
@@ -103,5 +161,15 @@ lyger_status lyger_result_json(uint64_t result, char *buf, size_t cap, size_t *n
 lyger_status lyger_result_rows(uint64_t result, char *buf, size_t cap, size_t *needed);
 
 lyger_status lyger_result_free(uint64_t result);
+
+void lyger_start_server(uint16_t port);
+
+void lyger_stop_server(void);
+
+lyger_status lyger_server_start(const char *config, size_t len, uint16_t *port);
+
+lyger_status lyger_server_stop(void);
+
+lyger_status lyger_server_wait(uint32_t timeout_ms);
 
 void lyger_free_string(char *ptr);

@@ -40,6 +40,7 @@ void misuse_cache(void);
 void misuse_sql(void);
 void misuse_results(void);
 void misuse_threads(void);
+void misuse_server(void);
 void misuse_fork(void);
 
 #endif

@@ -39,6 +39,7 @@ int main(void) {
     misuse_sql();
     misuse_results();
     misuse_threads();
+    misuse_server();
     misuse_fork();
     printf("%d checks, %d failed\n", checks, failures);
     return failures ? 1 : 0;
