@@ -1,5 +1,6 @@
 //! The limits of the SQL room, under the names they have in the configuration (`db.*`).
 
+use super::Error;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -45,26 +46,32 @@ impl Limits {
 
     pub(super) fn result_budget(&self) -> Budget {
         let result_bytes_max = self.result_bytes_max.min(u64::from(u32::MAX));
-        Budget { left: usize::try_from(result_bytes_max).unwrap_or(usize::MAX), result_bytes_max }
+        Budget { taken: 0, max: usize::try_from(result_bytes_max).unwrap_or(usize::MAX) }
     }
 }
 
-/// What a result may still grow by.
+/// A result of more bytes leaves buffers behind that are worth giving back.
+const LARGE_BYTES: usize = 1024 * 1024;
+
+/// How much a result has grown, and how far it may.
 #[derive(Debug)]
 pub(super) struct Budget {
-    left: usize,
-    result_bytes_max: u64,
+    taken: usize,
+    max: usize,
 }
 
 impl Budget {
     /// Takes the bytes of one row, or says that the result is too large.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), super::Error> {
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(super::Error::ResultTooLarge { result_bytes_max: self.result_bytes_max }),
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken > self.max {
+            return Err(Error::ResultTooLarge { result_bytes_max: self.max as u64 });
         }
+        Ok(())
+    }
+
+    /// Whether the connection's buffers have grown large for it.
+    pub(super) fn is_large(&self) -> bool {
+        self.taken > LARGE_BYTES
     }
 }

@@ -130,6 +130,7 @@ impl Database {
     /// As [`Dsn::parse`].
     pub fn dsn(&self, text: &str) -> Result<Arc<Dsn>, Error> {
         let mut pools = self.lock();
+        // Its use is noted by the query that follows.
         if let Some(entry) = pools.by_dsn.get(text) {
             return Ok(Arc::clone(&entry.dsn));
         }
@@ -242,4 +243,40 @@ fn refuse_transaction(sql: &str) -> Result<(), Error> {
             .to_owned(),
         sqlstate: Some("25000".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_can_be_spawned_on_a_servers_threads() {
+        fn is_send<T: Send>(value: T) -> T {
+            value
+        }
+        let database = Database::new(Limits::default());
+        let dsn = Dsn::parse("sqlite::memory:").unwrap();
+        drop(is_send(database.query(&dsn, "SELECT 1", &[])));
+    }
+
+    #[test]
+    fn a_dsn_is_parsed_once_and_the_unused_ones_make_room() {
+        let database = Database::new(Limits::default());
+        let first = database.dsn("sqlite:first.db").unwrap();
+        assert!(Arc::ptr_eq(&first, &database.dsn("sqlite:first.db").unwrap()));
+        for n in 0..POOLS_MAX * 2 {
+            database.dsn(&format!("sqlite:{n}.db")).unwrap();
+        }
+        assert_eq!(database.lock().by_dsn.len(), POOLS_MAX);
+    }
+
+    #[test]
+    fn statements_that_open_a_transaction_are_known() {
+        for sql in ["begin", "Start  Transaction", "XA START 'x'", "savepoint s", "SET SESSION autocommit=0"] {
+            assert!(refuse_transaction(sql).is_err(), "{sql}");
+        }
+        for sql in ["SELECT 'BEGIN'", "START REPLICA", "SET NAMES utf8mb4", "beginning", ""] {
+            assert!(refuse_transaction(sql).is_ok(), "{sql}");
+        }
+    }
 }

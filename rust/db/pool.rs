@@ -65,7 +65,15 @@ pub(super) trait Session: Sized + Send {
     /// Whether the server says that it stopped the statement because of its time limit.
     fn timed_out(error: &dyn sqlx::error::DatabaseError, elapsed: Duration, limit: Duration) -> bool;
 
+    /// Whether the connection should be replaced although it works.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
     fn ping(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Says goodbye to the server.
+    fn close(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 pub(super) struct Pool<S: Session> {
@@ -102,27 +110,31 @@ impl<S: Session> Pool<S> {
         };
         match outcome {
             Ok(rows) => {
-                lease.give_back();
+                lease.give_back().await;
                 Ok(rows)
             }
             Err(Failure::Refused(error)) => {
-                lease.give_back();
+                lease.give_back().await;
                 Err(error)
             }
             Err(Failure::Cut(error)) => Err(error),
             Err(Failure::Database(sqlx::Error::Database(error))) if survives(&*error) => {
-                lease.give_back();
+                lease.give_back().await;
                 let limit = self.limits.statement_timeout();
                 if limit.is_some_and(|limit| S::timed_out(&*error, started.elapsed(), limit)) {
                     return Err(self.too_slow());
                 }
                 Err(Error::Query { message: words(&*error), sqlstate: error.code().map(Cow::into_owned) })
             }
-            Err(Failure::Database(error)) => {
+            Err(Failure::Database(error @ (sqlx::Error::Database(_) | sqlx::Error::Io(_) | sqlx::Error::Tls(_)))) => {
                 drop(lease);
                 // What broke this connection has likely broken those that lie idle.
                 self.forget_idle();
                 Err(self.lost(&error, "08006"))
+            }
+            // The server answered what the driver can't follow (COPY ... FROM STDIN).
+            Err(Failure::Database(error)) => {
+                Err(Error::Query { message: error.to_string(), sqlstate: Some("08P01".to_owned()) })
             }
         }
     }
@@ -209,8 +221,13 @@ struct Lease<'a, S: Session> {
 
 impl<S: Session> Lease<'_, S> {
     /// Puts the connection back for the next query. Only for one that the server has answered to the end.
-    fn give_back(self) {
-        self.pool.lock().push(Idle { session: self.session, since: Instant::now() });
+    async fn give_back(self) {
+        if self.session.is_worn() {
+            // Whether the goodbye arrives makes no difference.
+            let _ = timeout(PING_TIMEOUT, self.session.close()).await;
+        } else {
+            self.pool.lock().push(Idle { session: self.session, since: Instant::now() });
+        }
     }
 }
 

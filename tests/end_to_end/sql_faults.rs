@@ -196,13 +196,36 @@ fn closing_drops_the_connections_and_a_later_query_makes_new_ones() {
 }
 
 #[test]
+fn a_statement_that_mysql_cannot_prepare_runs_as_text() {
+    let db = one_connection(&mysql_dsn());
+    let error = db.error("PREPARE p FROM 'SELECT 1 AS n'", &[Param::Int(1)]);
+    assert!(matches!(error, Error::Query { .. } | Error::InvalidParams { .. }), "{error:?}");
+    db.query("PREPARE p FROM 'SELECT 1 AS n'", &[]);
+    let error = db.error("EXECUTE p", &[]);
+    assert!(error.to_string().contains("can't be read otherwise"), "{error}");
+    assert_eq!(db.json("SELECT 1 AS n", &[]), r#"[{"n":1}]"#);
+}
+
+#[test]
+fn an_answer_that_the_driver_cannot_follow_is_an_error_and_heals() {
+    let db = one_connection(&postgres_dsn());
+    db.create("copied", "n int");
+    let error = db.error("COPY copied FROM STDIN", &[]);
+    assert!(matches!(error, Error::Query { .. }), "{error:?}");
+    assert_eq!(db.json("SELECT 1 AS n", &[]), r#"[{"n":1}]"#);
+}
+
+#[test]
 fn more_statements_than_the_cache_holds_still_run() {
     for (name, db) in all() {
+        let started = std::time::Instant::now();
         for round in 0..2 {
-            for n in 0..150 {
+            for n in 0..300 {
                 let sql = format!("SELECT {n} + ? AS n");
                 assert_eq!(db.json(&sql, &[Param::Int(1)]), format!(r#"[{{"n":{}}}]"#, n + 1), "{name}, round {round}");
             }
         }
+        // With the driver's own way of closing statements it was 40 ms for each.
+        assert!(started.elapsed() < Duration::from_secs(5), "{name}: {:?}", started.elapsed());
     }
 }

@@ -17,6 +17,16 @@ use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDat
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, Statement};
 use std::time::Duration;
 
+/// Statements that a connection may have prepared before it is replaced.
+///
+/// sqlx 0.9.0 leaves Nagle's algorithm on (its issue #4335), so the packet that closes a statement, which has no
+/// answer, makes the next one wait 40 ms for the server's delayed acknowledgement. A new connection every 250 distinct
+/// statements costs less than that. 250 also keeps 64 processes within the server's `max_prepared_stmt_count`.
+const STATEMENTS_MAX: usize = 250;
+
+/// ER_UNSUPPORTED_PS: a statement that can't be prepared.
+const NOT_PREPARABLE: u16 = 1295;
+
 /// MariaDB's ER_STATEMENT_TIMEOUT and MySQL's ER_QUERY_TIMEOUT.
 const STATEMENT_TIMEOUTS: [u16; 2] = [1969, 3024];
 
@@ -29,6 +39,8 @@ impl Session for MySqlSession {
     type Options = Box<MySqlConnectOptions>;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
+        // Room for one more than ever comes, so that the driver never closes a statement by itself.
+        let options = options.as_ref().clone().statement_cache_capacity(STATEMENTS_MAX + 1);
         let mut connection = options.connect().await?;
         connection.execute(sqlx::raw_sql(AssertSqlSafe(session_settings(limits)))).await?;
         Ok(Self { connection })
@@ -36,7 +48,11 @@ impl Session for MySqlSession {
 
     async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
         let calls = tokens::first_keyword(sql).eq_ignore_ascii_case("CALL");
-        let rows = self.attempt(sql, params, limits).await;
+        let mut rows = self.attempt(sql, params, limits).await;
+        if params.is_empty() && matches!(&rows, Err(Failure::Database(error)) if number(error) == Some(NOT_PREPARABLE))
+        {
+            rows = self.unprepared(sql).await;
+        }
         if calls && !matches!(rows, Err(Failure::Refused(_) | Failure::Cut(_))) {
             // A procedure may have left a transaction open, also one that failed.
             self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
@@ -45,12 +61,20 @@ impl Session for MySqlSession {
     }
 
     fn timed_out(error: &dyn DatabaseError, _elapsed: Duration, _limit: Duration) -> bool {
-        let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
-        number.is_some_and(|number| STATEMENT_TIMEOUTS.contains(&number))
+        let error = error.try_downcast_ref::<MySqlDatabaseError>();
+        error.is_some_and(|error| STATEMENT_TIMEOUTS.contains(&error.number()))
+    }
+
+    fn is_worn(&self) -> bool {
+        self.connection.cached_statements_size() >= STATEMENTS_MAX
     }
 
     async fn ping(&mut self) -> Result<(), sqlx::Error> {
         self.connection.ping().await
+    }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
     }
 }
 
@@ -100,6 +124,9 @@ impl MySqlSession {
             }
         }
         drop(answers);
+        if budget.is_large() {
+            self.connection.shrink_buffers();
+        }
         let decoder = match decoder {
             Some(decoder) => decoder,
             None => Decoder::new(statement.columns()).map_err(Failure::Refused)?,
@@ -107,6 +134,28 @@ impl MySqlSession {
         let last_insert_id = i64::try_from(last_insert_id).ok().filter(|id| *id != 0);
         Ok(Rows { table: decoder.into_table(), affected, last_insert_id })
     }
+
+    /// For the few statements that the server doesn't prepare (CREATE TRIGGER in MySQL). It has just read this text as
+    /// one statement, so the text protocol runs no second one.
+    async fn unprepared(&mut self, sql: &str) -> Result<Rows, Failure> {
+        let mut affected = 0;
+        let mut answers = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
+        while let Some(answer) = answers.try_next().await? {
+            match answer {
+                Either::Left(done) => affected += done.rows_affected(),
+                Either::Right(_) => {
+                    let message = "the server can't prepare this statement, and its rows can't be read otherwise";
+                    let error = Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) };
+                    return Err(Failure::Cut(error));
+                }
+            }
+        }
+        Ok(Rows { affected, ..Rows::default() })
+    }
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
 fn arguments(params: &[Param]) -> Result<MySqlArguments, Error> {

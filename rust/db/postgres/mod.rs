@@ -61,6 +61,10 @@ impl Session for PgSession {
     async fn ping(&mut self) -> Result<(), sqlx::Error> {
         self.connection.ping().await
     }
+
+    async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
 }
 
 impl PgSession {
@@ -85,6 +89,9 @@ impl PgSession {
             }
         }
         drop(answers);
+        if budget.is_large() {
+            self.connection.shrink_buffers();
+        }
         Ok(Rows { table: decoder.into_table(), affected, last_insert_id: None })
     }
 }
