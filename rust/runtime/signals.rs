@@ -68,7 +68,9 @@ impl Watch {
         for (index, signal) in SIGNALS.into_iter().enumerate() {
             // SAFETY: asks for the present action; the second pointer is valid for a write.
             unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut before[index]) };
-            BEFORE[index].function.store(before[index].sa_sigaction, Ordering::SeqCst);
+            let default = stands_for_default(signal, before[index].sa_sigaction);
+            let function = if default { libc::SIG_DFL } else { before[index].sa_sigaction };
+            BEFORE[index].function.store(function, Ordering::SeqCst);
             BEFORE[index].takes_info.store(before[index].sa_flags & libc::SA_SIGINFO != 0, Ordering::SeqCst);
             let mut ours = empty_action();
             ours.sa_sigaction = handle as *const () as usize;
@@ -123,6 +125,40 @@ pub(super) fn give_up_in_child() {
         action
     });
     restore(&before);
+}
+
+/// Whether a handler is PHP's and does nothing but what the operating system would do without it.
+///
+/// PHP puts one handler of its own before the actions of SIGINT, SIGTERM and some others, the default ones too (Zend
+/// signals). Called for a signal that no script handles, it would end the process in the middle of the drain.
+fn stands_for_default(signal: libc::c_int, handler: usize) -> bool {
+    type ZendSigaction = unsafe extern "C" fn(libc::c_int, *const libc::sigaction, *mut libc::sigaction);
+    let module_of = |address: *const libc::c_void| {
+        let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+        // SAFETY: dladdr takes any address and writes to `found`, which is zeroed before.
+        unsafe {
+            libc::dladdr(address, found.as_mut_ptr());
+            found.assume_init().dli_fbase
+        }
+    };
+    // SAFETY: the name is a C string.
+    let zend_sigaction = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"zend_sigaction".as_ptr()) };
+    if handler == libc::SIG_DFL || zend_sigaction.is_null() {
+        return handler == libc::SIG_DFL;
+    }
+    if module_of(handler as *const libc::c_void) != module_of(zend_sigaction) {
+        return false; // some library's, which PHP knows nothing of
+    }
+    let mut inner = empty_action();
+    // SAFETY: PHP's API (Zend/zend_signal.h): sigaction's parameters, asked for the present action only.
+    unsafe {
+        std::mem::transmute::<*mut libc::c_void, ZendSigaction>(zend_sigaction)(
+            signal,
+            std::ptr::null(),
+            &raw mut inner,
+        )
+    };
+    inner.sa_sigaction == libc::SIG_DFL || inner.sa_sigaction == libc::SIG_IGN
 }
 
 fn empty_action() -> libc::sigaction {

@@ -6,6 +6,7 @@ mod front_faults;
 mod front_http;
 mod front_limits;
 mod front_proxies;
+mod front_signals;
 mod front_smuggling;
 mod front_sql;
 mod front_stage;

@@ -12,6 +12,7 @@ use super::super::exchange::Query;
 use super::reply::{self, Draft};
 use super::{Front, refusal};
 use crate::db::{self, params};
+use crate::handles::Kind;
 
 /// Results larger than this are encoded on a blocking thread: the front's own must not stand still for longer than
 /// a few ten microseconds.
@@ -71,6 +72,8 @@ async fn run(database: &db::Database, query: &Query) -> Result<Vec<u8>, Failure>
 }
 
 fn refuse(front: &Front, request: u64, failure: &Failure) -> Draft {
+    // As PHP knows it.
+    let request = Kind::Request.id_of(request);
     use db::Error::{Connect, PoolExhausted};
     let (status, detail, sqlstate) = match failure {
         Failure::Database(error) => {
