@@ -1,0 +1,112 @@
+//! The test of the test: kernels that are wrong in the ways kernels get wrong must be seen, and the failure shrunk.
+
+use lyger::kernels::Variant;
+use proptest::test_runner::TestError;
+
+use crate::CASES;
+use crate::heavy::{self, Sum};
+use crate::json::{Encode, compare, kernels};
+use crate::oracle;
+use crate::tables::{TestTable, numbers, table};
+
+/// A kernel that is right.
+fn portable() -> (&'static str, Encode) {
+    kernels().into_iter().find(|(name, _)| *name == "rust").expect("part of every build")
+}
+
+/// The smallest table on which a kernel is seen to fail that spoils the output of a right one.
+fn smallest_failure(spoil: impl Fn(&mut [u8]) + 'static) -> TestTable {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
+        let progress = right.json_encode_table(columns, rows, first_row, out)?;
+        spoil(&mut out[..progress.bytes]);
+        Ok(progress)
+    });
+    match compare(&[portable(), ("broken", broken)], CASES, table()) {
+        Err(TestError::Fail(reason, (table, _, _))) => {
+            assert!(reason.message().contains("broken"), "{reason}");
+            table
+        }
+        other => panic!("a broken kernel went unseen: {other:?}"),
+    }
+}
+
+#[test]
+fn a_kernel_that_writes_hex_digits_in_capitals_is_seen_and_its_failure_is_small() {
+    let table = smallest_failure(|out| {
+        let text = out.escape_ascii().to_string();
+        if let Some(at) = text.find("\\\\u001f").and_then(|_| out.windows(6).position(|part| part == b"\\u001f")) {
+            out[at + 5] = b'F';
+        }
+    });
+    // Such as [{"id":""},{"id":"\u001f"}].
+    assert!(oracle::encode(&table).len() < 60, "not shrunk: {table:?}");
+}
+
+#[test]
+fn a_kernel_that_miscounts_at_the_end_of_a_register_is_seen() {
+    // Wrong only when the 65th byte of the output is the backslash of an escape.
+    let table = smallest_failure(|out| {
+        if out.len() > 65 && out[64] == b'\\' {
+            out[65] = b'?';
+        }
+    });
+    assert!(table.rows <= 4, "not shrunk: {table:?}");
+}
+
+#[test]
+fn a_kernel_that_rounds_the_last_digit_of_a_few_doubles_wrong_is_seen() {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
+        let progress = right.json_encode_table(columns, rows, first_row, out)?;
+        let text = &mut out[..progress.bytes];
+        // One double in about four thousand.
+        if let Some(at) = text.windows(5).position(|part| part == b"7e-20") {
+            text[at] = b'8';
+        }
+        Ok(progress)
+    });
+    let found = compare(&[portable(), ("broken", broken)], CASES, numbers());
+    let Err(TestError::Fail(reason, _)) = found else { panic!("a wrong digit went unseen: {found:?}") };
+    assert!(reason.message().contains("broken"), "{reason}");
+}
+
+#[test]
+fn a_kernel_that_stops_a_row_early_is_seen() {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
+        // Wants one byte more than the others before it begins a row.
+        let len = out.len().saturating_sub(usize::from(first_row > 3));
+        right.json_encode_table(columns, rows, first_row, &mut out[..len])
+    });
+    let found = compare(&[portable(), ("broken", broken)], CASES, table());
+    assert!(matches!(found, Err(TestError::Fail(..))), "a kernel that stops early went unseen");
+}
+
+/// Whether a sum is told from the right one.
+fn is_seen(broken: Sum) -> bool {
+    let right: Sum = Box::new(|iterations| Variant::by_name("rust").unwrap().heavy_computation(iterations));
+    matches!(heavy::compare(&[("rust", right), ("broken", broken)], CASES), Err(TestError::Fail(..)))
+}
+
+#[test]
+fn a_sum_in_another_order_is_seen() {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Sum = Box::new(move |iterations| {
+        let mut sums = [0.0_f64; 16];
+        for first in (0..iterations).step_by(32) {
+            for (lane, sine) in right.sines(first).into_iter().enumerate().take((iterations - first) as usize) {
+                let lane_sum = &mut sums[lane % 16];
+                *lane_sum = ((first + lane as u64) as f64).sqrt().mul_add(sine, *lane_sum);
+            }
+        }
+        sums.iter().sum()
+    });
+    assert!(is_seen(broken), "another order of lanes went unseen");
+}
+
+#[test]
+fn a_sum_without_fused_operations_is_seen() {
+    let broken: Sum = Box::new(|iterations| (0..iterations).map(|i| (i as f64).sqrt() * (i as f64).sin()).sum());
+    assert!(is_seen(broken), "the plain loop went unseen");
+}

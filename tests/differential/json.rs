@@ -1,0 +1,134 @@
+//! `json_encode_table`: the same bytes and the same progress, whatever the capacity.
+
+use lyger::kernels::{ColumnView, Error, Progress, Variant};
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestError};
+
+use crate::tables::{TestTable, numbers, table};
+use crate::{CASES, oracle, runner};
+
+/// A kernel under test.
+pub(crate) type Encode = Box<dyn Fn(&[ColumnView], usize, usize, &mut [u8]) -> Result<Progress, Error>>;
+
+/// The variants that this machine can run, by name.
+pub(crate) fn kernels() -> Vec<(&'static str, Encode)> {
+    let kernel = |variant: Variant| -> Encode {
+        Box::new(move |columns, rows, first_row, out| variant.json_encode_table(columns, rows, first_row, out))
+    };
+    Variant::available().map(|variant| (variant.name(), kernel(variant))).collect()
+}
+
+/// Runs `cases` tables through all kernels. `Err` holds the smallest table on which one differs.
+pub(crate) fn compare(
+    kernels: &[(&'static str, Encode)],
+    cases: u32,
+    tables: impl Strategy<Value = TestTable>,
+) -> Result<(), TestError<(TestTable, usize, u8)>> {
+    // What stands behind the strings must not matter: nothing, an escape, the start and the rest of a character.
+    let padding = prop::sample::select(vec![0, b'"', 0xe2, 0x82]);
+    runner(cases).run(&(tables, 0_usize..4000, padding), |(table, capacity, padding)| {
+        let lent = table.lend(padding);
+        let views = lent.views();
+        let expected = oracle::encode(&table);
+        let mut first: Option<(Vec<u8>, Vec<Progress>)> = None;
+        for (name, encode) in kernels {
+            let whole = in_one_call(encode, &views, table.rows)?;
+            prop_assert_eq!(text(&whole), text(&expected), "{} differs from the oracle", name);
+            let pieces = in_pieces(encode, &views, table.rows, capacity)?;
+            prop_assert_eq!(text(&pieces.0), text(&expected), "{} differs in pieces of {}", name, capacity);
+            let reference = first.get_or_insert_with(|| pieces.clone());
+            prop_assert_eq!(&pieces.1, &reference.1, "{} stops elsewhere than {}", name, kernels[0].0);
+        }
+        oracle::reads_back(&table, &expected).map_err(TestCaseError::fail)
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// Asks for the capacity, then encodes all rows.
+fn in_one_call(encode: &Encode, views: &[ColumnView], rows: usize) -> Result<Vec<u8>, TestCaseError> {
+    let needed = call(encode, views, rows, 0, 0)?.1.needed;
+    let (bytes, progress) = call(encode, views, rows, 0, needed)?;
+    prop_assert_eq!(progress, Progress { rows, bytes: bytes.len(), needed: 0 });
+    Ok(bytes)
+}
+
+/// Encodes with the given capacity again and again; when no row fits, once with the needed one.
+fn in_pieces(
+    encode: &Encode,
+    views: &[ColumnView],
+    rows: usize,
+    capacity: usize,
+) -> Result<(Vec<u8>, Vec<Progress>), TestCaseError> {
+    let mut text = Vec::new();
+    let mut steps: Vec<Progress> = Vec::new();
+    let mut row = 0;
+    loop {
+        let stuck = steps.last().filter(|step| step.rows == 0).map(|step| step.needed);
+        let (bytes, progress) = call(encode, views, rows, row, stuck.unwrap_or(capacity))?;
+        prop_assert!(stuck.is_none() || progress.needed == 0, "the capacity asked for doesn't suffice");
+        text.extend_from_slice(&bytes);
+        steps.push(progress);
+        row += progress.rows;
+        if progress.needed == 0 {
+            return Ok((text, steps));
+        }
+    }
+}
+
+/// One call, into memory between canaries.
+fn call(
+    encode: &Encode,
+    views: &[ColumnView],
+    rows: usize,
+    first_row: usize,
+    capacity: usize,
+) -> Result<(Vec<u8>, Progress), TestCaseError> {
+    const CANARY: [u8; 64] = [0xa5; 64];
+    let mut out = vec![0xa5; CANARY.len() + capacity + CANARY.len()];
+    let progress = encode(views, rows, first_row, &mut out[CANARY.len()..CANARY.len() + capacity])
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert!(out.starts_with(&CANARY) && out.ends_with(&CANARY), "written outside of the buffer");
+    prop_assert!(progress.bytes <= capacity);
+    Ok((out[CANARY.len()..CANARY.len() + progress.bytes].to_vec(), progress))
+}
+
+#[test]
+fn all_kernels_encode_any_table_to_the_same_bytes() {
+    compare(&kernels(), CASES, table()).unwrap();
+}
+
+#[test]
+fn all_kernels_print_any_number_the_same() {
+    compare(&kernels(), CASES, numbers()).unwrap();
+}
+
+#[test]
+fn a_table_without_columns_has_empty_objects() {
+    for (name, encode) in kernels() {
+        let bytes = in_one_call(&encode, &[], 3).unwrap();
+        assert_eq!(text(&bytes), "[{},{},{}]", "{name}");
+        assert_eq!(in_pieces(&encode, &[], 3, 69).unwrap().1.len(), 3, "{name}: room for one row at a time");
+    }
+}
+
+#[test]
+fn columns_that_break_their_promise_are_refused() {
+    use lyger::kernels::{Cells, Values};
+    let bytes = [0; 70];
+    assert_eq!(Cells::new(&[], &bytes).unwrap_err(), Error::Offsets);
+    assert_eq!(Cells::new(&[0, 3, 2], &bytes).unwrap_err(), Error::Offsets);
+    assert_eq!(Cells::new(&[0, 7], &bytes).unwrap_err(), Error::Padding);
+    assert!(Cells::new(&[0, 6], &bytes).is_ok());
+    let column = |validity| ColumnView { key: b"\"n\":", values: Values::Int64(&[1, 2]), validity };
+    for (_, encode) in kernels() {
+        let mut out = [0; 400];
+        let columns = [column(None)];
+        assert!(matches!(encode(&columns, 3, 0, &mut out), Err(Error::ColumnLength { column: 0, values: 2, rows: 3 })));
+        assert!(matches!(encode(&columns, 2, 3, &mut out), Err(Error::FirstRow { first_row: 3, rows: 2 })));
+        assert!(matches!(encode(&[column(Some(&[]))], 2, 0, &mut out), Err(Error::Validity { .. })));
+        assert_eq!(encode(&columns, 2, 2, &mut out), Ok(Progress::default()));
+    }
+}
