@@ -158,10 +158,9 @@ impl Dispatch {
         let mut inner = self.inner.borrow_mut();
         while let Some(home) = inner.front.collect() {
             let call = std::mem::replace(&mut inner.in_lane[home.id.index()], NO_CALL);
-            if let (Some(request), Some(answer), true) = (home.request, home.answer, call != NO_CALL) {
-                if let Some(sink) = inner.end_call(call) {
-                    sink.deliver(Outcome::Answered { id: home.id, request, answer });
-                }
+            let answered = home.request.zip(home.answer).filter(|_| call != NO_CALL);
+            if let Some(((request, answer), sink)) = answered.and_then(|home| Some((home, inner.end_call(call)?))) {
+                sink.deliver(Outcome::Answered { id: home.id, request, answer });
             }
         }
         inner.refill();

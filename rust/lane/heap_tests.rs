@@ -117,18 +117,18 @@ fn two_threads_settle_every_request_exactly_once() {
     let (mut answered, mut taken_back, mut given_up, mut sent) = (0, 0, 0, 0);
     let mut dropped = 0;
     while answered + taken_back + dropped < COUNT {
-        if sent < COUNT {
-            if let Ok(id) = front.fill(sent) {
-                sent += 1;
-                if sent.is_multiple_of(5) {
-                    if front.retract(id).is_some() {
-                        taken_back += 1;
-                    } else if front.abandon(id) {
-                        given_up += 1;
-                    }
+        if sent < COUNT
+            && let Ok(id) = front.fill(sent)
+        {
+            sent += 1;
+            if sent.is_multiple_of(5) {
+                if front.retract(id).is_some() {
+                    taken_back += 1;
+                } else if front.abandon(id) {
+                    given_up += 1;
                 }
-                front.lane().ring_worker();
             }
+            front.lane().ring_worker();
         }
         while let Some(home) = front.collect() {
             match (home.request, home.answer) {

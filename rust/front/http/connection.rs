@@ -259,6 +259,7 @@ impl Sink for Connection {
 }
 
 /// Serves a connection until it ends.
+#[expect(clippy::await_holding_refcell_ref, reason = "when hyper is done, nobody else uses the socket")]
 pub(super) async fn serve(connection: Rc<Connection>) {
     let last_words = match exchange(&connection).await {
         Ending::Refused(status) => Some(refusal::whole(status)),
