@@ -1,0 +1,156 @@
+<?php
+
+declare(strict_types=1);
+
+use Lyger\Core\Status;
+use Lyger\Tests\Abi\Misuse\Probe;
+
+// A call with every id that isn't a live result's, and with one that is freed twice. No other result may be live, or
+// an id with a bit flipped could be its.
+$wrongIds = static fn (Closure $call): Closure => static function (Probe $p) use ($call): void {
+    $id = $p->query();
+    foreach (Probe::forged($id) as $forged) {
+        $call($p, $forged);
+        $p->leaves(Status::InvalidHandle, true);
+    }
+    $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+    $call($p, $id);
+    $p->leaves(Status::InvalidHandle, true);
+    // Its slot is in use again.
+    $other = $p->query();
+    $call($p, $id);
+    $p->leaves(Status::InvalidHandle, true);
+    $p->gives(Status::Ok, $p->ffi->lyger_result_free($other));
+};
+
+$execute = static function (Probe $p, ?string $dsn, ?string $sql, string $params = ''): int {
+    return $p->ffi->lyger_db_execute(
+        $dsn,
+        strlen($dsn ?? ''),
+        $sql,
+        strlen($sql ?? ''),
+        $params === '' ? null : $p->bytes($params),
+        strlen($params),
+        $p->id,
+    );
+};
+
+// Outputs of a result into (buf, cap, needed).
+$output = static fn (string $function, string $expected): array => [
+    'misuse' => static function (Probe $p) use ($function, $expected, $wrongIds): void {
+        $id = $p->query("SELECT 'ü' AS t");
+        $p->gives(Status::NullPointer, $p->ffi->{$function}($id, $p->buffer, 4096, null));
+        $p->gives(Status::NullPointer, $p->ffi->{$function}($id, null, 4096, $p->needed));
+        $p->gives(Status::TooLong, $p->ffi->{$function}($id, $p->buffer, -1, $p->needed));
+        $p->gives(Status::BufferTooSmall, $p->ffi->{$function}($id, null, 0, $p->needed));
+        $p->gives(Status::BufferTooSmall, $p->ffi->{$function}($id, $p->buffer, $p->needed[0] - 1, $p->needed));
+        $p->gives(Status::Ok, $p->ffi->{$function}($id, $p->buffer, $p->needed[0], $p->needed));
+        $p->check($p->written() === $expected, $expected, $p->written());
+        $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+        $wrongIds(static fn (Probe $p, int $id) => $p->ffi->{$function}($id, $p->buffer, 4096, $p->needed))($p);
+    },
+    'valid' => static fn (Probe $p) => $p->ffi->{$function}($p->query(), $p->buffer, 4096, $p->needed),
+    'child' => Status::WrongProcess,
+];
+
+return [
+    'lyger_db_query' => [
+        'misuse' => static function (Probe $p): void {
+            foreach (
+                [
+                    [null, 'SELECT 1', Status::NullPointer],
+                    [Probe::DSN, null, Status::NullPointer],
+                    [str_repeat('d', 4097), 'SELECT 1', Status::TooLong],
+                    [Probe::DSN, str_repeat(' ', (16 << 20) + 1), Status::TooLong],
+                    ["sqlite:\xff", 'SELECT 1', Status::InvalidUtf8],
+                    [Probe::DSN, "SELECT '\xff'", Status::InvalidUtf8],
+                    ['', 'SELECT 1', Status::InvalidDsn],
+                    ['oracle://x/y', 'SELECT 1', Status::InvalidDsn],
+                    [Probe::DSN, 'SELEC 1', Status::QueryFailed],
+                    ['postgres://nobody@127.0.0.1:1/none', 'SELECT 1', Status::ConnectionFailed],
+                ] as [$dsn, $sql, $status]
+            ) {
+                $p->leaves($status, $p->ffi->lyger_db_query($dsn, $sql) === 0);
+            }
+            // A C string ends at its first NUL.
+            $id = $p->ffi->lyger_db_query(Probe::DSN, "SELECT 1\0; DROP TABLE x");
+            $p->leaves(Status::Ok, $id > 0 && $id < 2 ** 53);
+        },
+        'valid' => static fn (Probe $p) => $p->query(),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_db_execute' => [
+        'misuse' => static function (Probe $p) use ($execute): void {
+            $dsn = Probe::DSN;
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_execute($dsn, 15, 'SELECT 1', 8, null, 0, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_execute(null, 1, 'SELECT 1', 8, null, 0, $p->id));
+            $p->check($p->id[0] === 0, 'no id on an error');
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_execute($dsn, 15, null, 1, null, 0, $p->id));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_execute($dsn, 15, 'SELECT 1', 8, null, 1, $p->id));
+            foreach ([4097, -1] as $len) {
+                $p->gives(Status::TooLong, $p->ffi->lyger_db_execute($p->nowhere(), $len, 'x', 1, null, 0, $p->id));
+            }
+            foreach ([(16 << 20) + 1, -1] as $len) {
+                $p->gives(Status::TooLong, $p->ffi->lyger_db_execute($dsn, 15, $p->nowhere(), $len, null, 0, $p->id));
+            }
+            foreach ([(64 << 20) + 1, -1] as $len) {
+                $far = $p->nowhere('uint8_t');
+                $p->gives(Status::TooLong, $p->ffi->lyger_db_execute($dsn, 15, 'SELECT 1', 8, $far, $len, $p->id));
+            }
+            $p->gives(Status::InvalidDsn, $execute($p, null, 'SELECT 1'));
+            $p->gives(Status::InvalidDsn, $execute($p, "sqlite:a\0b", 'SELECT 1'));
+            $p->gives(Status::InvalidUtf8, $execute($p, "\xff", 'SELECT 1'));
+            $p->gives(Status::InvalidUtf8, $execute($p, $dsn, "SELECT '\xff'"));
+            $p->gives(Status::InvalidArgument, $execute($p, $dsn, "SELECT 1\0; DROP TABLE x"));
+            $p->gives(Status::QueryFailed, $execute($p, $dsn, null));
+            $lies = ["\1", "\1\0\0\0", "\xff\xff\xff\xff", "\1\0\0\0\x09", "\1\0\0\0\3\0", "\1\0\0\0\5\xff\xff\xff\xff",
+                "\1\0\0\0\5\1\0\0\0\xff", "\1\0\0\0\0more", "\2\0\0\0\0\0", "\0\0\0\0"];
+            foreach ($lies as $lie) {
+                $p->gives(Status::InvalidParams, $execute($p, $dsn, 'SELECT ?', $lie));
+            }
+            $p->gives(Status::Ok, $execute($p, $dsn, 'SELECT ? AS b', "\1\0\0\0\6\3\0\0\0a\0\xff"));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+        },
+        'valid' => static fn (Probe $p) => $execute($p, Probe::DSN, 'SELECT 1'),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_result_json' => $output('lyger_result_json', '[{"t":"ü"}]'),
+    'lyger_result_rows' => $output('lyger_result_rows', serialize([['t' => 'ü']])),
+    'lyger_result_describe' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $info = FFI::addr($p->ffi->new('lyger_result_info', false));
+            $id = $p->query();
+            $p->gives(Status::NullPointer, $p->ffi->lyger_result_describe($id, null));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_describe($id, $info));
+            $p->check($info->rows === 1 && $info->columns === 1, 'one row, one column');
+            $p->ffi->lyger_free_result($id);
+            $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_result_describe($id, $info))($p);
+        },
+        'valid' => static fn (Probe $p)
+            => $p->ffi->lyger_result_describe($p->query(), FFI::addr($p->ffi->new('lyger_result_info', false))),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_result_free' => [
+        'misuse' => $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_result_free($id)),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_result_free($p->query()),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_free_result' => [
+        'misuse' => $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_free_result($id)),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_free_result($p->query()),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_jsonify_result' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $id = $p->query();
+            $json = $p->ffi->lyger_jsonify_result($id);
+            $p->leaves(Status::Ok, FFI::string($json) === '[{"n":1}]');
+            $p->ffi->lyger_free_string($json);
+            $p->ffi->lyger_free_result($id);
+            $wrongIds(static fn (Probe $p, int $id)
+                => $p->check($p->ffi->lyger_jsonify_result($id) === null, 'NULL for a wrong id'))($p);
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_jsonify_result($p->query()),
+        'child' => Status::WrongProcess,
+    ],
+];
