@@ -19,7 +19,8 @@
 //! Beside the way of a request stand [`cache`], the table of bytes; [`handles`], the ids that PHP holds instead of
 //! pointers; and [`runtime`], which knows whose process this is and drives futures on PHP's own thread.
 //!
-//! Dependencies point down this list only: `ffi` may use every room, `kernels` none. A test holds the rooms to it.
+//! Dependencies point one way: `ffi` uses every room and none uses it; `front` stands on `lane` and `db`, `db` on `json`,
+//! `json` on `kernels`, and `kernels` on nothing. A test holds the rooms to it.
 //!
 //! `unsafe` is denied for the crate and allowed here by name, for the rooms that can't do without.
 

@@ -4,11 +4,11 @@
 //! them is told by `lyger_last_error` alone. Their siblings carry lengths, write to the caller's memory and return a
 //! [`Status`]; the PHP layer uses these. What holds for both:
 //!
-//! - **Pointers** are checked for null, lengths against a documented maximum, text for UTF-8 ([`slice`]). Inputs are
+//! - **Pointers** are checked for null, lengths against a documented maximum, text for UTF-8 (`slice`). Inputs are
 //!   copied or read during the call; no pointer outlives it. Strings that a seed's function returns belong to
 //!   the caller until `lyger_free_string` ([`strings`]).
 //! - **Ids** ([`crate::handles`]) stand for results and requests; a wrong one is `INVALID_HANDLE`.
-//! - **Panics** end at the boundary ([`panic`]).
+//! - **Panics** end at the boundary (`panic`).
 //! - **Threads**: every function may be called from any thread. Queries of two threads run one after the other
 //!   ([`crate::runtime`]); one result's id should be used by one thread at a time, or a free by another makes it stale.
 //!   Requests of one server may be taken and answered by any thread. No function may be called from a signal handler.
@@ -16,6 +16,15 @@
 //!   `WRONG_PROCESS` at once. Functions that keep no state (`lyger_abi_version`, `lyger_last_error`, `lyger_hello_world`,
 //!   `lyger_heavy_computation`, `lyger_system_info`, `lyger_engine_info`, `lyger_engine_check`, `lyger_free_string`) work in
 //!   the child too.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `engine` | the version, the information, the check, the settings, the release |
+//! | `db`, `result` | queries, and what they gave |
+//! | `cache` | the cache |
+//! | `server`, `request` | the server's life, and the worker's pull |
+//! | `status`, `error`, `strings` | the numbers, the last error, strings that the seeds' functions issue |
+//! | `slice`, `panic`, `settings` | checks of what comes in and goes out, the boundary, keys and their values |
 //!
 //! The header `lyger.h` and PHP's `php/src/Core/lyger.ffi.h` are generated from these files; `cargo test --test abi`
 //! holds them to it, and rewrites them with `LYGER_BLESS=1`.

@@ -31,13 +31,16 @@ fn compile(name: &str, sources: &[PathBuf], flags: &[&str]) -> Result<PathBuf, S
     if output.status.success() { Ok(program) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
-fn run(command: &mut Command) -> Output {
+fn run(command: &mut Command, environment: &[(&str, &str)]) -> Output {
     // The program tests what the environment says, so it starts from none of ours.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LYGER_")) {
         command.env_remove(name);
     }
     // Cargo's path for libraries names a folder that may hold an older liblyger.so, and it goes before the rpath.
     command.env_remove("LD_LIBRARY_PATH");
+    for (name, value) in environment {
+        command.env(name, value);
+    }
     command.output().expect("the program runs")
 }
 
@@ -50,23 +53,30 @@ fn assert_clean(how: &str, output: &Output) {
 #[test]
 fn misuse_from_c_is_a_status_every_time() {
     let program = compile("misuse", &sources(), &["-std=c11"]).unwrap_or_else(|error| panic!("{error}"));
-    assert_clean("plain", &run(&mut Command::new(program)));
+    assert_clean("plain", &run(&mut Command::new(program), &[]));
 }
 
 #[test]
 fn misuse_from_c_touches_no_memory_that_isnt_there() {
     match compile("misuse-asan", &sources(), &["-std=c11", "-fsanitize=address"]) {
-        Ok(program) => assert_clean("under AddressSanitizer", &run(&mut Command::new(program))),
+        Ok(program) => assert_clean("under AddressSanitizer", &run(&mut Command::new(program), &[])),
         Err(_) if Command::new("valgrind").arg("--version").output().is_ok() => {
             let program =
                 compile("misuse-valgrind", &sources(), &["-std=c11"]).unwrap_or_else(|error| panic!("{error}"));
             assert_clean(
                 "under Valgrind",
-                &run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program)),
+                &run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(program), &[]),
             );
         }
         Err(error) => println!("skipped: neither AddressSanitizer nor Valgrind here\n{error}"),
     }
+}
+
+#[test]
+fn kernels_that_cannot_be_are_an_error_that_names_them() {
+    let program = compile("misuse-kernels", &sources(), &["-std=c11"]).unwrap_or_else(|error| panic!("{error}"));
+    let output = run(Command::new(program).arg("kernels"), &[("LYGER_KERNELS", "abacus")]);
+    assert_clean("with LYGER_KERNELS=abacus", &output);
 }
 
 #[test]
@@ -87,5 +97,5 @@ fn the_header_is_also_cpp() {
     .expect("the source can be written");
     let program = compile("header-cpp", &[source], &["-xc++", "-std=c++17"]);
     let program = program.unwrap_or_else(|error| panic!("{error}"));
-    assert!(run(&mut Command::new(program)).status.success());
+    assert!(run(&mut Command::new(program), &[]).status.success());
 }

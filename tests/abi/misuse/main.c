@@ -30,7 +30,32 @@ static void misuse_last_error(void) {
     GIVES(LYGER_STATUS_OK, lyger_cache_purge());
 }
 
-int main(void) {
+/* With a LYGER_KERNELS that can't be: everything that needs kernels says so, and nothing else minds. */
+static void misuse_kernels(void) {
+    size_t needed;
+    char buf[64];
+    GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_engine_check());
+    CHECK(strstr(last_error(), "LYGER_KERNELS") && strstr(last_error(), "abacus"));
+    double sum = lyger_heavy_computation(10);
+    LEAVES(LYGER_STATUS_INVALID_CONFIG, sum != sum);
+    LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_system_info() == NULL);
+    GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_engine_info(buf, sizeof buf, &needed));
+    uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 1 AS n");
+    LEAVES(LYGER_STATUS_OK, id != 0);
+    LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_jsonify_result(id) == NULL);
+    GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_result_json(id, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_OK, lyger_result_rows(id, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    uint16_t port;
+    GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_server_start("{\"port\":0}", 10, &port));
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "kernels")) {
+        misuse_kernels();
+        printf("%d checks, %d failed\n", checks, failures);
+        return failures ? 1 : 0;
+    }
     CHECK(lyger_abi_version() == LYGER_ABI_VERSION);
     misuse_last_error();
     misuse_engine();
