@@ -9,11 +9,11 @@ final class InvalidParams extends LygerException
 {
     public static function type(int|string $position, string $type): self
     {
-        return new self("parameter $position is of type $type: null, bool, int, float, string and Bytes can be bound");
+        return self::because("parameter $position: null, bool, int, float, string and Bytes are bound, not $type");
     }
 
     public static function because(string $reason): self
     {
-        return new self($reason);
+        return new self($reason, '07001');
     }
 }

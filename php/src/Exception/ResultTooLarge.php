@@ -9,6 +9,6 @@ final class ResultTooLarge extends LygerException
 {
     public static function of(int $bytesMax): self
     {
-        return new self("the result exceeds $bytesMax bytes (db.result_bytes_max)");
+        return new self("the result holds more than $bytesMax bytes (db.result_bytes_max)", '54000');
     }
 }

@@ -7,13 +7,13 @@ namespace Lyger\Exception;
 /** A result has a column whose type Lyger does not carry. */
 final class UnsupportedType extends LygerException
 {
-    public static function column(string $column, string $type): self
+    public static function column(string $column, string $type, string $hint): self
     {
-        return new self("column \"$column\" has the type $type, which has no form here: cast it in the statement");
+        return new self("column \"$column\" has the type $type, which is not supported: $hint", '0A000');
     }
 
-    public static function invalidJson(string $column, int $row): self
+    public static function json(string $column, string $what): self
     {
-        return new self("column \"$column\" is declared JSON, but row $row holds no valid JSON");
+        return self::column($column, 'JSON', "it holds $what; store valid JSON or cast the column to TEXT");
     }
 }

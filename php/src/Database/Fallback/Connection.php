@@ -15,4 +15,7 @@ interface Connection
      * @param list<null|bool|int|float|string|Bytes> $params
      */
     public function query(string $sql, array $params): Table;
+
+    /** Asks the server whether it still knows this connection. */
+    public function isAlive(): bool;
 }

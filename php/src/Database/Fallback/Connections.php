@@ -6,6 +6,7 @@ namespace Lyger\Database\Fallback;
 
 use Lyger\Config;
 use Lyger\Database\Bytes;
+use Lyger\Exception\ConnectionFailed;
 
 /**
  * One connection for each DSN: PHP does one thing at a time, so a second would never be used.
@@ -14,9 +15,11 @@ final class Connections
 {
     /** The one unused for longest is closed for another. A program with a SQLite file per customer has more. */
     private const CONNECTIONS_MAX = 64;
+    /** A connection that lay idle for longer is asked whether the server still knows it. */
+    private const PING_AFTER_SECONDS = 1.0;
 
     private readonly Limits $limits;
-    /** @var array<string, Connection> */
+    /** @var array<string, array{Connection, float}> with the time of the last use, the one unused for longest first */
     private array $open = [];
 
     public function __construct(Config $config)
@@ -28,13 +31,28 @@ final class Connections
     public function query(string $dsn, string $sql, array $params): Table
     {
         Tokens::refuseTransaction($sql);
-        $connection = $this->open[$dsn] ?? $this->connect(Dsn::parse($dsn));
+        $connection = $this->take($dsn) ?? $this->connect(Dsn::parse($dsn));
+        try {
+            return $connection->query($sql, $params);
+        } catch (ConnectionFailed $lost) {
+            $connection = null;
+            throw $lost;
+        } finally {
+            if ($connection !== null) {
+                $this->open[$dsn] = [$connection, microtime(true)];
+            }
+        }
+    }
+
+    private function take(string $dsn): ?Connection
+    {
+        [$connection, $usedAt] = $this->open[$dsn] ?? [null, 0.0];
         unset($this->open[$dsn]);
         if (count($this->open) >= self::CONNECTIONS_MAX) {
             unset($this->open[array_key_first($this->open)]);
         }
-        $this->open[$dsn] = $connection;
-        return $connection->query($sql, $params);
+        $isFresh = microtime(true) - $usedAt < self::PING_AFTER_SECONDS;
+        return $connection === null || $isFresh || $connection->isAlive() ? $connection : null;
     }
 
     private function connect(Dsn $dsn): Connection

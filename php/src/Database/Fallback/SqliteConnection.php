@@ -75,6 +75,11 @@ final class SqliteConnection implements Connection
         return new Table($table->columns, $table->rows, $affected, $inserted);
     }
 
+    public function isAlive(): bool
+    {
+        return true;
+    }
+
     private function read(PDOStatement $statement): Table
     {
         $rules = [];
@@ -96,7 +101,7 @@ final class SqliteConnection implements Connection
                     '' => $value,
                     'BOOL' => $value === 0 || $value === 1 ? $value === 1 : $value,
                     'DATE' => is_string($value) ? self::withT($value) : $value,
-                    'JSON' => self::json($value, $columns[$index]->name, count($rows) + 1),
+                    'JSON' => self::json($value, $columns[$index]->name),
                 };
             }
             $budget->take($cells);
@@ -169,16 +174,19 @@ final class SqliteConnection implements Connection
     }
 
     /** A JSON column holds one text per cell, also where SQLite's affinity made the text `5` an integer. */
-    private static function json(mixed $value, string $column, int $row): string
+    private static function json(mixed $value, string $column): string
     {
         if (is_string($value)) {
             json_decode($value, false, 128);
-            return json_last_error() === JSON_ERROR_NONE ? $value : throw UnsupportedType::invalidJson($column, $row);
+            $error = json_last_error_msg();
+            return json_last_error() === JSON_ERROR_NONE
+                ? $value
+                : throw UnsupportedType::json($column, "invalid JSON ($error)");
         }
         return match (true) {
             is_int($value) => (string) $value,
             is_float($value) && is_finite($value) => FloatText::double($value),
-            default => throw UnsupportedType::invalidJson($column, $row),
+            default => throw UnsupportedType::json($column, is_float($value) ? (string) $value : 'a BLOB'),
         };
     }
 }

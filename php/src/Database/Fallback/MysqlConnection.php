@@ -1,0 +1,194 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Database\Bytes;
+use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\InvalidParams;
+use Lyger\Exception\LygerException;
+use Lyger\Exception\QueryFailed;
+use Lyger\Exception\Timeout;
+use mysqli;
+use mysqli_driver;
+use mysqli_result;
+use mysqli_sql_exception;
+use mysqli_stmt;
+
+/**
+ * MySQL and MariaDB through mysqli, because PDO doesn't tell a TEXT from a BLOB.
+ *
+ * PHP's driver rounds FLOAT to 6 digits before anybody sees it: here, and only here, results can differ from the
+ * native engine's, which has all of its 9.
+ */
+final class MysqlConnection implements Connection
+{
+    /** No connection, none any more, too many, or a refused login or database. */
+    private const UNREACHABLE = [1040, 1044, 1045, 1049, 2001, 2002, 2003, 2004, 2005, 2006, 2013, 2055];
+    private const TIMEOUTS = [1969, 3024];
+    /** Below the smallest max_allowed_packet in use, 1 MiB. */
+    private const PIECE_BYTES = 524_288;
+
+    private readonly mysqli $mysqli;
+
+    public function __construct(private readonly Dsn $dsn, private readonly Limits $limits)
+    {
+        if (!extension_loaded('mysqli')) {
+            throw ConnectionFailed::to((string) $dsn, 'MySQL without the native engine needs ext-mysqli', '08001');
+        }
+        $this->mysqli = new mysqli();
+        $this->strictly(fn () => $this->connect());
+    }
+
+    public function query(string $sql, array $params): Table
+    {
+        return $this->strictly(fn (): Table => $this->run($sql, $params));
+    }
+
+    public function isAlive(): bool
+    {
+        try {
+            return $this->strictly(fn (): bool => $this->mysqli->query('SELECT 1') !== false);
+        } catch (LygerException) {
+            return false;
+        }
+    }
+
+    private function connect(): void
+    {
+        $dsn = $this->dsn;
+        $this->mysqli->options(MYSQLI_OPT_CONNECT_TIMEOUT, (int) ceil($this->limits->acquireTimeoutMs / 1000));
+        $this->mysqli->real_connect(
+            // "localhost" would mean the socket to mysqli.
+            $dsn->host === 'localhost' && !isset($dsn->options['socket']) ? '127.0.0.1' : $dsn->host,
+            $dsn->user ?? 'root',
+            $dsn->password,
+            $dsn->database === '' ? null : $dsn->database,
+            $dsn->port ?? 3306,
+            $dsn->options['socket'] ?? null,
+            MYSQLI_CLIENT_FOUND_ROWS,
+        );
+        $seconds = $this->limits->statementTimeoutMs / 1000;
+        $this->mysqli->query(
+            "SET sql_mode = @@GLOBAL.sql_mode, time_zone = '+00:00' /*M! , max_statement_time = $seconds */ "
+            . "/*!80000 , max_execution_time = {$this->limits->statementTimeoutMs} */"
+        );
+        $this->mysqli->set_charset('utf8mb4');
+    }
+
+    /** @param list<null|bool|int|float|string|Bytes> $params */
+    private function run(string $sql, array $params): Table
+    {
+        $statement = $this->mysqli->prepare($sql);
+        if ($statement->param_count !== count($params)) {
+            $s = $statement->param_count === 1 ? '' : 's';
+            throw InvalidParams::because(
+                "the statement has {$statement->param_count} placeholder$s, " . count($params) . ' given'
+            );
+        }
+        self::bind($statement, $params);
+        $statement->execute();
+        $result = $statement->get_result();
+        if ($result instanceof mysqli_result) {
+            $table = $this->read($result);
+            $result->free();
+            $statement->close();
+            while ($this->mysqli->more_results() && $this->mysqli->next_result()) {
+                $this->mysqli->store_result();
+            }
+            return $table;
+        }
+        $id = (int) $statement->insert_id;
+        $table = new Table([], [], max(0, (int) $statement->affected_rows), $id === 0 ? null : $id);
+        $statement->close();
+        return $table;
+    }
+
+    private function read(mysqli_result $result): Table
+    {
+        $columns = [];
+        $types = [];
+        foreach ($result->fetch_fields() as $field) {
+            $types[] = $type = MysqlType::of($field);
+            $columns[] = new Column($field->name, $type->kind());
+        }
+        $rows = [];
+        $budget = new Budget($this->limits->resultBytesMax);
+        while (is_array($cells = $result->fetch_row())) {
+            foreach ($cells as $index => $value) {
+                $cells[$index] = $value === null ? null : $types[$index]->value($value);
+            }
+            $budget->take($cells);
+            $rows[] = $cells;
+        }
+        return new Table($columns, $rows);
+    }
+
+    /** @param list<null|bool|int|float|string|Bytes> $params */
+    private static function bind(mysqli_stmt $statement, array $params): void
+    {
+        if ($params === []) {
+            return;
+        }
+        $types = '';
+        $values = [];
+        foreach ($params as $index => $value) {
+            if (is_float($value) && !is_finite($value)) {
+                throw InvalidParams::because('parameter ' . ($index + 1) . ": MySQL has no $value");
+            }
+            $types .= match (true) {
+                is_bool($value), is_int($value) => 'i',
+                is_float($value) => 'd',
+                $value instanceof Bytes => 'b',
+                default => 's',
+            };
+            $values[] = match (true) {
+                is_bool($value) => (int) $value,
+                $value instanceof Bytes => null,
+                default => $value,
+            };
+        }
+        $statement->bind_param($types, ...$values);
+        foreach ($params as $index => $value) {
+            if ($value instanceof Bytes) {
+                foreach (str_split($value->bytes, self::PIECE_BYTES) as $piece) {
+                    $statement->send_long_data($index, $piece);
+                }
+            }
+        }
+    }
+
+    /**
+     * With mysqli's errors as exceptions, whatever the rest of the process has chosen.
+     *
+     * @template T
+     * @param callable(): T $work
+     * @return T
+     */
+    private function strictly(callable $work): mixed
+    {
+        $driver = new mysqli_driver();
+        $before = $driver->report_mode;
+        mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+        try {
+            return $work();
+        } catch (mysqli_sql_exception $exception) {
+            throw $this->failure($exception);
+        } finally {
+            mysqli_report($before);
+        }
+    }
+
+    private function failure(mysqli_sql_exception $exception): LygerException
+    {
+        $code = $exception->getCode();
+        $sqlstate = $exception->getSqlState();
+        return match (true) {
+            in_array($code, self::TIMEOUTS, true)
+                => Timeout::after('the statement', $this->limits->statementTimeoutMs, '57014'),
+            in_array($code, self::UNREACHABLE, true) => ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate),
+            default => QueryFailed::because($exception->getMessage(), $sqlstate),
+        };
+    }
+}
