@@ -187,7 +187,8 @@ final class MysqlConnection implements Connection
         return match (true) {
             in_array($code, self::TIMEOUTS, true)
                 => Timeout::after('the statement', $this->limits->statementTimeoutMs, '57014'),
-            in_array($code, self::UNREACHABLE, true) => ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate),
+            in_array($code, self::UNREACHABLE, true)
+                => ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate),
             default => QueryFailed::because($exception->getMessage(), $sqlstate),
         };
     }

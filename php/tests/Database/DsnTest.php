@@ -1,0 +1,60 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Database;
+
+use Lyger\Database\Fallback\Dsn;
+use Lyger\Exception\InvalidDsn;
+use PHPUnit\Framework\TestCase;
+
+final class DsnTest extends TestCase
+{
+    public function test_urls_are_decoded(): void
+    {
+        $dsn = Dsn::parse('postgres://us%40er:p%2Fs%3As@host:6543/my%20db?sslmode=disable&application_name=a+b');
+        self::assertSame(['postgres', 'host', 6543], [$dsn->dialect, $dsn->host, $dsn->port]);
+        self::assertSame(['us@er', 'p/s:s', 'my db'], [$dsn->user, $dsn->password, $dsn->database]);
+        self::assertSame(['sslmode' => 'disable', 'application_name' => 'a b'], $dsn->options);
+        $dsn = Dsn::parse('mariadb://u@[::1]/d');
+        self::assertSame(['mysql', '::1', 'd'], [$dsn->dialect, $dsn->host, $dsn->database]);
+        self::assertSame('/tmp', Dsn::parse('postgresql:///d?host=/tmp')->options['host']);
+    }
+
+    public function test_paths_of_sqlite_are_taken_literally(): void
+    {
+        $paths = [
+            'sqlite:/a b/%20?x.db' => '/a b/%20?x.db', 'sqlite:///abs.db' => '/abs.db', 'sqlite://rel.db' => 'rel.db',
+            'rel.db' => 'rel.db', 'sqlite::memory:' => ':memory:', 'C:\\x.db' => 'C:\\x.db',
+        ];
+        foreach ($paths as $text => $path) {
+            self::assertSame(['sqlite', $path], [Dsn::parse($text)->dialect, Dsn::parse($text)->database]);
+        }
+    }
+
+    public function test_no_password_is_ever_printed(): void
+    {
+        self::assertSame('postgres://u:***@h/d?x=y', (string) Dsn::parse('postgres://u:hunter2@h/d?x=y'));
+        self::assertSame('postgres:///d?password=***&a=b', (string) Dsn::parse('postgres:///d?password=hunter2&a=b'));
+        foreach (['postgres://u:hunter2#x@h/d', 'postgres://u:hunter2@h:bad/d'] as $text) {
+            try {
+                Dsn::parse($text);
+                self::fail($text);
+            } catch (InvalidDsn $exception) {
+                self::assertStringNotContainsString('hunter2', $exception->getMessage());
+            }
+        }
+    }
+
+    public function test_what_is_no_dsn_is_refused_with_a_hint(): void
+    {
+        foreach (['mysql:host=localhost', 'pgsql:host=x', 'redis://h', '', 'sqlite:', "a\0b"] as $text) {
+            try {
+                Dsn::parse($text);
+                self::fail($text);
+            } catch (InvalidDsn $exception) {
+                self::assertStringStartsWith('invalid DSN: ', $exception->getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Server;
+
+use Lyger\Tests\Support\ServerProcess;
+use PHPUnit\Framework\TestCase;
+
+/** Tests that talk to a server over sockets; the engine under test is the one of LYGER_ENGINE. */
+abstract class ServerTestCase extends TestCase
+{
+    private static ?ServerProcess $shared = null;
+    /** @var list<ServerProcess> */
+    private array $own = [];
+
+    /** One server for the tests that leave it as it was. */
+    protected function server(): ServerProcess
+    {
+        return self::$shared ??= ServerProcess::rawr();
+    }
+
+    /**
+     * A server for this test alone.
+     *
+     * @param list<string> $flags
+     * @param array<string, string> $environment
+     */
+    protected function ownServer(array $flags = [], array $environment = []): ServerProcess
+    {
+        return $this->own[] = ServerProcess::rawr($flags, $environment);
+    }
+
+    protected function keep(ServerProcess $server): ServerProcess
+    {
+        return $this->own[] = $server;
+    }
+
+    protected function tearDown(): void
+    {
+        array_map(static fn (ServerProcess $server) => $server->stop(), $this->own);
+        $this->own = [];
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        self::$shared?->stop();
+        self::$shared = null;
+    }
+
+    protected static function isNative(): bool
+    {
+        return \Lyger\Core\Engine::getInstance()->isNative();
+    }
+}

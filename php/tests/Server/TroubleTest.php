@@ -1,0 +1,109 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Server;
+
+/** Handlers that echo, throw, exit and die. */
+final class TroubleTest extends ServerTestCase
+{
+    public function test_what_a_handler_echoes_is_its_answer(): void
+    {
+        $answer = $this->server()->ask('GET', '/echo');
+        self::assertSame([202, 'echoed twice'], [$answer->status, $answer->body]);
+        self::assertSame('text/html; charset=utf-8', $answer->header('content-type'));
+        $answer = $this->server()->ask('GET', '/mixed');
+        self::assertSame([201, 'first, second'], [$answer->status, $answer->body]);
+        self::assertSame('[200]', $this->server()->ask('GET', '/status')->body, 'the status starts anew');
+    }
+
+    public function test_an_exception_is_a_500_without_details_and_the_worker_lives_on(): void
+    {
+        $answer = $this->server()->ask('GET', '/throw');
+        self::assertSame(
+            [500, '{"error":{"status":500,"message":"The server failed."}}'],
+            [$answer->status, $answer->body],
+        );
+        self::assertSame('hello x', $this->server()->ask('GET', '/hello/x')->body);
+        self::assertStringContainsString('a secret', $this->server()->errors(), 'the log has it');
+        self::assertSame(500, $this->server()->ask('GET', '/type')->status);
+        self::assertSame(500, $this->server()->ask('GET', '/badheader')->status);
+        $answer = $this->server()->ask('GET', '/refuse');
+        self::assertSame([409, '{"error":{"status":409,"message":"taken"}}'], [$answer->status, $answer->body]);
+    }
+
+    public function test_debug_shows_the_exception_to_the_client(): void
+    {
+        $error = $this->ownServer(['--debug'])->ask('GET', '/throw')->json()['error'];
+        self::assertSame(
+            [500, 'a secret', 'RuntimeException'],
+            [$error['status'], $error['message'], $error['exception']],
+        );
+        self::assertStringContainsString('routes.php', $error['file']);
+    }
+
+    public function test_warnings_go_to_the_log_and_not_to_the_client(): void
+    {
+        self::assertSame('warned', $this->server()->ask('GET', '/warn')->body);
+        self::assertStringContainsString('careful', $this->server()->errors());
+    }
+
+    public function test_after_exit_what_was_written_goes_out_with_its_status_and_the_worker_lives_on(): void
+    {
+        $server = $this->ownServer();
+        for ($code = 1; $code <= 30; $code++) {
+            $answer = $server->ask('GET', "/exit/$code");
+            self::assertSame([403, "exits $code"], [$answer->status, $answer->body]);
+            self::assertSame('[200]', $server->ask('GET', '/status')->body);
+        }
+        self::assertSame('last words', $server->ask('GET', '/die')->body);
+        self::assertSame('[1]', $server->ask('GET', '/scope')->body, 'what belonged to a request is gone');
+        $server->signal(SIGTERM);
+        self::assertSame(0, $server->wait(), 'no exit code of a handler is left: ' . $server->errors());
+    }
+
+    /** @dataProvider fatal */
+    public function test_a_fatal_error_is_a_500_and_the_end_of_the_process(string $path, string $message): void
+    {
+        $server = $this->ownServer();
+        $fatal = $server->begin('GET', $path);
+        $answer = $server->finish($fatal);
+        self::assertSame(
+            [500, '{"error":{"status":500,"message":"The server failed."}}'],
+            [$answer->status, $answer->body],
+        );
+        self::assertSame(255, $server->wait());
+        self::assertStringContainsString('The server ends: ', $server->errors());
+        self::assertStringContainsString($message, $server->errors());
+    }
+
+    public function fatal(): array
+    {
+        return [['/exhaust', 'Allowed memory size'], ['/redeclare', 'Cannot declare class Twice']];
+    }
+
+    public function test_who_waits_behind_a_fatal_error_is_told_so(): void
+    {
+        $server = $this->ownServer();
+        $before = $server->begin('GET', '/sleep/200');
+        usleep(50_000);
+        $fatal = $server->begin('GET', '/exhaust');
+        usleep(20_000);
+        $after = $server->begin('GET', '/hello/x');
+        self::assertSame('slept 200', $server->finish($before)->body);
+        self::assertSame(500, $server->finish($fatal)->status);
+        self::assertSame(503, $server->finish($after)->status);
+        self::assertSame(255, $server->wait());
+    }
+
+    public function test_nothing_of_one_request_is_left_for_the_next(): void
+    {
+        self::assertSame('[1]', $this->server()->ask('GET', '/scope')->body);
+        self::assertSame('[1]', $this->server()->ask('GET', '/scope')->body);
+    }
+
+    public function test_handlers_can_use_fibers(): void
+    {
+        self::assertSame('was in a fiber', $this->server()->ask('GET', '/fiber')->body);
+    }
+}

@@ -1,0 +1,178 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Support;
+
+use RuntimeException;
+
+/** `rawr serve` or a script of its own, in another process on a free port. */
+final class ServerProcess
+{
+    private const START_SECONDS_MAX = 20.0;
+    private const READ_SECONDS_MAX = 20;
+
+    /** @var resource */
+    private mixed $process;
+    /** @var array<int, resource> */
+    private array $pipes;
+    private int $port = 0;
+    private string $output = '';
+    private ?int $exitCode = null;
+
+    /**
+     * @param list<string> $command
+     * @param array<string, string> $environment
+     */
+    private function __construct(array $command, array $environment)
+    {
+        $this->pipes = [];
+        $streams = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', $this->errorFile(), 'w']];
+        $process = proc_open($command, $streams, $this->pipes, null, $environment + getenv());
+        if ($process === false) {
+            throw new RuntimeException('cannot start ' . implode(' ', $command));
+        }
+        $this->process = $process;
+    }
+
+    /** @param array<string, string> $environment */
+    public static function rawr(array $flags = [], array $environment = []): self
+    {
+        $app = dirname(__DIR__) . '/apps/trouble';
+        $rawr = dirname(__DIR__, 2) . '/bin/rawr';
+        return self::script([$rawr, 'serve', "--app=$app", '--port=0', ...$flags], $environment);
+    }
+
+    /**
+     * @param list<string> $arguments
+     * @param array<string, string> $environment
+     */
+    public static function script(array $arguments, array $environment = []): self
+    {
+        $server = new self([PHP_BINARY, ...$arguments], $environment);
+        $ends = microtime(true) + self::START_SECONDS_MAX;
+        stream_set_blocking($server->pipes[1], false);
+        while (preg_match('~http://[^ ]*:(\d+)~', $server->output, $match) !== 1) {
+            $server->output .= fread($server->pipes[1], 8192);
+            if (microtime(true) > $ends || !$server->isRunning()) {
+                throw new RuntimeException("no server: {$server->output}{$server->errors()}");
+            }
+            usleep(5000);
+        }
+        $server->port = (int) $match[1];
+        return $server;
+    }
+
+    public function port(): int
+    {
+        return $this->port;
+    }
+
+    public function pid(): int
+    {
+        return proc_get_status($this->process)['pid'];
+    }
+
+    /** @param array<string, string> $headers */
+    public function ask(string $method, string $target, array $headers = [], string $body = ''): Answer
+    {
+        return $this->finish($this->begin($method, $target, $headers, $body));
+    }
+
+    /**
+     * @param array<string, string> $headers
+     * @return resource
+     */
+    public function begin(string $method, string $target, array $headers = [], string $body = ''): mixed
+    {
+        $head = "$method $target HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        $headers += $body === '' ? [] : ['Content-Length' => (string) strlen($body)];
+        foreach ($headers as $name => $value) {
+            $head .= "$name: $value\r\n";
+        }
+        return $this->send("$head\r\n$body");
+    }
+
+    /** @return resource */
+    public function send(string $bytes): mixed
+    {
+        $ends = microtime(true) + 2.0;
+        while (($socket = @stream_socket_client("tcp://127.0.0.1:{$this->port}", $errno, $error, 5)) === false) {
+            // A script may say where it listens a moment before it does.
+            if (microtime(true) > $ends) {
+                throw new RuntimeException($error);
+            }
+            usleep(5000);
+        }
+        stream_set_timeout($socket, self::READ_SECONDS_MAX);
+        // A server that refuses early may close before everything is sent.
+        @fwrite($socket, $bytes);
+        return $socket;
+    }
+
+    /** @param resource $socket */
+    public function finish(mixed $socket): Answer
+    {
+        $bytes = (string) @stream_get_contents($socket);
+        fclose($socket);
+        return Answer::parse($bytes);
+    }
+
+    public function signal(int $signal): void
+    {
+        proc_terminate($this->process, $signal);
+    }
+
+    /** The exit code, once it has ended. */
+    public function wait(float $secondsMax = 15.0): int
+    {
+        $ends = microtime(true) + $secondsMax;
+        while ($this->isRunning()) {
+            if (microtime(true) > $ends) {
+                $this->signal(SIGKILL);
+                throw new RuntimeException("the server didn't end: {$this->errors()}");
+            }
+            usleep(5000);
+        }
+        return (int) $this->exitCode;
+    }
+
+    public function isRunning(): bool
+    {
+        if ($this->exitCode !== null) {
+            return false;
+        }
+        $status = proc_get_status($this->process);
+        if (!$status['running']) {
+            // Told once only. A signal counts as in the shell.
+            $this->exitCode = $status['signaled'] ? 128 + $status['termsig'] : $status['exitcode'];
+        }
+        return $status['running'];
+    }
+
+    /** What it wrote to standard error. */
+    public function errors(): string
+    {
+        return (string) file_get_contents($this->errorFile());
+    }
+
+    /** What it wrote to standard output. */
+    public function output(): string
+    {
+        return $this->output .= stream_get_contents($this->pipes[1]);
+    }
+
+    public function stop(): void
+    {
+        if ($this->isRunning()) {
+            $this->signal(SIGKILL);
+            $this->wait();
+        }
+        @unlink($this->errorFile());
+    }
+
+    private function errorFile(): string
+    {
+        return sys_get_temp_dir() . '/lyger-test-' . getmypid() . '-' . spl_object_id($this) . '.err';
+    }
+}
