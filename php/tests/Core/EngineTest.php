@@ -152,7 +152,8 @@ final class EngineTest extends TestCase
             ['', null, 0],
             [$this->engine->cacheGet('a'), $this->engine->cacheFind('a'), $this->engine->cacheSize()],
         );
-        foreach (['a' => '1', '' => 'empty key', "b\0c" => "\0\xff", '5' => '', 'ü' => str_repeat('x', 100_000)] as $key => $value) {
+        $values = ['a' => '1', '' => 'empty key', "b\0c" => "\0\xff", '5' => '', 'ü' => str_repeat('x', 100_000)];
+        foreach ($values as $key => $value) {
             $this->engine->cacheSet((string) $key, $value);
             self::assertSame($value, $this->engine->cacheFind((string) $key));
             self::assertSame($value, $this->engine->cacheGet((string) $key));

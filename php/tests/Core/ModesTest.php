@@ -12,7 +12,8 @@ final class ModesTest extends TestCase
     /** @return array{int, string, string} exit code, output, errors */
     private function inProcess(array $environment, string $code, array $flags = []): array
     {
-        $script = 'require ' . var_export(dirname(__DIR__, 2) . '/autoload.php', true) . "; use Lyger\\Core\\Engine; $code";
+        $autoload = var_export(dirname(__DIR__, 2) . '/autoload.php', true);
+        $script = "require $autoload; use Lyger\\Core\\Engine; $code";
         $flags = [...$flags, '-d', 'display_errors=0', '-d', 'log_errors=1', '-d', 'error_log='];
         $streams = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['pipe', 'w']];
         $process = proc_open([PHP_BINARY, ...$flags, '-r', $script], $streams, $pipes, null, $environment + getenv());
@@ -61,7 +62,8 @@ final class ModesTest extends TestCase
     public function test_without_ext_ffi_everything_works(): void
     {
         // -n leaves out every ini file, and with them the extensions that Debian loads by them.
-        $code = "echo Engine::getInstance()->dbQueryJson('sqlite::memory:', 'SELECT 1 AS a'), Engine::getInstance()->fallbackReason();";
+        $code = '$engine = Engine::getInstance(); echo $engine->dbQueryJson("sqlite::memory:", "SELECT 1 AS a"), '
+            . '$engine->fallbackReason();';
         $flags = ['-n', '-d', 'extension=pdo', '-d', 'extension=pdo_sqlite'];
         [$exit, $output, $errors] = $this->inProcess(['LYGER_ENGINE' => 'auto'], $code, $flags);
         self::assertSame([0, '[{"a":1}]ext-ffi is not loaded'], [$exit, $output], $errors);

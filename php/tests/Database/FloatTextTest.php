@@ -59,7 +59,7 @@ final class FloatTextTest extends TestCase
                 $random = unpack('e', pack('VV', mt_rand(0, 0xffffffff), mt_rand(0, 0xffffffff)))[1];
                 $values[] = match (true) {
                     $i % 4 === 0 && is_finite($random) => $random,
-                    $i % 4 === 1 => mt_rand(-1_000_000, 1_000_000) / 100,
+                    $i % 4 === 1 => mt_rand(-1_000_000, 1_000_000) / 100.0,
                     $i % 4 === 2 => mt_rand() * 10.0 ** mt_rand(-25, 20),
                     default => 2.0 ** mt_rand(-1074, 1023),
                 };

@@ -10,15 +10,18 @@ use Lyger\Exception\QueryFailed;
 /** As much of SQL's lexical structure as the fallback needs: rust/db/tokens.rs, in regular expressions. */
 final class Tokens
 {
-    // Quotes, comments and identifiers, in which nothing is a placeholder. What never ends reaches to the end.
+    // First what holds no placeholder and is left alone; then what PDO would misread; then the placeholders. What never
+    // ends reaches to the end.
     private const POSTGRES = '~
-        (?: \' (?:[^\']++|\'\')*+ (?:\'|\z)
+        (?: \' (?:[^\'\\\\]++|\'\')*+ (?:\'|\z)
           | (?<![\w$\x80-\xff]) [eE]\' (?:[^\'\\\\]++|\\\\.|\'\')*+ (?:\'|\z)
+          | (?<![\w$\x80-\xff]) [uU]&\' (?:[^\']++|\'\')*+ (?:\'|\z)
           | " (?:[^"]++|"")*+ (?:"|\z)
           | --[^\n]*+
-          | (/\* (?:[^*/]++|\*(?!/)|/(?!\*)|(?1))*+ (?:\*/|\z))
-          | \$((?:[a-zA-Z_\x80-\xff][\w\x80-\xff]*)?)\$ .*? (?:\$\2\$|\z)
           | [a-zA-Z_\x80-\xff][\w$\x80-\xff]*+ ) (*SKIP)(*F)
+      | \' (?<quoted>(?:[^\']++|\'\')*+) \'
+      | \$(?<tag>(?:[a-zA-Z_\x80-\xff][\w\x80-\xff]*)?)\$ (?<dollars>.*?) (?:\$\k<tag>\$|\z)
+      | (?<comment>/\* (?:[^*/]++|\*(?!/)|/(?!\*)|(?&comment))*+ (?:\*/|\z))
       | \?\? | \? | \$\d+ ~xs';
 
     private const SQLITE = '~
@@ -65,16 +68,26 @@ final class Tokens
         $count = 0;
         $highest = 0;
         $name = static function (array $token) use (&$count, &$highest): string {
-            if ($token[0] === '??') {
-                return '??'; // PDO's own escape for the operator
-            }
-            if ($token[0] === '?') {
+            [$text] = $token;
+            if ($text === '?') {
                 return ':p' . ++$count;
             }
-            $highest = max($highest, (int) substr($token[0], 1));
-            return ':p' . substr($token[0], 1);
+            if ($text[0] === '$' && $token['dollars'] === null) {
+                $highest = max($highest, (int) substr($text, 1));
+                return ':p' . substr($text, 1);
+            }
+            // PDO before PHP 8.4 takes a backslash for an escape, knows no dollar quotes, and ends a comment at the
+            // first end: it is given the same in forms that it reads. `??` is its own escape for the operator.
+            return match (true) {
+                $token['quoted'] !== null => "E'" . str_replace('\\', '\\\\', $token['quoted']) . "'",
+                $token['dollars'] !== null
+                    => "E'" . strtr($token['dollars'], ['\\' => '\\\\', "'" => "''"]) . "'",
+                $token['comment'] !== null => strpos($text, '/*', 2) === false ? $text : ' ',
+                default => $text,
+            };
         };
-        $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql) ?? $sql;
+        $flags = PREG_UNMATCHED_AS_NULL;
+        $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql, -1, $replaced, $flags) ?? $sql;
         if ($count > 0 && $highest > 0) {
             throw InvalidParams::because(
                 'the statement mixes ? with $1; use one kind (and write ?? for an operator that has a question mark)'
