@@ -1,5 +1,6 @@
 //! Columns to bytes.
 
+mod cells;
 pub mod encode;
 pub mod serialize;
 pub mod table;

@@ -1,0 +1,117 @@
+//! What columns are made of: cells of variable length, and the bitmap of nulls.
+
+use crate::kernels::PADDING;
+
+/// Variable-length cells: one buffer and `rows + 1` offsets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strings {
+    offsets: Vec<u32>,
+    // Once in a table, PADDING zero bytes longer than the last offset.
+    bytes: Vec<u8>,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { offsets: vec![0], bytes: Vec::new() }
+    }
+}
+
+impl Strings {
+    /// Appends one cell.
+    ///
+    /// # Panics
+    /// When the column passes 4 GiB: the offsets are 32 bits wide, and `db.result_bytes_max` keeps results far below.
+    pub fn push(&mut self, cell: &[u8]) {
+        self.bytes.truncate(self.len_bytes()); // the padding of a column that was already in a table
+        self.bytes.extend_from_slice(cell);
+        self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
+    }
+
+    pub(super) fn pad(&mut self) {
+        self.bytes.resize(self.len_bytes() + PADDING, 0);
+    }
+
+    /// How many cells there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there is no cell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The cell in a row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &[u8] {
+        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// `rows + 1` ascending offsets into [`Strings::padded_bytes`].
+    #[must_use]
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// All cells one after the other, then, once the column is in a [`Table`](super::table::Table), [`PADDING`] zero bytes.
+    #[must_use]
+    pub fn padded_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn len_bytes(&self) -> usize {
+        self.offsets[self.offsets.len() - 1] as usize
+    }
+}
+
+/// Which rows are null: a bitmap with a set bit for every row that has a value, absent while there is no null.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Nulls {
+    valid: Option<Vec<u8>>,
+    count: usize,
+}
+
+impl Nulls {
+    pub(super) fn push_valid(&mut self, row: usize) {
+        if let Some(valid) = &mut self.valid {
+            if row.is_multiple_of(8) {
+                valid.push(0);
+            }
+            valid[row / 8] |= 1 << (row % 8);
+        }
+    }
+
+    pub(super) fn push_null(&mut self, row: usize) {
+        let valid = self.valid.get_or_insert_with(|| {
+            let mut bits = vec![0xff_u8; row / 8];
+            if !row.is_multiple_of(8) {
+                bits.push((1_u8 << (row % 8)) - 1);
+            }
+            bits
+        });
+        if row.is_multiple_of(8) {
+            valid.push(0);
+        }
+        self.count += 1;
+    }
+
+    /// The bitmap, least significant bit first, or `None` when no row is null.
+    #[must_use]
+    pub fn validity(&self) -> Option<&[u8]> {
+        self.valid.as_deref()
+    }
+
+    /// Whether a row is null.
+    #[must_use]
+    pub fn is_null(&self, row: usize) -> bool {
+        self.valid.as_ref().is_some_and(|valid| valid[row / 8] & (1 << (row % 8)) == 0)
+    }
+
+    /// How many rows are null.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
