@@ -27,6 +27,8 @@ final class Container implements ContainerInterface
     private array $shared = [];
     /** @var array<string, mixed> */
     private array $ofThisRequest = [];
+    /** @var array<class-string, list<ReflectionParameter>> looked at once for each class */
+    private array $constructors = [];
     /** @var array<string, true> what is being built now, outermost first */
     private array $building = [];
 
@@ -137,6 +139,16 @@ final class Container implements ContainerInterface
 
     private function build(string $class): object
     {
+        $arguments = [];
+        foreach ($this->constructors[$class] ??= self::constructor($class) as $parameter) {
+            $arguments[] = $this->argument($parameter);
+        }
+        return new $class(...$arguments);
+    }
+
+    /** @return list<ReflectionParameter> */
+    private static function constructor(string $class): array
+    {
         if (!class_exists($class)) {
             throw interface_exists($class) ? Unresolvable::unbound($class) : NotFound::id($class);
         }
@@ -144,8 +156,8 @@ final class Container implements ContainerInterface
         if (!$reflection->isInstantiable()) {
             throw Unresolvable::notInstantiable($class);
         }
-        $constructor = $reflection->getConstructor();
-        return $constructor === null ? new $class() : new $class(...$this->arguments($constructor, []));
+        $parameters = $reflection->getConstructor()?->getParameters() ?? [];
+        return array_values(array_filter($parameters, static fn ($parameter): bool => !$parameter->isVariadic()));
     }
 
     /**

@@ -47,19 +47,19 @@ class Response
         } catch (JsonException $exception) {
             throw InvalidArgument::because("the answer has no JSON form: {$exception->getMessage()}");
         }
-        return (new self($body, $status, ['Content-Type' => 'application/json']))->setHeaders($headers);
+        return self::typed('application/json', $body, $status, $headers);
     }
 
     /** @param array<string, string|list<string>> $headers */
     public static function html(string $html, int $status = 200, array $headers = []): self
     {
-        return (new self($html, $status, ['Content-Type' => 'text/html; charset=utf-8']))->setHeaders($headers);
+        return self::typed('text/html; charset=utf-8', $html, $status, $headers);
     }
 
     /** @param array<string, string|list<string>> $headers */
     public static function text(string $text, int $status = 200, array $headers = []): self
     {
-        return (new self($text, $status, ['Content-Type' => 'text/plain; charset=utf-8']))->setHeaders($headers);
+        return self::typed('text/plain; charset=utf-8', $text, $status, $headers);
     }
 
     /**
@@ -194,6 +194,18 @@ class Response
     public static function reason(int $status): string
     {
         return Reason::PHRASES[$status] ?? 'Unknown Status';
+    }
+
+    /**
+     * With a content type of our own, which needs no check: checks are half of the time of a small answer.
+     *
+     * @param array<string, string|list<string>> $headers
+     */
+    private static function typed(string $type, string $body, int $status, array $headers): self
+    {
+        $response = new self($body, $status);
+        $response->headers['content-type'] = [['Content-Type', $type]];
+        return $headers === [] ? $response : $response->setHeaders($headers);
     }
 
     /** Sends the answer through PHP itself (php-fpm, php -S). */

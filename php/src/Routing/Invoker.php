@@ -4,45 +4,33 @@ declare(strict_types=1);
 
 namespace Lyger\Routing;
 
-use BackedEnum;
 use Closure;
 use Lyger\Container\Container;
-use Lyger\Http\HttpException;
 use Lyger\Http\Request;
 use ReflectionFunction;
-use ReflectionFunctionAbstract;
 use ReflectionMethod;
-use ReflectionNamedType;
-use ReflectionParameter;
 use WeakMap;
 
 /** Calls a route's handler with what its parameters ask for. Controllers are built anew for each request. */
 final class Invoker
 {
-    /** @var WeakMap<Definition, list<array{ReflectionParameter, string}>> parameters with the names of their types */
-    private WeakMap $signatures;
+    /** @var WeakMap<Definition, array{Closure(): callable, list<Argument>}> how to call a route's handler */
+    private WeakMap $plans;
 
     public function __construct(private readonly Container $container)
     {
-        $this->signatures = new WeakMap();
+        $this->plans = new WeakMap();
     }
 
     public function call(Definition $route, Request $request): mixed
     {
-        $signature = $this->signatures[$route] ??= $this->signature($route);
+        [$target, $signature] = $this->plans[$route] ??= $this->plan($route->handler());
         $params = $request->params();
         $arguments = [];
-        foreach ($signature as [$parameter, $type]) {
-            $name = $parameter->getName();
-            if ($type === Request::class) {
-                $arguments[] = $request;
-            } elseif (isset($params[$name])) {
-                $arguments[] = self::convert($params[$name], $type);
-            } elseif (!$parameter->isVariadic()) {
-                $arguments[] = $this->container->argument($parameter);
-            }
+        foreach ($signature as $argument) {
+            $arguments[] = $argument->value($request, $params, $this->container);
         }
-        return $this->target($route)(...$arguments);
+        return $target()(...$arguments);
     }
 
     /** @throws BadRoute when the handler doesn't exist */
@@ -60,70 +48,26 @@ final class Invoker
         }
     }
 
-    private function target(Definition $route): callable
+    /** @return array{Closure(): callable, list<Argument>} */
+    private function plan(mixed $handler): array
     {
-        $handler = $route->handler();
-        return match (true) {
-            $handler instanceof Closure => $handler,
-            is_array($handler) && is_string($handler[0]) && !self::isStatic($handler)
-                => [$this->container->get($handler[0]), $handler[1]],
-            is_string($handler) => $this->container->get($handler),
-            default => $handler,
-        };
-    }
-
-    /** @return list<array{ReflectionParameter, string}> */
-    private function signature(Definition $route): array
-    {
-        $signature = [];
-        foreach (self::reflect($route->handler())->getParameters() as $parameter) {
-            $type = $parameter->getType();
-            $signature[] = [$parameter, $type instanceof ReflectionNamedType ? $type->getName() : ''];
-        }
-        return $signature;
-    }
-
-    private static function reflect(mixed $handler): ReflectionFunctionAbstract
-    {
-        return match (true) {
+        $function = match (true) {
             $handler instanceof Closure => new ReflectionFunction($handler),
             is_array($handler) => new ReflectionMethod($handler[0], $handler[1]),
             default => new ReflectionMethod($handler, '__invoke'),
         };
-    }
-
-    /** @param array{class-string, string} $handler */
-    private static function isStatic(array $handler): bool
-    {
-        return (new ReflectionMethod($handler[0], $handler[1]))->isStatic();
-    }
-
-    /** A value that isn't of its type means that nothing lives at this path. */
-    private static function convert(string $value, string $type): mixed
-    {
-        return match (true) {
-            $type === 'int' => (string) (int) $value === $value ? (int) $value : throw HttpException::notFound(),
-            $type === 'float' => preg_match('/^-?\d+(\.\d+)?$/D', $value) === 1 && is_finite((float) $value)
-                ? (float) $value
-                : throw HttpException::notFound(),
-            $type === 'bool' => match ($value) {
-                '1', 'true' => true,
-                '0', 'false' => false,
-                default => throw HttpException::notFound(),
-            },
-            is_subclass_of($type, BackedEnum::class) => self::enum($value, $type),
-            default => $value,
+        $target = match (true) {
+            is_string($handler) => fn (): callable => $this->container->get($handler),
+            is_array($handler) && is_string($handler[0]) && !$function->isStatic()
+                => fn (): callable => [$this->container->get($handler[0]), $handler[1]],
+            default => static fn (): callable => $handler,
         };
-    }
-
-    /** @param class-string<BackedEnum> $enum */
-    private static function enum(string $value, string $enum): BackedEnum
-    {
-        foreach ($enum::cases() as $case) {
-            if ((string) $case->value === $value) {
-                return $case;
+        $signature = [];
+        foreach ($function->getParameters() as $parameter) {
+            if (!$parameter->isVariadic()) {
+                $signature[] = new Argument($parameter);
             }
         }
-        throw HttpException::notFound();
+        return [$target, $signature];
     }
 }

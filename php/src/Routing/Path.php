@@ -31,6 +31,9 @@ final class Path
      */
     public static function params(array $params): array
     {
-        return array_map(rawurldecode(...), $params);
+        foreach ($params as $name => $value) {
+            $params[$name] = rawurldecode($value);
+        }
+        return $params;
     }
 }

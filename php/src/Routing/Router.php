@@ -147,7 +147,9 @@ final class Router
 
     public function dispatch(Request $request): Response
     {
-        return $this->pipeline->send($request, $this->middleware, $this->route(...));
+        return $this->middleware === []
+            ? $this->route($request)
+            : $this->pipeline->send($request, $this->middleware, $this->route(...));
     }
 
     /**
@@ -187,9 +189,12 @@ final class Router
     private function enter(Definition $route, Request $request, array $params): Response
     {
         $request->setParams($params);
-        $handler = fn (Request $request): Response => Response::from($this->invoker->call($route, $request));
         $middleware = $route->routeMiddleware();
-        return $middleware === [] ? $handler($request) : $this->pipeline->send($request, $middleware, $handler);
+        if ($middleware === []) {
+            return Response::from($this->invoker->call($route, $request));
+        }
+        $handler = fn (Request $request): Response => Response::from($this->invoker->call($route, $request));
+        return $this->pipeline->send($request, $middleware, $handler);
     }
 
     /** @param list<string> $methods */

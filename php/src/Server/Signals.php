@@ -12,6 +12,7 @@ final class Signals
     /** @var array<int, callable|int> the handlers before */
     private array $before = [];
     private bool $draining = false;
+    private bool $wereAsync = false;
 
     /** @param Closure(): void $drain */
     public function __construct(private readonly Closure $drain)
@@ -20,12 +21,14 @@ final class Signals
 
     public function install(): void
     {
-        if (!function_exists('pcntl_signal')) {
+        if (!function_exists('pcntl_signal') || !function_exists('posix_kill')) {
             return;
         }
+        // At once and not between requests: a handler that never ends must not keep Ctrl-C from being heard.
+        $this->wereAsync = pcntl_async_signals(true);
         foreach ([SIGINT, SIGTERM] as $signal) {
             $this->before[$signal] = pcntl_signal_get_handler($signal);
-            pcntl_signal($signal, $this->receive(...), false);
+            pcntl_signal($signal, $this->receive(...));
         }
     }
 
@@ -33,6 +36,9 @@ final class Signals
     {
         foreach ($this->before as $signal => $handler) {
             pcntl_signal($signal, $handler);
+        }
+        if ($this->before !== []) {
+            pcntl_async_signals($this->wereAsync);
         }
         $this->before = [];
     }
@@ -47,7 +53,9 @@ final class Signals
     private function receive(int $signal): void
     {
         if ($this->draining && $signal === SIGINT) {
-            exit(130);
+            // Not exit(), which the loop takes for the handler's.
+            pcntl_signal(SIGINT, SIG_DFL);
+            posix_kill((int) getmypid(), SIGINT);
         }
         $this->draining = true;
         ($this->drain)();

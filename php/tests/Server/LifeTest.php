@@ -35,6 +35,19 @@ final class LifeTest extends ServerTestCase
         self::assertSame(0, $server->wait(), $server->errors());
     }
 
+    public function test_a_second_ctrl_c_does_not_wait(): void
+    {
+        $server = $this->ownServer();
+        $request = $server->begin('GET', '/spin/20000');
+        usleep(200_000);
+        $server->signal(SIGINT);
+        usleep(100_000);
+        self::assertTrue($server->isRunning(), 'the first one waits');
+        $server->signal(SIGINT);
+        self::assertSame(130, $server->wait(5.0), $server->errors());
+        fclose($request);
+    }
+
     public function test_a_drain_has_an_end(): void
     {
         $server = $this->ownServer(['--drain-timeout-ms=100']);

@@ -85,6 +85,12 @@ Route::get('/sleep/{ms}', static function (int $ms): string {
     usleep($ms * 1000);
     return "slept $ms";
 });
+Route::get('/spin/{ms}', static function (int $ms): string {
+    for ($ends = microtime(true) + $ms / 1000; microtime(true) < $ends;) {
+        usleep(1000);
+    }
+    return "spun $ms";
+});
 Route::get('/big/{bytes}', static fn (int $bytes): Response => Response::text(str_repeat('x', $bytes)));
 Route::get('/headers', static fn (): Response => Response::text('x')
     ->addHeader('X-Many', 'a')
