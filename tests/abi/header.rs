@@ -16,7 +16,8 @@ const C_PREAMBLE: &str = "\
  * A pointer and a length: null with length 0 is empty, null with more is LYGER_STATUS_NULL_POINTER, a length above the
  * documented maximum is LYGER_STATUS_TOO_LONG. An output `(buf, cap, needed)`: *needed is always set, and buf is
  * written only when all of it fits; call with (NULL, 0, &needed) to ask. Ids are below 2^53 and never 0. Every call
- * but lyger_last_error sets the calling thread's last error.
+ * but lyger_last_error sets the calling thread's last error. A pointer that isn't null is believed: a length that
+ * reaches past the caller's memory is a mistake that nobody can find.
  */";
 
 const PHP_PREAMBLE: &str = "\

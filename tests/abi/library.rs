@@ -18,7 +18,10 @@ pub(crate) fn path() -> &'static Path {
         // Cargo's own list, in the form of a makefile's rule: the library, a colon, its sources.
         let rule = std::fs::read_to_string(folder.join("lyger.d")).expect("cargo wrote lyger.d");
         let sources = rule.lines().next().and_then(|line| line.split_once(": ")).expect("a rule").1;
-        let newer: Vec<&str> = sources.split(' ').filter(|source| modified(Path::new(source)) > built).collect();
+        // A space in a path has a backslash before it.
+        let sources = sources.replace("\\ ", "\0");
+        let sources = sources.split(' ').map(|source| source.replace('\0', " "));
+        let newer: Vec<String> = sources.filter(|source| modified(Path::new(source)) > built).collect();
         assert!(newer.is_empty(), "{} is older than {newer:?}: cargo build", path.display());
         path
     })

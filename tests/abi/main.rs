@@ -4,3 +4,4 @@
 mod header;
 mod library;
 mod misuse;
+mod source;
