@@ -42,7 +42,7 @@ final class Config
     ];
 
     /** @param array<string, string|int|bool|list<string>> $values by key, all of them */
-    private function __construct(private readonly array $values, private readonly array $given)
+    private function __construct(private readonly array $values)
     {
     }
 
@@ -55,21 +55,18 @@ final class Config
             }
         }
         $values = [];
-        $set = [];
         foreach (self::KEYS as $key => $default) {
             $variable = self::variable($key);
             $environment = getenv($variable);
             if (isset($given[$key])) {
                 $values[$key] = self::read($key, $key, $given[$key], $default);
-                $set[$key] = true;
             } elseif ($environment !== false && $environment !== '') {
                 $values[$key] = self::read($key, $variable, $environment, $default);
-                $set[$key] = true;
             } else {
                 $values[$key] = is_array($default) && $default !== [] ? $default[0] : $default;
             }
         }
-        return new self($values, $set);
+        return new self($values);
     }
 
     /** The environment's name for a key. */
@@ -99,16 +96,24 @@ final class Config
         return (array) $this->values[$key];
     }
 
-    public function isGiven(string $key): bool
-    {
-        return isset($this->given[$key]);
-    }
-
     /** What the engine's server takes, as JSON. */
     public function forServer(): string
     {
         $foreign = ['workers' => true, 'cache.bytes_max' => true];
         return json_encode(array_diff_key($this->values, $foreign), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+    }
+
+    /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...}} */
+    public function forEngine(): string
+    {
+        $settings = [];
+        foreach ($this->values as $key => $value) {
+            if (str_starts_with($key, 'db.') || str_starts_with($key, 'cache.')) {
+                [$section, $name] = explode('.', $key, 2);
+                $settings[$section][$name] = $value;
+            }
+        }
+        return json_encode($settings, JSON_THROW_ON_ERROR);
     }
 
     private static function read(string $key, string $name, mixed $value, mixed $default): string|int|bool|array

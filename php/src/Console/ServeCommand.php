@@ -29,9 +29,6 @@ final class ServeCommand extends Command
         );
         $this->addOption('app', null, InputOption::VALUE_REQUIRED, 'the folder of the application\'s bootstrap.php');
         foreach (Config::KEYS as $key => $default) {
-            if (str_starts_with($key, 'cache.')) {
-                continue;
-            }
             $mode = is_bool($default) ? InputOption::VALUE_NONE : InputOption::VALUE_REQUIRED;
             $this->addOption(self::flag($key), null, $mode, self::description($key, $default));
         }
@@ -47,8 +44,9 @@ final class ServeCommand extends Command
         // To stderr and the log: PHP's own messages would otherwise be part of the answers.
         ini_set('display_errors', $config->bool('debug') ? 'stderr' : '0');
         ini_set('log_errors', $config->bool('debug') ? '0' : '1');
-        $app = $this->loader->load($folder);
         $engine = Engine::getInstance();
+        $engine->configure($config);
+        $app = $this->loader->load($folder);
         $host = $config->text('host');
         $host = str_contains($host, ':') ? "[$host]" : $host;
         $how = $engine->isNative() ? 'native engine' : "pure PHP: {$engine->fallbackReason()}";

@@ -26,6 +26,9 @@ interface Backend
     /** @return array<string, mixed> */
     public function systemInfo(): array;
 
+    /** Sets the limits of databases and cache (db.*, cache.*), before their first use. */
+    public function configure(Config $config): void;
+
     /**
      * Runs a statement and keeps its result.
      *

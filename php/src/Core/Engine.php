@@ -98,6 +98,12 @@ final class Engine
         return json_encode($info, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
     }
 
+    /** Sets the limits of databases and cache (db.*, cache.*), before their first use. */
+    public function configure(Config $config): void
+    {
+        $this->backend->configure($config);
+    }
+
     /**
      * Runs a statement; the result stays in the engine until freeResult().
      *

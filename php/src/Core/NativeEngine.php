@@ -61,6 +61,12 @@ final class NativeEngine implements Backend
         return is_array($info) ? $info : throw new EngineFailed('the engine described itself in no JSON');
     }
 
+    public function configure(Config $config): void
+    {
+        $json = $config->forEngine();
+        $this->abi->check($this->ffi->lyger_engine_configure($json, strlen($json)));
+    }
+
     public function execute(string $dsn, string $sql, array $params): int
     {
         $packed = Params::pack($params);

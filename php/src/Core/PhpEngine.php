@@ -17,6 +17,7 @@ final class PhpEngine implements Backend
 {
     private const VERSION = '0.1.0';
 
+    private ?Config $config = null;
     private ?Connections $connections = null;
     private ?PhpCache $cache = null;
     private ?StreamServer $server = null;
@@ -64,9 +65,14 @@ final class PhpEngine implements Backend
         ];
     }
 
+    public function configure(Config $config): void
+    {
+        $this->config = $config;
+    }
+
     public function execute(string $dsn, string $sql, array $params): int
     {
-        $this->connections ??= new Connections(Config::resolve());
+        $this->connections ??= new Connections($this->config ?? Config::resolve());
         $table = $this->connections->query($dsn, $sql, Params::normalize($params));
         $this->results[++$this->lastResult] = $table;
         return $this->lastResult;
@@ -121,7 +127,8 @@ final class PhpEngine implements Backend
 
     public function serve(Closure $handler, Config $config, ?Closure $listening): void
     {
-        $this->connections = new Connections($config);
+        // Those that are open stay: a database in memory lives in its connection.
+        $this->connections ??= new Connections($config);
         $this->server = new StreamServer($handler, $config, $this->reason);
         try {
             $this->server->run($listening);
@@ -150,6 +157,6 @@ final class PhpEngine implements Backend
 
     private function cache(): PhpCache
     {
-        return $this->cache ??= new PhpCache(Config::resolve()->int('cache.bytes_max'));
+        return $this->cache ??= new PhpCache(($this->config ?? Config::resolve())->int('cache.bytes_max'));
     }
 }

@@ -56,9 +56,9 @@ final class Connection
         return $this->parser->hasBegun();
     }
 
-    public function request(): Request
+    public function request(Proxies $proxies): Request
     {
-        return new Request($this->parser->source($this->address, $this->port));
+        return new Request($this->parser->source($this->address, $this->port, $proxies));
     }
 
     public function read(): void

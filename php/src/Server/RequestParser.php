@@ -62,9 +62,10 @@ final class RequestParser
         return $this->head?->method ?? '';
     }
 
-    public function source(string $clientAddress, int $clientPort): ArraySource
+    public function source(string $peerAddress, int $peerPort, Proxies $proxies): ArraySource
     {
         $head = $this->head ?? throw Refused::with(400);
+        [$clientAddress, $clientPort, $scheme] = $proxies->client($peerAddress, $peerPort, $head->headers);
         return new ArraySource(
             $head->method,
             $head->path,
@@ -73,7 +74,7 @@ final class RequestParser
             $this->body,
             $clientAddress,
             $clientPort,
-            'http',
+            $scheme,
             $head->version,
         );
     }

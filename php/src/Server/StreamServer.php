@@ -15,7 +15,8 @@ use Lyger\Http\Response;
 
 /**
  * The server without the native library: one process, one thread, one request for each connection. Clients that send
- * slowly don't hold others up; a handler that computes does, and /health waits with the rest.
+ * slowly don't hold others up; a handler that computes does, and /health waits with the rest. So nothing here can end
+ * what runs: queue_*, request_timeout_ms and idle_timeout_ms have no meaning.
  */
 final class StreamServer
 {
@@ -31,6 +32,7 @@ final class StreamServer
     private array $connections = [];
     private ?Connection $current = null;
     private readonly Runner $runner;
+    private readonly Proxies $proxies;
     private float $drainEnds = 0.0;
     private bool $draining = false;
 
@@ -38,6 +40,7 @@ final class StreamServer
     public function __construct(Closure $handler, private readonly Config $config, private readonly string $reason)
     {
         $this->runner = new Runner($handler, $config->bool('debug'), false);
+        $this->proxies = new Proxies($config);
     }
 
     /** @param Closure(int): void|null $listening */
@@ -99,7 +102,7 @@ final class StreamServer
             foreach ($this->connections as $id => $connection) {
                 if ($connection->phase() === Phase::Ready) {
                     $this->current = $connection;
-                    $connection->answer($this->respond($connection->request()));
+                    $connection->answer($this->respond($connection->request($this->proxies)));
                     $this->current = null;
                 } elseif (microtime(true) >= $connection->deadline()) {
                     $connection->expire();

@@ -67,6 +67,8 @@ final class RawrTest extends TestCase
             [['serve', '--port=65536'], [], 'port'],
             [['serve', '--head-bytes-max=1'], [], 'head_bytes_max is "1", but must be an integer from 8192'],
             [['serve', '--workers=4'], [], 'PHP\'s main thread is the one worker'],
+            [['serve', '--trusted-proxies=here'], [], 'trusted_proxies'],
+            [['serve', '--db-result-bytes-max=0'], [], 'db.result_bytes_max'],
             [['serve'], ['LYGER_QUEUE_MAX' => 'many'], 'LYGER_QUEUE_MAX is "many"'],
             [['serve'], ['LYGER_DEBUG' => 'perhaps'], 'LYGER_DEBUG'],
         ];

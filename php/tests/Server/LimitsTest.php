@@ -82,6 +82,16 @@ final class LimitsTest extends ServerTestCase
         }
     }
 
+    public function test_flags_limit_what_handlers_and_answers_take_from_a_database(): void
+    {
+        $server = $this->ownServer(['--db-result-bytes-max=1024']);
+        self::assertSame(203, $server->ask('GET', '/sql/50')->status);
+        self::assertSame(500, $server->ask('GET', '/sql/500')->status);
+        self::assertSame(200, $server->ask('GET', '/rows/50')->status);
+        self::assertSame(500, $server->ask('GET', '/rows/500')->status);
+        self::assertStringContainsString('db.result_bytes_max', $server->errors());
+    }
+
     public function test_a_slow_client_does_not_hold_up_others(): void
     {
         $slow = self::strict()->send("GET /hello/slow HTTP/1.1\r\n");

@@ -52,6 +52,21 @@ final class RequestsTest extends ServerTestCase
         self::assertSame(['1', 'x', 'ü'], [$answer->header('content-length'), $answer->body, $answer->header('x-utf')]);
     }
 
+    public function test_only_trusted_proxies_are_believed_about_the_client(): void
+    {
+        $list = '6.6.6.6, 1.2.3.4, [2001:db8::1]:80, 10.1.2.3';
+        $headers = ['X-Forwarded-For' => $list, 'X-Forwarded-Proto' => 'https'];
+        $seen = $this->server()->ask('GET', '/inspect', $headers)->json();
+        self::assertSame(['127.0.0.1', 'http'], [$seen['ip'], $seen['scheme']]);
+        $server = $this->ownServer(['--trusted-proxies=127.0.0.0/8, 10.0.0.0/9,2001:db8::/32']);
+        $seen = $server->ask('GET', '/inspect', $headers)->json();
+        self::assertSame(['1.2.3.4', 0, 'https'], [$seen['ip'], $seen['port'], $seen['scheme']]);
+        $seen = $server->ask('GET', '/inspect', ['X-Forwarded-For' => '1.2.3.4, unknown, 10.200.0.1'])->json();
+        self::assertSame('10.200.0.1', $seen['ip'], '10.200.0.1 lies outside of 10.0.0.0/9');
+        $seen = $server->ask('GET', '/inspect', ['X-Forwarded-For' => '1.2.3.4, unknown, 10.2.0.1'])->json();
+        self::assertSame('10.2.0.1', $seen['ip'], 'nothing before "unknown" is believed');
+    }
+
     public function test_head_gets_the_head_of_get(): void
     {
         $answer = $this->server()->ask('HEAD', '/hello/x');

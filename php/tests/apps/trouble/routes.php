@@ -109,6 +109,8 @@ Route::get('/sql/{n}', static fn (int $n, Db $db): SqlResponse => $db
     )
     ->setStatus(203)
     ->setHeader('X-Rows', (string) $n));
+Route::get('/rows/{n}', static fn (int $n, Db $db): array => $db
+    ->query('WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ?) SELECT i FROM s', [$n]));
 Route::get('/sql', static fn (Db $db): SqlResponse => $db->respond('SELECT * FROM nothing_like_it'));
 Route::get('/sql-echo', static function (Db $db): SqlResponse {
     echo ' ';
