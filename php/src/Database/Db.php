@@ -75,7 +75,7 @@ final class Db
 
     /**
      * An answer of the rows as JSON. Under the native server they never become PHP values, and PHP doesn't wait for
-     * the database.
+     * the database. The server has its own connections: a database in memory (`sqlite::memory:`) is another one there.
      *
      * @param array<mixed> $params
      */

@@ -190,6 +190,27 @@ final class EngineTest extends TestCase
         self::assertGreaterThanOrEqual(50, $this->engine->cacheSize());
     }
 
+    public function test_nothing_is_leaked_from_call_to_call(): void
+    {
+        if (!is_readable('/proc/self/statm')) {
+            self::markTestSkipped('needs /proc');
+        }
+        $work = function (): void {
+            for ($i = 0; $i < 20_000; $i++) {
+                $this->engine->helloWorld();
+                $this->engine->cacheSet('a', str_repeat('x', 1000));
+                $this->engine->cacheGet('a');
+                $this->engine->freeResult($this->engine->dbQuery('sqlite::memory:', 'SELECT 1 AS a'));
+            }
+        };
+        $work();
+        $pages = static fn (): int => (int) explode(' ', (string) file_get_contents('/proc/self/statm'))[1];
+        $before = $pages();
+        $work();
+        // A string that isn't given back costs 100 bytes and more, a result a kilobyte.
+        self::assertLessThan(300, $pages() - $before, 'pages of 4 KiB');
+    }
+
     public function test_a_release_drops_everything_and_the_next_call_starts_anew(): void
     {
         $this->engine->cacheSet('a', '1');
