@@ -2,7 +2,11 @@
 
 use super::Error;
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// A day in milliseconds: a longer timeout is a mistake of units.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Bounds on connections, time and memory, per DSN or per query.
 ///
@@ -36,6 +40,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What `db.connections_max` may be: 10,000 is beyond what PostgreSQL and MySQL can be told to accept in earnest.
+    pub const CONNECTIONS_MAX: RangeInclusive<u64> = 1..=10_000;
+    /// What `db.acquire_timeout_ms` may be.
+    pub const ACQUIRE_TIMEOUT_MS: RangeInclusive<u64> = 1..=DAY_MS;
+    /// What `db.statement_timeout_ms` may be; 0 lifts the limit.
+    pub const STATEMENT_TIMEOUT_MS: RangeInclusive<u64> = 0..=DAY_MS;
+    /// What `db.result_bytes_max` may be: a column's offsets are 32 bits wide.
+    pub const RESULT_BYTES_MAX: RangeInclusive<u64> = 1..=u32::MAX as u64;
+
     pub(super) fn acquire_timeout(&self) -> Duration {
         Duration::from_millis(self.acquire_timeout_ms)
     }

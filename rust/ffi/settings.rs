@@ -8,6 +8,7 @@
 //! Once a room has started with a value, only `lyger_engine_release` lets another one take its place: silently
 //! going on with the old one would be a lie. The server takes its own configuration.
 
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 use super::error::Failure;
 use super::status::Status;
 use crate::cache;
+use crate::db::Limits;
 
 /// What can be set. The order is that of [`KEYS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,23 +31,16 @@ pub(super) enum Key {
 struct Rule {
     name: &'static str,
     default: u64,
-    min: u64,
-    max: u64,
+    range: RangeInclusive<u64>,
 }
 
-/// One day in milliseconds: a longer timeout is a mistake of units.
-const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-
 const KEYS: [Rule; 5] = [
-    // 10,000 is beyond what PostgreSQL and MySQL can be told to accept in earnest.
-    Rule { name: "db.connections_max", default: 16, min: 1, max: 10_000 },
-    Rule { name: "db.acquire_timeout_ms", default: 3_000, min: 1, max: TIMEOUT_MS_MAX },
-    // 0 lifts the limit.
-    Rule { name: "db.statement_timeout_ms", default: 30_000, min: 0, max: TIMEOUT_MS_MAX },
-    // A column's offsets are 32 bits wide.
-    Rule { name: "db.result_bytes_max", default: 64 << 20, min: 1, max: u32::MAX as u64 },
+    Rule { name: "db.connections_max", default: 16, range: Limits::CONNECTIONS_MAX },
+    Rule { name: "db.acquire_timeout_ms", default: 3_000, range: Limits::ACQUIRE_TIMEOUT_MS },
+    Rule { name: "db.statement_timeout_ms", default: 30_000, range: Limits::STATEMENT_TIMEOUT_MS },
+    Rule { name: "db.result_bytes_max", default: 64 << 20, range: Limits::RESULT_BYTES_MAX },
     // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.
-    Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, min: 1, max: 1 << 40 },
+    Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=1 << 40 },
 ];
 
 /// Configured values and those that a room has started with.
@@ -142,8 +137,9 @@ fn from_environment(rule: &Rule) -> Result<Option<u64>, Failure> {
 }
 
 fn in_range(rule: &Rule, name: &str, value: Option<u64>, written: &str) -> Result<u64, Failure> {
-    value.filter(|value| (rule.min..=rule.max).contains(value)).ok_or_else(|| {
-        let message = format!("{name} must be an integer from {} to {}, not {written}", rule.min, rule.max);
+    value.filter(|value| rule.range.contains(value)).ok_or_else(|| {
+        let message =
+            format!("{name} must be an integer from {} to {}, not {written}", rule.range.start(), rule.range.end());
         Failure::new(Status::InvalidConfig, message).with_value(name)
     })
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::proxies::Network;
+use crate::db::Limits;
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -106,13 +107,13 @@ config! {
     /// Addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For and X-Forwarded-Proto are believed.
     trusted_proxies: Vec<Network> = Vec::new(), "trusted_proxies", 0..=0;
     /// Connections per DSN.
-    db_connections_max: u32 = 16, "db.connections_max", 1..=10_000;
+    db_connections_max: u32 = 16, "db.connections_max", Limits::CONNECTIONS_MAX;
     /// How long a query may wait for a connection.
-    db_acquire_timeout_ms: u64 = 3_000, "db.acquire_timeout_ms", 1..=DAY_MS;
-    /// How long a statement may run.
-    db_statement_timeout_ms: u64 = 30_000, "db.statement_timeout_ms", 1..=DAY_MS;
+    db_acquire_timeout_ms: u64 = 3_000, "db.acquire_timeout_ms", Limits::ACQUIRE_TIMEOUT_MS;
+    /// How long a statement may run; 0 lifts the limit.
+    db_statement_timeout_ms: u64 = 30_000, "db.statement_timeout_ms", Limits::STATEMENT_TIMEOUT_MS;
     /// The largest result that is taken from a database.
-    db_result_bytes_max: u64 = 67_108_864, "db.result_bytes_max", 1024..=1 << 32;
+    db_result_bytes_max: u64 = 67_108_864, "db.result_bytes_max", Limits::RESULT_BYTES_MAX;
 }
 
 impl Config {
