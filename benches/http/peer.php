@@ -4,7 +4,21 @@
 
 declare(strict_types=1);
 
-[, $database, $rows, $from] = explode('/', (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH));
+/** With its length: `php -S` closes after every answer, and wrk would take an end without a length for an error. */
+function send(array $data): void
+{
+    $body = json_encode($data, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+    header('Content-Type: application/json');
+    header('Content-Length: ' . strlen($body));
+    echo $body;
+}
+
+$parts = explode('/', (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH));
+if ($parts[1] === 'hello') {
+    send(['hello' => $parts[2]]);
+    return;
+}
+[, $database, $rows, $from] = $parts;
 // Persistent: connecting for every request would cost the peers more than anything else.
 $pdo = new PDO(
     (string) getenv("LYGER_BENCH_PDO_$database"),
@@ -16,5 +30,4 @@ $statement = $pdo->prepare('SELECT * FROM products WHERE id >= ? ORDER BY id LIM
 $statement->bindValue(1, (int) $from, PDO::PARAM_INT);
 $statement->bindValue(2, (int) $rows, PDO::PARAM_INT);
 $statement->execute();
-header('Content-Type: application/json');
-echo json_encode($statement->fetchAll(PDO::FETCH_ASSOC), JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+send($statement->fetchAll(PDO::FETCH_ASSOC));

@@ -13,6 +13,7 @@ $databases = [
     'postgres' => Db::connect((string) getenv('LYGER_TEST_POSTGRES')),
 ];
 $app = Application::create(__DIR__);
+$app->router()->get('/hello/{name}', static fn (string $name): Response => Response::json(['hello' => $name]));
 $app->router()->get(
     '/{database}/{rows}/{from}',
     static fn (string $database, int $rows, int $from): Response => $databases[$database]->respond(
