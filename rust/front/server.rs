@@ -26,8 +26,8 @@ use crate::runtime::signals::{Watch, start_thread};
 /// Connections that the kernel completes for us before we accept them: a burst of clients, or one turn of the loop.
 const BACKLOG: i32 = 1024;
 
-/// `SQLite` and the encoding of large results run on these; more would only take turns on the cores.
-const BLOCKING_THREADS_MAX: usize = 16;
+/// `SQLite` may take 16 of these (`http::sql`); the others are for encoding large results and for resolving names.
+const BLOCKING_THREADS_MAX: usize = 24;
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! results) runs on Tokio's blocking threads.
 
 mod connection;
+mod crew;
 mod io;
 mod refusal;
 mod reply;

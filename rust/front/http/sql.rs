@@ -1,5 +1,6 @@
 //! Queries that a worker left to the front: run, encode, answer. The worker is free meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,17 +10,25 @@ use serde_json::json;
 
 use super::super::config::Config;
 use super::super::exchange::Query;
+use super::crew::Crew;
 use super::reply::{self, Draft};
 use super::{Front, refusal};
-use crate::db::{self, params};
+use crate::db::{self, Dialect, params};
 use crate::handles::Kind;
 
 /// Results larger than this are encoded on a blocking thread: the front's own must not stand still for longer than
-/// a few ten microseconds.
-const ENCODED_IN_PLACE_BYTES_MAX: usize = 65_536;
+/// some ten microseconds.
+const ENCODED_IN_PLACE_BYTES_MAX: usize = 262_144;
+
+/// Statements of SQLite that run at once. More would only take turns on the cores; one that waits for another's lock
+/// needs none of them.
+const SQLITE_HANDS_MAX: usize = 16;
 
 /// The databases of the front's runtime.
-pub(super) struct Database(db::Database);
+pub(super) struct Database {
+    pools: Arc<db::Database>,
+    sqlite: Crew,
+}
 
 impl Database {
     pub(super) fn new(config: &Config) -> Self {
@@ -29,7 +38,23 @@ impl Database {
             statement_timeout_ms: config.db_statement_timeout_ms,
             result_bytes_max: config.db_result_bytes_max,
         };
-        Self(db::Database::new(limits).with_sqlite_off_thread())
+        Self { pools: Arc::new(db::Database::new(limits)), sqlite: Crew::new(SQLITE_HANDS_MAX) }
+    }
+
+    /// The rows as JSON.
+    async fn run(&self, query: Query) -> Result<Vec<u8>, Failure> {
+        let dsn = self.pools.dsn(&query.dsn).map_err(Failure::Database)?;
+        let params = params::decode(&query.params).map_err(Failure::Database)?;
+        if dsn.dialect() == Dialect::Sqlite {
+            let pools = Arc::clone(&self.pools);
+            let work = move || pools.query_sqlite(&dsn, &query.sql, &params).map(|rows| rows.to_json());
+            return self.sqlite.run(work).await.ok_or(Failure::Panicked)?.map_err(Failure::Database);
+        }
+        let rows = self.pools.query(&dsn, &query.sql, &params).await.map_err(Failure::Database)?;
+        if rows.table.byte_len() <= ENCODED_IN_PLACE_BYTES_MAX {
+            return Ok(rows.to_json());
+        }
+        tokio::task::spawn_blocking(move || rows.to_json()).await.map_err(|_| Failure::Panicked)
     }
 }
 
@@ -43,32 +68,23 @@ enum Failure {
 }
 
 /// Answers a request with a query's rows.
-pub(super) async fn answer(front: &Front, request: u64, query: Query) -> Draft {
+pub(super) async fn answer(front: &Front, request: u64, mut query: Query) -> Draft {
     let timeout = Duration::from_millis(front.config.request_timeout_ms);
-    let result = match tokio::time::timeout(timeout, run(&front.database.0, &query)).await {
+    let (status, headers) = (query.status, std::mem::take(&mut query.headers));
+    let result = match tokio::time::timeout(timeout, front.database.run(query)).await {
         Ok(result) => result,
         Err(_) => Err(Failure::Late),
     };
     match result {
         Ok(body) => {
             let mut draft = Response::new(Bytes::from(body));
-            *draft.status_mut() = StatusCode::from_u16(query.status).unwrap_or(StatusCode::OK);
-            reply::set_headers(draft.headers_mut(), &query.headers);
+            *draft.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            reply::set_headers(draft.headers_mut(), &headers);
             draft.headers_mut().entry(CONTENT_TYPE).or_insert(reply::JSON);
             draft
         }
         Err(failure) => refuse(front, request, &failure),
     }
-}
-
-async fn run(database: &db::Database, query: &Query) -> Result<Vec<u8>, Failure> {
-    let dsn = database.dsn(&query.dsn).map_err(Failure::Database)?;
-    let params = params::decode(&query.params).map_err(Failure::Database)?;
-    let rows = database.query(&dsn, &query.sql, &params).await.map_err(Failure::Database)?;
-    if rows.table.byte_len() <= ENCODED_IN_PLACE_BYTES_MAX {
-        return Ok(rows.to_json());
-    }
-    tokio::task::spawn_blocking(move || rows.to_json()).await.map_err(|_| Failure::Panicked)
 }
 
 fn refuse(front: &Front, request: u64, failure: &Failure) -> Draft {
