@@ -36,8 +36,8 @@ final class Config
         'trusted_proxies' => [],
         'db.connections_max' => [16, 1, 10_000],
         'db.acquire_timeout_ms' => [3_000, 1, self::DAY_MS],
-        'db.statement_timeout_ms' => [30_000, 1, self::DAY_MS],
-        'db.result_bytes_max' => [67_108_864, 1024, 4_294_967_295],
+        'db.statement_timeout_ms' => [30_000, 0, self::DAY_MS],
+        'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
     ];
 

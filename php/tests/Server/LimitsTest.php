@@ -92,6 +92,11 @@ final class LimitsTest extends ServerTestCase
         self::assertStringContainsString('db.result_bytes_max', $server->errors());
     }
 
+    public function test_a_statement_timeout_of_0_lifts_the_limit(): void
+    {
+        self::assertSame(203, $this->ownServer(['--db-statement-timeout-ms=0'])->ask('GET', '/sql/5')->status);
+    }
+
     public function test_a_slow_client_does_not_hold_up_others(): void
     {
         $slow = self::strict()->send("GET /hello/slow HTTP/1.1\r\n");
