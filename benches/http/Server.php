@@ -72,7 +72,10 @@ final class Server
         if ($this->process === null) {
             return;
         }
-        proc_terminate($this->process, SIGTERM);
+        // All of them: the workers of `php -S` outlive it.
+        foreach (array_reverse(array_keys($this->tree())) as $pid) {
+            posix_kill($pid, SIGTERM);
+        }
         for ($wait = 0; $wait < 100 && proc_get_status($this->process)['running']; $wait++) {
             usleep(50_000);
         }
@@ -80,7 +83,7 @@ final class Server
         proc_close($this->process);
     }
 
-    /** @return list<list<string>> the fields of /proc/<pid>/stat from the state on, of the process and all below it */
+    /** @return array<int, list<string>> the fields of /proc/<pid>/stat from the state on, for the process and all below it */
     private function tree(): array
     {
         $stats = [];
@@ -100,7 +103,7 @@ final class Server
         while ($open !== []) {
             $pid = array_pop($open);
             if (isset($stats[$pid])) {
-                $tree[] = $stats[$pid];
+                $tree[$pid] = $stats[$pid];
             }
             array_push($open, ...$children[$pid] ?? []);
         }
