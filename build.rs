@@ -69,11 +69,18 @@ mod zig {
     }
 
     fn generate_bindings(header: &Path, out: &Path) -> Result<(), String> {
-        bindgen::Builder::default()
-            .header(header.to_string_lossy())
-            .allowlist_item("(lk|LK)_.*")
-            .use_core()
-            .generate()
+        let builder =
+            bindgen::Builder::default().header(header.to_string_lossy()).allowlist_item("(lk|LK)_.*").use_core();
+        // bindgen panics when there is no libclang to load.
+        std::panic::set_hook(Box::new(|_| {}));
+        let generated = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()));
+        let _ = std::panic::take_hook();
+        generated
+            .map_err(|_| {
+                "the feature `zig-kernels` needs libclang for bindgen: install libclang-dev (Debian) or name its folder \
+                 in LIBCLANG_PATH;\nor build without the feature: the kernels then run in pure Rust."
+                    .to_owned()
+            })?
             .map_err(|error| format!("bindgen can't read {}: {error}", header.display()))?
             .write_to_file(out)
             .map_err(|error| format!("{}: {error}", out.display()))

@@ -39,8 +39,8 @@ fn a_kernel_that_writes_hex_digits_in_capitals_is_seen_and_its_failure_is_small(
             out[at + 5] = b'F';
         }
     });
-    // Such as [{"id":""},{"id":"\u001f"}].
-    assert!(oracle::encode(&table).len() < 60, "not shrunk: {table:?}");
+    // One column whose only text is the byte; rows are cut from the end, so empty ones may stand before it.
+    assert!(table.columns.len() == 1 && oracle::encode(&table).len() < 400, "not shrunk: {table:?}");
 }
 
 #[test]

@@ -3,7 +3,11 @@
 //! `zig/kernels/json.zig` is its twin; `tests/differential` compares their bytes.
 
 mod base64;
+#[cfg(target_arch = "x86_64")]
+mod block;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 use std::mem::MaybeUninit;
 
@@ -177,7 +181,7 @@ pub(super) unsafe fn encode_portable(plan: &Plan, first_row: usize, out: *mut u8
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub(super) unsafe fn encode_v3(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
     // SAFETY: the caller's.
-    unsafe { encode::<portable::Portable>(plan, first_row, out, capacity) }
+    unsafe { encode::<block::Blocks<x86_64::Avx2>>(plan, first_row, out, capacity) }
 }
 
 /// # Safety
@@ -186,7 +190,7 @@ pub(super) unsafe fn encode_v3(plan: &Plan, first_row: usize, out: *mut u8, capa
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) unsafe fn encode_v4(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
     // SAFETY: the caller's.
-    unsafe { encode::<portable::Portable>(plan, first_row, out, capacity) }
+    unsafe { encode::<block::Blocks<x86_64::Avx512>>(plan, first_row, out, capacity) }
 }
 
 /// Appends one quoted and escaped string, for what isn't a column: names, cells of mixed kinds.

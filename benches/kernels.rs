@@ -1,0 +1,184 @@
+//! The kernels against their peers: columns to JSON, and the sum of `sqrt(i) * sin(i)`.
+//!
+//! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
+//! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
+
+mod support;
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use lyger::json::encode;
+use lyger::kernels::{self, Variant};
+use serde_json::Value;
+use support::shop::{self, ROWS};
+use support::{Case, Comparison, alternate, repeated, report};
+
+/// Wall time of one run of a pair.
+const SAMPLE: Duration = Duration::from_millis(60);
+
+/// Terms of the sum, in the kernels' runs and in PHP's.
+const ITERATIONS: u64 = 2_000_000;
+
+/// First marks of issue 2.
+const JSON_RATIO_MIN: f64 = 5.0;
+const HEAVY_RATIO_MIN: f64 = 10.0;
+
+fn main() -> std::io::Result<()> {
+    println!("{}, kernels: {}", kernels::cpu(), kernels::active());
+    statistics();
+    let mut comparisons = json();
+    comparisons.extend(heavy());
+    report("kernels", &comparisons)
+}
+
+fn statistics() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    let table = shop::table(&shop::products());
+    let mut group = criterion.benchmark_group("json_encode_table");
+    group.throughput(Throughput::Bytes(encode::to_vec(&table).len() as u64));
+    for variant in Variant::available() {
+        kernels::choose(variant.name()).expect("available");
+        group.bench_function(variant.name(), |bencher| bencher.iter(|| encode::to_vec(black_box(&table))));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("heavy_computation");
+    group.throughput(Throughput::Elements(100_000));
+    for variant in Variant::available() {
+        group.bench_function(variant.name(), |bencher| bencher.iter(|| variant.heavy_computation(black_box(100_000))));
+    }
+    group.finish();
+    kernels::choose("auto").expect("always available");
+}
+
+fn json() -> Vec<Comparison> {
+    let products = shop::products();
+    let table = shop::table(&products);
+    let maps = shop::maps(&table);
+    let text = encode::to_vec(&table);
+    // All must have said the same before it counts who said it faster.
+    let parsed: Vec<Value> = serde_json::from_slice(&text).expect("JSON");
+    assert!(parsed == maps && text == serde_json::to_vec(&products).expect("serializable"), "other bytes");
+
+    let name = format!("{ROWS} rows of 6 columns to JSON, {} KB, into a fresh buffer", text.len() / 1000);
+    let case = Case { name: &name, unit: "us", placement: "one thread" };
+    let mut comparisons = Vec::new();
+    {
+        let mut build_and_encode = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
+        let mut encode_maps = || drop(black_box(serde_json::to_vec(black_box(&maps))));
+        let mut encode_structs = || drop(black_box(serde_json::to_vec(black_box(&products))));
+        let mut sonic_structs = || drop(black_box(sonic_rs::to_vec(black_box(&products))));
+        let mut sonic_maps = || drop(black_box(sonic_rs::to_vec(black_box(&maps))));
+        let peers: [(&str, &mut dyn FnMut(), Option<f64>); 5] = [
+            ("serde_json, build maps and encode", &mut build_and_encode, Some(JSON_RATIO_MIN)),
+            ("serde_json, maps already built", &mut encode_maps, None),
+            ("serde_json, structs", &mut encode_structs, None),
+            ("sonic-rs, structs", &mut sonic_structs, None),
+            ("sonic-rs, maps already built", &mut sonic_maps, None),
+        ];
+        for (peer, work, ratio_min) in peers {
+            let mut subject = || drop(black_box(encode::to_vec(black_box(&table))));
+            let mut comparison = alternate(
+                case,
+                (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
+                (peer, &mut repeated(SAMPLE, work)),
+            );
+            comparison.ratio_min = ratio_min;
+            comparisons.push(comparison);
+        }
+    }
+    // The other variants, against the seed's way.
+    for variant in Variant::available().filter(|variant| variant.name() != kernels::active()) {
+        let active = kernels::active();
+        let mut subject = || {
+            kernels::choose(variant.name()).expect("available");
+            drop(black_box(encode::to_vec(black_box(&table))));
+        };
+        let mut peer = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
+        comparisons.push(alternate(
+            case,
+            (variant.name(), &mut repeated(SAMPLE, &mut subject)),
+            ("serde_json, build maps and encode", &mut repeated(SAMPLE, &mut peer)),
+        ));
+        kernels::choose(active).expect("available");
+    }
+    comparisons
+}
+
+fn heavy() -> Vec<Comparison> {
+    let name = format!("sum of sqrt(i) * sin(i), {ITERATIONS} terms");
+    let case = Case { name: &name, unit: "us", placement: "one thread; PHP in a process of its own" };
+    let mut comparisons = Vec::new();
+    let peers = [("PHP's own loop", &[][..]), ("PHP's own loop, JIT", &JIT[..])];
+    for (peer, options) in peers {
+        if let Err(reason) = php(options) {
+            println!("left out: {peer} ({reason})");
+            continue;
+        }
+        for variant in Variant::available() {
+            let is_active = variant.name() == kernels::active();
+            if !is_active && !options.is_empty() {
+                continue;
+            }
+            let mut subject = || {
+                black_box(variant.heavy_computation(black_box(ITERATIONS)));
+            };
+            let mut comparison = alternate(
+                case,
+                (variant.name(), &mut repeated(SAMPLE, &mut subject)),
+                (peer, &mut || php(options).expect("it ran before")),
+            );
+            comparison.ratio_min = is_active.then_some(HEAVY_RATIO_MIN);
+            comparisons.push(comparison);
+        }
+    }
+    let mut subject = || {
+        black_box(kernels::heavy_computation(black_box(ITERATIONS)));
+    };
+    let mut libm = || {
+        black_box(naive(black_box(ITERATIONS)));
+    };
+    comparisons.push(alternate(
+        case,
+        (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
+        ("Rust's own loop (libm)", &mut repeated(SAMPLE, &mut libm)),
+    ));
+    comparisons
+}
+
+fn naive(iterations: u64) -> f64 {
+    (0..iterations).map(|i| (i as f64).sqrt() * (i as f64).sin()).sum()
+}
+
+const JIT: [&str; 6] = ["-d", "opcache.enable_cli=1", "-d", "opcache.jit_buffer_size=64M", "-d", "opcache.jit=tracing"];
+
+/// Runs the loop in PHP and returns the microseconds of CPU that the loop alone took.
+fn php(options: &[&str]) -> Result<f64, String> {
+    let wants_jit = !options.is_empty();
+    let script = format!(
+        "if ({wants_jit} && !(opcache_get_status(false)['jit']['on'] ?? false)) {{ fwrite(STDERR, 'no JIT'); exit(1); }}
+        function heavy(int $n): float {{ $s = 0.0; for ($i = 0; $i < $n; $i++) {{ $s += sqrt($i) * sin($i); }} return $s; }}
+        function cpu(): float {{ $u = getrusage(); return $u['ru_utime.tv_sec'] * 1e6 + $u['ru_utime.tv_usec']; }}
+        $start = cpu(); $sum = heavy({ITERATIONS}); $took = cpu() - $start; echo $took, ' ', $sum;"
+    );
+    let output = Command::new("php")
+        .args(options)
+        .arg("-r")
+        .arg(script)
+        .output()
+        .map_err(|_| "php isn't installed".to_owned())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (took, sum) = text.split_once(' ').ok_or_else(|| text.clone())?;
+    let (took, sum): (f64, f64) = (took.parse().map_err(|_| text.clone())?, sum.parse().map_err(|_| text.clone())?);
+    let expected = kernels::heavy_computation(ITERATIONS);
+    if (sum - expected).abs() > 1e-3 { Err(format!("PHP's sum is {sum}, ours {expected}")) } else { Ok(took) }
+}

@@ -1,0 +1,163 @@
+//! Text a block of 64 bytes at a time, written once for every width of register; `zig/kernels/json/text.zig` is the
+//! same.
+//!
+//! A block is copied first and looked at then: a mask has a bit for each byte that must be escaped, and the escapes are
+//! written by walking its bits. UTF-8 is checked only where text leaves ASCII, once for the rest of the cell; what
+//! isn't UTF-8 goes to [`portable`].
+//!
+//! Everything here may read 64 bytes behind its input and write 64 behind its output.
+
+use std::marker::PhantomData;
+
+use super::{Copier, portable};
+
+/// 64 bytes in registers. A mask's lowest bit stands for the first byte.
+///
+/// # Safety
+/// All methods need the CPU to have the implementing type's level; `load` and `store` 64 bytes of memory.
+#[allow(clippy::missing_safety_doc)]
+pub(super) trait Block: Copy {
+    unsafe fn load(from: *const u8) -> Self;
+    unsafe fn store(self, to: *mut u8);
+    /// Bytes that are below a limit.
+    unsafe fn below(self, limit: u8) -> u64;
+    unsafe fn equal(self, byte: u8) -> u64;
+    /// Bytes that aren't ASCII.
+    unsafe fn high(self) -> u64;
+}
+
+const BYTES: usize = 64;
+
+/// What a byte becomes: up to 6 bytes of text, and in the last byte how many they are.
+static ESCAPES: [[u8; 8]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut table = [[0; 8]; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = [b'\\', b'u', b'0', b'0', HEX[control >> 4], HEX[control & 15], 0, 6];
+        control += 1;
+    }
+    let short = b"\x08b\tt\nn\x0cf\rr\"\"\\\\";
+    let mut pair = 0;
+    while pair < short.len() {
+        table[short[pair] as usize] = [b'\\', short[pair + 1], 0, 0, 0, 0, 0, 2];
+        pair += 2;
+    }
+    table
+};
+
+pub(super) struct Blocks<B>(PhantomData<B>);
+
+impl<B: Block> Copier for Blocks<B> {
+    #[inline(always)]
+    unsafe fn copy(from: *const u8, len: usize, to: *mut u8) {
+        let mut done = 0;
+        loop {
+            // SAFETY: done is at most len, and both sides have 64 bytes behind that.
+            unsafe { B::load(from.add(done)).store(to.add(done)) };
+            done += BYTES;
+            if done >= len {
+                return;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn escape(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        let mut at = to;
+        let mut done = 0;
+        let mut is_checked = false;
+        while done < len {
+            // SAFETY: done is below len, and the padding makes 64 bytes readable from any byte of the cell; the output
+            // has 6 bytes for each byte of input and 64 more.
+            unsafe {
+                let block = B::load(from.add(done));
+                let counts = low_bits(len - done);
+                if !is_checked && block.high() & counts != 0 {
+                    // Everything before is ASCII, so a character begins here.
+                    if !is_utf8::<B>(from.add(done), len - done) {
+                        return portable::escape(std::slice::from_raw_parts(from.add(done), len - done), at);
+                    }
+                    is_checked = true;
+                }
+                block.store(at);
+                let mut escaped = (block.below(0x20) | block.equal(b'"') | block.equal(b'\\')) & counts;
+                let mut written = 0;
+                while escaped != 0 {
+                    let position = escaped.trailing_zeros() as usize;
+                    let text = ESCAPES[*from.add(done + position) as usize];
+                    at = at.add(position - written);
+                    at.cast::<[u8; 8]>().write_unaligned(text);
+                    at = at.add(text[7] as usize);
+                    written = position + 1;
+                    // At most 64 bytes from the end of the cell, which is at or behind this byte.
+                    B::load(from.add(done + written)).store(at);
+                    escaped &= escaped - 1;
+                }
+                at = at.add(BYTES.min(len - done) - written);
+            }
+            done += BYTES;
+        }
+        at
+    }
+}
+
+/// The low `count` bits.
+#[inline(always)]
+fn low_bits(count: usize) -> u64 {
+    if count >= BYTES { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// Whether text is UTF-8, by comparing where continuation bytes are with where leading bytes want them.
+///
+/// # Safety
+/// `len` bytes and 64 more are readable, and the CPU has the block's level.
+#[inline(always)]
+unsafe fn is_utf8<B: Block>(from: *const u8, len: usize) -> bool {
+    // What the last bytes of the block before want of the first of this one.
+    let mut wanted_before = 0;
+    let (mut e0_before, mut ed_before, mut f0_before, mut f4_before) = (0, 0, 0, 0);
+    let mut done = 0;
+    while done < len {
+        let counts = low_bits(len - done);
+        // SAFETY: the caller's.
+        unsafe {
+            let block = B::load(from.add(done));
+            done += BYTES;
+            if block.high() & counts == 0 {
+                if wanted_before != 0 {
+                    return false;
+                }
+                // No leading byte was last in the block before, or it would want something.
+                continue;
+            }
+            let lead_2 = !block.below(0xc0) & counts;
+            let lead_3 = !block.below(0xe0) & counts;
+            let lead_4 = !block.below(0xf0) & counts;
+            let continuation = block.high() & block.below(0xc0) & counts;
+            let wanted = lead_2 << 1 | lead_3 << 2 | lead_4 << 3 | wanted_before;
+            // C0 and C1 would start overlong forms; F5 and above would exceed U+10FFFF.
+            let never = lead_2 & block.below(0xc2) | !block.below(0xf5) & counts;
+            if (wanted ^ continuation) | never != 0 {
+                return false;
+            }
+            let e0 = block.equal(0xe0) & counts;
+            let ed = block.equal(0xed) & counts;
+            let f0 = block.equal(0xf0) & counts;
+            let f4 = block.equal(0xf4) & counts;
+            let below_a0 = block.below(0xa0);
+            let below_90 = block.below(0x90);
+            // Overlong forms, surrogates, and again what exceeds U+10FFFF: told by the second byte.
+            let wrong = (e0 << 1 | e0_before) & below_a0
+                | (ed << 1 | ed_before) & !below_a0
+                | (f0 << 1 | f0_before) & below_90
+                | (f4 << 1 | f4_before) & !below_90;
+            if wrong != 0 {
+                return false;
+            }
+            wanted_before = lead_2 >> 63 | lead_3 >> 62 | lead_4 >> 61;
+            (e0_before, ed_before, f0_before, f4_before) = (e0 >> 63, ed >> 63, f0 >> 63, f4 >> 63);
+        }
+    }
+    wanted_before == 0
+}

@@ -1,0 +1,102 @@
+//! Blocks in the registers of x86-64-v3 and v4.
+
+use std::arch::x86_64::*;
+
+use super::block::Block;
+
+/// Two AVX2 registers.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(__m256i, __m256i);
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU has AVX2.
+    #[inline(always)]
+    unsafe fn mask(low: __m256i, high: __m256i) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            let low = _mm256_movemask_epi8(low).cast_unsigned();
+            let high = _mm256_movemask_epi8(high).cast_unsigned();
+            u64::from(high) << 32 | u64::from(low)
+        }
+    }
+}
+
+impl Block for Avx2 {
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self(_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller's.
+        unsafe {
+            _mm256_storeu_si256(to.cast(), self.0);
+            _mm256_storeu_si256(to.add(32).cast(), self.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn below(self, limit: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            // AVX2 compares signed bytes only; the unsigned maximum of both is the limit just when the byte is at most it.
+            let last = _mm256_set1_epi8(limit.wrapping_sub(1).cast_signed());
+            let is_below = |bytes| _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, last), last);
+            Self::mask(is_below(self.0), is_below(self.1))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn equal(self, byte: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            let byte = _mm256_set1_epi8(byte.cast_signed());
+            Self::mask(_mm256_cmpeq_epi8(self.0, byte), _mm256_cmpeq_epi8(self.1, byte))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn high(self) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { Self::mask(self.0, self.1) }
+    }
+}
+
+/// One AVX-512 register.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(__m512i);
+
+impl Block for Avx512 {
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self(_mm512_loadu_si512(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller's.
+        unsafe { _mm512_storeu_si512(to.cast(), self.0) };
+    }
+
+    #[inline(always)]
+    unsafe fn below(self, limit: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_cmplt_epu8_mask(self.0, _mm512_set1_epi8(limit.cast_signed())) }
+    }
+
+    #[inline(always)]
+    unsafe fn equal(self, byte: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_cmpeq_epi8_mask(self.0, _mm512_set1_epi8(byte.cast_signed())) }
+    }
+
+    #[inline(always)]
+    unsafe fn high(self) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_movepi8_mask(self.0) }
+    }
+}
