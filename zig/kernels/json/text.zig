@@ -4,27 +4,92 @@
 //! Everything here may read 64 bytes behind its input and write 64 behind its output.
 
 const std = @import("std");
+const builtin = @import("builtin");
 
 const block_bytes = 64;
-const Block = @Vector(block_bytes, u8);
 
-inline fn splat(byte: u8) Block {
-    return @splat(byte);
-}
+/// Bytes of one register. A block is as many of them as make 64 bytes: of a comparison of wider vectors LLVM makes
+/// three times the instructions.
+const register_bytes = if (builtin.cpu.arch != .x86_64)
+    16
+else if (builtin.cpu.has(.x86, .avx512bw))
+    64
+else if (builtin.cpu.has(.x86, .avx2))
+    32
+else
+    16;
+const Register = @Vector(register_bytes, u8);
 
-inline fn mask(bits: @Vector(block_bytes, bool)) u64 {
-    return @bitCast(bits);
-}
+/// 64 bytes in registers. A mask's lowest bit stands for the first byte.
+const Block = struct {
+    registers: [block_bytes / register_bytes]Register,
 
-inline fn load(from: [*]const u8) Block {
-    return from[0..block_bytes].*;
-}
+    inline fn load(from: [*]const u8) Block {
+        var block: Block = undefined;
+        inline for (&block.registers, 0..) |*register, n| register.* = from[n * register_bytes ..][0..register_bytes].*;
+        return block;
+    }
+
+    inline fn store(block: Block, to: [*]u8) void {
+        inline for (block.registers, 0..) |register, n| to[n * register_bytes ..][0..register_bytes].* = register;
+    }
+
+    inline fn mask(block: Block, comptime compare: Compare, byte: u8) u64 {
+        var bits: u64 = 0;
+        inline for (block.registers, 0..) |register, n| {
+            const part: std.meta.Int(.unsigned, register_bytes) = @bitCast(compare(register, @splat(byte)));
+            bits |= scalar(part) << (n * register_bytes);
+        }
+        return bits;
+    }
+
+    /// A mask that stays in a general register. Seeing through to the comparison, LLVM would rather spread the other
+    /// operand of an `&` over a vector, a bit at a time. Where masks have registers of their own it knows better.
+    inline fn scalar(part: anytype) u64 {
+        const wide: u64 = part;
+        if (register_bytes == block_bytes) return wide;
+        return asm (""
+            : [same] "=r" (-> u64),
+            : [wide] "0" (wide),
+        );
+    }
+
+    /// Bytes that are below a limit.
+    inline fn below(block: Block, limit: u8) u64 {
+        return block.mask(isBelow, limit);
+    }
+
+    inline fn equal(block: Block, byte: u8) u64 {
+        return block.mask(isEqual, byte);
+    }
+
+    /// Bytes that aren't ASCII.
+    inline fn high(block: Block) u64 {
+        return block.mask(isHigh, 0);
+    }
+
+    const Bools = @Vector(register_bytes, bool);
+    const Compare = fn (Register, Register) callconv(.@"inline") Bools;
+
+    inline fn isBelow(a: Register, b: Register) Bools {
+        return a < b;
+    }
+
+    inline fn isEqual(a: Register, b: Register) Bools {
+        return a == b;
+    }
+
+    inline fn isHigh(a: Register, _: Register) Bools {
+        const signed: @Vector(register_bytes, i8) = @bitCast(a);
+        return signed < @as(@Vector(register_bytes, i8), @splat(0));
+    }
+};
 
 /// Copies `len` bytes.
 pub inline fn copy(from: [*]const u8, len: usize, to: [*]u8) void {
     var done: usize = 0;
     while (true) {
-        to[done..][0..block_bytes].* = load(from + done);
+        Block.load(from + done).store(to + done);
         done += block_bytes;
         if (done >= len) return;
     }
@@ -46,7 +111,7 @@ inline fn writeEscape(at: [*]u8, byte: u8) [*]u8 {
 
 /// Bytes of a block that must be escaped.
 inline fn needsEscape(block: Block) u64 {
-    return mask(block < splat(0x20)) | mask(block == splat('"')) | mask(block == splat('\\'));
+    return block.below(0x20) | block.equal('"') | block.equal('\\');
 }
 
 /// The low `count` bits.
@@ -60,14 +125,14 @@ pub fn escape(text: []const u8, start: [*]u8) [*]u8 {
     var done: usize = 0;
     var is_checked = false;
     while (done < text.len) {
-        const block = load(text.ptr + done);
+        const block = Block.load(text.ptr + done);
         const counts = lowBits(text.len - done);
-        if (!is_checked and mask(block >= splat(0x80)) & counts != 0) {
+        if (!is_checked and block.high() & counts != 0) {
             // Everything before is ASCII, so a character begins here.
             if (!isUtf8(text[done..])) return escapeLossy(text[done..], at);
             is_checked = true;
         }
-        at[0..block_bytes].* = block;
+        block.store(at);
         const len = @min(block_bytes, text.len - done);
         var escaped = needsEscape(block) & counts;
         var written: usize = 0;
@@ -76,7 +141,7 @@ pub fn escape(text: []const u8, start: [*]u8) [*]u8 {
             const position: usize = @ctz(escaped);
             at = writeEscape(at + (position - written), text[done + position]);
             written = position + 1;
-            at[0..block_bytes].* = load(text.ptr + done + written);
+            Block.load(text.ptr + done + written).store(at);
         }
         at += len - written;
         done += len;
@@ -92,32 +157,32 @@ fn isUtf8(text: []const u8) bool {
     var done: usize = 0;
     while (done < text.len) : (done += block_bytes) {
         const counts = lowBits(text.len - done);
-        const block = load(text.ptr + done);
-        if (mask(block >= splat(0x80)) & counts == 0) {
+        const block = Block.load(text.ptr + done);
+        if (block.high() & counts == 0) {
             if (wanted_before != 0) return false;
             // No leading byte was last in the block before, or it would want something.
             continue;
         }
-        const continuation = mask((block & splat(0xc0)) == splat(0x80)) & counts;
-        const lead_2 = mask(block >= splat(0xc0)) & counts;
-        const lead_3 = mask(block >= splat(0xe0)) & counts;
-        const lead_4 = mask(block >= splat(0xf0)) & counts;
+        const lead_2 = ~block.below(0xc0) & counts;
+        const lead_3 = ~block.below(0xe0) & counts;
+        const lead_4 = ~block.below(0xf0) & counts;
+        const continuation = block.high() & block.below(0xc0) & counts;
         const wanted = lead_2 << 1 | lead_3 << 2 | lead_4 << 3 | wanted_before;
         // C0 and C1 would start overlong forms; F5 and above would exceed U+10FFFF.
-        const never = (lead_2 & mask(block < splat(0xc2))) | (mask(block >= splat(0xf5)) & counts);
+        const never = (lead_2 & block.below(0xc2)) | (~block.below(0xf5) & counts);
         if ((wanted ^ continuation) | never != 0) return false;
 
-        const e0 = mask(block == splat(0xe0)) & counts;
-        const ed = mask(block == splat(0xed)) & counts;
-        const f0 = mask(block == splat(0xf0)) & counts;
-        const f4 = mask(block == splat(0xf4)) & counts;
-        const from_a0 = mask(block >= splat(0xa0));
-        const from_90 = mask(block >= splat(0x90));
+        const e0 = block.equal(0xe0) & counts;
+        const ed = block.equal(0xed) & counts;
+        const f0 = block.equal(0xf0) & counts;
+        const f4 = block.equal(0xf4) & counts;
+        const below_a0 = block.below(0xa0);
+        const below_90 = block.below(0x90);
         // Overlong forms, surrogates, and again what exceeds U+10FFFF: told by the second byte.
-        const wrong = ((e0 << 1 | limits_before.e0) & ~from_a0) |
-            ((ed << 1 | limits_before.ed) & from_a0) |
-            ((f0 << 1 | limits_before.f0) & ~from_90) |
-            ((f4 << 1 | limits_before.f4) & from_90);
+        const wrong = ((e0 << 1 | limits_before.e0) & below_a0) |
+            ((ed << 1 | limits_before.ed) & ~below_a0) |
+            ((f0 << 1 | limits_before.f0) & below_90) |
+            ((f4 << 1 | limits_before.f4) & ~below_90);
         if (wrong != 0) return false;
         wanted_before = lead_2 >> 63 | lead_3 >> 62 | lead_4 >> 61;
         limits_before = .{ .e0 = e0 >> 63, .ed = ed >> 63, .f0 = f0 >> 63, .f4 = f4 >> 63 };
