@@ -26,6 +26,9 @@ const ITERATIONS: u64 = 2_000_000;
 const JSON_RATIO_MIN: f64 = 5.0;
 const HEAVY_RATIO_MIN: f64 = 10.0;
 
+/// Who else does it, how, and how far behind we promised to leave them.
+type Peer<'a> = (&'a str, &'a mut dyn FnMut(), Option<f64>);
+
 fn main() -> std::io::Result<()> {
     println!("{}, kernels: {}", kernels::cpu(), kernels::active());
     statistics();
@@ -75,7 +78,7 @@ fn json() -> Vec<Comparison> {
         let mut encode_structs = || drop(black_box(serde_json::to_vec(black_box(&products))));
         let mut sonic_structs = || drop(black_box(sonic_rs::to_vec(black_box(&products))));
         let mut sonic_maps = || drop(black_box(sonic_rs::to_vec(black_box(&maps))));
-        let peers: [(&str, &mut dyn FnMut(), Option<f64>); 5] = [
+        let peers: [Peer; 5] = [
             ("serde_json, build maps and encode", &mut build_and_encode, Some(JSON_RATIO_MIN)),
             ("serde_json, maps already built", &mut encode_maps, None),
             ("serde_json, structs", &mut encode_structs, None),
