@@ -78,8 +78,6 @@ impl Rows {
 #[derive(Default)]
 pub struct Database {
     limits: Limits,
-    // SQLite's statements go to Tokio's blocking threads instead of the calling one.
-    off_thread: bool,
     // A std Mutex, because nothing awaits while holding it.
     pools: Mutex<Pools>,
 }
@@ -111,13 +109,6 @@ impl Database {
         Self { limits, ..Self::default() }
     }
 
-    /// Sends SQLite's statements to Tokio's blocking threads, for a server whose own threads must not wait for a disk.
-    #[must_use]
-    pub fn with_sqlite_off_thread(mut self) -> Self {
-        self.off_thread = true;
-        self
-    }
-
     /// The limits that hold here.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -138,7 +129,8 @@ impl Database {
         Ok(Arc::clone(&pools.entry(&dsn, self.limits).dsn))
     }
 
-    /// Runs one statement. SQLite's runs on the calling thread, unless [`Database::with_sqlite_off_thread`] was chosen.
+    /// Runs one statement. SQLite's runs on the calling thread: a server sends it to one that may wait for
+    /// a disk.
     ///
     /// Must be awaited on a Tokio runtime with I/O and time for PostgreSQL and MySQL. Dropping the future closes the
     /// connection it used.
@@ -148,16 +140,6 @@ impl Database {
     pub async fn query(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
         refuse_transaction(sql)?;
         match self.pool(dsn) {
-            Pool::Sqlite(pool) if self.off_thread => {
-                let (sql, params) = (sql.to_owned(), params.to_vec());
-                match tokio::task::spawn_blocking(move || pool.query(&sql, &params)).await {
-                    Ok(result) => result,
-                    Err(error) => match error.try_into_panic() {
-                        Ok(panic) => std::panic::resume_unwind(panic),
-                        Err(_) => Err(Error::Query { message: "the runtime is ending".to_owned(), sqlstate: None }),
-                    },
-                }
-            }
             Pool::Sqlite(pool) => pool.query(sql, params),
             Pool::Postgres(pool) => pool.query(sql, params).await,
             Pool::MySql(pool) => pool.query(sql, params).await,

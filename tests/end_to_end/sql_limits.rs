@@ -127,29 +127,3 @@ fn threads_share_the_connections_of_a_file() {
     });
     assert_eq!(db.json("SELECT count(*) AS n, sum(n) AS s FROM counted", &[]), r#"[{"n":200,"s":4900}]"#);
 }
-
-#[test]
-fn a_server_keeps_sqlite_off_its_own_threads() {
-    let folder = tempfile::tempdir().unwrap();
-    let dsn = lyger::db::Dsn::parse(folder.path().join("off.db").to_str().unwrap()).unwrap();
-    let database =
-        lyger::db::Database::new(Limits { statement_timeout_ms: 500, ..Limits::default() }).with_sqlite_off_thread();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ticks = runtime.block_on(async {
-        let ticking = async {
-            let mut ticks = 0;
-            loop {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                ticks += 1;
-                if ticks == 10 {
-                    return ticks;
-                }
-            }
-        };
-        tokio::select! {
-            ticks = ticking => ticks,
-            result = database.query(&dsn, endless("sqlite"), &[]) => panic!("the thread was blocked: {result:?}"),
-        }
-    });
-    assert_eq!(ticks, 10);
-}

@@ -17,6 +17,7 @@ final class Doctor
         return [
             new Check('php', PHP_VERSION_ID >= 80100, PHP_VERSION . ' ' . PHP_SAPI, 'Lyger needs PHP 8.1 or later'),
             $this->ffi(),
+            $this->opcache(),
             $this->library(),
             ...$this->engine(),
             new Check(
@@ -41,6 +42,16 @@ final class Doctor
             true,
             "loaded, ffi.enable=$enable" . ($preload === '' ? '' : ", ffi.preload=$preload")
                 . ($preload === '' ? ' (php-fpm needs ffi.preload and opcache.preload: rawr help doctor)' : ''),
+        );
+    }
+
+    private function opcache(): Check
+    {
+        $on = filter_var(ini_get('opcache.enable_cli'), FILTER_VALIDATE_BOOL);
+        return new Check(
+            'opcache',
+            true,
+            $on ? 'on' : 'off on the command line (quicker: php -d opcache.enable_cli=1 rawr serve)',
         );
     }
 
