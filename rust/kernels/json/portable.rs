@@ -42,6 +42,11 @@ static ESCAPES: [u8; 256] = {
 /// # Safety
 /// Six bytes per byte of text fit.
 pub(super) unsafe fn escape(text: &[u8], mut at: *mut u8) -> *mut u8 {
+    // The usual case apart: this check knows ASCII by the word, the chunks below only by the byte.
+    if str::from_utf8(text).is_ok() {
+        // SAFETY: the caller's.
+        return unsafe { escape_valid(text, at) };
+    }
     for chunk in text.utf8_chunks() {
         // SAFETY: the caller says that six bytes per byte fit; U+FFFD has three for at least one.
         unsafe {
@@ -59,22 +64,45 @@ pub(super) unsafe fn escape(text: &[u8], mut at: *mut u8) -> *mut u8 {
 unsafe fn escape_valid(text: &[u8], mut at: *mut u8) -> *mut u8 {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut plain_from = 0;
-    for (position, &byte) in text.iter().enumerate() {
-        let letter = ESCAPES[byte as usize];
-        if letter == 0 {
+    let mut position = 0;
+    while position < text.len() {
+        if let Some(word) = text[position..].first_chunk()
+            && !needs_escape(*word)
+        {
+            position += WORD;
             continue;
         }
-        // SAFETY: the caller's.
-        unsafe {
-            at = put(at, &text[plain_from..position]);
-            at = if letter == b'u' {
-                put(at, &[b'\\', b'u', b'0', b'0', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]])
-            } else {
-                put(at, &[b'\\', letter])
-            };
+        // A byte of this word, or the last bytes of the text.
+        let end = text.len().min(position + WORD);
+        for (position, &byte) in text[..end].iter().enumerate().skip(position) {
+            let letter = ESCAPES[byte as usize];
+            if letter == 0 {
+                continue;
+            }
+            // SAFETY: the caller's.
+            unsafe {
+                at = put(at, &text[plain_from..position]);
+                at = if letter == b'u' {
+                    put(at, &[b'\\', b'u', b'0', b'0', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]])
+                } else {
+                    put(at, &[b'\\', letter])
+                };
+            }
+            plain_from = position + 1;
         }
-        plain_from = position + 1;
+        position = end;
     }
     // SAFETY: the caller's.
     unsafe { put(at, &text[plain_from..]) }
+}
+
+const WORD: usize = 8;
+
+/// Whether one of eight bytes must be escaped: subtracting borrows into the highest bit of a byte that is too small.
+fn needs_escape(word: [u8; WORD]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let word = u64::from_ne_bytes(word);
+    let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word;
+    (is_control | is_zero(word ^ ONES * b'"' as u64) | is_zero(word ^ ONES * b'\\' as u64)) & (ONES << 7) != 0
 }
