@@ -76,10 +76,13 @@ mod zig {
         let generated = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()));
         let _ = std::panic::take_hook();
         generated
-            .map_err(|_| {
-                "the feature `zig-kernels` needs libclang for bindgen: install libclang-dev (Debian) or name its folder \
-                 in LIBCLANG_PATH;\nor build without the feature: the kernels then run in pure Rust."
-                    .to_owned()
+            .map_err(|panic| {
+                let reason = panic.downcast_ref::<String>().map_or("bindgen panicked", String::as_str);
+                format!(
+                    "the feature `zig-kernels` needs libclang, from which bindgen reads the kernels' header: {reason}\n\
+                     Install libclang-dev (Debian) or name its folder in LIBCLANG_PATH;\n\
+                     or build without the feature: the kernels then run in pure Rust."
+                )
             })?
             .map_err(|error| format!("bindgen can't read {}: {error}", header.display()))?
             .write_to_file(out)

@@ -104,5 +104,5 @@ fn needs_escape(word: [u8; WORD]) -> bool {
     let word = u64::from_ne_bytes(word);
     let is_zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
     let is_control = word.wrapping_sub(ONES * 0x20) & !word;
-    (is_control | is_zero(word ^ ONES * b'"' as u64) | is_zero(word ^ ONES * b'\\' as u64)) & (ONES << 7) != 0
+    (is_control | is_zero(word ^ (ONES * b'"' as u64)) | is_zero(word ^ (ONES * b'\\' as u64))) & (ONES << 7) != 0
 }
