@@ -9,7 +9,8 @@
 //! sign of the result. `pi` comes in three doubles. `i - k * PI_1` is exact, for it is a multiple of 2^-51 below 4.
 //! Below [`SMALL`] two of the three parts suffice: what the third would add is below 2^-56 of any `r` there. From
 //! there on up to 2^53 (where `r` gets as small as 2^-54) the rest is carried in a second double. The error of a
-//! sine is below 1.6 units in the last place below [`SMALL`] and below 1 from there on.
+//! sine is below 1.7 units in the last place, most of it from `r * z` near the peaks; the largest that
+//! tests/differential has met is 1.33 below [`SMALL`] and 1.65 above.
 
 /// How many terms are summed side by side: four AVX-512 registers, which hide the latency of a multiply-add.
 pub const LANES: usize = 32;
