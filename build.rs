@@ -69,8 +69,11 @@ mod zig {
     }
 
     fn generate_bindings(header: &Path, out: &Path) -> Result<(), String> {
-        let builder =
+        let mut builder =
             bindgen::Builder::default().header(header.to_string_lossy()).allowlist_item("(lk|LK)_.*").use_core();
+        if variable("PROFILE")? != "debug" {
+            builder = builder.blocklist_item("lk_.*_checked");
+        }
         // bindgen panics when there is no libclang to load.
         std::panic::set_hook(Box::new(|_| {}));
         let generated = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()));

@@ -138,7 +138,7 @@ impl Database {
     /// # Errors
     /// See [`Error`].
     pub async fn query(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        refuse_transaction(sql)?;
+        refuse(sql)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => pool.query(sql, params),
             Pool::Postgres(pool) => pool.query(sql, params).await,
@@ -151,7 +151,7 @@ impl Database {
     /// # Errors
     /// See [`Error`]; [`Error::InvalidDsn`] for a DSN of another database.
     pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        refuse_transaction(sql)?;
+        refuse(sql)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => pool.query(sql, params),
             Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
@@ -206,6 +206,15 @@ impl Pools {
             self.by_dsn.remove(&key);
         }
     }
+}
+
+fn refuse(sql: &str) -> Result<(), Error> {
+    // Some databases answer it with no rows, some with words about their API.
+    if sql.trim().is_empty() {
+        let message = "the statement is empty".to_owned();
+        return Err(Error::Query { message, sqlstate: Some("42601".to_owned()) });
+    }
+    refuse_transaction(sql)
 }
 
 // The next statement may run on another connection: an INSERT after a BEGIN would be committed at once, and the

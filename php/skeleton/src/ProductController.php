@@ -43,17 +43,20 @@ final class ProductController
         $name = $request->input('name');
         $price = $request->input('price');
         $category = $request->input('category_id', 1);
-        if (!is_string($name) || $name === '' || !is_numeric($price) || !is_int($category)) {
+        $description = $request->input('description', '');
+        $isText = is_string($name) && $name !== '' && is_string($description)
+            && mb_check_encoding($name . $description, 'UTF-8');
+        // 1e999 is numeric, and infinite.
+        if (!$isText || !is_numeric($price) || !is_finite((float) $price) || !is_numeric($category)) {
             throw HttpException::of(422, 'A product needs a name, a price, and a category_id that is a number.');
         }
-        if ($this->db->first('SELECT id FROM categories WHERE id = ?', [$category]) === null) {
+        if ($this->db->first('SELECT id FROM categories WHERE id = ?', [(int) $category]) === null) {
             throw HttpException::of(422, "There is no category $category.");
         }
-        $description = (string) $request->input('description', '');
         [$product] = $this->db->query(
             'INSERT INTO products (category_id, name, price, description, active, created_at)
              VALUES (?, ?, ?, ?, ?, ?) RETURNING id, name, price',
-            [$category, $name, (float) $price, $description, true, gmdate('Y-m-d H:i:s')],
+            [(int) $category, $name, (float) $price, $description, true, gmdate('Y-m-d H:i:s')],
         );
 
         return Response::json($product, 201, ['Location' => Route::url('product', ['id' => $product['id']])]);

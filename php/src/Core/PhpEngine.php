@@ -9,7 +9,9 @@ use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Table;
 use Lyger\Database\Params;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidHandle;
+use Lyger\Exception\QueryFailed;
 use Lyger\Server\StreamServer;
 
 /** The engine in pure PHP: PHP's database drivers, an array for the cache, a plain stream server. */
@@ -72,10 +74,27 @@ final class PhpEngine implements Backend
 
     public function execute(string $dsn, string $sql, array $params): int
     {
+        self::check($sql);
         $this->connections ??= new Connections($this->config ?? Config::resolve());
         $table = $this->connections->query($dsn, $sql, Params::normalize($params));
         $this->results[++$this->lastResult] = $table;
         return $this->lastResult;
+    }
+
+    /** What the native engine refuses at its boundary: PHP's drivers would run a part of it, or throw errors of PHP. */
+    private static function check(string $sql): void
+    {
+        if (preg_match('//u', $sql) !== 1) {
+            throw InvalidArgument::because('sql is not UTF-8');
+        }
+        $at = strpos($sql, "\0");
+        if ($at !== false) {
+            $reason = "sql has a NUL byte at $at: bind values instead of writing them into the text";
+            throw InvalidArgument::because($reason, (string) $at);
+        }
+        if (trim($sql) === '') {
+            throw QueryFailed::because('the statement is empty', '42601');
+        }
     }
 
     public function describe(int $result): ResultInfo

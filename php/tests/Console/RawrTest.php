@@ -117,7 +117,8 @@ final class RawrTest extends TestCase
         [$code, $output] = $this->rawr(['doctor', '--json']);
         $report = json_decode($output, true, 512, JSON_THROW_ON_ERROR);
         $checks = array_column($report['checks'], null, 'name');
-        $names = ['php', 'ffi', 'library', 'engine', 'abi', 'kernels', 'cpu', 'sqlite', 'postgres', 'mysql', 'pcntl'];
+        $engine = ['library', 'engine', 'abi', 'kernels', 'cpu'];
+        $names = ['php', 'ffi', 'opcache', ...$engine, 'sqlite', 'postgres', 'mysql', 'pcntl'];
         self::assertSame([0, $names], [$code, array_keys($checks)]);
         self::assertSame(Engine::getInstance()->isNative(), $checks['engine']['ok']);
         [, $text] = $this->rawr(['doctor']);

@@ -33,6 +33,10 @@ final class Statements
             ["SELECT CAST(x'ff61' AS TEXT) AS t"],
             ['CREATE TABLE IF NOT EXISTS nothing (a)'],
             ['SELEC'],
+            [''],
+            [" \n"],
+            ["SELECT 1\0, 2"],
+            ["SELECT '\xff'"],
             ['SELECT * FROM missing_table'],
             ['SELECT 1; SELECT 2'],
             ['BEGIN'],
@@ -46,6 +50,8 @@ final class Statements
     {
         return [
             ['SELECT 1::int2 a, 2::int4 b, 9223372036854775807 c, 1::oid d, true e, false f, NULL::int g'],
+            [''],
+            ['SELECT ?::text AS a', ["a\0b"]],
             ["SELECT 0.1::float4 a, 1e-6::float4 b, 3.4e38::float4 c, 'NaN'::float4 d, 16777216::float4 e"],
             ["SELECT 1.17549435e-38::float4 a, -0.0::float4 b, '-Infinity'::float4 c, 1e13::float4 d, 1e-7::float4 e"],
             ["SELECT 0.1::float8 a, 'Infinity'::float8 b, 'NaN'::float8 c, 1e16::float8 d, 5e-324::float8 e"],
@@ -82,6 +88,8 @@ final class Statements
     {
         return [
             ['SELECT 1 a, -5 b, 9223372036854775807 c, CAST(18446744073709551615 AS UNSIGNED) d, TRUE e, NULL f'],
+            [''],
+            ['SELECT ? AS a', ["a\0b"]],
             ['SELECT 1.50 a, 1e16 b, 0.1e0 c, 5e-324 d, -0.0e0 e, 1/3 f, 100e0 g'],
             ["SELECT 'te\"xt\\\\ü' a, '' b, CAST('bin' AS BINARY) c, x'00ff' d, CAST(5 AS CHAR) e"],
             ["SELECT CAST('2024-01-02 03:04:05.5' AS DATETIME(6)) a, CAST('2024-01-02' AS DATE) b"],
