@@ -13,11 +13,11 @@ fn a_drain_finishes_what_runs_and_what_waits() {
     let stage = Stage::open("{}");
     let mut clients: Vec<Client> = (0..100).map(|_| stage.connect()).collect();
     for (number, client) in clients.iter_mut().enumerate() {
-        let target = if number == 0 { "/sleep?ms=300" } else { "/big?bytes=200000" };
+        let target = if number == 0 { "/sleep?ms=2000" } else { "/big?bytes=200000" };
         client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
     }
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
-    std::thread::sleep(Duration::from_millis(50)); // all hundred are with the server
+    std::thread::sleep(Duration::from_millis(300)); // all hundred are with the server
     stage.server.stop();
     for (number, client) in clients.iter_mut().enumerate() {
         let reply = client.reply();
@@ -36,7 +36,7 @@ fn a_drain_refuses_new_requests_and_new_connections() {
     let mut health = stage.connect();
     assert_eq!(health.get("/health").status, 200);
     let mut running = stage.connect();
-    running.send("GET /sleep?ms=600 HTTP/1.1\r\nHost: test\r\n\r\n");
+    running.send("GET /sleep?ms=2000 HTTP/1.1\r\nHost: test\r\n\r\n");
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
     stage.server.stop();
     let address = stage.server.address();
