@@ -11,18 +11,31 @@ use crate::front_stage::{Client, PATIENCE, Stage, eventually};
 #[test]
 fn a_drain_finishes_what_runs_and_what_waits() {
     let stage = Stage::open("{}");
-    let mut clients: Vec<Client> = (0..100).map(|_| stage.connect()).collect();
-    for (number, client) in clients.iter_mut().enumerate() {
-        let target = if number == 0 { "/sleep?ms=2000" } else { "/big?bytes=200000" };
-        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
-    }
+    let mut running = stage.connect();
+    running.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n");
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
-    std::thread::sleep(Duration::from_millis(300)); // all hundred are with the server
+    let mut waiting: Vec<Client> = (0..99).map(|_| stage.connect()).collect();
+    for client in &mut waiting {
+        client
+            .send("POST /big?bytes=200000 HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");
+    }
+    for client in &mut waiting {
+        // The server has the request and has let it in: from here on the drain may not refuse it.
+        assert_eq!(client.reply().status, 100);
+        client.send("x");
+    }
     stage.server.stop();
-    for (number, client) in clients.iter_mut().enumerate() {
+    let address = stage.server.address();
+    eventually("the drain", || TcpStream::connect(address).is_err());
+    stage.release();
+    let reply = running.reply();
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    assert_eq!(reply.body, "held");
+    assert!(running.is_closed());
+    for (number, client) in waiting.iter_mut().enumerate() {
         let reply = client.reply();
         assert_eq!((reply.status, reply.header("connection")), (200, Some("close")), "{number}");
-        assert_eq!(reply.body.len(), if number == 0 { 5 } else { 200_000 });
+        assert_eq!(reply.body.len(), 200_000);
         assert!(client.is_closed());
     }
     assert_eq!(stage.close(), 100);
@@ -36,7 +49,7 @@ fn a_drain_refuses_new_requests_and_new_connections() {
     let mut health = stage.connect();
     assert_eq!(health.get("/health").status, 200);
     let mut running = stage.connect();
-    running.send("GET /sleep?ms=2000 HTTP/1.1\r\nHost: test\r\n\r\n");
+    running.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n");
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
     stage.server.stop();
     let address = stage.server.address();
@@ -49,7 +62,8 @@ fn a_drain_refuses_new_requests_and_new_connections() {
     let draining = health.get("/health");
     assert_eq!(draining.status, 503);
     assert!(draining.body.starts_with(r#"{"status":"draining""#), "{}", draining.body);
-    assert_eq!(running.reply().body, "slept");
+    stage.release();
+    assert_eq!(running.reply().body, "held");
     assert_eq!(stage.close(), 2);
 }
 
@@ -71,14 +85,13 @@ fn an_idle_server_drains_at_once_and_its_port_is_free() {
 fn a_drain_does_not_wait_longer_than_its_time() {
     let stage = Stage::open(r#"{"drain_timeout_ms": 300}"#);
     let mut stuck = stage.connect();
-    stuck.send("GET /sleep?ms=2500 HTTP/1.1\r\nHost: test\r\n\r\n");
+    stuck.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n");
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
-    let before = Instant::now();
     stage.server.stop();
     stuck.reply().assert_error(503);
-    assert!(stage.server.wait(PATIENCE));
-    assert!(before.elapsed() < Duration::from_millis(2400), "it waited for the worker: {:?}", before.elapsed());
+    assert!(stage.server.wait(PATIENCE), "it waited for the worker");
     assert!(!stage.server.is_running());
+    stage.release();
     stage.close();
 }
 
@@ -113,7 +126,8 @@ fn a_slow_upload_that_has_begun_is_finished_by_the_drain() {
     assert_eq!(client.reply().status, 100);
     client.send("abc");
     stage.server.stop();
-    std::thread::sleep(Duration::from_millis(100));
+    let address = stage.server.address();
+    eventually("the drain", || TcpStream::connect(address).is_err());
     client.send("def");
     assert!(client.reply().body.ends_with("6 bytes: abcdef"));
     stage.close();

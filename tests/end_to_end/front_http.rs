@@ -182,7 +182,7 @@ fn an_applications_answer_that_looks_like_the_parsers_is_sent_as_it_is() {
 fn health_is_answered_while_the_worker_is_stuck() {
     let stage = Stage::open("{}");
     let mut stuck = stage.connect();
-    stuck.send("GET /sleep?ms=1500 HTTP/1.1\r\nHost: test\r\n\r\n");
+    stuck.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n");
     let health = || serde_json::from_str::<serde_json::Value>(&stage.get("/health").body).unwrap();
     eventually("busy", || health()["workers"]["busy"] == 1);
     let reply = stage.get("/health");
@@ -191,7 +191,8 @@ fn health_is_answered_while_the_worker_is_stuck() {
         reply.body,
         r#"{"status":"ok","version":"0.1.0","abi":1,"shape":"solo","front":"axum","kernels":"rust","workers":{"ready":0,"busy":1,"total":1},"degraded":[]}"#
     );
-    assert_eq!(stuck.reply().body, "slept");
+    stage.release();
+    assert_eq!(stuck.reply().body, "held");
     eventually("ready", || health()["workers"]["ready"] == 1);
     let mut client = stage.connect();
     client.send("POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");

@@ -1,17 +1,19 @@
 //! Signals, in a process of their own: a small PHP script that serves through the library.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::front_stage::{Client, PATIENCE};
+use crate::front_stage::{Client, PATIENCE, eventually};
 
 /// A PHP process that serves.
 struct Php {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: mpsc::Receiver<String>,
+    unread: Option<String>,
     port: u16,
 }
 
@@ -29,8 +31,10 @@ impl Php {
             .stdout(Stdio::piped())
             .spawn()
             .expect("php runs");
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        let mut php = Self { child, lines, port: 0 };
+        let (told, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        let mut php = Self { child, lines, unread: None, port: 0 };
         let line = php.line();
         php.port = line.strip_prefix("port ").and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         php
@@ -38,13 +42,17 @@ impl Php {
 
     /// The next thing that the script tells.
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        self.unread.take().or_else(|| self.lines.recv_timeout(PATIENCE).ok()).unwrap_or_default()
+    }
+
+    /// Whether it tells something within this time.
+    fn has_line(&mut self, timeout: Duration) -> bool {
+        self.unread = self.unread.take().or_else(|| self.lines.recv_timeout(timeout).ok());
+        self.unread.is_some()
     }
 
     fn rest(&mut self) -> Vec<String> {
-        self.lines.by_ref().lines().map(Result::unwrap).collect()
+        self.unread.take().into_iter().chain(self.lines.iter()).collect()
     }
 
     fn signal(&self, name: &str) {
@@ -80,10 +88,16 @@ impl Drop for Php {
 #[test]
 fn a_signal_interrupts_the_wait_and_phps_own_handler_runs() {
     let mut php = Php::start(&["handler"]);
-    std::thread::sleep(Duration::from_millis(200)); // in the wait by now
     let before = Instant::now();
-    php.signal("USR1");
-    assert_eq!((php.line(), php.line()), ("PHP saw SIGUSR1".to_owned(), "INTERRUPTED".to_owned()));
+    // One that comes before the wait has begun interrupts nothing, so it is sent until the wait says that it was.
+    loop {
+        php.signal("USR1");
+        assert_eq!(php.line(), "PHP saw SIGUSR1");
+        if php.has_line(Duration::from_millis(300)) {
+            assert_eq!(php.line(), "INTERRUPTED");
+            break;
+        }
+    }
     assert!(before.elapsed() < Duration::from_secs(20), "the handler waited for the timeout");
     assert_eq!(php.connect().get("/after").body, "/after");
 }
@@ -119,7 +133,8 @@ fn a_second_sigint_ends_the_process_at_once_with_130() {
     stuck.send("GET /busy/25 HTTP/1.1\r\nHost: test\r\n\r\n");
     assert_eq!(php.line(), "request /busy/25");
     php.signal("INT");
-    std::thread::sleep(Duration::from_millis(300));
+    // Two that are pending at once are one to the kernel.
+    eventually("the drain", || TcpStream::connect(("127.0.0.1", php.port)).is_err());
     assert!(php.child.try_wait().unwrap().is_none(), "the first one ended it");
     let before = Instant::now();
     php.signal("INT");
@@ -130,7 +145,6 @@ fn a_second_sigint_ends_the_process_at_once_with_130() {
 #[test]
 fn a_handler_that_stood_before_the_server_is_called_too() {
     let mut php = Php::start(&["handler"]);
-    std::thread::sleep(Duration::from_millis(200));
     php.signal("TERM");
     let told = php.rest();
     assert!(told.contains(&"PHP saw SIGTERM".to_owned()) && told.contains(&"STOPPED".to_owned()), "{told:?}");

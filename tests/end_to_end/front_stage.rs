@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Stage {
     pub(crate) server: Arc<Server>,
     worker: Option<JoinHandle<u64>>,
+    gate: Arc<Gate>,
+}
+
+/// What holds the worker in `/hold` until the test lets it go: a request runs exactly as long as the test wants.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+    }
 }
 
 impl Stage {
@@ -28,13 +48,18 @@ impl Stage {
     pub(crate) fn without_worker(config: &str) -> Self {
         let config = Config { port: 0, ..Config::from_json(config).unwrap() };
         let identity = Identity { abi: 1, kernels: "rust".to_owned(), degraded: Vec::new() };
-        Self { server: Arc::new(Server::start(config, identity).unwrap()), worker: None }
+        Self { server: Arc::new(Server::start(config, identity).unwrap()), worker: None, gate: Arc::default() }
     }
 
     pub(crate) fn with_worker(mut self) -> Self {
-        let server = Arc::clone(&self.server);
-        self.worker = Some(std::thread::spawn(move || play(&server)));
+        let (server, gate) = (Arc::clone(&self.server), Arc::clone(&self.gate));
+        self.worker = Some(std::thread::spawn(move || play(&server, &gate)));
         self
+    }
+
+    /// Lets the worker go on that `/hold` keeps, and every later one.
+    pub(crate) fn release(&self) {
+        self.gate.open();
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -66,12 +91,13 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        self.gate.open();
         self.server.stop();
     }
 }
 
 /// Answers requests until the server stops.
-fn play(server: &Server) -> u64 {
+fn play(server: &Server, gate: &Gate) -> u64 {
     let mut line = vec![0; 65_536];
     let mut answered = 0;
     loop {
@@ -81,7 +107,7 @@ fn play(server: &Server) -> u64 {
                 let path = String::from_utf8_lossy(&line[method_len..][..path_len]).into_owned();
                 let query = &line[method_len + path_len..][..request.query_len as usize];
                 let query = String::from_utf8_lossy(query).into_owned();
-                act(server, &request, &path, &query);
+                act(server, gate, &request, &path, &query);
                 answered += 1;
             }
             Next::TimedOut | Next::Interrupted => {}
@@ -92,12 +118,16 @@ fn play(server: &Server) -> u64 {
 }
 
 /// The application: what the worker does for a path.
-fn act(server: &Server, request: &Summary, path: &str, query: &str) {
+fn act(server: &Server, gate: &Gate, request: &Summary, path: &str, query: &str) {
     let worker = server.worker();
     let number = || query.split('=').next_back().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default();
     let text = b"content-type\0text/plain\0";
     let result = match path {
         "/echo" => worker.respond(request.id, 200, text, echo(server, request).as_bytes()),
+        "/hold" => {
+            gate.pass();
+            worker.respond(request.id, 200, text, b"held")
+        }
         "/sleep" => {
             std::thread::sleep(Duration::from_millis(number()));
             worker.respond(request.id, 200, text, b"slept")

@@ -48,6 +48,12 @@ abstract class ServerTestCase extends TestCase
         self::$shared = null;
     }
 
+    /** A name for ServerProcess::hold() that no other test has. */
+    protected static function unique(): string
+    {
+        return 'lyger-hold-' . getmypid() . '-' . bin2hex(random_bytes(4));
+    }
+
     protected static function isNative(): bool
     {
         return \Lyger\Core\Engine::getInstance()->isNative();

@@ -85,12 +85,12 @@ final class TroubleTest extends ServerTestCase
     public function test_who_waits_behind_a_fatal_error_is_told_so(): void
     {
         $server = $this->ownServer();
-        $before = $server->begin('GET', '/sleep/200');
-        usleep(50_000);
+        $before = $server->hold($name = self::unique());
         $fatal = $server->begin('GET', '/exhaust');
         usleep(20_000);
         $after = $server->begin('GET', '/hello/x');
-        self::assertSame('slept 200', $server->finish($before)->body);
+        $server->release($name);
+        self::assertSame("held $name", $server->finish($before)->body);
         self::assertSame(500, $server->finish($fatal)->status);
         self::assertSame(503, $server->finish($after)->status);
         self::assertSame(255, $server->wait());

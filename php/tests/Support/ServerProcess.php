@@ -19,6 +19,8 @@ final class ServerProcess
     private int $port = 0;
     private string $output = '';
     private ?int $exitCode = null;
+    /** @var list<string> files to remove */
+    private array $released = [];
 
     /**
      * @param list<string> $command
@@ -156,6 +158,35 @@ final class ServerProcess
         return (string) file_get_contents($this->errorFile());
     }
 
+    /** Waits until it has written this to standard error. */
+    public function awaitError(string $text, float $secondsMax = 20.0): void
+    {
+        for ($ends = microtime(true) + $secondsMax; !str_contains($this->errors(), $text);) {
+            if (microtime(true) > $ends) {
+                throw new RuntimeException("\"$text\" is not in: {$this->errors()}");
+            }
+            usleep(2000);
+        }
+    }
+
+    /**
+     * A request that runs until release() is called with its name.
+     *
+     * @return resource
+     */
+    public function hold(string $name): mixed
+    {
+        $socket = $this->begin('GET', "/hold/$name");
+        $this->awaitError("holds $name");
+        return $socket;
+    }
+
+    public function release(string $name): void
+    {
+        touch(sys_get_temp_dir() . "/$name");
+        $this->released[] = sys_get_temp_dir() . "/$name";
+    }
+
     /** What it wrote to standard output. */
     public function output(): string
     {
@@ -168,6 +199,8 @@ final class ServerProcess
             $this->signal(SIGKILL);
             $this->wait();
         }
+        array_map(unlink(...), $this->released);
+        $this->released = [];
         @unlink($this->errorFile());
     }
 

@@ -81,6 +81,17 @@ Route::get('/fiber', static function (): string {
 });
 
 // Time and size.
+// Runs until the test makes a file of this name in the folder for temporary files, and says on stderr that it does.
+Route::get('/hold/{name}', static function (string $name): string {
+    error_log("holds $name");
+    for ($ends = microtime(true) + 60; microtime(true) < $ends; clearstatcache()) {
+        if (file_exists(sys_get_temp_dir() . "/$name")) {
+            return "held $name";
+        }
+        usleep(1000);
+    }
+    return 'nobody came';
+});
 Route::get('/sleep/{ms}', static function (int $ms): string {
     usleep($ms * 1000);
     return "slept $ms";
