@@ -5,13 +5,15 @@
 //! release, which doubles the time of a small query); SQLite runs on the thread that calls.
 //!
 //! What always holds: values are bound and never spliced; each query may run on another connection, so a statement
-//! that opens a transaction is refused; a connection whose query was cut short is closed and not used again.
+//! that leaves something on its own is refused; a connection whose query was cut short is closed and not used again.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `dsn` | which database, with the password out of sight |
 //! | `params` | bound values and their packed form |
 //! | `tokens` | placeholders in a statement |
+//! | `words` | the words of a statement, by dialect |
+//! | `refuse` | statements that would leave something on their connection |
 //! | `pool` | the free list |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
@@ -25,10 +27,12 @@ mod mysql;
 pub mod params;
 mod pool;
 mod postgres;
+mod refuse;
 mod sqlite;
 pub mod store;
 mod temporal;
 mod tokens;
+mod words;
 
 pub use dsn::{Dialect, Dsn};
 pub use error::Error;
@@ -138,7 +142,7 @@ impl Database {
     /// # Errors
     /// See [`Error`].
     pub async fn query(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        refuse(sql)?;
+        refuse(dsn, sql)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => pool.query(sql, params),
             Pool::Postgres(pool) => pool.query(sql, params).await,
@@ -151,7 +155,7 @@ impl Database {
     /// # Errors
     /// See [`Error`]; [`Error::InvalidDsn`] for a DSN of another database.
     pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        refuse(sql)?;
+        refuse(dsn, sql)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => pool.query(sql, params),
             Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
@@ -208,32 +212,13 @@ impl Pools {
     }
 }
 
-fn refuse(sql: &str) -> Result<(), Error> {
+fn refuse(dsn: &Dsn, sql: &str) -> Result<(), Error> {
     // Some databases answer it with no rows, some with words about their API.
     if sql.trim().is_empty() {
         let message = "the statement is empty".to_owned();
         return Err(Error::Query { message, sqlstate: Some("42601".to_owned()) });
     }
-    refuse_transaction(sql)
-}
-
-// The next statement may run on another connection: an INSERT after a BEGIN would be committed at once, and the
-// ROLLBACK would do nothing, without a word. An error here is what makes that visible.
-fn refuse_transaction(sql: &str) -> Result<(), Error> {
-    let opens = match tokens::first_keyword(sql).to_ascii_uppercase().as_str() {
-        "BEGIN" | "SAVEPOINT" | "XA" => true,
-        "START" => sql.to_ascii_uppercase().contains("TRANSACTION"),
-        "SET" => sql.to_ascii_uppercase().contains("AUTOCOMMIT"),
-        _ => false,
-    };
-    if !opens {
-        return Ok(());
-    }
-    Err(Error::Query {
-        message: "a transaction needs one connection for all its statements, and each query here may run on another"
-            .to_owned(),
-        sqlstate: Some("25000".to_owned()),
-    })
+    refuse::refuse(dsn.dialect(), sql)
 }
 
 #[cfg(test)]
@@ -259,15 +244,5 @@ mod tests {
             database.dsn(&format!("sqlite:{n}.db")).unwrap();
         }
         assert_eq!(database.lock().by_dsn.len(), POOLS_MAX);
-    }
-
-    #[test]
-    fn statements_that_open_a_transaction_are_known() {
-        for sql in ["begin", "Start  Transaction", "XA START 'x'", "savepoint s", "SET SESSION autocommit=0"] {
-            assert!(refuse_transaction(sql).is_err(), "{sql}");
-        }
-        for sql in ["SELECT 'BEGIN'", "START REPLICA", "SET NAMES utf8mb4", "beginning", ""] {
-            assert!(refuse_transaction(sql).is_ok(), "{sql}");
-        }
     }
 }

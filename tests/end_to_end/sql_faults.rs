@@ -1,6 +1,6 @@
 //! What breaks: connections, credentials, statements, schemas.
 
-use crate::databases::{Fixture, all, mysql, mysql_dsn, postgres, postgres_dsn};
+use crate::databases::{Fixture, all, mysql, mysql_dsn, postgres, postgres_dsn, sqlite};
 use lyger::db::{Dsn, Error, Limits, Param};
 use std::time::Duration;
 
@@ -126,11 +126,30 @@ fn the_databases_own_words_and_sqlstate_reach_the_developer() {
 #[test]
 fn a_statement_that_opens_a_transaction_is_refused() {
     for (name, db) in all() {
-        for sql in ["BEGIN", "/* x */ begin", "START TRANSACTION", "SAVEPOINT a", "SET autocommit = 0"] {
+        for sql in ["BEGIN", "/* x */ begin", "START TRANSACTION", "SAVEPOINT a"] {
             let error = db.error(sql, &[]);
             assert_eq!(error.sqlstate(), Some("25000"), "{name}: {sql}: {error}");
         }
     }
+    assert_eq!(mysql().error("SET autocommit = 0", &[]).sqlstate(), Some("25000"));
+}
+
+#[test]
+fn no_statement_changes_the_connection_of_the_next() {
+    for (db, changes, read) in [
+        (postgres(), ["SET TIME ZONE 'Asia/Tokyo'", "CREATE TEMP TABLE leaking (a int)"], "SHOW TimeZone"),
+        (mysql(), ["USE information_schema", "SET time_zone = '+09:00'"], "SELECT DATABASE() AS d, @@time_zone AS z"),
+        (sqlite(), ["PRAGMA foreign_keys = OFF", "ATTACH ':memory:' AS leaking"], "PRAGMA foreign_keys"),
+    ] {
+        let before = db.json(read, &[]);
+        for sql in changes {
+            let error = db.error(sql, &[]);
+            assert_eq!(error.sqlstate(), Some("0A000"), "{sql}: {error}");
+        }
+        assert_eq!(db.json(read, &[]), before);
+    }
+    // A variable of the user is no setting, whatever it is called.
+    mysql().query("SET @x = 'autocommit'", &[]);
 }
 
 #[test]
@@ -175,7 +194,7 @@ fn statements_deallocated_behind_the_engine_are_prepared_again() {
     let db = one_connection(&postgres_dsn());
     let sql = "SELECT ?::int4 AS n";
     assert_eq!(db.json(sql, &[Param::Int(1)]), r#"[{"n":1}]"#);
-    db.query("DEALLOCATE ALL", &[]);
+    db.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$", &[]);
     assert_eq!(db.json(sql, &[Param::Int(2)]), r#"[{"n":2}]"#);
 }
 
@@ -198,10 +217,11 @@ fn closing_drops_the_connections_and_a_later_query_makes_new_ones() {
 #[test]
 fn a_statement_that_mysql_cannot_prepare_runs_as_text() {
     let db = one_connection(&mysql_dsn());
-    let error = db.error("PREPARE p FROM 'SELECT 1 AS n'", &[Param::Int(1)]);
+    let error = db.error("EXECUTE IMMEDIATE 'SELECT 1 AS n'", &[Param::Int(1)]);
     assert!(matches!(error, Error::Query { .. } | Error::InvalidParams { .. }), "{error:?}");
-    db.query("PREPARE p FROM 'SELECT 1 AS n'", &[]);
-    let error = db.error("EXECUTE p", &[]);
+    db.create("unprepared", "n INT");
+    assert_eq!(db.query("EXECUTE IMMEDIATE 'INSERT INTO unprepared VALUES (1), (2)'", &[]).affected, 2);
+    let error = db.error("EXECUTE IMMEDIATE 'SELECT 1 AS n'", &[]);
     assert!(error.to_string().contains("can't be read otherwise"), "{error}");
     assert_eq!(db.json("SELECT 1 AS n", &[]), r#"[{"n":1}]"#);
 }

@@ -6,7 +6,6 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Fallback\Tokens;
 use Lyger\Exception\InvalidParams;
-use Lyger\Exception\QueryFailed;
 use PHPUnit\Framework\TestCase;
 
 final class TokensTest extends TestCase
@@ -84,18 +83,5 @@ final class TokensTest extends TestCase
             self::assertSame('SELECT', Tokens::firstKeyword($sql), $sql);
         }
         self::assertSame('', Tokens::firstKeyword('1'));
-    }
-
-    public function test_transactions_are_refused(): void
-    {
-        foreach (['BEGIN', ' begin immediate', 'START TRANSACTION', 'SAVEPOINT x', 'SET autocommit = 0'] as $sql) {
-            try {
-                Tokens::refuseTransaction($sql);
-                self::fail($sql);
-            } catch (QueryFailed $exception) {
-                self::assertSame('25000', $exception->sqlstate());
-            }
-        }
-        Tokens::refuseTransaction("SELECT 'BEGIN'");
     }
 }

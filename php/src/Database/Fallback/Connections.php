@@ -30,8 +30,9 @@ final class Connections
     /** @param list<null|bool|int|float|string|Bytes> $params */
     public function query(string $dsn, string $sql, array $params): Table
     {
-        Tokens::refuseTransaction($sql);
-        $connection = $this->take($dsn) ?? $this->connect(Dsn::parse($dsn));
+        $parsed = Dsn::parse($dsn);
+        Refusal::check($parsed->dialect, $sql);
+        $connection = $this->take($dsn) ?? $this->connect($parsed);
         try {
             return $connection->query($sql, $params);
         } catch (ConnectionFailed $lost) {

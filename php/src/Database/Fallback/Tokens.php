@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Lyger\Database\Fallback;
 
 use Lyger\Exception\InvalidParams;
-use Lyger\Exception\QueryFailed;
 
 /** As much of SQL's lexical structure as the fallback needs: rust/db/tokens.rs, in regular expressions. */
 final class Tokens
@@ -39,23 +38,6 @@ final class Tokens
     {
         $found = preg_match('~^(?:[\s(;]++|\#[^\n]*+|--[^\n]*+|/\*.*?\*/)*+([a-zA-Z_]+)~s', $sql, $match);
         return $found === 1 ? strtoupper($match[1]) : '';
-    }
-
-    /** The next statement may run on another connection: what opens a transaction is refused, as the engine does. */
-    public static function refuseTransaction(string $sql): void
-    {
-        $opens = match (self::firstKeyword($sql)) {
-            'BEGIN', 'SAVEPOINT', 'XA' => true,
-            'START' => stripos($sql, 'TRANSACTION') !== false,
-            'SET' => stripos($sql, 'AUTOCOMMIT') !== false,
-            default => false,
-        };
-        if ($opens) {
-            throw QueryFailed::because(
-                'a transaction needs one connection for all its statements, and each query here may run on another',
-                '25000',
-            );
-        }
     }
 
     /**

@@ -1,0 +1,43 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Database;
+
+use Lyger\Database\Db;
+use Lyger\Exception\LygerException;
+use Lyger\Exception\QueryFailed;
+use Lyger\Tests\Support\RefusedStatements;
+use PHPUnit\Framework\TestCase;
+
+/** What would stay with a connection is refused before there is any: tests/support/statements.tsv, in both engines. */
+final class RefusalTest extends TestCase
+{
+    public function statements(): array
+    {
+        return RefusedStatements::all();
+    }
+
+    /** @dataProvider statements */
+    public function test_a_statement_that_reaches_beyond_itself_is_refused(string $dsn, string $sql, string $what): void
+    {
+        [$start, $sqlstate] = match ($what) {
+            'run' => ['', ''],
+            'transaction' => ['a transaction needs one connection', '25000'],
+            default => ["$what stays with the connection, ", '0A000'],
+        };
+        $exception = null;
+        try {
+            Db::connect($dsn)->execute($sql);
+        } catch (LygerException $exception) {
+        }
+        if ($what === 'run') {
+            self::assertStringNotContainsString('stays with the connection', (string) $exception?->getMessage(), $sql);
+            self::assertStringNotContainsString('a transaction needs', (string) $exception?->getMessage(), $sql);
+            return;
+        }
+        self::assertInstanceOf(QueryFailed::class, $exception, $sql);
+        self::assertStringStartsWith($start, $exception->getMessage());
+        self::assertSame($sqlstate, $exception->sqlstate());
+    }
+}
