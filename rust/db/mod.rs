@@ -214,8 +214,8 @@ impl Pools {
 
 fn refuse(dsn: &Dsn, sql: &str) -> Result<(), Error> {
     // Some databases answer it with no rows, some with words about their API.
-    if sql.trim().is_empty() {
-        let message = "the statement is empty".to_owned();
+    if tokens::is_blank(sql, dsn.dialect()) {
+        let message = "the statement is empty: it has nothing but white space and comments".to_owned();
         return Err(Error::Query { message, sqlstate: Some("42601".to_owned()) });
     }
     refuse::refuse(dsn.dialect(), sql)

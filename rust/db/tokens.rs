@@ -3,7 +3,7 @@
 //! PostgreSQL's rules follow its manual, section 4.1 (Lexical Structure), with `standard_conforming_strings` on,
 //! its default since 9.1. Text that never ends (an open quote) is passed on as it is: the server words that error best.
 
-use super::Error;
+use super::{Dialect, Error};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -66,6 +66,26 @@ pub(super) fn first_keyword(sql: &str) -> &str {
     }
     let word = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic() || **b == b'_').count();
     &sql[at..at + word]
+}
+
+/// Whether there is nothing to run: white space, semicolons and comments alone. PostgreSQL's comments nest; what stands
+/// in /*! */ and /*M! */ is run by MySQL and MariaDB.
+pub(super) fn is_blank(sql: &str, dialect: Dialect) -> bool {
+    let bytes = sql.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        at = match bytes[at] {
+            b if b.is_ascii_whitespace() || b == b';' || b == b'\x0b' => at + 1,
+            b'-' if bytes.get(at + 1) == Some(&b'-') => line_end(bytes, at),
+            b'/' if bytes.get(at + 1) == Some(&b'*') => match (dialect, &bytes[at + 2..]) {
+                (Dialect::Postgres, _) => comment_end(bytes, at),
+                (Dialect::MySql, [b'!', ..] | [b'M', b'!', ..]) => return false,
+                (_, rest) => rest.windows(2).position(|end| end == b"*/").map_or(bytes.len(), |len| at + len + 4),
+            },
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// Where the token that starts at `at` ends. Always moves forward, and never into the middle of a character.
@@ -234,6 +254,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_statement_of_comments_alone_is_blank_as_its_database_reads_them() {
+        let all = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
+        for sql in ["", " \n\x0b", " ; ;", "-- c\n;", "/* c */ -- d", "/* open", "/**/", "/*/ */;", "/* a /* b */"] {
+            assert!(all.iter().all(|dialect| is_blank(sql, *dialect)), "{sql}");
+        }
+        for sql in ["SELECT 1", "/* c */ x", "-- c\nx", "#", "(", "/", "-", "ü"] {
+            assert!(!all.iter().any(|dialect| is_blank(sql, *dialect)), "{sql}");
+        }
+        for (sql, blank) in [
+            ("/* /* c */ */", [true, false, false]),
+            ("/* a /* b */ BEGIN", [true, false, false]),
+            ("/*! SET x = 1 */", [true, false, true]),
+            ("/*M! SET x = 1 */", [true, false, true]),
+        ] {
+            assert_eq!(all.map(|dialect| is_blank(sql, dialect)), blank, "{sql}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_panics_and_text_without_question_marks_is_kept(sql in "[ -~äß\n?$'\"/*\\\\-]{0,60}") {
@@ -241,7 +280,7 @@ mod tests {
             if !sql.contains('?') {
                 proptest::prop_assert_eq!(rewritten.unwrap(), sql.as_str());
             }
-            let _ = first_keyword(&sql);
+            let _ = (first_keyword(&sql), is_blank(&sql, Dialect::MySql));
         }
     }
 }

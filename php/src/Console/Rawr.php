@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Console;
 
+use Lyger\Core\Engine;
 use Lyger\Exception\AddressInUse;
 use Lyger\Exception\InvalidConfig;
 use Symfony\Component\Console\Application as Console;
@@ -18,8 +19,6 @@ use Throwable;
 /** The `rawr` command. */
 final class Rawr
 {
-    public const VERSION = '0.1.0';
-
     /**
      * @param string|null $home the application's folder, where its own `rawr` calls this
      * @return int the exit code
@@ -30,7 +29,7 @@ final class Rawr
         ?OutputInterface $output = null,
     ): int {
         $loader = new AppLoader($home);
-        $console = new Console('Lyger', self::VERSION);
+        $console = new Console('Lyger', Engine::VERSION);
         $console->setAutoExit(false);
         $console->setCatchExceptions(false);
         foreach ([new ServeCommand($loader), new DoctorCommand(), new RoutesCommand($loader)] as $command) {

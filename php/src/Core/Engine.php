@@ -22,6 +22,12 @@ use Lyger\Exception\LygerException;
  */
 final class Engine
 {
+    /** Of this package, which the library's is the same as. */
+    public const VERSION = '0.1.0';
+
+    /** Every integer up to it is a float as well. */
+    private const ITERATIONS_MAX = 2 ** 53;
+
     private static ?self $instance = null;
 
     private readonly Backend $backend;
@@ -87,15 +93,23 @@ final class Engine
         if ($iterations < 0) {
             throw InvalidArgument::because('iterations cannot be negative', (string) $iterations);
         }
+        if ($iterations > self::ITERATIONS_MAX) {
+            throw InvalidArgument::because('iterations are at most 2^53, which take weeks', (string) $iterations);
+        }
         return $this->backend->heavyComputation($iterations);
     }
 
-    /** JSON: framework, status, tokio_runtime, async_enabled, total_memory, version, abi, kernels, cpu, engine, fallback. */
+    /**
+     * JSON: framework, status, tokio_runtime, async_enabled, total_memory, version, abi, kernels, cpu, shape (plain, or
+     * solo while a server runs), pid, engine, fallback.
+     */
     public function systemInfo(): string
     {
         $info = $this->backend->systemInfo();
         $info += ['engine' => $this->name(), 'fallback' => $this->fallbackReason];
-        return json_encode($info, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+        // The reason holds a path, which may have any bytes.
+        $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
+        return (string) json_encode($info, $flags);
     }
 
     /** Sets the limits of databases and cache (db.*, cache.*), before their first use. */
@@ -224,7 +238,7 @@ final class Engine
         $this->backend->serve(Closure::fromCallable($handler), $config, $listening);
     }
 
-    /** Begins the drain: running requests end, new ones are refused. Returns at once. */
+    /** Begins the drain: running requests end, new ones are refused. Returns at once. Without a server: ServerFailed. */
     public function stopServer(): void
     {
         $this->backend->stopServer();

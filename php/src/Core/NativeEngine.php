@@ -12,6 +12,7 @@ use Lyger\Core\Native\Abi;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Params;
 use Lyger\Exception\EngineFailed;
+use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Runner;
 
 /** The engine by the native library. */
@@ -85,7 +86,7 @@ final class NativeEngine implements Backend
     public function describe(int $result): ResultInfo
     {
         $info = $this->ffi->new('lyger_result_info');
-        $this->abi->check($this->ffi->lyger_result_describe($result, FFI::addr($info)));
+        $this->abi->check($this->ffi->lyger_result_describe(self::id($result), FFI::addr($info)));
         return new ResultInfo(
             $info->rows,
             $info->columns,
@@ -98,7 +99,7 @@ final class NativeEngine implements Backend
     {
         return $this->abi->text(
             fn (CData $buffer, int $bytes, CData $needed): int
-                => $this->ffi->lyger_result_json($result, $buffer, $bytes, $needed)
+                => $this->ffi->lyger_result_json(self::id($result), $buffer, $bytes, $needed)
         );
     }
 
@@ -106,7 +107,7 @@ final class NativeEngine implements Backend
     {
         $serialized = $this->abi->text(
             fn (CData $buffer, int $bytes, CData $needed): int
-                => $this->ffi->lyger_result_rows($result, $buffer, $bytes, $needed)
+                => $this->ffi->lyger_result_rows(self::id($result), $buffer, $bytes, $needed)
         );
         $rows = unserialize($serialized, ['allowed_classes' => false]);
         return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
@@ -114,7 +115,7 @@ final class NativeEngine implements Backend
 
     public function free(int $result): void
     {
-        $this->abi->check($this->ffi->lyger_result_free($result));
+        $this->abi->check($this->ffi->lyger_result_free(self::id($result)));
     }
 
     public function cacheStore(string $key, string $value): void
@@ -171,5 +172,11 @@ final class NativeEngine implements Backend
     public function release(): void
     {
         $this->abi->check($this->ffi->lyger_engine_release());
+    }
+
+    /** Ids are unsigned in C, where -1 would be 18446744073709551615 and named so. */
+    private static function id(int $result): int
+    {
+        return $result >= 0 ? $result : throw InvalidHandle::result($result);
     }
 }

@@ -11,13 +11,14 @@ use Lyger\Database\Fallback\Table;
 use Lyger\Database\Params;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidHandle;
-use Lyger\Exception\QueryFailed;
+use Lyger\Exception\ServerFailed;
 use Lyger\Server\StreamServer;
 
 /** The engine in pure PHP: PHP's database drivers, an array for the cache, a plain stream server. */
 final class PhpEngine implements Backend
 {
-    private const VERSION = '0.1.0';
+    /** As in rust/ffi: what MariaDB takes by default too. */
+    private const SQL_BYTES_MAX = 16 << 20;
 
     private ?Config $config = null;
     private ?Connections $connections = null;
@@ -60,10 +61,12 @@ final class PhpEngine implements Backend
             'tokio_runtime' => 'absent',
             'async_enabled' => false,
             'total_memory' => Machine::totalMemoryBytes(),
-            'version' => self::VERSION,
+            'version' => Engine::VERSION,
             'abi' => Library::ABI_VERSION,
             'kernels' => 'php',
             'cpu' => Machine::cpu(),
+            'shape' => $this->server === null ? 'plain' : 'solo',
+            'pid' => (int) getmypid(),
         ];
     }
 
@@ -84,6 +87,9 @@ final class PhpEngine implements Backend
     /** What the native engine refuses at its boundary: PHP's drivers would run a part of it, or throw errors of PHP. */
     private static function check(string $sql): void
     {
+        if (strlen($sql) > self::SQL_BYTES_MAX) {
+            throw InvalidArgument::because('sql has ' . strlen($sql) . ' bytes and may have ' . self::SQL_BYTES_MAX);
+        }
         if (preg_match('//u', $sql) !== 1) {
             throw InvalidArgument::because('sql is not UTF-8');
         }
@@ -91,9 +97,6 @@ final class PhpEngine implements Backend
         if ($at !== false) {
             $reason = "sql has a NUL byte at $at: bind values instead of writing them into the text";
             throw InvalidArgument::because($reason, (string) $at);
-        }
-        if (trim($sql) === '') {
-            throw QueryFailed::because('the statement is empty', '42601');
         }
     }
 
@@ -158,7 +161,10 @@ final class PhpEngine implements Backend
 
     public function stopServer(): void
     {
-        $this->server?->stop();
+        if ($this->server === null) {
+            throw ServerFailed::because('no server runs: start one');
+        }
+        $this->server->stop();
     }
 
     public function release(): void

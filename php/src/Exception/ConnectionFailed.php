@@ -9,6 +9,6 @@ final class ConnectionFailed extends LygerException
 {
     public static function to(string $target, string $reason, ?string $sqlstate = null): self
     {
-        return new self("cannot connect to $target: $reason", $sqlstate);
+        return new self("$target: $reason", $sqlstate);
     }
 }

@@ -6,6 +6,7 @@ namespace Lyger\Server;
 
 use Closure;
 use Lyger\Config;
+use Lyger\Core\Engine;
 use Lyger\Core\Library;
 use Lyger\Exception\AddressInUse;
 use Lyger\Exception\ServerFailed;
@@ -20,7 +21,7 @@ use Lyger\Http\Response;
  */
 final class StreamServer
 {
-    private const VERSION = '0.1.0';
+    private const VERSION = Engine::VERSION;
     /** Connections that the kernel completes before they are accepted: a burst, while one handler runs. */
     private const BACKLOG = 512;
     /** stream_select() watches 1,024 descriptors, of which PHP has some; more clients wait in the kernel's queue. */

@@ -9,6 +9,7 @@ use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\QueryFailed;
+use Lyger\Exception\ServerFailed;
 use PHPUnit\Framework\TestCase;
 use ReflectionMethod;
 
@@ -84,8 +85,14 @@ final class EngineTest extends TestCase
             $bound = PHP_FLOAT_EPSILON * (4 + sqrt($iterations)) * $magnitude;
             self::assertEqualsWithDelta($sum, $this->engine->heavyComputation($iterations), $bound, "$iterations");
         }
-        $this->expectException(InvalidArgument::class);
-        $this->engine->heavyComputation(-1);
+        foreach ([-1, PHP_INT_MIN, PHP_INT_MAX] as $iterations) {
+            try {
+                $this->engine->heavyComputation($iterations);
+                self::fail("$iterations");
+            } catch (InvalidArgument $exception) {
+                self::assertSame((string) $iterations, $exception->value());
+            }
+        }
     }
 
     public function test_system_info_has_what_the_seeds_print_and_more(): void
@@ -95,7 +102,8 @@ final class EngineTest extends TestCase
         self::assertIsString($info['tokio_runtime']);
         self::assertSame($this->engine->isNative(), $info['async_enabled']);
         self::assertGreaterThan(1 << 24, $info['total_memory']);
-        self::assertMatchesRegularExpression('/^\d+\.\d+\.\d+$/', $info['version']);
+        self::assertSame(Engine::VERSION, $info['version']);
+        self::assertSame(['plain', getmypid()], [$info['shape'], $info['pid']]);
         self::assertSame(1, $info['abi']);
         self::assertNotSame('', $info['kernels']);
         self::assertNotSame('', $info['cpu']);
@@ -103,6 +111,13 @@ final class EngineTest extends TestCase
             [$this->engine->name(), $this->engine->fallbackReason()],
             [$info['engine'], $info['fallback']],
         );
+    }
+
+    public function test_without_a_server_there_is_none_to_stop(): void
+    {
+        $this->expectException(ServerFailed::class);
+        $this->expectExceptionMessage('no server runs');
+        $this->engine->stopServer();
     }
 
     public function test_a_result_lives_until_it_is_freed(): void
@@ -122,7 +137,7 @@ final class EngineTest extends TestCase
                     $this->engine->$method($stale);
                     self::fail("$method($stale)");
                 } catch (InvalidHandle $exception) {
-                    self::assertNotSame('', $exception->getMessage());
+                    self::assertStringContainsString((string) $stale, $exception->getMessage());
                 }
             }
         }

@@ -69,6 +69,14 @@ final class ParityTest extends TestCase
         }
     }
 
+    public function test_both_engines_describe_themselves_under_the_same_names(): void
+    {
+        self::assertSame(
+            self::sorted(array_keys($this->native->systemInfo())),
+            self::sorted(array_keys($this->php->systemInfo())),
+        );
+    }
+
     public function test_a_table_of_every_mysql_type_is_the_same(): void
     {
         $dsn = (string) getenv('LYGER_TEST_MYSQL');
@@ -121,6 +129,16 @@ final class ParityTest extends TestCase
             }
             self::assertSame($outcomes['native'], $outcomes['php'], Databases::name($dsn));
         }
+    }
+
+    /**
+     * @param list<string> $names
+     * @return list<string>
+     */
+    private static function sorted(array $names): array
+    {
+        sort($names);
+        return $names;
     }
 
     private static function do(Backend $engine, string $dsn, string $sql, array $params = []): void

@@ -79,9 +79,27 @@ final class TokensTest extends TestCase
 
     public function test_the_first_word_of_a_statement_is_found(): void
     {
-        foreach (['select 1', "-- x\n/* y */ (SELECT 1)", '; Select', "# c\nSELECT"] as $sql) {
+        foreach (['select 1', "-- x\n/* y */ (SELECT 1)", '; Select', "# c\nSELECT", '/* /* */ */ SELECT'] as $sql) {
             self::assertSame('SELECT', Tokens::firstKeyword($sql), $sql);
         }
         self::assertSame('', Tokens::firstKeyword('1'));
+    }
+
+    public function test_a_statement_of_comments_alone_is_blank_as_its_database_reads_them(): void
+    {
+        $dialects = ['postgres', 'mysql', 'sqlite'];
+        $cases = [
+            '/* /* c */ */' => [true, false, false],
+            '/* a /* b */ BEGIN' => [true, false, false],
+            '/*! SET x = 1 */' => [true, false, true],
+            '/*M! SET x = 1 */' => [true, false, true],
+        ];
+        $blank = ['', " \n\x0b", ' ; ;', "-- c\n;", '/* c */ -- d', '/* open', '/**/', '/*/ */;', '/* a /* b */'];
+        $cases += array_fill_keys($blank, [true, true, true]);
+        $cases += array_fill_keys(['SELECT 1', '/* c */ x', "-- c\nx", '#', '(', '/', '-', 'ü'], [false, false, false]);
+        foreach ($cases as $sql => $expected) {
+            $found = array_map(static fn (string $dialect): bool => Tokens::isBlank($sql, $dialect), $dialects);
+            self::assertSame($expected, $found, $sql);
+        }
     }
 }

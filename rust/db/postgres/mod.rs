@@ -9,7 +9,7 @@ mod encode;
 
 use super::limits::Limits;
 use super::pool::{Failure, Session};
-use super::{Param, Rows, tokens};
+use super::{Error, Param, Rows, tokens};
 use decode::Decoder;
 use futures_util::TryStreamExt;
 use sqlx::error::DatabaseError;
@@ -37,7 +37,7 @@ impl Session for PgSession {
     }
 
     async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
-        let changes_rows = !is_query(sql);
+        let (changes_rows, copies) = (!is_query(sql), tokens::first_keyword(sql).eq_ignore_ascii_case("COPY"));
         let sql = tokens::to_postgres(sql).map_err(Failure::Refused)?;
         let sql = AssertSqlSafe(sql.into_owned()).into_sql_str();
         let mut result = self.attempt(sql.clone(), params, limits).await;
@@ -46,7 +46,10 @@ impl Session for PgSession {
             self.connection.clear_cached_statements().await?;
             result = self.attempt(sql, params, limits).await;
         }
-        let mut rows = result?;
+        let mut rows = match result {
+            Err(Failure::Database(sqlx::Error::Protocol(_))) if copies => return Err(Failure::Cut(copy_refused())),
+            result => result?,
+        };
         if !changes_rows {
             rows.affected = 0;
         }
@@ -100,6 +103,13 @@ impl PgSession {
 fn is_query(sql: &str) -> bool {
     let word = tokens::first_keyword(sql);
     ["SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN"].iter().any(|query| word.eq_ignore_ascii_case(query))
+}
+
+/// COPY to or from the client is a conversation of its own, about which the driver has words for its authors only.
+fn copy_refused() -> Error {
+    let message =
+        "COPY ... FROM STDIN and COPY ... TO STDOUT are not supported: use INSERT and SELECT, or a server's file";
+    Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) }
 }
 
 /// A prepared statement whose result changed its type (`SELECT *` after ALTER TABLE), or that somebody deallocated.

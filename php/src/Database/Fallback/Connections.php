@@ -7,6 +7,7 @@ namespace Lyger\Database\Fallback;
 use Lyger\Config;
 use Lyger\Database\Bytes;
 use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\QueryFailed;
 
 /**
  * One connection for each DSN: PHP does one thing at a time, so a second would never be used.
@@ -31,6 +32,10 @@ final class Connections
     public function query(string $dsn, string $sql, array $params): Table
     {
         $parsed = Dsn::parse($dsn);
+        if (Tokens::isBlank($sql, $parsed->dialect)) {
+            $reason = 'the statement is empty: it has nothing but white space and comments';
+            throw QueryFailed::because($reason, '42601');
+        }
         Refusal::check($parsed->dialect, $sql);
         $connection = $this->take($dsn) ?? $this->connect($parsed);
         try {

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidDsn;
 
 /**
@@ -12,6 +13,9 @@ use Lyger\Exception\InvalidDsn;
  */
 final class Dsn
 {
+    /** As in rust/ffi: longer than any path or host that a system takes. */
+    private const BYTES_MAX = 4096;
+
     /** @param array<string, string> $options what follows the question mark */
     private function __construct(
         public readonly string $dialect,
@@ -29,6 +33,12 @@ final class Dsn
     {
         if ($dsn === '') {
             throw InvalidDsn::because('it is empty');
+        }
+        if (strlen($dsn) > self::BYTES_MAX) {
+            throw InvalidArgument::because('dsn has ' . strlen($dsn) . ' bytes and may have ' . self::BYTES_MAX);
+        }
+        if (preg_match('//u', $dsn) !== 1) {
+            throw InvalidArgument::because("dsn isn't UTF-8");
         }
         if (str_contains($dsn, "\0")) {
             throw InvalidDsn::because('it holds a NUL byte');

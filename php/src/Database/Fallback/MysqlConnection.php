@@ -24,8 +24,15 @@ use mysqli_stmt;
  */
 final class MysqlConnection implements Connection
 {
-    /** No connection, none any more, too many, or a refused login or database. */
-    private const UNREACHABLE = [1040, 1044, 1045, 1049, 2001, 2002, 2003, 2004, 2005, 2006, 2013, 2055];
+    /** Errors behind which the server hangs up though their SQLSTATE doesn't say so: killed, and idle for too long. */
+    private const HANGS_UP = [1927, 4031];
+    /** The client's own errors: no connection, or none any more. */
+    private const CLIENT = [2000, 2999];
+    /** What the servers give for a refused login, which mysqli keeps to itself: errmsg-utf8.txt. */
+    private const SQLSTATES = [
+        1040 => '08004', 1042 => '08S01', 1043 => '08S01', 1044 => '42000', 1045 => '28000', 1049 => '42000',
+        1102 => '42000', 1203 => '42000', 1226 => '42000', 1251 => '08004', 1698 => '28000',
+    ];
     private const TIMEOUTS = [1969, 3024];
     /** Below the smallest max_allowed_packet in use, 1 MiB. */
     private const PIECE_BYTES = 524_288;
@@ -38,7 +45,7 @@ final class MysqlConnection implements Connection
             throw ConnectionFailed::to((string) $dsn, 'MySQL without the native engine needs ext-mysqli', '08001');
         }
         $this->mysqli = new mysqli();
-        $this->strictly(fn () => $this->connect());
+        $this->strictly(fn () => $this->connect(), $this->unreachable(...));
     }
 
     public function query(string $sql, array $params): Table
@@ -59,9 +66,10 @@ final class MysqlConnection implements Connection
     {
         $dsn = $this->dsn;
         $this->mysqli->options(MYSQLI_OPT_CONNECT_TIMEOUT, (int) ceil($this->limits->acquireTimeoutMs / 1000));
-        $this->mysqli->real_connect(
-            // "localhost" would mean the socket to mysqli.
-            $dsn->host === 'localhost' && !isset($dsn->options['socket']) ? '127.0.0.1' : $dsn->host,
+        // Beside its exception it warns, which an application's error handler would make another exception of.
+        @$this->mysqli->real_connect(
+            // "localhost" means the socket to mysqli, and nothing else does.
+            isset($dsn->options['socket']) ? 'localhost' : ($dsn->host === 'localhost' ? '127.0.0.1' : $dsn->host),
             $dsn->user ?? 'root',
             $dsn->password,
             $dsn->database === '' ? null : $dsn->database,
@@ -87,9 +95,14 @@ final class MysqlConnection implements Connection
                 "the statement has {$statement->param_count} placeholder$s, " . count($params) . ' given'
             );
         }
-        self::bind($statement, $params);
-        $statement->execute();
-        $result = $statement->get_result();
+        try {
+            self::bind($statement, $params);
+            $statement->execute();
+            $result = $statement->get_result();
+        } catch (mysqli_sql_exception $exception) {
+            @$statement->close(); // its goodbye warns where the connection broke
+            throw $exception;
+        }
         if ($result instanceof mysqli_result) {
             $table = $this->read($result);
             $result->free();
@@ -152,7 +165,8 @@ final class MysqlConnection implements Connection
         $statement->bind_param($types, ...$values);
         foreach ($params as $index => $value) {
             if ($value instanceof Bytes) {
-                foreach (str_split($value->bytes, self::PIECE_BYTES) as $piece) {
+                // No bytes are sent as well, or else they would be NULL.
+                foreach (str_split($value->bytes, self::PIECE_BYTES) ?: [''] as $piece) {
                     $statement->send_long_data($index, $piece);
                 }
             }
@@ -164,9 +178,10 @@ final class MysqlConnection implements Connection
      *
      * @template T
      * @param callable(): T $work
+     * @param null|callable(mysqli_sql_exception): LygerException $failure
      * @return T
      */
-    private function strictly(callable $work): mixed
+    private function strictly(callable $work, ?callable $failure = null): mixed
     {
         $driver = new mysqli_driver();
         $before = $driver->report_mode;
@@ -174,22 +189,39 @@ final class MysqlConnection implements Connection
         try {
             return $work();
         } catch (mysqli_sql_exception $exception) {
-            throw $this->failure($exception);
+            throw $failure === null ? $this->failure($exception) : $failure($exception);
         } finally {
             mysqli_report($before);
         }
     }
 
+    private function unreachable(mysqli_sql_exception $exception): LygerException
+    {
+        $code = $exception->getCode();
+        $told = $exception->getSqlState();
+        $sqlstate = match (true) {
+            self::isClients($code) => '08001',
+            $told === 'HY000' => self::SQLSTATES[$code] ?? $told,
+            default => $told,
+        };
+        return ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate);
+    }
+
     private function failure(mysqli_sql_exception $exception): LygerException
     {
         $code = $exception->getCode();
-        $sqlstate = $exception->getSqlState();
+        $sqlstate = self::isClients($code) ? '08006' : $exception->getSqlState();
         return match (true) {
             in_array($code, self::TIMEOUTS, true)
                 => Timeout::after('the statement', $this->limits->statementTimeoutMs, '57014'),
-            in_array($code, self::UNREACHABLE, true)
+            in_array($code, self::HANGS_UP, true), str_starts_with($sqlstate, '08')
                 => ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate),
             default => QueryFailed::because($exception->getMessage(), $sqlstate),
         };
+    }
+
+    private static function isClients(int $code): bool
+    {
+        return $code >= self::CLIENT[0] && $code <= self::CLIENT[1];
     }
 }

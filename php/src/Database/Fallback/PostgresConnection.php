@@ -19,8 +19,6 @@ use PDOStatement;
  */
 final class PostgresConnection implements Connection
 {
-    private const QUERY_CANCELED = '57014';
-
     private readonly PDO $pdo;
     private readonly PostgresTypes $types;
 
@@ -42,8 +40,7 @@ final class PostgresConnection implements Connection
                 . "SET bytea_output = 'hex'; SET extra_float_digits = 1; "
                 . "SET client_encoding = 'UTF8'; SET statement_timeout = {$limits->statementTimeoutMs}");
         } catch (PDOException $exception) {
-            $sqlstate = $exception->errorInfo[0] ?? '08001';
-            throw ConnectionFailed::to((string) $dsn, $exception->getMessage(), $sqlstate);
+            throw PostgresFailure::connecting($dsn, $exception);
         }
         $this->types = new PostgresTypes($this->pdo);
     }
@@ -52,21 +49,61 @@ final class PostgresConnection implements Connection
     {
         [$rewritten, $count] = Tokens::forPostgres($sql);
         if ($count !== count($params)) {
+            $this->hearServer($sql);
             $s = $count === 1 ? '' : 's';
             throw InvalidParams::because("the statement has $count placeholder$s, " . count($params) . ' given');
         }
         $began = microtime(true);
         try {
-            $statement = $this->pdo->prepare($rewritten);
-            self::bind($statement, $params);
-            $statement->execute();
-            $table = $this->read($statement);
+            [$statement, $table] = $this->run($rewritten, $params);
         } catch (PDOException $exception) {
-            throw $this->failure($exception, microtime(true) - $began);
+            throw $this->failure($sql, $exception, microtime(true) - $began);
         }
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         $reads = in_array(Tokens::firstKeyword($sql), ['SELECT', 'VALUES', 'TABLE', 'SHOW', 'EXPLAIN'], true);
         return new Table($table->columns, $table->rows, $reads ? 0 : $statement->rowCount());
+    }
+
+    /**
+     * @param list<null|bool|int|float|string|Bytes> $params
+     * @return array{PDOStatement, Table}
+     */
+    private function run(string $rewritten, array $params): array
+    {
+        try {
+            $statement = $this->pdo->prepare($rewritten);
+            self::bind($statement, $params);
+            $statement->execute();
+            return [$statement, $this->read($statement)];
+        } catch (PDOException $exception) {
+            // PDO doesn't know which types the server inferred. Where a boolean or a whole float is no integer to it,
+            // which it says before it runs anything, it is asked again with the digits that the native engine sends.
+            $position = PostgresFailure::refusedInteger($exception) ?? 0;
+            $value = $params[$position - 1] ?? null;
+            if (is_bool($value) || (is_float($value) && floor($value) === $value && abs($value) < 2 ** 63)) {
+                $params[$position - 1] = (int) $value;
+                return $this->run($rewritten, $params);
+            }
+            throw $exception;
+        }
+    }
+
+    /**
+     * What the server has to say about a statement with the wrong number of parameters: it comes first, as in the
+     * native engine. `jsonb ? 'a'` is a mistake in its syntax rather than one in counting.
+     */
+    private function hearServer(string $sql): void
+    {
+        $words = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE', 'VALUES', 'WITH'];
+        if (!in_array(Tokens::firstKeyword($sql), $words, true)) {
+            return; // PREPARE takes no others
+        }
+        try {
+            $this->pdo->exec('PREPARE lyger_heard AS ' . Tokens::forPostgres($sql, '$')[0]);
+            $this->pdo->exec('DEALLOCATE lyger_heard');
+        } catch (PDOException $exception) {
+            throw $this->failure($sql, $exception, 0.0);
+        }
     }
 
     public function isAlive(): bool
@@ -129,18 +166,18 @@ final class PostgresConnection implements Connection
         };
     }
 
-    private function failure(PDOException $exception, float $seconds): LygerException
+    private function failure(string $sql, PDOException $exception, float $seconds): LygerException
     {
-        $sqlstate = (string) ($exception->errorInfo[0] ?? 'HY000');
-        $message = (string) ($exception->errorInfo[2] ?? $exception->getMessage());
         $limitMs = $this->limits->statementTimeoutMs;
-        return match (true) {
-            $sqlstate === self::QUERY_CANCELED && $limitMs > 0 && $seconds * 1000 >= $limitMs
-                => Timeout::after('the statement', $limitMs, $sqlstate),
-            preg_match('/^(08|57P0)/', $sqlstate) === 1, str_contains($message, 'server closed the connection')
-                => ConnectionFailed::to((string) $this->dsn, $message, $sqlstate === 'HY000' ? '08006' : $sqlstate),
-            default => QueryFailed::because(preg_replace('/^ERROR:\s+/', '', $message) ?? $message, $sqlstate),
-        };
+        if (PostgresFailure::isTimeout($exception, $seconds, $limitMs)) {
+            return Timeout::after('the statement', $limitMs, $exception->errorInfo[0]);
+        }
+        // PDO's own count of placeholders: the statement has a $2 and no $1.
+        if (($exception->errorInfo[0] ?? '') === 'HY093') {
+            $this->hearServer($sql);
+        }
+        $status = (string) $this->pdo->getAttribute(PDO::ATTR_CONNECTION_STATUS);
+        return PostgresFailure::running($this->dsn, $exception, !str_starts_with($status, 'Connection OK'));
     }
 
     private static function conninfo(Dsn $dsn): string

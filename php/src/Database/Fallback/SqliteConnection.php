@@ -39,7 +39,8 @@ final class SqliteConnection implements Connection
             ]);
             $this->pdo->exec('PRAGMA foreign_keys = ON');
         } catch (PDOException $exception) {
-            throw ConnectionFailed::to((string) $dsn, $exception->getMessage(), '08001');
+            $reason = preg_replace('/^SQLSTATE\[\w+\] \[\d+\] /', '', $exception->getMessage());
+            throw ConnectionFailed::to((string) $dsn, (string) $reason, '08001');
         }
         $this->pdo->sqliteCreateFunction('lyger_float', floatval(...), 1, PDO::SQLITE_DETERMINISTIC);
     }
@@ -50,13 +51,13 @@ final class SqliteConnection implements Connection
         if (Tokens::hasSecondStatement($sql)) {
             throw QueryFailed::because('one statement per query: there is more SQL behind the first `;`', '42601');
         }
-        if ($count !== count($params)) {
-            $s = $count === 1 ? '' : 's';
-            throw InvalidParams::because("the statement has $count placeholder$s, " . count($params) . ' given');
-        }
         try {
             [$changesBefore, , $idBefore] = $this->counters();
             $statement = $this->pdo->prepare($rewritten);
+            if ($count !== count($params)) {
+                $s = $count === 1 ? '' : 's';
+                throw InvalidParams::because("the statement has $count placeholder$s, " . count($params) . ' given');
+            }
             self::bind($statement, $params);
             $statement->execute();
             $table = $this->read($statement);
@@ -152,7 +153,7 @@ final class SqliteConnection implements Connection
     /** Digits that floatval() reads back to the same float, which knows no word for infinity. */
     private static function digits(float $value): string
     {
-        return is_finite($value) ? sprintf('%.17e', $value) : ($value > 0 ? '1e999' : '-1e999');
+        return is_finite($value) ? FloatText::double($value) : ($value > 0 ? '1e999' : '-1e999');
     }
 
     private static function rule(string $declared): string

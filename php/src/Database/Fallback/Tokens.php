@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidParams;
 
 /** As much of SQL's lexical structure as the fallback needs: rust/db/tokens.rs, in regular expressions. */
@@ -26,37 +27,57 @@ final class Tokens
     private const SQLITE = '~
         (?: \' (?:[^\']++|\'\')*+ (?:\'|\z) | " (?:[^"]++|"")*+ (?:"|\z)
           | ` (?:[^`]++|``)*+ (?:`|\z) | \[ [^\]]*+ (?:\]|\z)
-          | --[^\n]*+ | /\* .*? (?:\*/|\z)
+          | --[^\n]*+ | /\* (?:[^*]++|\*(?!/))*+ (?:\*/|\z)
           | [a-zA-Z_\x80-\xff][\w$\x80-\xff]*+ ) (*SKIP)(*F)
-      | \?\d* | [:@\#$][\w$\x80-\xff]+ | ; ~xs';
+      | \?\d* | [:@$][\w$\x80-\xff]+ | ; ~xs';
 
     // White space, comments and semicolons to the end.
-    private const NOTHING = '~^(?:[\s;]++|--[^\n]*+|/\*.*?(?:\*/|\z))*+\z~s';
+    private const NOTHING = '~^(?:[\s;]++|--[^\n]*+|' . self::FLAT_COMMENT . ')*+\z~s';
+
+    // PostgreSQL's, which nest.
+    private const COMMENT = '(?<comment>/\*(?:[^*/]++|\*(?!/)|/(?!\*)|(?&comment))*+(?:\*/|\z))';
+    private const FLAT_COMMENT = '/\*(?:[^*]++|\*(?!/))*+(?:\*/|\z)';
+
+    /** Whether there is nothing but white space, semicolons and comments; those with a `!` MySQL would run. */
+    public static function isBlank(string $sql, string $dialect): bool
+    {
+        $comment = match ($dialect) {
+            'postgres' => self::COMMENT,
+            'mysql' => '(?!/\*M?!)' . self::FLAT_COMMENT,
+            default => self::FLAT_COMMENT,
+        };
+        return preg_match("~^(?:[\s;]++|--[^\n]*+|$comment)*+\z~", $sql) === 1;
+    }
 
     /** Which word a statement begins with, in upper case, past white space, comments and parentheses. */
     public static function firstKeyword(string $sql): string
     {
-        $found = preg_match('~^(?:[\s(;]++|\#[^\n]*+|--[^\n]*+|/\*.*?\*/)*+([a-zA-Z_]+)~s', $sql, $match);
-        return $found === 1 ? strtoupper($match[1]) : '';
+        $pattern = '~^(?:[\s(;]++|\#[^\n]*+|--[^\n]*+|' . self::COMMENT . ')*+(?<word>[a-zA-Z_]+)~';
+        return preg_match($pattern, $sql, $match) === 1 ? strtoupper($match['word']) : '';
     }
 
     /**
      * PostgreSQL's placeholders as PDO's named ones: ? and $2 become :p1 and :p2.
      *
+     * @param string $mark what stands before their numbers: with $ they are PostgreSQL's own, for a text that PDO
+     *     doesn't look at
      * @return array{string, int} the statement and the highest placeholder
      */
-    public static function forPostgres(string $sql): array
+    public static function forPostgres(string $sql, string $mark = ':p'): array
     {
         $count = 0;
         $highest = 0;
-        $name = static function (array $token) use (&$count, &$highest): string {
+        $name = static function (array $token) use (&$count, &$highest, $mark): string {
             [$text] = $token;
             if ($text === '?') {
-                return ':p' . ++$count;
+                return $mark . ++$count;
+            }
+            if ($text === '??' && $mark === '$') {
+                return '?';
             }
             if ($text[0] === '$' && $token['dollars'] === null) {
                 $highest = max($highest, (int) substr($text, 1));
-                return ':p' . substr($text, 1);
+                return $mark . substr($text, 1);
             }
             // PDO before PHP 8.4 takes a backslash for an escape, knows no dollar quotes, and ends a comment at the
             // first end: it is given the same in forms that it reads. `??` is its own escape for the operator.
@@ -69,7 +90,7 @@ final class Tokens
             };
         };
         $flags = PREG_UNMATCHED_AS_NULL;
-        $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql, -1, $replaced, $flags) ?? $sql;
+        $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql, -1, $replaced, $flags) ?? throw self::tooLong();
         if ($count > 0 && $highest > 0) {
             throw InvalidParams::because(
                 'the statement mixes ? with $1; use one kind (and write ?? for an operator that has a question mark)'
@@ -104,7 +125,7 @@ final class Tokens
                 return isset($wrapped[$position]) ? "{$wrapped[$position]}($text)" : $text;
             },
             $sql,
-        ) ?? $sql;
+        ) ?? throw self::tooLong();
         return [$rewritten, $highest];
     }
 
@@ -122,5 +143,11 @@ final class Tokens
             }
         }
         return false;
+    }
+
+    /** PHP's regular expressions give up on some texts of megabytes. */
+    private static function tooLong(): InvalidArgument
+    {
+        return InvalidArgument::because('sql cannot be read by pure PHP: ' . preg_last_error_msg());
     }
 }
