@@ -42,6 +42,6 @@ pub mod lane;
 #[allow(unsafe_code)]
 pub mod kernels;
 
-// pthread_atfork, signals, and tasks that stay on their thread.
+// pthread_atfork, signals, sockets that libraries hide, and tasks that stay on their thread.
 #[allow(unsafe_code)]
 pub mod runtime;

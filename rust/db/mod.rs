@@ -15,6 +15,7 @@
 //! | `words` | the words of a statement, by dialect |
 //! | `refuse` | statements that would leave something on their connection |
 //! | `pool` | the free list |
+//! | `socket` | whether a connection's socket says that it is dead |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
 //! | `store` | results that PHP names by id |
@@ -28,6 +29,7 @@ pub mod params;
 mod pool;
 mod postgres;
 mod refuse;
+mod socket;
 mod sqlite;
 pub mod store;
 mod temporal;

@@ -17,6 +17,8 @@
 pub mod local;
 #[cfg(unix)]
 pub mod signals;
+#[cfg(unix)]
+pub mod sockets;
 
 use std::future::Future;
 use std::io;

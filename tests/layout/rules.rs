@@ -20,7 +20,8 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("runtime", &[]),
 ];
 
-/// Where `unsafe` may stand. `runtime` registers a fork handler and blocks signals.
+/// Where `unsafe` may stand. `runtime` registers a fork handler, blocks signals and looks at
+/// sockets that libraries hide.
 const UNSAFE_ROOMS: [&str; 5] = ["ffi", "lane", "kernels", "cache", "runtime"];
 
 /// The files and folders of the top level; a `?` marks those that may be missing.

@@ -9,6 +9,7 @@ mod decode;
 
 use super::limits::Limits;
 use super::pool::{Failure, Session};
+use super::socket::{self, Socket};
 use super::{Error, Param, Rows, tokens};
 use decode::Decoder;
 use futures_util::TryStreamExt;
@@ -33,6 +34,7 @@ const STATEMENT_TIMEOUTS: [u16; 2] = [1969, 3024];
 /// One connection to MySQL or MariaDB.
 pub(super) struct MySqlSession {
     connection: MySqlConnection,
+    socket: Socket,
 }
 
 impl Session for MySqlSession {
@@ -41,9 +43,11 @@ impl Session for MySqlSession {
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
         // Room for one more than ever comes, so that the driver never closes a statement by itself.
         let options = options.as_ref().clone().statement_cache_capacity(STATEMENTS_MAX + 1);
-        let mut connection = options.connect().await?;
+        let port = options.get_socket().is_none().then(|| options.get_port());
+        let (connected, socket) = socket::connecting(options.connect(), port).await;
+        let mut connection = connected?;
         connection.execute(sqlx::raw_sql(AssertSqlSafe(session_settings(limits)))).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, socket })
     }
 
     async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
@@ -67,6 +71,15 @@ impl Session for MySqlSession {
 
     fn is_worn(&self) -> bool {
         self.connection.cached_statements_size() >= STATEMENTS_MAX
+    }
+
+    fn is_quiet(&self) -> Option<bool> {
+        self.socket.is_quiet()
+    }
+
+    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        // An error is the last packet of its answer.
+        Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), sqlx::Error> {

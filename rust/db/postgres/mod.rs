@@ -9,6 +9,7 @@ mod encode;
 
 use super::limits::Limits;
 use super::pool::{Failure, Session};
+use super::socket::{self, Socket};
 use super::{Error, Param, Rows, tokens};
 use decode::Decoder;
 use futures_util::TryStreamExt;
@@ -23,17 +24,20 @@ const QUERY_CANCELED: &str = "57014";
 /// One connection to PostgreSQL.
 pub(super) struct PgSession {
     connection: PgConnection,
+    socket: Socket,
 }
 
 impl Session for PgSession {
     type Options = Box<PgConnectOptions>;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
-        let mut connection = options.connect().await?;
+        let is_unix = options.get_socket().is_some() || options.get_host().starts_with('/');
+        let (connected, socket) = socket::connecting(options.connect(), (!is_unix).then(|| options.get_port())).await;
+        let mut connection = connected?;
         // Not a startup parameter, because poolers such as PgBouncer refuse those that they don't know.
         let set = format!("SET statement_timeout = {}", limits.statement_timeout_ms.min(i32::MAX as u64));
         connection.execute(sqlx::raw_sql(AssertSqlSafe(set))).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, socket })
     }
 
     async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
@@ -59,6 +63,15 @@ impl Session for PgSession {
     fn timed_out(error: &dyn DatabaseError, elapsed: Duration, limit: Duration) -> bool {
         // The message that tells a timeout from pg_cancel_backend() is translated; the clock isn't.
         error.code().is_some_and(|code| code == QUERY_CANCELED) && elapsed >= limit
+    }
+
+    fn is_quiet(&self) -> Option<bool> {
+        self.socket.is_quiet()
+    }
+
+    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        // ReadyForQuery comes behind the error, and sqlx would read it with the next answer.
+        self.connection.flush().await
     }
 
     async fn ping(&mut self) -> Result<(), sqlx::Error> {

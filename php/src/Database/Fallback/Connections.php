@@ -16,8 +16,8 @@ final class Connections
 {
     /** The one unused for longest is closed for another. A program with a SQLite file per customer has more. */
     private const CONNECTIONS_MAX = 64;
-    /** A connection that lay idle for longer is asked whether the server still knows it. */
-    private const PING_AFTER_SECONDS = 1.0;
+    /** A connection that lay idle for longer is asked whether the server still knows it: PHP shows no socket of it. */
+    private const PING_AFTER_SECONDS = 0.01;
 
     private readonly Limits $limits;
     /** @var array<string, array{Connection, float}> with the time of the last use, the one unused for longest first */
