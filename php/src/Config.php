@@ -100,7 +100,9 @@ final class Config
     public function forServer(): string
     {
         $foreign = ['workers' => true, 'cache.bytes_max' => true];
-        return json_encode(array_diff_key($this->values, $foreign), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+        // Text that is not UTF-8 is no address either: the engine says which key is wrong.
+        $flags = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE;
+        return json_encode(array_diff_key($this->values, $foreign), $flags);
     }
 
     /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...}} */
@@ -124,7 +126,10 @@ final class Config
                 ?? throw InvalidConfig::impossible($name, trim($shown, "'"), 'true or false');
         }
         if (is_string($default)) {
-            return is_string($value) ? $value : throw InvalidConfig::impossible($name, $shown, 'text');
+            // The host: a name may have several addresses, of which a server would take one.
+            return is_string($value) && ($value === 'localhost' || filter_var($value, FILTER_VALIDATE_IP) !== false)
+                ? $value
+                : throw InvalidConfig::impossible($name, trim($shown, "'"), 'an IP address or localhost');
         }
         if ($default === []) {
             $items = is_array($value) ? $value : explode(',', (string) $value);

@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace Lyger\Console;
 
+use JsonSerializable;
+
 /** One line of `rawr doctor`. */
-final class Check
+final class Check implements JsonSerializable
 {
     /** @param string $hint what to do, where it isn't fine */
     public function __construct(
@@ -14,5 +16,12 @@ final class Check
         public readonly string $value,
         public readonly string $hint = '',
     ) {
+    }
+
+    /** @return array<string, string|bool> */
+    public function jsonSerialize(): array
+    {
+        $check = ['name' => $this->name, 'ok' => $this->ok, 'value' => $this->value];
+        return $this->ok ? $check : $check + ['hint' => $this->hint];
     }
 }

@@ -6,11 +6,15 @@ namespace Lyger\Console;
 
 use Lyger\Core\Engine;
 use Lyger\Core\Library;
+use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\LygerException;
 
 /** Looks at this installation: what the engine is, and what keeps it from being native. */
 final class Doctor
 {
+    private bool $isMisconfigured = false;
+    private ?Engine $engine = null;
+
     /** @return list<Check> */
     public function checks(): array
     {
@@ -19,7 +23,9 @@ final class Doctor
             $this->ffi(),
             $this->opcache(),
             $this->library(),
-            ...$this->engine(),
+            $this->engine(),
+            $this->abi(),
+            ...$this->parts(),
             new Check(
                 'pcntl',
                 extension_loaded('pcntl'),
@@ -27,6 +33,12 @@ final class Doctor
                 'without ext-pcntl a server in pure PHP dies of SIGTERM instead of draining',
             ),
         ];
+    }
+
+    /** Whether the environment asks for what cannot be; known after checks(). */
+    public function isMisconfigured(): bool
+    {
+        return $this->isMisconfigured;
     }
 
     private function ffi(): Check
@@ -65,28 +77,51 @@ final class Doctor
         }
     }
 
-    /** @return list<Check> */
-    private function engine(): array
+    private function engine(): Check
     {
         try {
-            $engine = Engine::getInstance();
-            $info = json_decode($engine->systemInfo(), true);
+            $this->engine = Engine::getInstance();
+        } catch (InvalidConfig $exception) {
+            $this->isMisconfigured = true;
+            return new Check('engine', false, $exception->getMessage(), 'correct the variable, or unset it');
         } catch (LygerException $exception) {
-            return [new Check('engine', false, $exception->getMessage(), 'LYGER_ENGINE=auto falls back to pure PHP')];
+            return new Check('engine', false, $exception->getMessage(), 'LYGER_ENGINE=auto falls back to pure PHP');
         }
-        $reason = $engine->fallbackReason();
-        return [
-            new Check(
-                'engine',
-                $engine->isNative(),
-                $engine->isNative() ? "native, version {$info['version']}" : "pure PHP: $reason",
-                'everything works, but slower, one request at a time',
-            ),
-            new Check('abi', true, "{$info['abi']}, this package speaks " . Library::ABI_VERSION),
-            new Check('kernels', true, (string) $info['kernels']),
-            new Check('cpu', true, (string) $info['cpu']),
-            ...$this->databases($engine->isNative()),
+        $isNative = $this->engine->isNative();
+        return new Check(
+            'engine',
+            $isNative,
+            $isNative ? 'native, version ' . $this->info('version') : "pure PHP: {$this->engine->fallbackReason()}",
+            'everything works, but slower, one request at a time',
+        );
+    }
+
+    private function abi(): Check
+    {
+        $package = Library::ABI_VERSION;
+        $library = (new Library())->abiVersion();
+        return new Check(
+            'abi',
+            $library === null || $library === $package,
+            ($library === null ? 'no library' : "the library speaks $library") . ", this package $package",
+            'install the library of this package\'s version',
+        );
+    }
+
+    /** @return list<Check> */
+    private function parts(): array
+    {
+        return $this->engine === null ? [] : [
+            new Check('kernels', true, $this->info('kernels')),
+            new Check('cpu', true, $this->info('cpu')),
+            ...$this->databases($this->engine->isNative()),
         ];
+    }
+
+    private function info(string $name): string
+    {
+        $info = json_decode((string) $this->engine?->systemInfo(), true);
+        return is_array($info) ? (string) ($info[$name] ?? '') : '';
     }
 
     /** @return list<Check> */

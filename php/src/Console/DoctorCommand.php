@@ -10,7 +10,10 @@ use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\OutputInterface;
 
-/** rawr doctor: 0 when the engine can be used as LYGER_ENGINE asks, else 1. */
+/**
+ * rawr doctor: 0 when the engine can be used as LYGER_ENGINE asks, 2 when the environment asks for what cannot be,
+ * else 1: what `rawr serve` would end with.
+ */
 final class DoctorCommand extends Command
 {
     public function __construct()
@@ -39,15 +42,19 @@ final class DoctorCommand extends Command
             $output->write((new Library())->preloadHeader(), false, OutputInterface::OUTPUT_RAW);
             return ExitCode::DONE;
         }
-        $checks = (new Doctor())->checks();
+        $doctor = new Doctor();
+        $checks = $doctor->checks();
         $failed = array_filter($checks, static fn (Check $check): bool => !$check->ok);
         $mode = getenv('LYGER_ENGINE') ?: 'auto';
         if ($input->getOption('json')) {
             $report = ['ok' => $failed === [], 'mode' => $mode, 'checks' => $checks];
-            $json = json_encode($report, JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
-            $output->writeln((string) $json, OutputInterface::OUTPUT_RAW);
+            $flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
+            $output->writeln((string) json_encode($report, $flags), OutputInterface::OUTPUT_RAW);
         } else {
             $this->print($checks, $output);
+        }
+        if ($doctor->isMisconfigured()) {
+            return ExitCode::WRONG_USAGE;
         }
         $isFatal = static fn (Check $check): bool => $check->name === 'php' || $check->name === 'engine';
         return $mode === 'required' && array_filter($failed, $isFatal) !== [] ? ExitCode::FAILED : ExitCode::DONE;

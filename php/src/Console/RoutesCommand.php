@@ -31,8 +31,8 @@ final class RoutesCommand extends Command
         $app = $this->loader->load($this->loader->folder($input->getOption('app')));
         $routes = array_map(self::describe(...), $app->router()->routes());
         if ($input->getOption('json')) {
-            $json = json_encode($routes, JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
-            $output->writeln((string) $json, OutputInterface::OUTPUT_RAW);
+            $flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
+            $output->writeln((string) json_encode($routes, $flags), OutputInterface::OUTPUT_RAW);
             return ExitCode::DONE;
         }
         $table = new Table($output);

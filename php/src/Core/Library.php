@@ -7,6 +7,7 @@ namespace Lyger\Core;
 use FFI;
 use Lyger\Exception\AbiMismatch;
 use Lyger\Exception\EngineMissing;
+use Throwable;
 
 /**
  * Finds the native library and loads it.
@@ -19,6 +20,8 @@ final class Library
     /** The version of the C boundary that this package is written for. */
     public const ABI_VERSION = 1;
     public const HEADER = __DIR__ . '/lyger.ffi.h';
+
+    private const VERSION_ONLY = 'uint32_t lyger_abi_version(void);';
 
     private readonly string $root;
 
@@ -113,10 +116,21 @@ final class Library
         } catch (FFI\Exception $exception) {
             // An older library lacks functions: say that, and not which one was missed first.
             try {
-                self::checked(FFI::cdef('uint32_t lyger_abi_version(void);', $path), $path);
+                self::checked(FFI::cdef(self::VERSION_ONLY, $path), $path);
             } catch (FFI\Exception) {
             }
             throw new EngineMissing("$path cannot be loaded: {$exception->getMessage()}", null, null, $exception);
+        }
+    }
+
+    /** The version that the library speaks; null when there is none that PHP can load. */
+    public function abiVersion(): ?int
+    {
+        try {
+            $ffi = $this->preloaded() ?? FFI::cdef(self::VERSION_ONLY, $this->path());
+            return $ffi->lyger_abi_version();
+        } catch (Throwable) { // also where FFI is no class
+            return null;
         }
     }
 

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Lyger\Http;
 
-use JsonException;
 use JsonSerializable;
 use Lyger\Exception\InvalidArgument;
 use Psr\Http\Message\ResponseInterface;
@@ -19,9 +18,6 @@ use Stringable;
  */
 class Response
 {
-    private const JSON = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION
-        | JSON_INVALID_UTF8_SUBSTITUTE | JSON_THROW_ON_ERROR;
-
     /** @var array<string, list<array{string, string}>> name and value by lower-case name */
     private array $headers = [];
 
@@ -37,17 +33,14 @@ class Response
     }
 
     /**
+     * By the rules of the engine's JSON: NaN and infinities are null, invalid UTF-8 becomes U+FFFD.
+     *
      * @param array<string, string|list<string>> $headers
      * @throws InvalidArgument when the data has no JSON form
      */
     public static function json(mixed $data, int $status = 200, array $headers = []): self
     {
-        try {
-            $body = json_encode($data, self::JSON);
-        } catch (JsonException $exception) {
-            throw InvalidArgument::because("the answer has no JSON form: {$exception->getMessage()}");
-        }
-        return self::typed('application/json', $body, $status, $headers);
+        return self::typed('application/json', Json::encode($data), $status, $headers);
     }
 
     /** @param array<string, string|list<string>> $headers */

@@ -65,6 +65,11 @@ final class RawrTest extends TestCase
             [['serve', '--nope'], [], '--nope'],
             [['serve', '--port=x'], [], 'port is "x", but must be an integer from 0 to 65535'],
             [['serve', '--port=65536'], [], 'port'],
+            [['serve', '--port=-1'], [], 'port is "-1"'],
+            [['serve', '--host=nohost'], [], 'host is "nohost", but must be an IP address or localhost'],
+            [['serve', '--host='], [], 'host is ""'],
+            [['serve'], ['LYGER_HOST' => "\xff"], 'LYGER_HOST is "'],
+            [['serve', "--trusted-proxies=\xff"], [], 'trusted_proxies'],
             [['serve', '--head-bytes-max=1'], [], 'head_bytes_max is "1", but must be an integer from 8192'],
             [['serve', '--workers=4'], [], 'PHP\'s main thread is the one worker'],
             [['serve', '--trusted-proxies=here'], [], 'trusted_proxies'],
@@ -134,6 +139,48 @@ final class RawrTest extends TestCase
         self::assertStringContainsString('make build', $output);
         [$code] = $this->rawr(['doctor'], ['LYGER_ENGINE' => 'required'] + $environment);
         self::assertSame(1, $code);
+    }
+
+    public function test_doctor_ends_as_serve_would_where_the_environment_asks_for_what_cannot_be(): void
+    {
+        $impossible = [['LYGER_ENGINE' => 'fast']];
+        if (Engine::getInstance()->isNative()) {
+            $impossible[] = ['LYGER_KERNELS' => 'abacus', 'LYGER_ENGINE' => 'auto'];
+        }
+        foreach ($impossible as $environment) {
+            [$served] = $this->rawr(['serve', '--port=0'], $environment);
+            [$code, $output] = $this->rawr(['doctor'], $environment);
+            self::assertSame([2, 2], [$served, $code], $output);
+            self::assertStringContainsString((string) current($environment), $output);
+            self::assertStringNotContainsString('falls back', $output);
+        }
+    }
+
+    public function test_doctor_hints_only_at_what_is_not_fine(): void
+    {
+        [, $output] = $this->rawr(['doctor', '--json'], ['LYGER_ENGINE' => 'php']);
+        foreach (json_decode($output, true, 512, JSON_THROW_ON_ERROR)['checks'] as $check) {
+            self::assertSame(!$check['ok'], isset($check['hint']), $check['name']);
+        }
+    }
+
+    public function test_doctor_tells_the_versions_of_a_library_that_does_not_match(): void
+    {
+        if (!extension_loaded('ffi')) {
+            self::markTestSkipped('needs ext-ffi');
+        }
+        $folder = sys_get_temp_dir() . '/lyger-abi-' . bin2hex(random_bytes(6));
+        mkdir($folder);
+        file_put_contents("$folder/lyger.c", 'unsigned lyger_abi_version(void) { return 7; }');
+        exec("cc -shared -fPIC -o $folder/liblyger.so $folder/lyger.c 2>&1", $output, $code);
+        self::assertSame(0, $code, implode("\n", $output));
+        $environment = ['LYGER_LIBRARY' => "$folder/liblyger.so", 'LYGER_ENGINE' => 'auto'];
+        [, $output] = $this->rawr(['doctor', '--json'], $environment);
+        [$required] = $this->rawr(['doctor'], ['LYGER_ENGINE' => 'required'] + $environment);
+        exec("rm -rf $folder");
+        $abi = array_column(json_decode($output, true, 512, JSON_THROW_ON_ERROR)['checks'], null, 'name')['abi'];
+        self::assertSame([false, 'the library speaks 7, this package 1'], [$abi['ok'], $abi['value']]);
+        self::assertSame(1, $required);
     }
 
     public function test_the_preload_file_carries_scope_library_and_declarations(): void

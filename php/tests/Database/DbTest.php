@@ -223,6 +223,30 @@ final class DbTest extends TestCase
         self::assertSame(['{"a": [1]}', '5', null, '"s"'], array_column($db->query('SELECT j FROM t'), 'j'));
     }
 
+    public function test_dates_that_rfc_3339_has_no_form_for_are_the_databases_own_text(): void
+    {
+        $odd = [
+            'sqlite' => ["SELECT d FROM odd", '[{"d":"0000-00-00"},{"d":"infinity"},{"d":"2024-01-02 24:00"}]'],
+            'postgres' => [
+                "SELECT 'infinity'::timestamptz a, '-infinity'::date b, '0044-03-15 BC'::date c, '24:00:00'::time d",
+                '[{"a":"infinity","b":"-infinity","c":"0044-03-15 BC","d":"24:00:00"}]',
+            ],
+            'mysql' => [
+                "SELECT CAST('0000-00-00' AS DATE) a, CAST('2024-00-00 00:00:00' AS DATETIME) b, "
+                    . "CAST('838:59:59' AS TIME) c",
+                '[{"a":"0000-00-00","b":"2024-00-00T00:00:00","c":"838:59:59"}]',
+            ],
+        ];
+        foreach (Databases::all() as $name => [$dsn]) {
+            $db = Db::connect($dsn);
+            if ($name === 'sqlite') {
+                $db->execute('CREATE TABLE odd (d DATETIME)');
+                $db->execute("INSERT INTO odd VALUES ('0000-00-00'), ('infinity'), ('2024-01-02 24:00')");
+            }
+            self::assertSame($odd[$name][1], $db->json($odd[$name][0]), $name);
+        }
+    }
+
     public function test_invalid_utf_8_in_the_database_becomes_replacement_characters_in_json(): void
     {
         $db = Db::connect('sqlite::memory:');

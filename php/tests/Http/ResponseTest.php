@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Http;
 
+use JsonSerializable;
 use Lyger\Database\Db;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Http\Cookie;
@@ -11,8 +12,10 @@ use Lyger\Http\Psr7;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
 use Lyger\Http\SqlResponse;
+use Lyger\Tests\Routing\Suit;
 use Nyholm\Psr7\Response as PsrResponse;
 use PHPUnit\Framework\TestCase;
+use stdClass;
 
 final class ResponseTest extends TestCase
 {
@@ -85,8 +88,42 @@ final class ResponseTest extends TestCase
 
     public function test_data_without_a_json_form_is_refused(): void
     {
-        $this->expectException(InvalidArgument::class);
-        Response::json(NAN);
+        $circle = new stdClass();
+        $circle->self = $circle;
+        $circleOfNan = new stdClass();
+        [$circleOfNan->nan, $circleOfNan->self] = [NAN, $circleOfNan];
+        foreach ([STDERR, $circle, $circleOfNan, ['a' => [INF, STDERR]]] as $data) {
+            try {
+                Response::json($data);
+                self::fail('no exception');
+            } catch (InvalidArgument $exception) {
+                self::assertStringStartsWith('the answer has no JSON form: ', $exception->getMessage());
+            }
+        }
+    }
+
+    public function test_json_follows_the_engines_rules_for_what_json_cannot_say(): void
+    {
+        self::assertSame('null', Response::json(NAN)->body());
+        $inner = new class implements JsonSerializable {
+            public function jsonSerialize(): mixed
+            {
+                return ['inf' => INF, 'empty' => new stdClass()];
+            }
+        };
+        $object = new stdClass();
+        [$object->minus, $object->{'5'}, $object->list] = [-INF, 1.0, []];
+        self::assertSame(
+            '{"a":[null,0.1,null],"b":{"inf":null,"empty":{}},"c":{"minus":null,"5":1.0,"list":[]},"d":"h"}',
+            Response::json(['a' => [NAN, 0.1, INF], 'b' => $inner, 'c' => $object, 'd' => Suit::Hearts])->body(),
+        );
+        // One for each maximal piece, as the engine: ff; e2 82, the beginning of a sequence; c0.
+        $broken = "a\xffb\xe2\x82\xc0c/\u{2028}";
+        $mended = "\"a\u{fffd}b\u{fffd}\u{fffd}c/\u{2028}\"";
+        self::assertSame("{{$mended}:[{$mended}]}", Response::json([$broken => [$broken]])->body());
+        $hex = bin2hex($broken);
+        $engine = Db::connect('sqlite::memory:')->json("SELECT CAST(x'$hex' AS TEXT) AS t, 9e999 AS i");
+        self::assertSame($engine, Response::json([['t' => $broken, 'i' => INF]])->body());
     }
 
     public function test_cookies_are_written_safely(): void
