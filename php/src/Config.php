@@ -22,6 +22,7 @@ final class Config
         'workers' => [1, 1, 1024],
         'queue_max' => [1024, 1, 1_000_000],
         'queue_timeout_ms' => [10_000, 1, self::DAY_MS],
+        'half_close_timeout_ms' => [1_000, 1, self::DAY_MS],
         'request_timeout_ms' => [30_000, 1, self::DAY_MS],
         'head_timeout_ms' => [10_000, 1, self::DAY_MS],
         'body_idle_timeout_ms' => [30_000, 1, self::DAY_MS],

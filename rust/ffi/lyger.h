@@ -675,9 +675,12 @@ void lyger_stop_server(void);
  Starts the server and returns; the caller goes on with `lyger_worker_next`. `*port` is the port that it listens on.
 
  `config` is a JSON object (at most 1 MiB; empty for the defaults) with any of `host`, `port` (0 takes any free one),
- `queue_max`, `queue_timeout_ms`, `request_timeout_ms`, `head_timeout_ms`, `body_idle_timeout_ms`, `idle_timeout_ms`,
- `write_timeout_ms`, `head_bytes_max`, `header_count_max`, `uri_bytes_max`, `body_bytes_max`, `drain_timeout_ms`, `debug`,
+ `queue_max`, `queue_timeout_ms`, `half_close_timeout_ms`, `request_timeout_ms`, `head_timeout_ms`,
+ `body_idle_timeout_ms`, `idle_timeout_ms`, `write_timeout_ms`, `head_bytes_max`, `header_count_max`, `uri_bytes_max`, `body_bytes_max`, `drain_timeout_ms`, `debug`,
  `trusted_proxies` and `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`.
+
+ SIGINT and SIGTERM begin the drain. When its time is over and the answer to a claimed request is still owed, the process
+ ends with 1; a second signal ends it at once, with 130 or 143.
 
  Errors: `SERVER_RUNNING`, `ADDRESS_IN_USE`, `INVALID_CONFIG` (the message names the key; also `LYGER_KERNELS`),
  `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`; `*port` is 0 then, and nothing runs.

@@ -82,6 +82,9 @@ config! {
     queue_max: u32 = 1024, "queue_max", 1..=1_000_000;
     /// How long a request may wait for a worker; past it 503. Who waited this long has mostly gone already.
     queue_timeout_ms: u64 = 10_000, "queue_timeout_ms", 1..=DAY_MS;
+    /// How much longer a request may wait for a worker once its client has ended what it sends; past it 503. Who only
+    /// ends its half and who closed look alike until something is written; a second is more than an idle server needs.
+    half_close_timeout_ms: u64 = 1_000, "half_close_timeout_ms", 1..=DAY_MS;
     /// How long a worker may take for an answer; past it 504. What browsers and proxies commonly allow.
     request_timeout_ms: u64 = 30_000, "request_timeout_ms", 1..=DAY_MS;
     /// From a request's first byte to the end of its head; past it 408. A head fits into a packet or two.
@@ -145,6 +148,7 @@ impl Config {
     pub(crate) fn shortest_timeout_ms(&self) -> u64 {
         [
             self.queue_timeout_ms,
+            self.half_close_timeout_ms,
             self.request_timeout_ms,
             self.head_timeout_ms,
             self.body_idle_timeout_ms,

@@ -153,6 +153,25 @@ impl Dispatch {
         self.inner.borrow_mut().forget(ticket);
     }
 
+    /// Ends a request that nobody has claimed, as if its time in the queue were over. A claimed one goes on.
+    pub(crate) fn give_up(&self, ticket: Ticket) {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(call) = inner.calls.get(ticket.call as usize) else { return };
+        let is_unclaimed = call.generation == ticket.generation
+            && match call.place {
+                Place::Queue(_) => true,
+                Place::Lane(id) => inner.front.claimed_at_ms(id).is_none(),
+                Place::Nowhere => false,
+            };
+        if is_unclaimed {
+            let sink = inner.calls[ticket.call as usize].sink.clone();
+            inner.forget(ticket);
+            if let Some(sink) = sink {
+                sink.deliver(Outcome::QueueTimeout);
+            }
+        }
+    }
+
     /// Delivers the answers that have come, and moves what waits into the room that became free.
     pub(crate) fn collect(&self) {
         let mut inner = self.inner.borrow_mut();

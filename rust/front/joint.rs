@@ -45,6 +45,8 @@ pub(crate) struct Joint {
     turn_ms: AtomicU64,
     stage: AtomicU8,
     worker_seen: AtomicBool,
+    // When a signal began the drain.
+    drained_by_signal: OnceLock<Instant>,
 }
 
 impl Joint {
@@ -57,6 +59,7 @@ impl Joint {
             turn_ms: AtomicU64::new(0),
             stage: AtomicU8::new(Stage::Running as u8),
             worker_seen: AtomicBool::new(false),
+            drained_by_signal: OnceLock::new(),
         }
     }
 
@@ -84,6 +87,18 @@ impl Joint {
 
     pub(crate) fn advance(&self, stage: Stage) {
         self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn drain_begins(&self, by_signal: bool) {
+        if by_signal {
+            self.drained_by_signal.get_or_init(Instant::now);
+        }
+        self.advance(Stage::Draining);
+    }
+
+    /// When a signal began the drain; `None` when nothing did yet, or PHP did.
+    pub(crate) fn drained_by_signal(&self) -> Option<Instant> {
+        self.drained_by_signal.get().copied()
     }
 
     /// The worker has asked for a request: from now on it counts as alive.

@@ -30,8 +30,30 @@ pub use proxies::{Network, NotANetwork};
 pub use server::{Error, Server};
 pub use worker::{Next, Part, ReadError, Summary, Worker};
 
-/// One line on stderr. Unlike `eprintln!` it doesn't panic when stderr is closed.
+/// One line on stderr, whatever is in it. Unlike `eprintln!` it doesn't panic when stderr is closed.
 fn log(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "lyger: {line}");
+    let _ = writeln!(std::io::stderr(), "lyger: {}", one_line(&line.to_string()));
+}
+
+/// Databases quote what they were sent, and paths are what a client likes: no line of the log may be written by it.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_of_the_log_stays_one_line() {
+        let text = "no such table: \u{fc}\"\r\nlyger: forged\0\u{1b}[2J\u{85}";
+        assert_eq!(super::one_line(text), "no such table: \u{fc}\"\\r\\nlyger: forged\\u{0}\\u{1b}[2J\\u{85}");
+    }
 }

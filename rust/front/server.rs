@@ -5,6 +5,9 @@
 //! ```
 //! Draining: the listening socket is closed, what runs and waits is finished, a request on an open connection gets
 //! 503. Ended: [`Worker::next`] says `Stopped`, the front's thread is gone.
+//!
+//! Who sends a signal wants the process to end, and nothing can end a handler in PHP. So when a signal began the drain
+//! and the handler has not returned within `drain_timeout_ms`, the front's thread ends the process with 1.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +24,7 @@ use super::http::Front;
 use super::joint::{Identity, Joint, Stage};
 use super::worker::Worker;
 use crate::lane;
-use crate::runtime::signals::{Watch, start_thread};
+use crate::runtime::signals::{Watch, end_process, start_thread};
 
 /// Connections that the kernel completes for us before we accept them: a burst of clients, or one turn of the loop.
 const BACKLOG: i32 = 1024;
@@ -75,7 +78,7 @@ fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
 pub struct Server {
     address: SocketAddr,
     joint: Arc<Joint>,
-    worker: Worker,
+    worker: Arc<Worker>,
     control: UnixStream,
     thread: Mutex<Option<JoinHandle<()>>>,
     // Set by `drain_on_signals`; dropped, and so removed, when the server has ended.
@@ -104,28 +107,30 @@ impl Server {
         });
         let joint = Arc::new(Joint::new(identity, Arc::clone(front_end.lane()), collector));
 
-        let of_thread = Arc::clone(&joint);
+        let worker = Arc::new(Worker::new(Arc::clone(&joint), worker_end));
+
+        let (of_thread, worker_of_thread) = (Arc::clone(&joint), Arc::clone(&worker));
+        let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
         let thread = start_thread("lyger-front", move || {
             // The lane must be closed however this ends, or the worker would wait for ever.
-            let _closing = Closing(Arc::clone(&of_thread));
-            if let Err(error) = serve(config, of_thread, front_end, listener, controlled) {
+            let closing = Closing(Arc::clone(&of_thread));
+            if let Err(error) = serve(config, Arc::clone(&of_thread), front_end, listener, controlled) {
                 super::log(format_args!("the front ended: {error}"));
+            }
+            drop(closing);
+            if let Some(begun) = of_thread.drained_by_signal() {
+                await_handler(&worker_of_thread, begun + drain_timeout);
             }
         })
         .map_err(failed("the front's thread"))?;
 
-        Ok(Self {
-            address,
-            worker: Worker::new(Arc::clone(&joint), worker_end),
-            joint,
-            control,
-            thread: Mutex::new(Some(thread)),
-            signals: Mutex::new(None),
-        })
+        Ok(Self { address, worker, joint, control, thread: Mutex::new(Some(thread)), signals: Mutex::new(None) })
     }
 
-    /// From here on SIGINT and SIGTERM begin the drain, and a second SIGINT ends the process with 130. Handlers that
-    /// stood there before are called too, and are back when [`Server::wait`] has seen the end.
+    /// From here on SIGINT and SIGTERM begin the drain, and a second one ends the process with 130 or 143. Handlers
+    /// that stood there before are called too, and are back when [`Server::wait`] has seen the end.
+    ///
+    /// When the drain's time is over and the worker still owes the answer to a request, the process ends with 1.
     ///
     /// # Errors
     /// When another server of this process has the signals, or the operating system refuses.
@@ -203,6 +208,20 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.0.advance(Stage::Ended);
         self.0.lane.close();
+    }
+}
+
+/// Ends the process if the worker has not answered by then.
+fn await_handler(worker: &Worker, until: Instant) {
+    while let Some((request, since)) = worker.unanswered() {
+        if Instant::now() >= until {
+            super::log(format_args!(
+                "{request} still runs after {} ms and the drain's time is over",
+                since.as_millis()
+            ));
+            end_process(1);
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

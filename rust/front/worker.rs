@@ -108,11 +108,13 @@ struct State {
     end: WorkerEnd<Request, Answer>,
     /// Claimed, but it did not fit the caller's buffer.
     offered: Option<Id>,
+    /// The last request that was claimed, and when in the server's milliseconds.
+    last: Option<(Id, u64)>,
 }
 
 impl Worker {
     pub(crate) fn new(joint: Arc<Joint>, end: WorkerEnd<Request, Answer>) -> Self {
-        Self { joint, state: Mutex::new(State { end, offered: None }) }
+        Self { joint, state: Mutex::new(State { end, offered: None, last: None }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -147,7 +149,12 @@ impl Worker {
         let id = match state.offered.take() {
             Some(id) => id,
             None if !self.joint.lane.has_submissions() => return None,
-            None => state.end.claim(self.joint.clock_ms())?,
+            None => {
+                let now_ms = self.joint.clock_ms();
+                let id = state.end.claim(now_ms)?;
+                state.last = Some((id, now_ms));
+                id
+            }
         };
         let request = state.end.request(id)?;
         let line = request.head.line();
@@ -166,6 +173,16 @@ impl Worker {
             query_len,
             header_count: request.head.header_count(),
         }))
+    }
+
+    /// The request that the worker claimed last, when it still owes the answer: its method and path for a person to
+    /// read, and how long ago that was. Any thread may ask.
+    pub(crate) fn unanswered(&self) -> Option<(String, Duration)> {
+        let state = self.state();
+        let (id, claimed_at_ms) = state.last?;
+        let head = &state.end.request(id)?.head;
+        let line = format!("{} {}", head.method().escape_ascii(), head.path().escape_ascii());
+        Some((line, Duration::from_millis(self.joint.clock_ms().saturating_sub(claimed_at_ms))))
     }
 
     /// Shows a part of a claimed request to `show`. `name` matters for [`Part::Header`] only.

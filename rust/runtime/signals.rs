@@ -12,8 +12,11 @@ use std::thread::{Builder, JoinHandle};
 
 const SIGNALS: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
 
-/// How a shell reports a process that SIGINT ended.
-const EXIT_INTERRUPTED: libc::c_int = 130;
+/// How a shell reports a process that a signal ended: this and the signal's number, so 130 and 143.
+const EXIT_SIGNALED: libc::c_int = 128;
+
+/// What a signal writes to the watch's descriptor.
+pub const BYTE: u8 = b't';
 
 // What the handler reads. It runs between any two instructions, so atomics and nothing else.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
@@ -38,8 +41,8 @@ impl AtomicHandler {
     }
 }
 
-/// While it lives, SIGINT and SIGTERM write a byte to a descriptor; a SIGINT after either of them ends the process at
-/// once with 130.
+/// While it lives, SIGINT and SIGTERM write [`BYTE`] to a descriptor; the second of them ends the process at once, with
+/// 130 or 143.
 #[derive(Debug)]
 pub struct Watch {
     before: [libc::sigaction; 2],
@@ -172,15 +175,14 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     if wake == -1 {
         return; // it came while the watch was being removed
     }
-    if SEEN.fetch_add(1, Ordering::SeqCst) > 0 && signal == libc::SIGINT {
-        // SAFETY: _exit is async-signal-safe; nothing runs after it.
-        unsafe { libc::_exit(EXIT_INTERRUPTED) };
+    if SEEN.fetch_add(1, Ordering::SeqCst) > 0 {
+        end_process(EXIT_SIGNALED + signal);
     }
     // SAFETY: write is async-signal-safe and the descriptor is open while it stands in WAKE; errno belongs to
     // whatever the signal interrupted, so it is put back.
     unsafe {
         let errno = *errno_place();
-        libc::write(wake, b"s".as_ptr().cast(), 1);
+        libc::write(wake, [BYTE].as_ptr().cast(), 1);
         *errno_place() = errno;
     }
     let Some(index) = SIGNALS.iter().position(|watched| *watched == signal) else { return };
@@ -210,6 +212,13 @@ unsafe fn errno_place() -> *mut libc::c_int {
 unsafe fn errno_place() -> *mut libc::c_int {
     // SAFETY: always a valid pointer to this thread's errno.
     unsafe { libc::__error() }
+}
+
+/// Ends the process at once, without what PHP or a library would do at its end: another thread is in the middle of
+/// something, and would be in the way. May be called by a signal's handler.
+pub fn end_process(code: i32) -> ! {
+    // SAFETY: _exit is async-signal-safe, may be called by any thread, and nothing runs after it.
+    unsafe { libc::_exit(code) }
 }
 
 /// Starts a thread in which, and in whose children, all signals are blocked from the first instruction on.

@@ -127,18 +127,24 @@ fn a_drain_by_signal_reaches_a_worker_that_waits() {
 }
 
 #[test]
-fn a_second_sigint_ends_the_process_at_once_with_130() {
+fn a_second_signal_ends_the_process_at_once_with_130_or_143() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        a_second_signal_ends_the_process(signal, code);
+    }
+}
+
+fn a_second_signal_ends_the_process(signal: &str, code: i32) {
     let mut php = Php::start(&[]);
     let mut stuck = php.connect();
     stuck.send("GET /busy/25 HTTP/1.1\r\nHost: test\r\n\r\n");
     assert_eq!(php.line(), "request /busy/25");
-    php.signal("INT");
+    php.signal(signal);
     // Two that are pending at once are one to the kernel.
     eventually("the drain", || TcpStream::connect(("127.0.0.1", php.port)).is_err());
     assert!(php.child.try_wait().unwrap().is_none(), "the first one ended it");
     let before = Instant::now();
-    php.signal("INT");
-    assert_eq!(php.end(), 130);
+    php.signal(signal);
+    assert_eq!(php.end(), code);
     assert!(before.elapsed() < Duration::from_secs(15));
 }
 

@@ -1,7 +1,7 @@
 //! A stage for the front's tests: a server on a free port, a worker that a Rust thread plays, clients on raw sockets.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -255,6 +255,24 @@ impl Client {
         Some(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
+    /// Ends what this client sends; it still reads.
+    pub(crate) fn shut(&mut self) {
+        self.reader.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Goes without a word: the kernel sends a reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(self.reader.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Whether the server says nothing for so long.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.reader.get_ref().set_read_timeout(Some(time)).unwrap();
+        let is_silent = self.reader.get_ref().peek(&mut [0]).is_err();
+        self.reader.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+        is_silent
+    }
+
     /// Everything until the server closes.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = Vec::new();
@@ -310,7 +328,7 @@ pub(crate) fn assert_only_error(exchange: &str, status: u16) {
 }
 
 /// Waits until something holds.
-pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < until, "{what} did not happen");

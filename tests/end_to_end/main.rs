@@ -3,6 +3,7 @@
 mod databases;
 mod front_drain;
 mod front_faults;
+mod front_half_close;
 mod front_http;
 mod front_limits;
 mod front_proxies;

@@ -25,7 +25,7 @@ final class ServeCommand extends Command
         $this->setDescription('Serves an application over HTTP');
         $this->setHelp(
             'Every setting can also come from the environment: --queue-max is LYGER_QUEUE_MAX. Times are in '
-            . 'milliseconds, sizes in bytes. Ctrl-C and SIGTERM let running requests end; another Ctrl-C ends at once.'
+            . 'milliseconds, sizes in bytes. Ctrl-C and SIGTERM let running requests end; another one ends at once.'
         );
         $this->addOption('app', null, InputOption::VALUE_REQUIRED, 'the folder of the application\'s bootstrap.php');
         foreach (Config::KEYS as $key => $default) {

@@ -8,11 +8,17 @@ use Lyger\Config;
 use Lyger\Http\ArraySource;
 
 /**
- * One HTTP/1 request out of the bytes of a connection (RFC 9112). What two parsers could read differently is 400.
+ * One HTTP/1 request out of the bytes of a connection (RFC 9112), as the native front reads it.
  */
 final class RequestParser
 {
-    private const CHUNK_LINE = '/^([0-9a-fA-F]{1,8})[\t ]*(;[^\x00-\x08\x0a-\x1f]*)?$/D';
+    private const CHUNK_LINE = '/^([0-9a-fA-F]+)[\t ]*(?:;[^\r\n]*)?\r$/D';
+    /** What a chunk's line may be before its end has come. */
+    private const CHUNK_LINE_BEGUN = '/^(?:[0-9a-fA-F]+[\t ]*(?:;[^\r\n]*)?\r?)?$/D';
+    /** hyper's limit for what stands behind the sizes. */
+    private const CHUNK_LINE_BYTES_MAX = 16_384;
+    /** See CHUNK_DIGITS_MAX in rust/front/http/framing.rs. */
+    private const CHUNK_DIGITS_MAX = 15;
 
     private string $bytes = '';
     private ?RequestHead $head = null;
@@ -81,22 +87,23 @@ final class RequestParser
 
     private function readHead(): void
     {
-        $this->bytes = ltrim($this->bytes, "\r\n"); // RFC 9112, section 2.2: empty lines before the request line
-        $end = strpos($this->bytes, "\r\n\r\n");
-        $line = strstr($this->bytes, "\r\n", true);
-        $uriBytesMax = $this->config->int('uri_bytes_max');
-        // The method and the version take no more than 32 bytes beside the target.
-        if (strlen($line === false ? $this->bytes : $line) > $uriBytesMax + 32) {
-            throw Refused::with(414);
+        // RFC 9112, section 2.2: empty lines before the request line.
+        $this->bytes = preg_replace('/^(?:\r?\n)+/', '', $this->bytes) ?? '';
+        $hasEnd = preg_match('/\r?\n\r?\n/', $this->bytes, $match, PREG_OFFSET_CAPTURE) === 1;
+        [$gap, $end] = $hasEnd ? $match[0] : ['', strlen($this->bytes)];
+        $line = strstr($this->bytes, "\n", true);
+        if ($end > $this->config->int('head_bytes_max')) {
+            // A request line that never ended was too long for its own limit, whatever else it was.
+            throw Refused::with($line === false && $end > $this->config->int('uri_bytes_max') ? 414 : 431);
         }
-        if (($end === false ? strlen($this->bytes) : $end) > $this->config->int('head_bytes_max')) {
-            throw Refused::with(431);
-        }
-        if ($end === false) {
+        if (!$hasEnd) {
+            if ($line !== false) {
+                RequestHead::requestLine(preg_replace('/\r$/D', '', $line) ?? '');
+            }
             return;
         }
         $this->head = RequestHead::parse(substr($this->bytes, 0, $end), $this->config);
-        $this->bytes = substr($this->bytes, $end + 4);
+        $this->bytes = substr($this->bytes, $end + strlen($gap));
         if ($this->head->bodyBytes() > $this->config->int('body_bytes_max')) {
             throw Refused::with(413);
         }
@@ -111,38 +118,61 @@ final class RequestParser
 
     private function readChunks(): void
     {
-        while (!$this->chunkedEnds && ($lineEnd = strpos($this->bytes, "\r\n")) !== false) {
-            if (preg_match(self::CHUNK_LINE, substr($this->bytes, 0, $lineEnd), $size) !== 1) {
-                throw Refused::with(400);
-            }
-            $bytes = (int) hexdec($size[1]);
-            if (strlen($this->body) + $bytes > $this->config->int('body_bytes_max')) {
-                throw Refused::with(413);
-            }
+        while (($end = strpos($this->bytes, "\n")) !== false) {
+            $bytes = $this->chunkBytes(substr($this->bytes, 0, $end));
             if ($bytes === 0) {
-                $this->readTrailers($lineEnd);
+                $this->readTrailers($end + 1);
                 return;
             }
-            if (strlen($this->bytes) < $lineEnd + 2 + $bytes + 2) {
-                return;
-            }
-            if (substr($this->bytes, $lineEnd + 2 + $bytes, 2) !== "\r\n") {
+            $gap = substr($this->bytes, $end + 1 + $bytes, 2);
+            if (!str_starts_with("\r\n", $gap)) {
                 throw Refused::with(400);
             }
-            $this->body .= substr($this->bytes, $lineEnd + 2, $bytes);
-            $this->bytes = substr($this->bytes, $lineEnd + 2 + $bytes + 2);
+            if ($gap !== "\r\n") {
+                return;
+            }
+            $this->body .= substr($this->bytes, $end + 1, $bytes);
+            $this->bytes = substr($this->bytes, $end + 1 + $bytes + 2);
         }
-        if (!$this->chunkedEnds && strlen($this->bytes) > 256 && !str_contains(substr($this->bytes, 0, 256), "\r\n")) {
+        if (
+            strlen($this->bytes) > self::CHUNK_LINE_BYTES_MAX
+            || preg_match(self::CHUNK_LINE_BEGUN, $this->bytes) !== 1
+        ) {
             throw Refused::with(400);
         }
     }
 
-    private function readTrailers(int $lineEnd): void
+    private function chunkBytes(string $line): int
     {
-        $end = strpos($this->bytes, "\r\n\r\n", $lineEnd);
-        $this->chunkedEnds = $end !== false;
-        if (!$this->chunkedEnds && strlen($this->bytes) > $this->config->int('head_bytes_max')) {
-            throw Refused::with(431);
+        if (preg_match(self::CHUNK_LINE, $line, $size) !== 1) {
+            throw Refused::with(400);
+        }
+        $digits = ltrim($size[1], '0');
+        if (strlen($digits) > self::CHUNK_DIGITS_MAX) {
+            throw Refused::with(400);
+        }
+        $bytes = (int) hexdec($digits);
+        if (strlen($this->body) + $bytes > $this->config->int('body_bytes_max')) {
+            throw Refused::with(413);
+        }
+        return $bytes;
+    }
+
+    private function readTrailers(int $start): void
+    {
+        for ($line = $start; ($end = strpos($this->bytes, "\n", $line)) !== false; $line = $end + 1) {
+            if (($this->bytes[$end - 1] ?? '') !== "\r") {
+                throw Refused::with(400);
+            }
+            if ($end - 1 === $line) {
+                $trailers = explode("\r\n", substr($this->bytes, $start, max(0, $line - $start - 2)));
+                RequestHead::headers($line === $start ? [] : $trailers);
+                $this->chunkedEnds = true;
+                return;
+            }
+        }
+        if (strlen($this->bytes) - $start > $this->config->int('head_bytes_max')) {
+            throw Refused::with(400);
         }
     }
 }

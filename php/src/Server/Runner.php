@@ -76,6 +76,12 @@ final class Runner
             : Response::error(500);
     }
 
+    /** For the log, where each failure is a line and none is written by a client: "\\n" for a line feed. */
+    public static function oneLine(string $text): string
+    {
+        return addcslashes($text, "\0..\37\177");
+    }
+
     private function begin(Request $request): void
     {
         $this->request = $request;
@@ -119,7 +125,7 @@ final class Runner
     private function failure(Throwable $exception): Response
     {
         $request = $this->request;
-        error_log("{$request?->method()} {$request?->rawPath()}: $exception");
+        error_log(self::oneLine("{$request?->method()} {$request?->rawPath()}: $exception"));
         $status = $exception instanceof PoolExhausted || $exception instanceof ConnectionFailed ? 503 : 500;
         $response = $this->debug
             ? Response::error($status, $exception->getMessage(), [

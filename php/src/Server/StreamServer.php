@@ -17,7 +17,8 @@ use Lyger\Http\Response;
 /**
  * The server without the native library: one process, one thread, one request for each connection. Clients that send
  * slowly don't hold others up; a handler that computes does, and /health waits with the rest. So nothing here can end
- * what runs: queue_*, request_timeout_ms and idle_timeout_ms have no meaning.
+ * what runs, and nothing can look after who waits: queue_*, half_close_timeout_ms, request_timeout_ms and
+ * idle_timeout_ms have no meaning.
  */
 final class StreamServer
 {
@@ -27,11 +28,21 @@ final class StreamServer
     /** stream_select() watches 1,024 descriptors, of which PHP has some; more clients wait in the kernel's queue. */
     private const CONNECTIONS_MAX = 900;
 
+    private const ACCEPT_PAUSE_SECONDS = 0.05;
+    private const ACCEPT_LOG_SECONDS = 5.0;
+    /** For `OPTIONS *`: see rust/front/http/routes.rs. */
+    private const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
     /** @var resource|null */
     private mixed $listener = null;
     /** @var array<int, Connection> by stream id */
     private array $connections = [];
     private ?Connection $current = null;
+    /** What runs, and since when, for a person to read. */
+    private string $running = '';
+    private float $runningSince = 0.0;
+    private float $acceptsAgain = 0.0;
+    private float $saysAgain = 0.0;
     private readonly Runner $runner;
     private readonly Proxies $proxies;
     private float $drainEnds = 0.0;
@@ -48,7 +59,7 @@ final class StreamServer
     public function run(?Closure $listening): void
     {
         $port = $this->listen();
-        $signals = new Signals($this->stop(...));
+        $signals = new Signals($this->stop(...), $this->endLate(...), $this->config->int('drain_timeout_ms'));
         $signals->install();
         if ($listening !== null) {
             $listening($port);
@@ -72,6 +83,16 @@ final class StreamServer
         if (!$this->draining) {
             $this->draining = true;
             $this->drainEnds = microtime(true) + $this->config->int('drain_timeout_ms') / 1000;
+        }
+    }
+
+    /** The drain's time is over. What waits and what is slow is closed by the loop; what runs keeps it from turning. */
+    private function endLate(): void
+    {
+        if ($this->current !== null) {
+            $ms = (int) ((microtime(true) - $this->runningSince) * 1000);
+            fwrite(STDERR, "lyger: {$this->running} still runs after $ms ms and the drain's time is over\n");
+            Signals::endProcess(1);
         }
     }
 
@@ -101,7 +122,9 @@ final class StreamServer
             $this->wait();
             Signals::dispatch();
             foreach ($this->connections as $id => $connection) {
-                if ($connection->phase() === Phase::Ready) {
+                if ($connection->phase() === Phase::Ready && $this->draining && microtime(true) >= $this->drainEnds) {
+                    $connection->refuse(503);
+                } elseif ($connection->phase() === Phase::Ready) {
                     $this->current = $connection;
                     $connection->answer($this->respond($connection->request($this->proxies)));
                     $this->current = null;
@@ -118,7 +141,8 @@ final class StreamServer
 
     private function wait(): void
     {
-        $accepts = $this->listener !== null && count($this->connections) < self::CONNECTIONS_MAX;
+        $accepts = $this->listener !== null && count($this->connections) < self::CONNECTIONS_MAX
+            && microtime(true) >= $this->acceptsAgain;
         $read = $accepts ? [$this->listener] : [];
         $write = [];
         $deadline = microtime(true) + 1.0;
@@ -132,6 +156,9 @@ final class StreamServer
         }
         if ($this->draining) {
             $deadline = min($deadline, $this->drainEnds);
+        }
+        if ($this->acceptsAgain > microtime(true)) {
+            $deadline = min($deadline, $this->acceptsAgain);
         }
         $micros = (int) max(0, ($deadline - microtime(true)) * 1e6);
         if ($read === [] && $write === []) {
@@ -158,19 +185,39 @@ final class StreamServer
     private function accept(): void
     {
         while ($this->listener !== null && count($this->connections) < self::CONNECTIONS_MAX) {
+            error_clear_last();
             $stream = @stream_socket_accept($this->listener, 0);
             if ($stream === false) {
+                $error = error_get_last()['message'] ?? '';
+                if (!str_contains($error, 'timed out')) { // that is how it says that nobody waits
+                    $this->pauseAccepting($error);
+                }
                 return;
             }
             $this->connections[(int) $stream] = new Connection($stream, $this->config);
         }
     }
 
+    /** Out of descriptors: the connections that end will free some, and select() would not wait for that. */
+    private function pauseAccepting(string $error): void
+    {
+        $this->acceptsAgain = microtime(true) + self::ACCEPT_PAUSE_SECONDS;
+        if (microtime(true) >= $this->saysAgain) {
+            $this->saysAgain = microtime(true) + self::ACCEPT_LOG_SECONDS;
+            fwrite(STDERR, Runner::oneLine("lyger: $error; who connects waits until there is room") . "\n");
+        }
+    }
+
     private function respond(Request $request): Response
     {
+        $this->running = Runner::oneLine("{$request->method()} {$request->rawPath()}");
+        $this->runningSince = microtime(true);
         $isGet = in_array($request->method(), ['GET', 'HEAD'], true);
-        if ($isGet && $request->rawPath() === '/health') {
-            return $this->health();
+        if ($request->rawPath() === '/health') {
+            return $isGet ? $this->health() : Response::error(405)->setHeader('Allow', 'GET, HEAD');
+        }
+        if ($request->rawPath() === '*') {
+            return Response::noContent()->setHeader('Allow', self::ALLOW);
         }
         $response = $this->runner->run($request);
         return $response instanceof NotRouted && $isGet && $request->rawPath() === '/' ? $this->root() : $response;
@@ -220,7 +267,8 @@ final class StreamServer
     /** @param array{message: string, file: string, line: int} $error */
     private function die(array $error): void
     {
-        fwrite(STDERR, "The server ends: {$error['message']} in {$error['file']}:{$error['line']}\n");
+        $message = Runner::oneLine("{$error['message']} in {$error['file']}:{$error['line']}");
+        fwrite(STDERR, "The server ends: $message\n");
         $this->current?->answer($this->runner->died($error));
         $this->current = null;
         $this->stop();

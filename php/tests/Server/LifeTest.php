@@ -35,17 +35,60 @@ final class LifeTest extends ServerTestCase
         self::assertSame(0, $server->wait(), $server->errors());
     }
 
-    public function test_a_second_ctrl_c_does_not_wait(): void
+    /** @dataProvider signals */
+    public function test_a_second_signal_does_not_wait(int $signal): void
     {
         $server = $this->ownServer();
         $request = $server->hold(self::unique());
-        $server->signal(SIGINT);
+        $server->signal($signal);
         // Two that are pending at once are one to the kernel.
         usleep(500_000);
         self::assertTrue($server->isRunning(), 'the first one waits');
-        $server->signal(SIGINT);
-        self::assertSame(130, $server->wait(), $server->errors());
+        $server->signal($signal);
+        self::assertSame(128 + $signal, $server->wait(), $server->errors());
         fclose($request);
+    }
+
+    /** @dataProvider signals */
+    public function test_a_handler_that_outlives_the_drain_is_named_and_ends_with_the_process(int $signal): void
+    {
+        $server = $this->ownServer(['--drain-timeout-ms=300']);
+        $request = $server->hold($name = self::unique());
+        $server->signal($signal);
+        self::assertSame(1, $server->wait(), $server->errors());
+        self::assertMatchesRegularExpression(
+            "~^lyger: GET /hold/$name still runs after \\d+ ms and the drain's time is over$~m",
+            $server->errors(),
+        );
+        fclose($request);
+    }
+
+    public function test_a_handler_whose_client_has_gone_does_not_outlive_the_drain_either(): void
+    {
+        $server = $this->ownServer(['--drain-timeout-ms=300']);
+        fclose($server->hold(self::unique()));
+        $server->signal(SIGTERM);
+        self::assertSame(1, $server->wait(), $server->errors());
+    }
+
+    public function test_a_handler_that_returns_within_the_drain_is_waited_for_although_its_client_has_gone(): void
+    {
+        $server = $this->ownServer();
+        fclose($server->hold($name = self::unique()));
+        $server->signal(SIGTERM);
+        usleep(20_000);
+        $server->release($name);
+        self::assertSame(0, $server->wait(), $server->errors());
+        self::assertStringNotContainsString('still runs', $server->errors());
+    }
+
+    public function test_a_drain_that_php_began_never_ends_the_process(): void
+    {
+        $server = $this->ownServer(['--drain-timeout-ms=1']);
+        // The answer comes too late natively, which is what a drain's time is for.
+        self::assertSame(self::isNative() ? 503 : 200, $server->ask('GET', '/stop/2500')->status);
+        self::assertSame(0, $server->wait(), $server->errors());
+        self::assertStringContainsString('returns after its stop', $server->errors());
     }
 
     public function test_a_drain_has_an_end(): void
@@ -72,6 +115,28 @@ final class LifeTest extends ServerTestCase
         $server->signal(SIGTERM);
         self::assertSame(0, $server->wait(), $server->errors());
         self::assertStringContainsString('after the server', $server->output());
+    }
+
+    public function test_without_descriptors_the_server_waits_says_so_and_goes_on(): void
+    {
+        $rawr = dirname(__DIR__, 2) . '/bin/rawr';
+        $app = dirname(__DIR__) . '/apps/trouble';
+        $command = 'ulimit -n 64 && exec "$0" "$@"';
+        $server = $this->keep(ServerProcess::command(
+            ['/bin/sh', '-c', $command, PHP_BINARY, $rawr, 'serve', "--app=$app", '--port=0'],
+        ));
+        $silent = [];
+        for ($i = 0; $i < 100; $i++) {
+            $silent[] = $server->send('');
+        }
+        $server->awaitError('who connects waits until there is room');
+        // Time for many attempts, of which hardly any is told.
+        usleep(600_000);
+        self::assertLessThanOrEqual(2, substr_count($server->errors(), 'who connects waits'), $server->errors());
+        $waiting = $server->begin('GET', '/hello/x');
+        array_map(fclose(...), $silent);
+        self::assertSame('hello x', $server->finish($waiting)->body);
+        self::assertSame('hello y', $server->ask('GET', '/hello/y')->body);
     }
 
     public function test_an_address_that_is_taken_is_exit_code_3(): void

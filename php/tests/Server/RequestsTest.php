@@ -127,6 +127,24 @@ final class RequestsTest extends ServerTestCase
         self::assertSame([503, '1'], [$answer->status, $answer->header('retry-after')]);
     }
 
+    public function test_a_client_that_ends_its_half_gets_its_answer(): void
+    {
+        $post = "POST /inspect HTTP/1.1\r\nHost: h\r\n";
+        foreach (
+            [
+                "GET /hello/x HTTP/1.1\r\nHost: h\r\n\r\n" => 'hello x',
+                "GET /sleep/50 HTTP/1.1\r\nHost: h\r\n\r\n" => 'slept 50',
+                "{$post}Content-Length: 5\r\n\r\nhello" => base64_encode('hello'),
+                "{$post}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" => base64_encode('hello'),
+                "GET /sql/1 HTTP/1.1\r\nHost: h\r\n\r\n" => '[{"i":1,"t":"ü\""}]',
+            ] as $bytes => $expected
+        ) {
+            $socket = $this->server()->send($bytes);
+            stream_socket_shutdown($socket, STREAM_SHUT_WR);
+            self::assertStringContainsString($expected, $this->server()->finish($socket)->body, $bytes);
+        }
+    }
+
     public function test_requests_at_once_get_their_own_answers(): void
     {
         $sockets = [];

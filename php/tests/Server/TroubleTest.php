@@ -32,6 +32,17 @@ final class TroubleTest extends ServerTestCase
         self::assertSame([409, '{"error":{"status":409,"message":"taken"}}'], [$answer->status, $answer->body]);
     }
 
+    public function test_a_failure_is_one_line_of_the_log_whatever_is_in_its_message(): void
+    {
+        $server = $this->ownServer();
+        self::assertSame(500, $server->ask('GET', '/throw/lines')->status);
+        $server->signal(SIGTERM);
+        $server->wait();
+        $lines = array_filter(explode("\n", $server->errors()), static fn (string $line) => $line !== '');
+        self::assertCount(1, $lines, $server->errors());
+        self::assertStringContainsString('GET /throw/lines: RuntimeException: one\r\ntwo\000\033[2Jthree', end($lines));
+    }
+
     public function test_debug_shows_the_exception_to_the_client(): void
     {
         $error = $this->ownServer(['--debug'])->ask('GET', '/throw')->json()['error'];

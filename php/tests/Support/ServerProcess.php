@@ -51,7 +51,16 @@ final class ServerProcess
      */
     public static function script(array $arguments, array $environment = []): self
     {
-        $server = new self([PHP_BINARY, ...$arguments], $environment);
+        return self::command([PHP_BINARY, ...$arguments], $environment);
+    }
+
+    /**
+     * @param list<string> $command
+     * @param array<string, string> $environment
+     */
+    public static function command(array $command, array $environment = []): self
+    {
+        $server = new self($command, $environment);
         $ends = microtime(true) + self::START_SECONDS_MAX;
         stream_set_blocking($server->pipes[1], false);
         while (preg_match('~http://[^ ]*:(\d+)~', $server->output, $match) !== 1) {

@@ -6,6 +6,8 @@
 //!    │                  head: 408                                       deadlines: 503, 504           │
 //!    └───────────────────────────── all bytes of the answer are with the kernel ──────────────────────┘
 //! ```
+//! Waiting, and the client has ended what it sends: 503 after `half_close_timeout_ms`, unless the worker has begun. A
+//! reset drops the request at once.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,10 +18,11 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::super::dispatch::{Outcome, Sink};
+use super::super::dispatch::{Outcome, Sink, Ticket};
+use super::framing::Framing;
 use super::io::Io;
 use super::service::Service;
 use super::{Front, refusal};
@@ -65,8 +68,12 @@ pub(super) struct Connection {
     phase: Cell<Phase>,
     read_deadline_ms: Cell<u64>,
     write_deadline_ms: Cell<u64>,
-    /// The bytes of the request line so far, while its end hasn't been seen.
-    open_line_bytes: Cell<Option<u32>>,
+    framing: RefCell<Framing>,
+    /// How many requests hyper has handed over.
+    requests: Cell<u64>,
+    /// The present request, while the dispatch has it.
+    ticket: Cell<Option<Ticket>>,
+    hearing: Cell<Hearing>,
     withheld: RefCell<Vec<u8>>,
     withheld_status: Cell<u16>,
     end: Cell<Option<End>>,
@@ -80,6 +87,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(front: Rc<Front>, stream: TcpStream, peer: SocketAddr) -> Rc<Self> {
         let read_deadline_ms = front.joint.now_ms() + front.config.idle_timeout_ms;
+        let framing = RefCell::new(Framing::new(front.config.body_bytes_max));
         Rc::new(Self {
             front,
             peer,
@@ -87,7 +95,10 @@ impl Connection {
             phase: Cell::new(Phase::Idle),
             read_deadline_ms: Cell::new(read_deadline_ms),
             write_deadline_ms: Cell::new(NEVER),
-            open_line_bytes: Cell::new(None),
+            framing,
+            requests: Cell::new(0),
+            ticket: Cell::new(None),
+            hearing: Cell::new(Hearing::Listens),
             withheld: RefCell::default(),
             withheld_status: Cell::new(0),
             end: Cell::new(None),
@@ -107,24 +118,22 @@ impl Connection {
         if bytes.is_empty() {
             return;
         }
+        self.framing.borrow_mut().feed(bytes);
         match self.phase.get() {
-            Phase::Idle => {
+            // Empty lines before a request are nothing: they neither begin a head nor break the silence.
+            Phase::Idle if self.has_next() => {
                 self.phase.set(Phase::Head);
                 self.deadline_in(self.front.config.head_timeout_ms);
-                self.open_line_bytes.set(Some(0));
-                self.follow_line(bytes);
             }
-            Phase::Head => self.follow_line(bytes),
             Phase::Body => self.deadline_in(self.front.config.body_idle_timeout_ms),
-            Phase::Waiting | Phase::Answering | Phase::Flushing => {}
+            Phase::Idle | Phase::Head | Phase::Waiting | Phase::Answering | Phase::Flushing => {}
         }
     }
 
-    fn follow_line(&self, bytes: &[u8]) {
-        if let Some(before) = self.open_line_bytes.get() {
-            let ends = bytes.contains(&b'\n');
-            self.open_line_bytes.set((!ends).then(|| before.saturating_add(bytes.len() as u32)));
-        }
+    /// Whether bytes of a request are here that hyper has not handed over.
+    fn has_next(&self) -> bool {
+        let framing = self.framing.borrow();
+        framing.is_within_head() || framing.heads() > self.requests.get()
     }
 
     /// Whether a write could be made. The time of a client that takes nothing begins to count when it could not.
@@ -139,14 +148,36 @@ impl Connection {
     /// Everything that hyper had to write is with the kernel.
     pub(super) fn has_flushed(&self) {
         if self.phase.get() == Phase::Flushing {
-            self.phase.set(Phase::Idle);
-            self.deadline_in(self.front.config.idle_timeout_ms);
+            // Half a head may have come together with the request that was answered.
+            let (phase, timeout_ms) = match self.has_next() {
+                true => (Phase::Head, self.front.config.head_timeout_ms),
+                false => (Phase::Idle, self.front.config.idle_timeout_ms),
+            };
+            self.phase.set(phase);
+            self.deadline_in(timeout_ms);
         }
+    }
+
+    /// hyper has handed over the next request.
+    pub(super) fn begin_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.enter(Phase::Waiting);
+    }
+
+    /// The status with which the present request has to be refused for its framing.
+    pub(super) fn framing_trouble(&self) -> Option<u16> {
+        self.framing.borrow().trouble_of(self.requests.get())
+    }
+
+    /// Which request of the dispatch's this connection waits for.
+    pub(super) fn waits_for(&self, ticket: Option<Ticket>) {
+        self.ticket.set(ticket);
     }
 
     /// The service goes on to this phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.hearing.set(Hearing::Listens);
         match phase {
             Phase::Body => self.deadline_in(self.front.config.body_idle_timeout_ms),
             _ => self.read_deadline_ms.set(NEVER),
@@ -200,6 +231,12 @@ impl Connection {
                     self.body_is_late.set(true);
                     self.wake();
                 }
+                // Its client has ended what it sends, see `listen`. What runs is answered.
+                Phase::Waiting => {
+                    if let Some(ticket) = self.ticket.get() {
+                        self.front.dispatch.give_up(ticket);
+                    }
+                }
                 _ => self.end(End::Closed),
             }
         }
@@ -243,11 +280,46 @@ impl Connection {
             return None;
         }
         // A request line that never ended was too long for its own limit, whatever else it was.
-        let line_is_too_long = self.open_line_bytes.get().is_some_and(|bytes| bytes > self.front.config.uri_bytes_max);
+        let line_is_too_long =
+            self.framing.borrow().open_request_line_bytes() > self.front.config.uri_bytes_max as usize;
         match self.withheld_status.get() {
             431 if line_is_too_long => Some(414),
             status => Some(status),
         }
+    }
+}
+
+/// What is known of the client while its request waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    /// Nothing: the socket is asked whether it has something to say.
+    Listens,
+    /// It sends on, or has ended what it sends: there is no more to hear until the answer is written.
+    Heard,
+}
+
+impl Connection {
+    /// Whether the client has gone, asked while its request waits and hyper doesn't read.
+    ///
+    /// Who closes and who only ends what it sends (`shutdown(SHUT_WR)`, `nc -N`) look the same until something is
+    /// written to them. So the request may stay where it is for `half_close_timeout_ms`, and longer once it is run. A
+    /// reset is certain. Costs no system call as long as the socket has nothing to say.
+    fn listen(&self, context: &mut Context<'_>) -> bool {
+        if self.phase.get() != Phase::Waiting || self.hearing.get() == Hearing::Heard {
+            return true;
+        }
+        let peeked = self.stream.borrow().poll_peek(context, &mut ReadBuf::new(&mut [0]));
+        match peeked {
+            Poll::Pending => {}
+            Poll::Ready(Err(_)) => return false,
+            Poll::Ready(Ok(bytes)) => {
+                self.hearing.set(Hearing::Heard);
+                if bytes == 0 {
+                    self.deadline_in(self.front.config.half_close_timeout_ms);
+                }
+            }
+        }
+        true
     }
 }
 
@@ -320,7 +392,7 @@ async fn exchange(connection: &Rc<Connection>) -> Ending {
             Poll::Ready(Err(_)) => Poll::Ready(Ending::Failed),
             Poll::Pending => {
                 let _ = connection.release_withheld(context);
-                Poll::Pending
+                if connection.listen(context) { Poll::Pending } else { Poll::Ready(Ending::Failed) }
             }
         }
     })

@@ -6,6 +6,7 @@
 
 mod connection;
 mod crew;
+mod framing;
 mod io;
 mod refusal;
 mod reply;
@@ -17,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -28,10 +29,13 @@ use super::dispatch::{Dispatch, Limits};
 use super::exchange::{Answer, Request};
 use super::joint::{Joint, Stage};
 use crate::lane::FrontEnd;
-use crate::runtime::local;
+use crate::runtime::{local, signals};
 
 /// Deadlines are looked at this often at most; they are met this much too late at worst.
 const SWEEP_EVERY_MS: u64 = 20;
+
+/// While no connection can be accepted, that is said this often: nobody needs to read it with each attempt.
+const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// After the drain's time is over, how long the last answers may take to leave.
 const LAST_WORDS_MS: u64 = 500;
@@ -65,6 +69,8 @@ impl Front {
         // and closes without a word. Its parser's limits are the configuration's.
         // Not `pipeline_flush`: as long as bytes of a next request are there it holds finished answers back, behind
         // a slow request, behind half a head, and for ever when the connection then closes (hyper 1.12.0).
+        // A client may end what it sends and still read: what it means is found out in `connection`.
+        http.half_close(true);
         http.max_header_size(config.head_bytes_max as usize);
         if config.header_count_max != 100 {
             // Not when it is hyper's own default, for which it keeps the array on the stack.
@@ -90,7 +96,7 @@ impl Front {
 
         let mut byte = [0];
         let _ = control.read(&mut byte).await; // an error or the end of the stream: nobody can stop us otherwise
-        self.joint.advance(Stage::Draining);
+        self.joint.drain_begins(byte[0] == signals::BYTE);
         accepting.abort();
 
         let drained = wait_until(self.config.drain_timeout_ms, || !self.is_busy()).await;
@@ -103,13 +109,17 @@ impl Front {
     }
 
     async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let mut logged_at = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => self.take_in(stream, peer),
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
                     // Out of descriptors or memory: the connections that end will free some.
-                    super::log(format_args!("accept: {error}"));
+                    if logged_at.is_none_or(|at: Instant| at.elapsed() >= ACCEPT_LOG_EVERY) {
+                        logged_at = Some(Instant::now());
+                        super::log(format_args!("accept: {error}; who connects waits until there is room"));
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -12,11 +12,12 @@ pub(crate) fn message(status: u16) -> &'static str {
     match status {
         400 => "The request is not valid HTTP.",
         404 => "Nothing is here.",
-        405 => "The server is no proxy.",
+        405 => "The method is not allowed here.",
         408 => "The request took too long to arrive.",
         413 => "The request's body is too large.",
         414 => "The request's target is too long.",
         431 => "The request's head is too large.",
+        501 => "The request's transfer coding is not supported.",
         503 => "The server is busy, try again.",
         504 => "The application took too long to answer.",
         _ => "The server failed.",

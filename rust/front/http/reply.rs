@@ -110,8 +110,13 @@ pub(super) fn error_with_body(status: u16, body: String) -> Draft {
 
 /// An error answer after which the connection closes, because the request's bytes are not all read.
 pub(super) fn last_error(status: u16, connection: &Connection) -> Draft {
-    connection.expect_unread_bytes();
     let mut draft = error(status);
-    draft.headers_mut().insert(CONNECTION, CLOSE);
+    close_after(&mut draft, connection);
     draft
+}
+
+/// Lets the connection close after an answer.
+pub(super) fn close_after(draft: &mut Draft, connection: &Connection) {
+    connection.expect_unread_bytes();
+    draft.headers_mut().insert(CONNECTION, CLOSE);
 }

@@ -77,19 +77,24 @@ impl Future for Call {
 
 impl Step {
     fn begin(connection: &Rc<Connection>, parts: Parts, body: Incoming) -> Self {
-        connection.enter(Phase::Waiting);
+        connection.begin_request();
         let front = &connection.front;
-        if routes::is_engines(&parts.method, parts.uri.path()) {
+        if let Err(status) = check(&parts, &body, connection) {
+            return Self::Ready(reply::last_error(status, connection));
+        }
+        if routes::is_engines(parts.uri.path()) {
             let routes = front.routes.clone();
-            return Self::Working(Box::pin(
-                async move { routes::answer(routes, parts.method, parts.uri.path()).await },
-            ));
+            let connection = Rc::clone(connection);
+            return Self::Working(Box::pin(async move {
+                let mut draft = routes::answer(routes, parts.method, parts.uri.path()).await;
+                if !body.is_end_stream() {
+                    reply::close_after(&mut draft, &connection); // nobody reads it
+                }
+                draft
+            }));
         }
         if front.is_draining() {
             return Self::Ready(reply::last_error(503, connection));
-        }
-        if let Err(status) = check(&parts, &body, connection) {
-            return Self::Ready(reply::last_error(status, connection));
         }
         if body.is_end_stream() {
             return Self::submit(connection, &parts, Bytes::new());
@@ -121,7 +126,10 @@ impl Step {
         let front = &connection.front;
         let request = to_request(connection, parts, body);
         match front.dispatch.submit(request, Rc::clone(connection) as _, front.joint.now_ms()) {
-            Ok(ticket) => Self::Submitted(Submitted { connection: Rc::clone(connection), ticket: Some(ticket) }),
+            Ok(ticket) => {
+                connection.waits_for(Some(ticket));
+                Self::Submitted(Submitted { connection: Rc::clone(connection), ticket: Some(ticket) })
+            }
             Err(Refusal::QueueFull | Refusal::Ended) => Self::Ready(reply::error(503)),
         }
     }
@@ -157,6 +165,7 @@ impl Submitted {
         match self.connection.take_outcome() {
             Some(outcome) => {
                 self.ticket = None;
+                self.connection.waits_for(None);
                 Poll::Ready(outcome)
             }
             None => Poll::Pending,
@@ -172,15 +181,24 @@ impl Drop for Submitted {
     }
 }
 
-/// What can be refused by the head alone.
+/// What can be refused by the head alone. The pure PHP server's `RequestHead` asks the same.
 fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Result<(), u16> {
     let config = &connection.front.config;
+    if let Some(status) = connection.framing_trouble() {
+        return Err(status);
+    }
     let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > config.uri_bytes_max as usize {
         return Err(414);
     }
     if parts.method == Method::CONNECT {
         return Err(405);
+    }
+    if !has_target(parts) {
+        return Err(400);
+    }
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) && !is_only_chunked(parts) {
+        return Err(501);
     }
     // RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are a way to have two servers disagree about one request.
     let mut hosts = parts.headers.get_all(header::HOST).iter();
@@ -193,6 +211,22 @@ fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Result<(), 
     Ok(())
 }
 
+/// Whether the target has one of the forms of RFC 9112, 3.2: a path, an address of the web, or `*` for OPTIONS. hyper
+/// takes a host alone (`GET a`) and every scheme too.
+fn has_target(parts: &Parts) -> bool {
+    match parts.uri.scheme_str() {
+        Some(scheme) => scheme == "http" || scheme == "https",
+        None => parts.uri.authority().is_none() && (parts.uri.path() != "*" || parts.method == Method::OPTIONS),
+    }
+}
+
+/// Whether `chunked` is the one transfer coding. Where it isn't the last one, hyper has answered 400.
+fn is_only_chunked(parts: &Parts) -> bool {
+    let mut lines = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let first = lines.next().is_none_or(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    first && lines.next().is_none()
+}
+
 /// Reads a whole body, or says with which status it failed.
 async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes, u16> {
     let bytes_max = connection.front.config.body_bytes_max;
@@ -203,6 +237,9 @@ async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes,
         let frame = std::future::poll_fn(|context| {
             if connection.body_is_late() {
                 return Poll::Ready(Err(408_u16));
+            }
+            if let Some(status) = connection.framing_trouble() {
+                return Poll::Ready(Err(status));
             }
             Pin::new(&mut body).poll_frame(context).map(Ok)
         });

@@ -100,16 +100,11 @@ fn refuse(front: &Front, request: u64, failure: &Failure) -> Draft {
         Failure::Panicked => (500, "the engine failed, see above".to_owned(), None),
     };
     let sqlstate_text = sqlstate.map(|sqlstate| format!(" [{sqlstate}]")).unwrap_or_default();
-    super::super::log(format_args!("request {request}: {status}{sqlstate_text}: {}", one_line(&detail)));
+    super::super::log(format_args!("request {request}: {status}{sqlstate_text}: {detail}"));
     let mut error = json!({ "status": status, "message": refusal::message(status), "request": request });
     if front.config.debug {
         error["message"] = json!(detail);
         error["sqlstate"] = json!(sqlstate);
     }
     reply::error_with_body(status, json!({ "error": error }).to_string())
-}
-
-/// Databases quote what they were sent: no line of the log may be written by a client.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

@@ -120,7 +120,7 @@ final class Worker
         } catch (InvalidHandle) {
             // The client has gone, or waited for request_timeout_ms and was told so.
         } catch (LygerException $exception) {
-            error_log("the answer could not be sent: {$exception->getMessage()}");
+            error_log(Runner::oneLine("the answer could not be sent: {$exception->getMessage()}"));
             $this->respond($id, Response::error(500));
         }
     }
@@ -165,7 +165,8 @@ final class Worker
     /** @param array{message: string, file: string, line: int} $error */
     private function died(array $error): void
     {
-        fwrite(STDERR, "The server ends: {$error['message']} in {$error['file']}:{$error['line']}\n");
+        $message = Runner::oneLine("{$error['message']} in {$error['file']}:{$error['line']}");
+        fwrite(STDERR, "The server ends: $message\n");
         $this->send($this->runner->died($error));
         $this->ffi->lyger_server_stop();
         $ends = microtime(true) + self::LAST_WORDS_SECONDS;

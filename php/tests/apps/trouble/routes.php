@@ -56,6 +56,7 @@ Route::get('/throw', static function (): never {
     echo 'half an answer';
     throw new RuntimeException('a secret');
 });
+Route::get('/throw/lines', static fn (): never => throw new RuntimeException("one\r\ntwo\0\x1b[2Jthree"));
 Route::get('/refuse', static fn (): never => throw HttpException::of(409, 'taken'));
 Route::get('/type', static fn (): int => 5);
 Route::get('/warn', static function (): string {
@@ -129,6 +130,13 @@ Route::get('/sql-echo', static function (Db $db): SqlResponse {
 });
 Route::get('/pool', static fn (): SqlResponse => Db::connect('sqlite:/no/such/folder/x.db')->respond('SELECT 1'));
 
+// Goes on for longer than the drain may take.
+Route::get('/stop/{ms}', static function (int $ms): string {
+    Engine::getInstance()->stopServer();
+    usleep($ms * 1000);
+    error_log('returns after its stop');
+    return 'stopped';
+});
 Route::get('/stop', static function (): string {
     Engine::getInstance()->stopServer();
     return 'stopping';
