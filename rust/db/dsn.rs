@@ -3,7 +3,7 @@
 //! What always holds: a password leaves this file only towards the database. [`std::fmt::Display`] and
 //! [`std::fmt::Debug`] print `***` in its place, and an error about a DSN never quotes it.
 
-use super::Error;
+use super::{Error, wording};
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -129,10 +129,7 @@ fn mysql_session(options: MySqlConnectOptions) -> MySqlConnectOptions {
 }
 
 fn url_error(error: sqlx::Error) -> Error {
-    let reason = match error {
-        sqlx::Error::Configuration(source) => source.to_string(),
-        other => other.to_string(),
-    };
+    let reason = wording::of(&error);
     Error::dsn(format!("{reason} (special characters in a user or a password are percent-encoded, `@` as %40)"))
 }
 

@@ -18,6 +18,7 @@
 //! | `socket` | whether a connection's socket says that it is dead |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
+//! | `wording` | what a driver's error says |
 //! | `store` | results that PHP names by id |
 
 mod decimal;
@@ -34,6 +35,7 @@ mod sqlite;
 pub mod store;
 mod temporal;
 mod tokens;
+mod wording;
 mod words;
 
 pub use dsn::{Dialect, Dsn};

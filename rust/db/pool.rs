@@ -9,12 +9,14 @@
 //! connection, because what the server will still send on it is unknown.
 
 use super::limits::Limits;
-use super::{Dsn, Error, Param, Rows};
+use super::{Dsn, Error, Param, Rows, wording};
+use futures_util::FutureExt;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::borrow::Cow;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -112,7 +114,7 @@ impl<S: Session> Pool<S> {
     pub(super) async fn query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
         let mut lease = self.acquire().await?;
         let started = Instant::now();
-        let work = lease.session.run(sql, params, &self.limits);
+        let work = whole(lease.session.run(sql, params, &self.limits));
         let outcome = match self.limits.statement_timeout() {
             Some(limit) => {
                 timeout(limit + TIMEOUT_GRACE, work).await.unwrap_or_else(|_| Err(Failure::Cut(self.too_slow())))
@@ -138,7 +140,7 @@ impl<S: Session> Pool<S> {
                 if limit.is_some_and(|limit| S::timed_out(&*error, started.elapsed(), limit)) {
                     return Err(self.too_slow());
                 }
-                Err(Error::Query { message: words(&*error), sqlstate: error.code().map(Cow::into_owned) })
+                Err(Error::Query { message: wording::of_server(&*error), sqlstate: error.code().map(Cow::into_owned) })
             }
             Err(Failure::Database(error @ (sqlx::Error::Database(_) | sqlx::Error::Io(_) | sqlx::Error::Tls(_)))) => {
                 drop(lease);
@@ -148,7 +150,7 @@ impl<S: Session> Pool<S> {
             }
             // The server answered what the driver can't follow (COPY ... FROM STDIN).
             Err(Failure::Database(error)) => {
-                Err(Error::Query { message: error.to_string(), sqlstate: Some("08P01".to_owned()) })
+                Err(Error::Query { message: wording::of(&error), sqlstate: Some("08P01".to_owned()) })
             }
         }
     }
@@ -173,7 +175,8 @@ impl<S: Session> Pool<S> {
             self.forget_idle();
         }
         let limit = self.limits.acquire_timeout();
-        let session = match timeout(limit, S::connect(&self.options, &self.limits)).await {
+        let connecting = whole(S::connect(&self.options, &self.limits));
+        let session = match timeout(limit, connecting).await {
             Ok(connected) => connected.map_err(|error| self.lost(&error, "08001"))?,
             Err(_) => {
                 return Err(Error::Connect {
@@ -194,12 +197,8 @@ impl<S: Session> Pool<S> {
 
     /// What to report when a connection can't be made or broke, in the words of the server or the system.
     fn lost(&self, error: &sqlx::Error, sqlstate: &str) -> Error {
-        let (message, code) = match error {
-            sqlx::Error::Database(error) => (words(&**error), error.code().map(Cow::into_owned)),
-            sqlx::Error::Io(error) => (error.to_string(), None),
-            other => (other.to_string(), None),
-        };
-        let sqlstate = Some(code.unwrap_or_else(|| sqlstate.to_owned()));
+        let code = error.as_database_error().and_then(|error| error.code()).map(Cow::into_owned);
+        let (message, sqlstate) = (wording::of(error), Some(code.unwrap_or_else(|| sqlstate.to_owned())));
         Error::Connect { dsn: self.redacted.clone(), message, sqlstate }
     }
 
@@ -223,6 +222,15 @@ impl<S: Session> Pool<S> {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Idle<S>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a driver's future to its end. sqlx panics over a packet that is shorter than its kind should be, which any other
+/// server on the port may send: an error here, because what is unknown then is the connection, and nobody uses it again.
+async fn whole<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(E::from(sqlx::Error::Protocol("a packet is too short".to_owned()))),
     }
 }
 
@@ -262,17 +270,4 @@ fn survives(error: &dyn DatabaseError) -> bool {
     let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
     // Class 08 is about the connection itself.
     !error.code().is_some_and(|code| code.starts_with("08")) && !number.is_some_and(|n| MYSQL_HANGS_UP.contains(&n))
-}
-
-/// The server's own words, with what PostgreSQL says beside its message.
-fn words(error: &dyn DatabaseError) -> String {
-    let mut words = error.message().to_owned();
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        for (label, text) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
-            if let Some(text) = text {
-                words.push_str(&format!("\n{label}: {text}"));
-            }
-        }
-    }
-    words
 }

@@ -17,3 +17,4 @@ mod sql_params;
 mod sql_types_mysql;
 mod sql_types_postgres;
 mod sql_types_sqlite;
+mod sql_wording;

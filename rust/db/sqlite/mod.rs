@@ -250,7 +250,12 @@ fn query_error(error: rusqlite::Error, limits: &Limits) -> Error {
         // What PDO reports for everything else.
         _ => "HY000",
     };
-    Error::Query { message: error.to_string(), sqlstate: Some(sqlstate.to_owned()) }
+    // rusqlite would quote the whole statement behind SQLite's words.
+    let message = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        other => other.to_string(),
+    };
+    Error::Query { message, sqlstate: Some(sqlstate.to_owned()) }
 }
 
 #[cfg(test)]
