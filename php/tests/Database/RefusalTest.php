@@ -40,4 +40,14 @@ final class RefusalTest extends TestCase
         self::assertStringStartsWith($start, $exception->getMessage());
         self::assertSame($sqlstate, $exception->sqlstate());
     }
+
+    public function test_a_setting_in_the_dsn_holds_for_every_statement(): void
+    {
+        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
+        if ($dsn === '') {
+            self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
+        }
+        $db = Db::connect("$dsn?options=-c%20search_path=shop");
+        self::assertSame([['search_path' => 'shop']], $db->query('SHOW search_path'));
+    }
 }
