@@ -133,7 +133,10 @@ final class Config
                 : throw InvalidConfig::impossible($name, trim($shown, "'"), 'an IP address or localhost');
         }
         if ($default === []) {
-            $items = is_array($value) ? $value : explode(',', (string) $value);
+            $items = is_string($value) ? explode(',', $value) : $value;
+            if (!is_array($items) || array_filter($items, is_string(...)) !== $items) {
+                throw InvalidConfig::impossible($name, $shown, 'a list of addresses and networks');
+            }
             return array_values(array_filter(array_map(trim(...), $items), static fn (string $item) => $item !== ''));
         }
         [, $min, $max] = $default;

@@ -8,6 +8,7 @@ use ErrorException;
 use Lyger\Database\Db;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidDsn;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\QueryFailed;
@@ -71,6 +72,20 @@ final class FailuresTest extends TestCase
         self::assertSame([ConnectionFailed::class, $sqlstate], [$failure::class, $failure->sqlstate()]);
         self::assertStringContainsString($words, $failure->getMessage());
         self::assertStringNotContainsString('SQLSTATE', $failure->getMessage());
+    }
+
+    public function test_a_connection_is_never_less_encrypted_than_its_dsn_demands(): void
+    {
+        // The servers of these tests offer no TLS.
+        foreach (['postgres' => ['require', 'verify-full'], 'mysql' => ['required', 'VERIFY_CA']] as $name => $modes) {
+            foreach ($modes as $mode) {
+                foreach (['sslmode', 'ssl-mode'] as $key) {
+                    $failure = self::failure(self::dsn($name) . "?$key=$mode", 'SELECT 1');
+                    self::assertSame([ConnectionFailed::class, '08001'], [$failure::class, $failure->sqlstate()]);
+                }
+            }
+            self::assertInstanceOf(InvalidDsn::class, self::failure(self::dsn($name) . '?sslmode=some', 'SELECT 1'));
+        }
     }
 
     public function test_a_connection_that_the_server_ends_is_told_and_replaced(): void

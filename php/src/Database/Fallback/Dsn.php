@@ -16,6 +16,12 @@ final class Dsn
     /** As in rust/ffi: longer than any path or host that a system takes. */
     private const BYTES_MAX = 4096;
 
+    /** How a connection is encrypted, in the words of each database. */
+    private const SSL_MODES = [
+        'postgres' => ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'],
+        'mysql' => ['disabled', 'preferred', 'required', 'verify_ca', 'verify_identity'],
+    ];
+
     /** @param array<string, string> $options what follows the question mark */
     private function __construct(
         public readonly string $dialect,
@@ -71,6 +77,14 @@ final class Dsn
         foreach (array_filter(explode('&', $part['query'] ?? '')) as $pair) {
             [$key, $value] = explode('=', $pair, 2) + [1 => ''];
             $options[urldecode($key)] = urldecode($value);
+        }
+        $mode = $options['sslmode'] ?? $options['ssl-mode'] ?? null;
+        if ($mode !== null) {
+            $options['sslmode'] = strtolower($mode);
+            if (!in_array($options['sslmode'], self::SSL_MODES[$dialect], true)) {
+                $known = implode(', ', self::SSL_MODES[$dialect]);
+                throw InvalidDsn::because("unknown value \"$mode\" for sslmode, which is one of $known");
+            }
         }
         $decoded = static fn (?string $text): ?string => $text === null || $text === '' ? null : rawurldecode($text);
         return new self(

@@ -75,7 +75,7 @@ final class MysqlConnection implements Connection
             $dsn->database === '' ? null : $dsn->database,
             $dsn->port ?? 3306,
             $dsn->options['socket'] ?? null,
-            MYSQLI_CLIENT_FOUND_ROWS,
+            MYSQLI_CLIENT_FOUND_ROWS | $this->encryption(),
         );
         $seconds = $this->limits->statementTimeoutMs / 1000;
         $this->mysqli->query(
@@ -83,6 +83,26 @@ final class MysqlConnection implements Connection
             . "/*!80000 , max_execution_time = {$this->limits->statementTimeoutMs} */"
         );
         $this->mysqli->set_charset('utf8mb4');
+    }
+
+    /** What a DSN demands must not be less: `preferred`, which leaves it to the server, is no encryption here. */
+    private function encryption(): int
+    {
+        if (!$this->demandsEncryption()) {
+            return 0;
+        }
+        $options = $this->dsn->options;
+        [$key, $certificate] = [$options['ssl-key'] ?? null, $options['ssl-cert'] ?? null];
+        $this->mysqli->ssl_set($key, $certificate, $options['ssl-ca'] ?? null, null, null);
+        // Without the second flag mysqlnd takes any certificate, where no ssl-ca is named.
+        return MYSQLI_CLIENT_SSL | ($options['sslmode'] === 'required'
+            ? MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT
+            : MYSQLI_CLIENT_SSL_VERIFY_SERVER_CERT);
+    }
+
+    private function demandsEncryption(): bool
+    {
+        return !in_array($this->dsn->options['sslmode'] ?? 'preferred', ['preferred', 'disabled'], true);
     }
 
     /** @param list<null|bool|int|float|string|Bytes> $params */
@@ -204,7 +224,10 @@ final class MysqlConnection implements Connection
             $told === 'HY000' => self::SQLSTATES[$code] ?? $told,
             default => $told,
         };
-        return ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate);
+        // A server without TLS has "gone away" to mysqlnd.
+        $isUnencrypted = self::isClients($code) && $this->demandsEncryption();
+        $reason = $exception->getMessage() . ($isUnencrypted ? ' (with the encryption that sslmode demands)' : '');
+        return ConnectionFailed::to((string) $this->dsn, $reason, $sqlstate);
     }
 
     private function failure(mysqli_sql_exception $exception): LygerException
