@@ -260,9 +260,13 @@ fn a_statement_that_mysql_cannot_prepare_runs_as_text() {
 fn an_answer_that_the_driver_cannot_follow_is_an_error_and_heals() {
     let db = one_connection(&postgres_dsn());
     db.create("copied", "n int");
-    let error = db.error("COPY copied FROM STDIN", &[]);
-    assert!(matches!(error, Error::Query { .. }), "{error:?}");
-    assert_eq!(db.json("SELECT 1 AS n", &[]), r#"[{"n":1}]"#);
+    for sql in ["COPY copied FROM STDIN", "/**/ copy copied TO STDOUT", "COPY (SELECT 1) TO STDOUT (FORMAT BINARY)"] {
+        let error = db.error(sql, &[]);
+        assert!(matches!(error, Error::Query { .. }), "{error:?}");
+        assert_eq!(error.sqlstate(), Some("0A000"), "{sql}: {error}");
+        assert!(error.to_string().contains("use INSERT and SELECT"), "{sql}: {error}");
+        assert_eq!(db.json("SELECT 1 AS n", &[]), r#"[{"n":1}]"#);
+    }
 }
 
 #[test]
