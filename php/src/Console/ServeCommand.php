@@ -38,7 +38,7 @@ final class ServeCommand extends Command
     {
         $config = self::config($input);
         if ($config->int('workers') > 1) {
-            throw InvalidConfig::impossible('workers', (string) $config->int('workers'), self::workers());
+            throw InvalidConfig::impossible('workers', (string) $config->int('workers'), Engine::WORKERS);
         }
         $folder = $this->loader->folder($input->getOption('app'));
         // To stderr and the log: PHP's own messages would otherwise be part of the answers.
@@ -77,17 +77,12 @@ final class ServeCommand extends Command
     private static function description(string $key, mixed $default): string
     {
         return match (true) {
-            $key === 'workers' => self::workers(),
+            $key === 'workers' => Engine::WORKERS,
             $key === 'debug' => 'show clients the details of errors',
             $key === 'port' => 'the port, 0 for any free one [8000]',
             $default === [] => 'addresses and networks, separated by commas, whose X-Forwarded-For is believed',
             is_array($default) => "$default[1] to $default[2] [$default[0]]",
             default => "[$default]",
         };
-    }
-
-    private static function workers(): string
-    {
-        return '1: in this version PHP\'s main thread is the one worker';
     }
 }

@@ -25,6 +25,9 @@ final class Engine
     /** Of this package, which the library's is the same as. */
     public const VERSION = '0.1.0';
 
+    /** What `workers` must be. */
+    public const WORKERS = '1: in this version PHP\'s main thread is the one worker';
+
     /** Every integer up to it is a float as well. */
     private const ITERATIONS_MAX = 2 ** 53;
 
@@ -91,10 +94,10 @@ final class Engine
     public function heavyComputation(int $iterations = 1000000): float
     {
         if ($iterations < 0) {
-            throw InvalidArgument::because('iterations cannot be negative', (string) $iterations);
+            throw InvalidArgument::because("iterations cannot be negative, as $iterations is", (string) $iterations);
         }
         if ($iterations > self::ITERATIONS_MAX) {
-            throw InvalidArgument::because('iterations are at most 2^53, which take weeks', (string) $iterations);
+            throw InvalidArgument::because("iterations are at most 2^53, and not $iterations", (string) $iterations);
         }
         return $this->backend->heavyComputation($iterations);
     }
@@ -235,6 +238,10 @@ final class Engine
     /** startServer() with every setting. $listening is called with the port once connections are accepted. */
     public function serve(callable $handler, Config $config, ?Closure $listening = null): void
     {
+        $workers = $config->int('workers');
+        if ($workers > 1) {
+            throw InvalidConfig::impossible('workers', (string) $workers, self::WORKERS);
+        }
         $this->backend->serve(Closure::fromCallable($handler), $config, $listening);
     }
 

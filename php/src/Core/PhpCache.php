@@ -76,7 +76,7 @@ final class PhpCache
     private static function key(string $key): string
     {
         if (strlen($key) > self::KEY_BYTES_MAX) {
-            throw InvalidArgument::because('a cache key has at most ' . self::KEY_BYTES_MAX . ' bytes');
+            throw InvalidArgument::because('key has ' . strlen($key) . ' bytes and may have ' . self::KEY_BYTES_MAX);
         }
         return "k$key";
     }

@@ -10,6 +10,7 @@ use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Table;
 use Lyger\Database\Params;
 use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\ServerFailed;
 use Lyger\Server\StreamServer;
@@ -23,6 +24,9 @@ final class PhpEngine implements Backend
     private ?Config $config = null;
     private ?Connections $connections = null;
     private ?PhpCache $cache = null;
+    /** What the two of them were made with: from then on another value would be a lie. */
+    private ?Config $connectionsConfig = null;
+    private ?Config $cacheConfig = null;
     private ?StreamServer $server = null;
     /** @var array<int, Table> */
     private array $results = [];
@@ -72,14 +76,23 @@ final class PhpEngine implements Backend
 
     public function configure(Config $config): void
     {
+        foreach (array_keys(Config::KEYS) as $key) {
+            $used = match (strstr($key, '.', true)) {
+                'db' => $this->connectionsConfig,
+                'cache' => $this->cacheConfig,
+                default => null,
+            };
+            if ($used !== null && $used->int($key) !== $config->int($key)) {
+                throw InvalidConfig::inUse($key, $used->int($key));
+            }
+        }
         $this->config = $config;
     }
 
     public function execute(string $dsn, string $sql, array $params): int
     {
         self::check($sql);
-        $this->connections ??= new Connections($this->config ?? Config::resolve());
-        $table = $this->connections->query($dsn, $sql, Params::normalize($params));
+        $table = $this->connections($this->config)->query($dsn, $sql, Params::normalize($params));
         $this->results[++$this->lastResult] = $table;
         return $this->lastResult;
     }
@@ -150,7 +163,7 @@ final class PhpEngine implements Backend
     public function serve(Closure $handler, Config $config, ?Closure $listening): void
     {
         // Those that are open stay: a database in memory lives in its connection.
-        $this->connections ??= new Connections($config);
+        $this->connections($config);
         $this->server = new StreamServer($handler, $config, $this->reason);
         try {
             $this->server->run($listening);
@@ -169,8 +182,8 @@ final class PhpEngine implements Backend
 
     public function release(): void
     {
-        $this->connections = null;
-        $this->cache = null;
+        $this->connections = $this->connectionsConfig = null;
+        $this->cache = $this->cacheConfig = null;
         $this->results = [];
         $this->json = [];
     }
@@ -180,8 +193,15 @@ final class PhpEngine implements Backend
         return $this->results[$result] ?? throw InvalidHandle::result($result);
     }
 
+    private function connections(?Config $config): Connections
+    {
+        $this->connectionsConfig ??= $config ?? Config::resolve();
+        return $this->connections ??= new Connections($this->connectionsConfig);
+    }
+
     private function cache(): PhpCache
     {
-        return $this->cache ??= new PhpCache(($this->config ?? Config::resolve())->int('cache.bytes_max'));
+        $this->cacheConfig ??= $this->config ?? Config::resolve();
+        return $this->cache ??= new PhpCache($this->cacheConfig->int('cache.bytes_max'));
     }
 }

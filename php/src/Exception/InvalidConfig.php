@@ -16,4 +16,9 @@ final class InvalidConfig extends LygerException
     {
         return new self("$key is \"$value\", but must be $wanted", null, $value);
     }
+
+    public static function inUse(string $key, int $value): self
+    {
+        return new self("$key is $value and in use: configure before the first use, or release the engine", null, $key);
+    }
 }

@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Core;
 
+use Lyger\Config;
 use Lyger\Core\Engine;
 use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\QueryFailed;
 use Lyger\Exception\ServerFailed;
@@ -91,8 +93,41 @@ final class EngineTest extends TestCase
                 self::fail("$iterations");
             } catch (InvalidArgument $exception) {
                 self::assertSame((string) $iterations, $exception->value());
+                self::assertStringContainsString((string) $iterations, $exception->getMessage());
             }
         }
+    }
+
+    public function test_a_setting_in_use_keeps_its_value_until_a_release(): void
+    {
+        $this->engine->cacheSet('a', '1');
+        $this->engine->dbQueryJson('sqlite::memory:', 'SELECT 1');
+        foreach (['db.result_bytes_max', 'cache.bytes_max'] as $key) {
+            try {
+                $this->engine->configure(Config::resolve([$key => 1000]));
+                self::fail($key);
+            } catch (InvalidConfig $exception) {
+                self::assertStringContainsString("$key is 67108864 and in use", $exception->getMessage());
+            }
+        }
+        $this->engine->configure(Config::resolve());
+        $this->engine->release();
+        $this->engine->configure(Config::resolve(['cache.bytes_max' => 1000]));
+        try {
+            $this->engine->cacheSet('a', str_repeat('x', 1001));
+            self::fail('no exception');
+        } catch (CacheValueTooLarge) {
+        } finally {
+            $this->engine->release();
+            $this->engine->configure(Config::resolve());
+        }
+    }
+
+    public function test_a_second_worker_is_refused_instead_of_forgotten(): void
+    {
+        $this->expectException(InvalidConfig::class);
+        $this->expectExceptionMessage('workers is "2"');
+        $this->engine->serve(static fn (): string => '', Config::resolve(['workers' => 2, 'port' => 0]));
     }
 
     public function test_system_info_has_what_the_seeds_print_and_more(): void
