@@ -19,7 +19,7 @@ fn get(target: &str) -> String {
 
 #[test]
 fn a_client_that_only_ends_its_half_gets_its_answers() {
-    let stage = Stage::open("{}");
+    let stage = Stage::open(&format!(r#"{{"half_close_timeout_ms": {DAY}}}"#));
     let post = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello";
     let chunked = "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     for (bytes, end) in [
@@ -58,8 +58,10 @@ fn what_is_not_complete_when_the_client_ends_its_half_is_closed() {
 #[test]
 fn a_client_that_seems_to_have_gone_leaves_the_queue_and_one_whose_request_runs_is_answered() {
     let stage = Stage::open(&format!(r#"{{"half_close_timeout_ms": 50, "queue_timeout_ms": {DAY}}}"#));
-    let mut running = half_closed(&stage, &get("/hold"));
+    let mut running = stage.connect();
+    running.send(get("/hold"));
     eventually("busy", || stage.get("/health").body.contains(r#""busy":1"#));
+    running.shut();
     // More than fit into the lane, so that some are in the queue behind it.
     let mut gone: Vec<Client> = (0..100).map(|_| half_closed(&stage, &get("/gone"))).collect();
     for client in &mut gone {

@@ -99,18 +99,18 @@ final class LimitsTest extends ServerTestCase
 
     public function test_a_slow_client_does_not_hold_up_others(): void
     {
-        $slow = self::strict()->send("GET /hello/slow HTTP/1.1\r\n");
-        self::assertSame('hello quick', self::strict()->ask('GET', '/hello/quick')->body);
+        $slow = $this->server()->send("GET /hello/slow HTTP/1.1\r\n");
+        self::assertSame('hello quick', $this->server()->ask('GET', '/hello/quick')->body);
         fwrite($slow, "Host: h\r\nConnection: close\r\n\r\n");
-        self::assertSame('hello slow', self::strict()->finish($slow)->body);
+        self::assertSame('hello slow', $this->server()->finish($slow)->body);
     }
 
     public function test_a_client_that_waits_for_continue_is_told_to(): void
     {
         $head = "POST /inspect HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";
-        $socket = self::strict()->send("{$head}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        $socket = $this->server()->send("{$head}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
         self::assertSame("HTTP/1.1 100 Continue\r\n\r\n", fread($socket, 100));
         fwrite($socket, 'ok');
-        self::assertSame('ok', base64_decode(self::strict()->finish($socket)->json()['body']));
+        self::assertSame('ok', base64_decode($this->server()->finish($socket)->json()['body']));
     }
 }

@@ -18,7 +18,7 @@ final class ParsingTest extends ServerTestCase
     private static function strict(): ServerProcess
     {
         return self::$strict ??= ServerProcess::rawr([
-            '--body-bytes-max=1000', '--head-timeout-ms=700', '--body-idle-timeout-ms=700', '--header-count-max=20',
+            '--body-bytes-max=1000', '--head-timeout-ms=1000', '--body-idle-timeout-ms=1000', '--header-count-max=20',
             '--uri-bytes-max=500', '--head-bytes-max=8192',
         ]);
     }

@@ -129,6 +129,7 @@ final class RequestsTest extends ServerTestCase
 
     public function test_a_client_that_ends_its_half_gets_its_answer(): void
     {
+        $server = $this->ownServer(['--half-close-timeout-ms=20000']);
         $post = "POST /inspect HTTP/1.1\r\nHost: h\r\n";
         foreach (
             [
@@ -139,9 +140,9 @@ final class RequestsTest extends ServerTestCase
                 "GET /sql/1 HTTP/1.1\r\nHost: h\r\n\r\n" => '[{"i":1,"t":"ü\""}]',
             ] as $bytes => $expected
         ) {
-            $socket = $this->server()->send($bytes);
+            $socket = $server->send($bytes);
             stream_socket_shutdown($socket, STREAM_SHUT_WR);
-            self::assertStringContainsString($expected, $this->server()->finish($socket)->body, $bytes);
+            self::assertStringContainsString($expected, $server->finish($socket)->body, $bytes);
         }
     }
 
