@@ -205,6 +205,7 @@ final class ParsingTest extends ServerTestCase
             "OPTIONS * HTTP/1.1\r\n$close" => 400,
             "{$get}Host: h\r\n$close" => 400,
             "GET /health HTTP/1.1\r\nHost: h\r\nHost: i\r\n$close" => 400,
+            "GET /health HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n$close" => 400,
             "{$get}X : a\r\n$close" => 400,
             "{$get}X\r\n$close" => 400,
             "$get: a\r\n$close" => 400,
