@@ -76,10 +76,15 @@ impl<'a> Words<'a> {
         loop {
             let rest = self.rest();
             self.at += match rest {
-                [b, ..] if b.is_ascii_whitespace() => 1,
+                [b, ..] if is_blank(*b) => 1,
+                // The mark that editors put before UTF-8: SQLite reads past it.
+                [0xef, 0xbb, 0xbf, ..] if self.at == 0 && self.dialect == Dialect::Sqlite => 3,
                 [b'#', ..] if self.is_mysql() => line(rest),
                 // MySQL wants a blank behind it: `1--1` is a sum.
-                [b'-', b'-', next, ..] if self.is_mysql() && !next.is_ascii_whitespace() => return,
+                [b'-', b'-', next, ..] if self.is_mysql() && !(next.is_ascii_control() || *next == b' ') => return,
+                [b'-', b'-', ..] if self.dialect == Dialect::Postgres => {
+                    rest.iter().position(|byte| b"\r\n".contains(byte)).map_or(rest.len(), |at| at + 1)
+                }
                 [b'-', b'-', ..] => line(rest),
                 [b'/', b'*', b'!', ..] if self.is_mysql() => 3 + digits(&rest[3..]),
                 [b'/', b'*', b'M', b'!', ..] if self.is_mysql() => 4 + digits(&rest[4..]),
@@ -135,6 +140,11 @@ fn name(rest: &[u8]) -> usize {
 
 fn digits(rest: &[u8]) -> usize {
     rest.iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+/// What the databases take for white space: a vertical tab, too.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 fn line(rest: &[u8]) -> usize {

@@ -16,6 +16,7 @@ final class RequestHead
 {
     private const REQUEST_LINE = '/^([!#$%&\'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP\/(1\.[01])$/D';
     private const HEADER_LINE = '/^([!#$%&\'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([^\x00-\x08\x0a-\x1f\x7f]*?)[\t ]*$/D';
+    private const HOST = '/^(?:\[[0-9a-fA-F:.]*\]|[\w.~!$&\'()*+,;=%-]*)(?::0*(\d{0,5}))?$/D';
     /** Scheme and host of an absolute target. */
     private const ORIGIN = '~^https?://(?:\[[0-9A-Fa-f:.]+\]|[!$&-.0-;=@-Z_a-z\~])+(?=[/?#]|$)~i';
     /** As hyper has it: more than RFC 3986 allows, and no quotation marks in a query. */
@@ -58,11 +59,17 @@ final class RequestHead
         if ($encodings !== [] && strtolower(implode(',', $encodings)) !== 'chunked') {
             throw Refused::with(501);
         }
-        $hosts = count(self::values($headers, 'host'));
-        if ($hosts > 1 || ($hosts === 0 && $version === '1.1')) {
+        $hosts = self::values($headers, 'host');
+        if (count($hosts) > 1 || ($hosts === [] && $version === '1.1') || !self::isHost($hosts[0] ?? '')) {
             throw Refused::with(400);
         }
         return new self($method, $path, $query ?? '', $version, $headers, $length);
+    }
+
+    /** A host's name or address, perhaps with a port, or empty: applications write it into links. */
+    private static function isHost(string $text): bool
+    {
+        return preg_match(self::HOST, $text, $host) === 1 && (int) ($host[1] ?? '') <= 65_535;
     }
 
     /**

@@ -23,6 +23,8 @@ final class RefusedStatements
                 continue;
             }
             [$names, $what, $sql] = explode("\t", $line);
+            $bytes = ['{VT}' => "\v", '{CR}' => "\r", '{LF}' => "\n", '{SOH}' => "\x01", '{BOM}' => "\u{feff}"];
+            $sql = strtr($sql, $bytes);
             foreach ($names === 'all' ? array_keys(self::DSNS) : explode(',', $names) as $name) {
                 $cases["$name: $sql"] = [self::DSNS[$name], $sql, $what];
             }

@@ -201,8 +201,10 @@ fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Result<(), 
         return Err(501);
     }
     // RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are a way to have two servers disagree about one request.
+    // And no other text than a host's: applications write it into links.
     let mut hosts = parts.headers.get_all(header::HOST).iter();
-    if (hosts.next().is_none() && parts.version == Version::HTTP_11) || hosts.next().is_some() {
+    let is_host = hosts.next().map_or(parts.version != Version::HTTP_11, |host| is_host(host.as_bytes()));
+    if !is_host || hosts.next().is_some() {
         return Err(400);
     }
     if body.size_hint().lower() > config.body_bytes_max {
@@ -218,6 +220,28 @@ fn has_target(parts: &Parts) -> bool {
         Some(scheme) => scheme == "http" || scheme == "https",
         None => parts.uri.authority().is_none() && (parts.uri.path() != "*" || parts.method == Method::OPTIONS),
     }
+}
+
+/// Whether it is a host's name or address, perhaps with a port, or empty (RFC 3986, 3.2.2).
+fn is_host(text: &[u8]) -> bool {
+    let end = match text {
+        [b'[', rest @ ..] => rest.iter().position(|&byte| byte == b']').map_or(0, |at| at + 2),
+        _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at(end);
+    let host_is_good = match host {
+        [b'[', address @ .., b']'] => address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)),
+        name => name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)),
+    };
+    let port_is_good = match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => {
+            let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u16>().ok());
+            digits.iter().all(u8::is_ascii_digit) && number.is_some()
+        }
+        _ => false,
+    };
+    host_is_good && port_is_good
 }
 
 /// Whether `chunked` is the one transfer coding. Where it isn't the last one, hyper has answered 400.
