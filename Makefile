@@ -3,15 +3,16 @@
 # Taken by `make serve`.
 HOST ?= 127.0.0.1
 PORT ?= 8000
-WORKERS ?= 1
+# WORKERS, when it is not given, is the number of cores.
 export HOST PORT WORKERS
 
-.PHONY: help serve test check setup build bench
+.PHONY: help serve test chaos check setup build bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make serve           builds, and serves the example shop at http://$(HOST):$(PORT) (PORT=, HOST=, WORKERS=)'
 	@echo 'make test            runs every test: Rust, Zig, PHP with and without the library, end to end'
+	@echo 'make chaos           the fleet under fire, for as long as its promises say: half an hour'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
 	@echo 'make bench           every benchmark; one of them: make bench-kernels, make bench-http'
@@ -22,6 +23,9 @@ serve:
 
 test:
 	@tests/run
+
+chaos:
+	@.ci/chaos
 
 check:
 	@.ci/check

@@ -26,6 +26,7 @@
 
 pub mod cache;
 pub mod db;
+pub mod fleet;
 pub mod front;
 pub mod handles;
 pub mod json;

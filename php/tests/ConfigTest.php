@@ -43,4 +43,17 @@ final class ConfigTest extends TestCase
             }
         }
     }
+
+    public function test_there_are_as_many_workers_as_cores_unless_somebody_asks(): void
+    {
+        if (PHP_OS_FAMILY !== 'Linux') {
+            self::markTestSkipped('one worker elsewhere');
+        }
+        $config = Config::resolve();
+        self::assertSame((int) shell_exec('nproc'), $config->int('workers'));
+        self::assertFalse($config->isAsked('workers'));
+        $config = Config::resolve(['workers' => '3']);
+        self::assertSame([3, true], [$config->int('workers'), $config->isAsked('workers')]);
+        self::assertSame(1, $config->alone()->int('workers'));
+    }
 }

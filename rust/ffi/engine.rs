@@ -79,7 +79,11 @@ fn info() -> Result<String, Failure> {
         "abi": ABI_VERSION,
         "kernels": kernels,
         "cpu": kernels::cpu(),
-        "shape": if server::is_present() { "solo" } else { "plain" },
+        "shape": match (super::fleet::worker(), server::is_present()) {
+            (Some(_), _) => "fleet",
+            (None, true) => "solo",
+            (None, false) => "plain",
+        },
         "pid": std::process::id(),
     });
     Ok(info.to_string())

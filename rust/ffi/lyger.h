@@ -509,6 +509,52 @@ void lyger_free_engine(void *engine);
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
 /*
+ Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
+
+ `spec` is a JSON object (at most 1 MiB): `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
+ configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
+ `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
+ replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
+
+ Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`. Only
+ from a process with one thread.
+
+ Promised by the caller:
+ `spec` must be null with length 0 or readable for `len` bytes; `exit_code` must be null or writable for one `int32_t`.
+ */
+lyger_status lyger_fleet_run(const char *spec,
+                             size_t len,
+                             int32_t *exit_code);
+
+/*
+ Is the front of a fleet until its master needs it no more. Standard input is the link to the master.
+
+ Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Only from a process with one thread.
+ */
+lyger_status lyger_fleet_front(void);
+
+/*
+ Forks workers as the master asks. Returns `OK` in each worker, with its number in `*worker`, and `STOPPED` in the calling
+ process when the master needs it no more. Standard input is the link to the master.
+
+ A worker loads its application and goes on with `lyger_worker_next`.
+
+ Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Only from a process with one thread.
+
+ Promised by the caller:
+ `worker` must be null or writable for one `uint32_t`.
+ */
+lyger_status lyger_fleet_fork(uint32_t *worker);
+
+/*
+ Tells the fleet how much memory this worker uses, and with `leaving` not 0 that it wants to be replaced: requests go on
+ coming until its replacement is there, then `lyger_worker_next` returns `STOPPED`. In a solo server nobody hears it.
+
+ Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
+
+/*
  Waits up to `timeout_ms` for the next request, takes it, and writes its method, path and query one after the other to `buf`
  and their lengths to `*out`.
 

@@ -23,6 +23,7 @@
 //! | `db`, `result` | queries, and what they gave |
 //! | `cache` | the cache |
 //! | `server`, `request` | the server's life, and the worker's pull |
+//! | `fleet` | the processes of a fleet |
 //! | `status`, `error`, `strings` | the numbers, the last error, strings that the seeds' functions issue |
 //! | `slice`, `panic`, `settings` | checks of what comes in and goes out, the boundary, keys and their values |
 //!
@@ -33,6 +34,7 @@ pub mod cache;
 pub mod db;
 pub mod engine;
 pub mod error;
+pub mod fleet;
 mod panic;
 pub mod request;
 pub mod result;

@@ -13,7 +13,7 @@ use super::slice::{
 };
 use super::status::Status;
 use super::{panic, server};
-use crate::front::{AnswerError, Next, Part, Query, ReadError, Server, Summary};
+use crate::front::{AnswerError, Next, Part, ReadError, SqlAnswer, Summary, Worker};
 use crate::handles::{self, Kind};
 
 /// The sizes of a request that was taken.
@@ -61,12 +61,12 @@ pub enum RequestPart {
     HttpVersion = 10,
 }
 
-fn with_server<T>(id: u64, body: impl FnOnce(&Server, u64) -> Result<T, Failure>) -> Result<T, Failure> {
+fn with_worker<T>(id: u64, body: impl FnOnce(&Worker, u64) -> Result<T, Failure>) -> Result<T, Failure> {
     crate::runtime::not_forked()?;
     let number = Kind::Request.number_of(id)?;
     // Without a server there is no request, so what is wrong is the id.
-    let server = server::current().map_err(|_| stale(id))?;
-    body(&server, number)
+    let worker = server::worker().map_err(|_| stale(id))?;
+    body(&worker, number)
 }
 
 fn stale(id: u64) -> Failure {
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn lyger_worker_next(
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         // SAFETY: the same.
         let mut out = unsafe { Out::new("out", out) }?;
-        let server = server::current()?;
-        match server.worker().next(Duration::from_millis(timeout_ms.into()), output.room()) {
+        let worker = server::worker()?;
+        match worker.next(Duration::from_millis(timeout_ms.into()), output.room()) {
             Next::Request(Summary { id, body_len, method_len, path_len, query_len, header_count }) => {
                 output.wrote(method_len as usize + path_len as usize + query_len as usize);
                 let id = Kind::Request.id_of(id);
@@ -151,11 +151,11 @@ pub unsafe extern "C" fn lyger_request_read(
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         // SAFETY: the same.
         let name = unsafe { bytes("name", name, name_len, NAME_BYTES_MAX) }?;
-        with_server(id, |server, number| {
+        with_worker(id, |worker, number| {
             let part = Part::from_number(part).ok_or_else(|| {
                 Failure::new(Status::InvalidArgument, format!("{part} is no part of a request")).with_value(part)
             })?;
-            match server.worker().read(number, part, name, |content| output.fill(content)) {
+            match worker.read(number, part, name, |content| output.fill(content)) {
                 Ok(filled) => filled,
                 Err(ReadError::Stale) => Err(stale(id)),
                 Err(error @ ReadError::NotFound) => Err(Failure::new(Status::NotFound, error.to_string())),
@@ -189,8 +189,8 @@ pub unsafe extern "C" fn lyger_request_respond(
         let headers = unsafe { bytes("headers", headers, headers_len, HEADERS_BYTES_MAX) }?;
         // SAFETY: the same.
         let body = unsafe { bytes("body", body, body_len, BODY_BYTES_MAX) }?;
-        with_server(id, |server, number| {
-            server.worker().respond(number, http_status, headers, body).map_err(|error| refused(id, error))
+        with_worker(id, |worker, number| {
+            worker.respond(number, http_status, headers, body).map_err(|error| refused(id, error))
         })
     })
 }
@@ -220,16 +220,16 @@ pub unsafe extern "C" fn lyger_request_respond_sql(
 ) -> Status {
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
-        let query = unsafe {
-            Query {
+        let answer = unsafe {
+            SqlAnswer {
                 status: http_status,
-                headers: bytes("headers", headers, headers_len, HEADERS_BYTES_MAX)?.into(),
-                dsn: text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?.to_owned(),
-                sql: self::sql(sql, sql_len)?.to_owned(),
-                params: bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?.into(),
+                headers: bytes("headers", headers, headers_len, HEADERS_BYTES_MAX)?,
+                dsn: text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
+                sql: self::sql(sql, sql_len)?,
+                params: bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
             }
         };
-        with_server(id, |server, number| server.worker().respond_sql(number, query).map_err(|error| refused(id, error)))
+        with_worker(id, |worker, number| worker.respond_sql(number, answer).map_err(|error| refused(id, error)))
     })
 }
 
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn lyger_request_respond_sql(
 /// Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_request_pass(id: u64) -> Status {
-    panic::status(|| with_server(id, |server, number| server.worker().pass(number).map_err(|error| refused(id, error))))
+    panic::status(|| with_worker(id, |worker, number| worker.pass(number).map_err(|error| refused(id, error))))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::error::Failure;
 use super::panic;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
-use crate::front::{self, Config, Identity, Server};
+use crate::front::{self, Config, Identity, Server, Worker};
 use crate::{kernels, runtime};
 
 // An ended server stays until somebody has waited for it or starts another, so that its worker is told `STOPPED`. The
@@ -24,6 +24,14 @@ pub(super) fn current() -> Result<Arc<Server>, Failure> {
     runtime::not_forked()?;
     let server = SERVER.read().unwrap_or_else(PoisonError::into_inner);
     server.clone().ok_or_else(|| Failure::new(Status::ServerNotRunning, "no server runs: start one"))
+}
+
+/// The worker that calls: of the solo server, or the process of a fleet.
+pub(super) fn worker() -> Result<Arc<Worker>, Failure> {
+    match super::fleet::worker() {
+        Some(worker) => runtime::not_forked().map(|()| Arc::clone(worker)).map_err(Failure::from),
+        None => current().map(|server| Arc::clone(server.worker())),
+    }
 }
 
 /// Whether a server's threads may be there.
@@ -49,7 +57,7 @@ fn start(config: Config) -> Result<u16, Failure> {
         }
         *place = None;
     }
-    let server = Server::start(config, Identity { abi: ABI_VERSION, kernels, degraded: Vec::new() })?;
+    let server = Server::start(config, Identity { abi: ABI_VERSION, kernels, ..Identity::default() })?;
     server.drain_on_signals()?;
     let port = server.address().port();
     *place = Some(Arc::new(server));

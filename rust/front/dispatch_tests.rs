@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::super::exchange::{Head, Response, Scheme};
+use super::super::exchange::{Head, Scheme};
+use super::super::joint::Identity;
+use super::super::wire::{AnswerParts, RequestView};
 use super::*;
-use crate::lane::{WorkerEnd, open};
+use crate::lane::{PIPE_BYTES, WorkerEnd, open};
 
 #[derive(Default)]
 struct Heard(RefCell<Vec<String>>);
@@ -39,14 +41,35 @@ fn request(path: &str) -> Request {
     }
 }
 
-fn dispatch(queue_max: usize) -> (Dispatch, WorkerEnd<Request, Answer>, Rc<Heard>) {
-    let (front, worker) = open(LANE_DEPTH, || {});
+/// A dispatch with this many workers, which have come.
+fn dispatch_of(workers: u32, queue_max: usize) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
     let limits = Limits { queue_max, queue_timeout_ms: 100, request_timeout_ms: 1000 };
-    (Dispatch::new(limits, front), worker, Rc::new(Heard::default()))
+    let dispatch = Dispatch::new(limits, Arc::new(Joint::new(Identity::default(), Arc::default())));
+    let ends = (0..workers).map(|number| add_worker(&dispatch, number)).collect();
+    (dispatch, ends, Rc::new(Heard::default()))
 }
 
-fn answer(worker: &mut WorkerEnd<Request, Answer>, id: Id, status: u16) {
-    worker.answer(id, Answer::Respond(Response { status, headers: Box::default(), body: Bytes::new() })).unwrap();
+fn add_worker(dispatch: &Dispatch, number: u32) -> WorkerEnd {
+    let (front, mut worker) = open(|| {});
+    assert_eq!(worker.claim(0), None); // it says that it is there
+    dispatch.add_worker(number, front);
+    dispatch.collect();
+    worker
+}
+
+fn dispatch(queue_max: usize) -> (Dispatch, WorkerEnd, Rc<Heard>) {
+    let (dispatch, mut workers, heard) = dispatch_of(1, queue_max);
+    (dispatch, workers.remove(0), heard)
+}
+
+fn path(worker: &WorkerEnd, id: Id) -> String {
+    let request = RequestView::parse(worker.request(id).unwrap()).unwrap();
+    String::from_utf8(request.path().to_vec()).unwrap()
+}
+
+fn answer(worker: &mut WorkerEnd, id: Id, status: u16) {
+    let mut fixed = AnswerParts::room();
+    worker.answer(id, &AnswerParts::Respond { status, headers: b"", body: b"" }.write(&mut fixed)).unwrap();
 }
 
 #[test]
@@ -57,7 +80,7 @@ fn requests_reach_the_worker_in_their_order_even_past_the_lanes_depth() {
     }
     for number in 0..200 {
         let id = worker.claim(0).unwrap();
-        assert_eq!(worker.request(id).unwrap().head.path(), format!("/{number}").as_bytes());
+        assert_eq!(path(&worker, id), format!("/{number}"));
         answer(&mut worker, id, 200);
         dispatch.collect();
     }
@@ -144,7 +167,7 @@ fn clients_that_come_and_go_leave_nothing_behind() {
         dispatch.cancel(ticket);
     }
     let inner = dispatch.inner.borrow();
-    assert!(inner.queue.len() <= 2 * LANE_DEPTH && inner.calls.len() <= 2 * LANE_DEPTH);
+    assert!(inner.queue.len() <= 2 * DEPTH && inner.calls.len() <= 2 * DEPTH);
 }
 
 #[test]
@@ -160,4 +183,163 @@ fn the_end_reaches_everybody_and_closes_the_lane() {
     answer(&mut worker, id, 200);
     assert!(worker.claim(0).is_none());
     assert!(worker.lane().is_over());
+}
+
+#[test]
+fn idle_workers_get_requests_first_and_none_is_given_much() {
+    let (dispatch, mut workers, heard) = dispatch_of(3, 1000);
+    for number in 0..30 {
+        dispatch.submit(request(&format!("/{number}")), heard.clone(), 0).unwrap();
+    }
+    let claimed: Vec<String> = workers
+        .iter_mut()
+        .map(|worker| {
+            let id = worker.claim(0).unwrap();
+            path(worker, id)
+        })
+        .collect();
+    assert_eq!(claimed, ["/0", "/1", "/2"]);
+    let more = |worker: &mut WorkerEnd| std::iter::from_fn(|| worker.claim(0)).count();
+    assert_eq!(workers.iter_mut().map(more).sum::<usize>(), 3 * GIVEN_MAX - 3);
+}
+
+#[test]
+fn what_waits_behind_a_busy_worker_goes_to_one_that_is_idle() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    for name in ["/slow", "/a", "/b", "/c", "/d"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    let [slow, quick] = &mut workers[..] else { unreachable!() };
+    let stuck = slow.claim(0).unwrap();
+    let mut served = Vec::new();
+    while let Some(id) = quick.claim(0) {
+        served.push(path(quick, id));
+        answer(quick, id, 200);
+        dispatch.collect();
+    }
+    assert_eq!((path(slow, stuck).as_str(), served), ("/slow", ["/a", "/c", "/b", "/d"].map(str::to_owned).to_vec()));
+    assert_eq!(slow.claim(0), None, "a request was run twice");
+    answer(slow, stuck, 200);
+    dispatch.collect();
+    assert_eq!(heard.take().len(), 5);
+}
+
+#[test]
+fn a_killed_workers_get_is_tried_once_more_and_never_a_third_time() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    dispatch.submit(request("/twice"), heard.clone(), 0).unwrap();
+    workers[0].claim(0).unwrap();
+    dispatch.lose(0, Loss::KilledFromOutside);
+    assert!(heard.take().is_empty());
+    let id = workers[1].claim(0).unwrap();
+    assert_eq!(path(&workers[1], id), "/twice");
+    let mut third = add_worker(&dispatch, 2);
+    dispatch.lose(1, Loss::KilledFromOutside);
+    assert_eq!(heard.take(), ["WorkerLost"]);
+    assert_eq!(third.claim(0), None);
+}
+
+#[test]
+fn a_crash_costs_its_own_request_only() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    for name in ["/crash", "/other", "/behind"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    workers[0].claim(0).unwrap();
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take(), ["WorkerLost"]);
+    for name in ["/other", "/behind"] {
+        let id = workers[1].claim(0).unwrap();
+        assert_eq!(path(&workers[1], id), name);
+        answer(&mut workers[1], id, 200);
+    }
+    dispatch.collect();
+    assert_eq!(heard.take(), ["/other 200", "/behind 200"]);
+}
+
+#[test]
+fn a_post_is_never_tried_again() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    let mut post = request("/post");
+    post.head = Head::new(b"POST", b"/post", b"", 0);
+    dispatch.submit(post, heard.clone(), 0).unwrap();
+    workers[0].claim(0).unwrap();
+    dispatch.lose(0, Loss::KilledFromOutside);
+    assert_eq!(heard.take(), ["WorkerLost"]);
+    assert_eq!(workers[1].claim(0), None);
+}
+
+#[test]
+fn an_answer_that_was_given_before_the_death_is_delivered_and_half_a_one_is_not() {
+    let (dispatch, mut workers, heard) = dispatch_of(1, 1000);
+    for name in ["/whole", "/half", "/unclaimed"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    let mut worker = workers.remove(0);
+    let whole = worker.claim(0).unwrap();
+    answer(&mut worker, whole, 200);
+    let half = worker.claim(0).unwrap();
+    let dying = std::thread::spawn(move || {
+        let mut fixed = AnswerParts::room();
+        let body = vec![0; 3 * PIPE_BYTES];
+        worker.answer(half, &AnswerParts::Respond { status: 200, headers: b"", body: &body }.write(&mut fixed))
+    });
+    while !dispatch.joint.lanes()[0].needs_front() {
+        std::thread::yield_now();
+    }
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take(), ["/whole 200", "WorkerLost"]);
+    dying.join().unwrap().unwrap();
+    let mut next = add_worker(&dispatch, 1);
+    let id = next.claim(0).unwrap();
+    assert_eq!(path(&next, id), "/unclaimed");
+}
+
+#[test]
+fn a_retired_worker_finishes_what_it_has_claimed_and_leaves() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    for name in ["/a", "/b", "/c", "/d"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    let id = workers[0].claim(0).unwrap();
+    dispatch.retire(0);
+    assert_eq!(workers[0].claim(0), None);
+    assert!(workers[0].lane().is_over());
+    answer(&mut workers[0], id, 200);
+    for _ in 0..3 {
+        let id = workers[1].claim(0).unwrap();
+        answer(&mut workers[1], id, 200);
+    }
+    dispatch.collect();
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take().len(), 4);
+    dispatch.submit(request("/e"), heard.clone(), 0).unwrap();
+    assert!(workers[1].claim(0).is_some());
+}
+
+#[test]
+fn notices_name_the_workers_that_need_something() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
+    assert_eq!(dispatch.notices(), [Notice::Ready(0), Notice::Ready(1)]);
+    dispatch.submit(request("/stuck"), heard.clone(), 0).unwrap();
+    workers[0].claim(0).unwrap();
+    workers[1].ask_for_replacement();
+    dispatch.expire(5000);
+    dispatch.collect();
+    dispatch.collect();
+    assert_eq!(dispatch.notices(), [Notice::Overdue(0), Notice::Leaving(1)]);
+}
+
+#[test]
+fn a_worker_that_comes_unseen_is_announced_before_it_gets_anything() {
+    let (dispatch, _, heard) = dispatch_of(0, 10);
+    let (front, mut worker) = open(|| {});
+    let lane = Arc::clone(front.lane());
+    dispatch.add_worker(1, front);
+    assert_eq!(worker.claim(0), None); // it comes, and nobody collects at once
+    dispatch.submit(request("/a"), heard, 0).unwrap();
+    assert!(lane.needs_front(), "nothing calls for the collection that tells of it");
+    dispatch.collect();
+    assert_eq!(dispatch.notices(), [Notice::Ready(1)]);
+    assert_eq!(worker.claim(0).map(|id| path(&worker, id)).as_deref(), Some("/a"));
 }

@@ -93,19 +93,29 @@ impl Head {
     /// in any case.
     #[must_use]
     pub fn header(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b", " };
-        let mut joined: Option<Vec<u8>> = None;
-        for (_, value) in self.headers().filter(|(line, _)| line.eq_ignore_ascii_case(name)) {
-            match &mut joined {
-                None => joined = Some(value.to_vec()),
-                Some(joined) => {
-                    joined.extend_from_slice(separator);
-                    joined.extend_from_slice(value);
-                }
+        header_in(self.packed_headers(), name)
+    }
+
+    /// Everything, one after the other: the line, then the headers.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// As [`Head::header`], of headers as `name NUL value NUL ...`.
+pub(crate) fn header_in(packed: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b", " };
+    let mut joined: Option<Vec<u8>> = None;
+    for (_, value) in pairs(packed).filter(|(line, _)| line.eq_ignore_ascii_case(name)) {
+        match &mut joined {
+            None => joined = Some(value.to_vec()),
+            Some(joined) => {
+                joined.extend_from_slice(separator);
+                joined.extend_from_slice(value);
             }
         }
-        joined
     }
+    joined
 }
 
 /// The pairs in `name NUL value NUL ...`; an unfinished last pair is left out.
@@ -157,6 +167,13 @@ pub struct Request {
     pub version: &'static str,
 }
 
+impl Request {
+    /// Whether running it twice is as good as once (RFC 9110, 9.2.1: the safe methods that applications answer).
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        matches!(self.head.method(), b"GET" | b"HEAD")
+    }
+}
+
 /// What a worker sends back.
 #[derive(Debug)]
 pub enum Answer {
@@ -174,7 +191,7 @@ pub struct Response {
     /// 200 to 599.
     pub status: u16,
     /// `name NUL value NUL ...`
-    pub headers: Box<[u8]>,
+    pub headers: Bytes,
     /// The body; its length becomes Content-Length.
     pub body: Bytes,
 }
@@ -185,13 +202,13 @@ pub struct Query {
     /// The response's status when the query succeeds.
     pub status: u16,
     /// `name NUL value NUL ...`
-    pub headers: Box<[u8]>,
+    pub headers: Bytes,
     /// Where to ask.
     pub dsn: String,
     /// What to ask.
     pub sql: String,
     /// Bound values in the packed form of `db::params`.
-    pub params: Box<[u8]>,
+    pub params: Bytes,
 }
 
 impl std::fmt::Debug for Query {
@@ -298,10 +315,10 @@ mod tests {
     fn a_query_shows_neither_password_nor_values() {
         let query = Query {
             status: 200,
-            headers: Box::default(),
+            headers: Bytes::new(),
             dsn: "postgres://u:secret@h/d".into(),
             sql: "SELECT 1".into(),
-            params: (*b"secret").into(),
+            params: Bytes::from_static(b"secret"),
         };
         assert!(!format!("{query:?}").contains("secret"));
     }

@@ -1,13 +1,14 @@
 //! What the front's thread, the worker's thread and signal handlers share.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::task::Waker;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::dispatch::RequestLane;
+use crate::lane::Lane;
+use crate::runtime::clock;
 
 /// Where the server is in its life. Only ever forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,14 +20,22 @@ pub(crate) enum Stage {
 }
 
 /// What the server says about the engine it is part of: rooms above and beside this one know it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// `solo` or `fleet`.
+    pub shape: &'static str,
     /// The C ABI's version.
     pub abi: u32,
     /// Which kernels run, as `kernels::active()` says.
     pub kernels: String,
     /// Fallbacks in use, a sentence each; any makes `/health` say `degraded`.
     pub degraded: Vec<String>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { shape: "solo", abi: 0, kernels: String::new(), degraded: Vec::new() }
+    }
 }
 
 impl std::fmt::Debug for Joint {
@@ -37,44 +46,73 @@ impl std::fmt::Debug for Joint {
 
 pub(crate) struct Joint {
     pub(crate) identity: Identity,
-    pub(crate) lane: Arc<RequestLane>,
-    /// The task that collects answers; woken by the worker.
+    /// The lanes of workers that are there. Read at each turn of the front's loop, written when a worker comes or goes.
+    lanes: RwLock<Vec<Arc<Lane>>>,
+    /// How many workers there should be.
+    pub(crate) workers_wanted: AtomicU32,
+    /// The task that collects answers; woken by the workers.
     pub(crate) collector: Arc<OnceLock<Waker>>,
-    started: Instant,
     // Read once per turn of the front's loop: a clock read costs 25 ns, and deadlines are in milliseconds.
     turn_ms: AtomicU64,
     stage: AtomicU8,
-    worker_seen: AtomicBool,
     // When a signal began the drain.
     drained_by_signal: OnceLock<Instant>,
 }
 
 impl Joint {
-    pub(crate) fn new(identity: Identity, lane: Arc<RequestLane>, collector: Arc<OnceLock<Waker>>) -> Self {
+    pub(crate) fn new(identity: Identity, collector: Arc<OnceLock<Waker>>) -> Self {
         Self {
             identity,
-            lane,
+            lanes: RwLock::default(),
+            workers_wanted: AtomicU32::new(1),
             collector,
-            started: Instant::now(),
-            turn_ms: AtomicU64::new(0),
+            turn_ms: AtomicU64::new(clock::now_ms()),
             stage: AtomicU8::new(Stage::Running as u8),
-            worker_seen: AtomicBool::new(false),
             drained_by_signal: OnceLock::new(),
         }
     }
 
-    /// Milliseconds since the server started, right now.
-    pub(crate) fn clock_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Milliseconds since the server started, when the front's loop last turned.
-    pub(crate) fn now_ms(&self) -> u64 {
-        self.turn_ms.load(Ordering::Relaxed)
+    pub(crate) fn add_lane(&self, lane: Arc<Lane>) {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).push(lane);
+    }
+
+    pub(crate) fn remove_lane(&self, lane: &Arc<Lane>) {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+    }
+
+    /// The end of a turn: nothing is left to run. The workers are woken for all that was filled, and from now on an
+    /// answer wakes the front, unless one is there already.
+    pub(crate) fn end_turn(&self) {
+        let lanes = self.lanes();
+        for lane in &*lanes {
+            lane.ring_worker();
+            lane.front_falls_asleep();
+        }
+        if lanes.iter().any(|lane| lane.needs_front()) {
+            self.wake_collector();
+        }
     }
 
     pub(crate) fn begin_turn(&self) {
-        self.turn_ms.store(self.clock_ms(), Ordering::Relaxed);
+        self.turn_ms.store(clock::now_ms(), Ordering::Relaxed);
+        let lanes = self.lanes();
+        let mut work = false;
+        for lane in &*lanes {
+            lane.front_is_awake();
+            work |= lane.needs_front();
+        }
+        if work {
+            self.wake_collector();
+        }
+    }
+
+    /// The machine's clock when the front's loop last turned.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.turn_ms.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -101,13 +139,6 @@ impl Joint {
         self.drained_by_signal.get().copied()
     }
 
-    /// The worker has asked for a request: from now on it counts as alive.
-    pub(crate) fn worker_is_here(&self) {
-        if !self.worker_seen.load(Ordering::Relaxed) {
-            self.worker_seen.store(true, Ordering::Relaxed);
-        }
-    }
-
     pub(crate) fn wake_collector(&self) {
         if let Some(waker) = self.collector.get() {
             waker.wake_by_ref();
@@ -116,8 +147,11 @@ impl Joint {
 
     /// The status and body of `GET /health`.
     pub(crate) fn health(&self) -> (u16, Value) {
-        let alive = self.worker_seen.load(Ordering::Relaxed);
-        let busy = alive && self.lane.claimed() > 0;
+        let (mut ready, mut busy) = (0_u32, 0_u32);
+        for lane in self.lanes().iter().filter(|lane| lane.has_worker()) {
+            *(if lane.claimed() > 0 { &mut busy } else { &mut ready }) += 1;
+        }
+        let alive = ready + busy > 0;
         let mut degraded = self.identity.degraded.clone();
         if !alive {
             degraded.push("no worker has asked for a request yet".to_owned());
@@ -132,10 +166,10 @@ impl Joint {
             "status": status,
             "version": env!("CARGO_PKG_VERSION"),
             "abi": self.identity.abi,
-            "shape": "solo",
+            "shape": self.identity.shape,
             "front": "axum",
             "kernels": self.identity.kernels,
-            "workers": { "ready": u8::from(alive && !busy), "busy": u8::from(busy), "total": 1 },
+            "workers": { "ready": ready, "busy": busy, "total": self.workers_wanted.load(Ordering::Relaxed) },
             "degraded": degraded,
         });
         (if draining || !alive { 503 } else { 200 }, body)

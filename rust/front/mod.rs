@@ -8,7 +8,9 @@
 //! | `config` | every limit and its reason |
 //! | `server` | starting, draining, ending |
 //! | `http/` | sockets, hyper, axum: the front proper |
-//! | `dispatch` | the queue, deadlines, the lane; no HTTP library. A front hands it requests and takes outcomes |
+//! | `dispatch` | the queue, deadlines, the lanes; no HTTP library. A front hands it requests and takes outcomes |
+//! | `station` | what the dispatch knows of one worker |
+//! | `wire` | requests and answers as bytes in a lane |
 //! | `exchange` | requests and answers as they travel |
 //! | `worker` | the other end of the lane |
 //! | `proxies` | which client stands behind a proxy |
@@ -19,16 +21,22 @@ mod dispatch;
 mod exchange;
 mod http;
 mod joint;
+pub mod link;
+mod process;
 mod proxies;
 mod server;
+mod station;
+mod wire;
+pub mod words;
 mod worker;
 
 pub use config::{Config, ConfigError};
 pub use exchange::{Answer, AnswerError, Head, Query, Request, Response, Scheme, check_headers};
 pub use joint::Identity;
+pub use process::serve_fleet;
 pub use proxies::{Network, NotANetwork};
-pub use server::{Error, Server};
-pub use worker::{Next, Part, ReadError, Summary, Worker};
+pub use server::{Error, Server, listen};
+pub use worker::{Next, Part, ReadError, SqlAnswer, Summary, Worker};
 
 /// One line on stderr, whatever is in it. Unlike `eprintln!` it doesn't panic when stderr is closed.
 fn log(line: std::fmt::Arguments<'_>) {

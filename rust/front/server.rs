@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::config::Config;
-use super::dispatch::LANE_DEPTH;
 use super::http::Front;
 use super::joint::{Identity, Joint, Stage};
 use super::worker::Worker;
@@ -100,14 +99,14 @@ impl Server {
 
         let collector = Arc::new(OnceLock::<std::task::Waker>::new());
         let woken = Arc::clone(&collector);
-        let (front_end, worker_end) = lane::open(LANE_DEPTH, move || {
+        let (front_end, worker_end) = lane::open(move || {
             if let Some(waker) = woken.get() {
                 waker.wake_by_ref();
             }
         });
-        let joint = Arc::new(Joint::new(identity, Arc::clone(front_end.lane()), collector));
+        let joint = Arc::new(Joint::new(identity, collector));
 
-        let worker = Arc::new(Worker::new(Arc::clone(&joint), worker_end));
+        let worker = Arc::new(Worker::new(worker_end));
 
         let (of_thread, worker_of_thread) = (Arc::clone(&joint), Arc::clone(&worker));
         let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
@@ -149,7 +148,7 @@ impl Server {
 
     /// The worker's side.
     #[must_use]
-    pub fn worker(&self) -> &Worker {
+    pub fn worker(&self) -> &Arc<Worker> {
         &self.worker
     }
 
@@ -207,7 +206,9 @@ struct Closing(Arc<Joint>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.advance(Stage::Ended);
-        self.0.lane.close();
+        for lane in &*self.0.lanes() {
+            lane.close();
+        }
     }
 }
 
@@ -225,7 +226,11 @@ fn await_handler(worker: &Worker, until: Instant) {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
+/// Opens a listening socket, closed on exec and without blocking.
+///
+/// # Errors
+/// [`Error::AddressInUse`], or what the operating system said.
+pub fn listen(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
     let open = || -> io::Result<std::net::TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A port whose last connections are still in TIME_WAIT is free; one that somebody listens on is not.
@@ -245,45 +250,47 @@ fn listen(address: SocketAddr) -> Result<std::net::TcpListener, Error> {
 fn serve(
     config: Config,
     joint: Arc<Joint>,
-    front_end: lane::FrontEnd<super::Request, super::Answer>,
+    front_end: lane::FrontEnd,
     listener: std::net::TcpListener,
     control: UnixStream,
 ) -> io::Result<()> {
-    // Weak, because the joint holds the collector's waker, which holds the runtime, which holds these two.
-    let (before_park, after_park) = (Arc::downgrade(&joint), Arc::downgrade(&joint));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .thread_name("lyger-blocking")
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        // The end of a turn: nothing is left to run. The worker is woken for all that was filled, and from now on an
-        // answer wakes the front, unless one is there already.
-        .on_thread_park(move || {
-            let Some(before_park) = before_park.upgrade() else { return };
-            before_park.lane.ring_worker();
-            before_park.lane.front_falls_asleep();
-            if before_park.lane.has_completions() {
-                before_park.lane.front_is_awake();
-                before_park.wake_collector();
-            }
-        })
-        .on_thread_unpark(move || {
-            let Some(after_park) = after_park.upgrade() else { return };
-            after_park.lane.front_is_awake();
-            after_park.begin_turn();
-            if after_park.lane.has_completions() {
-                after_park.wake_collector();
-            }
-        })
-        .build()?;
+    let runtime = runtime(&joint)?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let control = tokio::net::UnixStream::from_std(control)?;
-        let front = Front::new(config, joint, front_end);
+        let front = Front::new(config, joint);
+        front.dispatch.add_worker(0, front_end);
         // Spawned, because waking `block_on`'s own future costs a system call each time.
         let serving = crate::runtime::local::spawn(front.run(listener, control));
         serving.await.map_err(io::Error::other)
     })?;
+    wind_up(runtime);
+    Ok(())
+}
+
+/// The runtime of a front: one thread, whose turns begin and end with a look at the lanes.
+pub(super) fn runtime(joint: &Arc<Joint>) -> io::Result<tokio::runtime::Runtime> {
+    // Weak, because the joint holds the collector's waker, which holds the runtime, which holds these two.
+    let (before_park, after_park) = (Arc::downgrade(joint), Arc::downgrade(joint));
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("lyger-blocking")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .on_thread_park(move || {
+            if let Some(joint) = before_park.upgrade() {
+                joint.end_turn();
+            }
+        })
+        .on_thread_unpark(move || {
+            if let Some(joint) = after_park.upgrade() {
+                joint.begin_turn();
+            }
+        })
+        .build()
+}
+
+/// Ends a front's runtime.
+pub(super) fn wind_up(runtime: tokio::runtime::Runtime) {
     // A statement that SQLite is still running must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    Ok(())
 }

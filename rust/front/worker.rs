@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use super::exchange::{Answer, AnswerError, Query, Request, Response, check_headers};
-use super::joint::Joint;
-use crate::lane::{Id, Woken, WorkerEnd};
+use super::exchange::{AnswerError, check_headers};
+use super::wire::{AnswerParts, RequestView};
+use crate::lane::{Id, Lane, Woken, WorkerEnd};
+use crate::runtime::clock;
 
 /// What [`Worker::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,15 +96,37 @@ pub enum ReadError {
     NotFound,
 }
 
-/// The one worker of a solo server.
+/// A query whose rows are the answer; the front runs it.
+#[derive(Clone, Copy)]
+pub struct SqlAnswer<'a> {
+    /// The response's status when the query succeeds.
+    pub status: u16,
+    /// `name NUL value NUL ...`
+    pub headers: &'a [u8],
+    /// Where to ask.
+    pub dsn: &'a str,
+    /// What to ask.
+    pub sql: &'a str,
+    /// Bound values in the packed form of `db::params`.
+    pub params: &'a [u8],
+}
+
+impl std::fmt::Debug for SqlAnswer<'_> {
+    // Neither the DSN, which holds a password, nor the values, which hold anything.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqlAnswer").field("sql", &self.sql).finish_non_exhaustive()
+    }
+}
+
+/// A worker: the thread that started a solo server, or a process of a fleet.
 pub struct Worker {
-    joint: Arc<Joint>,
-    // A Mutex although PHP has one thread: the C ABI can't keep a second one from calling. Never held while waiting.
+    lane: Arc<Lane>,
+    // A Mutex although PHP has one thread: the C ABI can't keep a second one from calling. Never held while waiting for a request.
     state: Mutex<State>,
 }
 
 struct State {
-    end: WorkerEnd<Request, Answer>,
+    end: WorkerEnd,
     /// Claimed, but it did not fit the caller's buffer.
     offered: Option<Id>,
     /// The last request that was claimed, and when in the server's milliseconds.
@@ -113,8 +134,8 @@ struct State {
 }
 
 impl Worker {
-    pub(crate) fn new(joint: Arc<Joint>, end: WorkerEnd<Request, Answer>) -> Self {
-        Self { joint, state: Mutex::new(State { end, offered: None, last: None }) }
+    pub(crate) fn new(end: WorkerEnd) -> Self {
+        Self { lane: Arc::clone(end.lane()), state: Mutex::new(State { end, offered: None, last: None }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,13 +145,12 @@ impl Worker {
     /// Waits up to `timeout` for the next request and writes its method, path and query one after the other into
     /// `buffer`.
     pub fn next(&self, timeout: Duration, buffer: &mut [u8]) -> Next {
-        self.joint.worker_is_here();
         let mut until = None;
         loop {
             if let Some(next) = self.take(buffer) {
                 return next;
             }
-            if self.joint.lane.is_over() {
+            if self.lane.is_over() {
                 return Next::Stopped;
             }
             let now = Instant::now();
@@ -138,7 +158,8 @@ impl Worker {
             if now >= until {
                 return Next::TimedOut;
             }
-            if self.joint.lane.wait(until - now) == Woken::Interrupted {
+            let vigil = self.state().end.vigil();
+            if self.lane.wait(vigil, until - now) == Woken::Interrupted {
                 return Next::Interrupted;
             }
         }
@@ -148,30 +169,29 @@ impl Worker {
         let mut state = self.state();
         let id = match state.offered.take() {
             Some(id) => id,
-            None if !self.joint.lane.has_submissions() => return None,
             None => {
-                let now_ms = self.joint.clock_ms();
+                let now_ms = clock::now_ms();
                 let id = state.end.claim(now_ms)?;
                 state.last = Some((id, now_ms));
                 id
             }
         };
-        let request = state.end.request(id)?;
-        let line = request.head.line();
+        let request = RequestView::parse(state.end.request(id)?)?;
+        let line = request.line();
         let Some(room) = buffer.get_mut(..line.len()) else {
             let needed = line.len();
             state.offered = Some(id);
             return Some(Next::TooSmall(needed));
         };
         room.copy_from_slice(line);
-        let (method_len, path_len, query_len) = request.head.lengths();
+        let (method_len, path_len, query_len) = request.lengths();
         Some(Next::Request(Summary {
             id: id.number(),
             body_len: request.body.len() as u64,
             method_len,
             path_len,
             query_len,
-            header_count: request.head.header_count(),
+            header_count: request.header_count(),
         }))
     }
 
@@ -180,9 +200,9 @@ impl Worker {
     pub(crate) fn unanswered(&self) -> Option<(String, Duration)> {
         let state = self.state();
         let (id, claimed_at_ms) = state.last?;
-        let head = &state.end.request(id)?.head;
-        let line = format!("{} {}", head.method().escape_ascii(), head.path().escape_ascii());
-        Some((line, Duration::from_millis(self.joint.clock_ms().saturating_sub(claimed_at_ms))))
+        let request = RequestView::parse(state.end.request(id)?)?;
+        let line = format!("{} {}", request.method().escape_ascii(), request.path().escape_ascii());
+        Some((line, Duration::from_millis(clock::now_ms().saturating_sub(claimed_at_ms))))
     }
 
     /// Shows a part of a claimed request to `show`. `name` matters for [`Part::Header`] only.
@@ -192,18 +212,18 @@ impl Worker {
     pub fn read<T>(&self, id: u64, part: Part, name: &[u8], show: impl FnOnce(&[u8]) -> T) -> Result<T, ReadError> {
         let state = self.state();
         let request = Id::from_number(id).and_then(|id| state.end.request(id)).ok_or(ReadError::Stale)?;
-        let head = &request.head;
+        let request = RequestView::parse(request).ok_or(ReadError::Stale)?;
         Ok(match part {
-            Part::Method => show(head.method()),
-            Part::Path => show(head.path()),
-            Part::Query => show(head.query()),
-            Part::Header => show(&head.header(name).ok_or(ReadError::NotFound)?),
-            Part::Headers => show(head.packed_headers()),
-            Part::Body => show(&request.body),
-            Part::ClientAddress => show(request.client_address.to_canonical().to_string().as_bytes()),
-            Part::ClientPort => show(request.client_port.to_string().as_bytes()),
-            Part::Scheme => show(request.scheme.as_str().as_bytes()),
-            Part::Version => show(request.version.as_bytes()),
+            Part::Method => show(request.method()),
+            Part::Path => show(request.path()),
+            Part::Query => show(request.query()),
+            Part::Header => show(&request.header(name).ok_or(ReadError::NotFound)?),
+            Part::Headers => show(request.packed_headers()),
+            Part::Body => show(request.body),
+            Part::ClientAddress => show(request.client_address().to_string().as_bytes()),
+            Part::ClientPort => show(request.client_port().to_string().as_bytes()),
+            Part::Scheme => show(request.scheme().as_str().as_bytes()),
+            Part::Version => show(request.version().as_bytes()),
         })
     }
 
@@ -214,17 +234,17 @@ impl Worker {
     /// A stale id, a wrong status, a header that can't be sent. Except for the first the request still waits.
     pub fn respond(&self, id: u64, status: u16, headers: &[u8], body: &[u8]) -> Result<(), AnswerError> {
         check_headers(status, headers)?;
-        let body = Bytes::copy_from_slice(body);
-        self.answer(id, Answer::Respond(Response { status, headers: headers.into(), body }))
+        self.answer(id, AnswerParts::Respond { status, headers, body })
     }
 
     /// Answers a request with the rows of a query, which the front runs: this worker is free at once.
     ///
     /// # Errors
     /// As [`Worker::respond`]; a query that fails becomes a 500 or 503 to the client.
-    pub fn respond_sql(&self, id: u64, query: Query) -> Result<(), AnswerError> {
-        check_headers(query.status, &query.headers)?;
-        self.answer(id, Answer::Query(Box::new(query)))
+    pub fn respond_sql(&self, id: u64, answer: SqlAnswer<'_>) -> Result<(), AnswerError> {
+        let SqlAnswer { status, headers, dsn, sql, params } = answer;
+        check_headers(status, headers)?;
+        self.answer(id, AnswerParts::Query { status, headers, dsn: dsn.as_bytes(), sql: sql.as_bytes(), params })
     }
 
     /// Leaves a request to the engine: `GET /` gets its root page, everything else 404.
@@ -232,12 +252,22 @@ impl Worker {
     /// # Errors
     /// A stale id.
     pub fn pass(&self, id: u64) -> Result<(), AnswerError> {
-        self.answer(id, Answer::Pass)
+        self.answer(id, AnswerParts::Pass)
     }
 
-    fn answer(&self, id: u64, answer: Answer) -> Result<(), AnswerError> {
+    /// Says how much memory the worker uses, and whether it wants to be replaced.
+    pub fn report(&self, memory_bytes: u64, leaving: bool) {
+        let state = self.state();
+        state.end.report_memory(memory_bytes);
+        if leaving {
+            state.end.ask_for_replacement();
+        }
+    }
+
+    fn answer(&self, id: u64, answer: AnswerParts<'_>) -> Result<(), AnswerError> {
         let id = Id::from_number(id).ok_or(AnswerError::Stale)?;
-        self.state().end.answer(id, answer).map_err(|_| AnswerError::Stale)
+        let mut fixed = AnswerParts::room();
+        self.state().end.answer(id, &answer.write(&mut fixed)).map_err(|_| AnswerError::Stale)
     }
 }
 

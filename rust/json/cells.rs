@@ -27,6 +27,17 @@ impl Strings {
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
     }
 
+    /// Cells that end at these offsets; `None` when one ends before it begins or there are bytes of no cell.
+    pub(super) fn from_ends(mut ends: Vec<u32>, bytes: &[u8]) -> Option<Self> {
+        let is_whole = ends.last().copied().unwrap_or_default() as usize == bytes.len() && ends.is_sorted();
+        ends.insert(0, 0);
+        is_whole.then(|| {
+            let mut padded = Vec::with_capacity(bytes.len() + PADDING);
+            padded.extend_from_slice(bytes);
+            Self { offsets: ends, bytes: padded }
+        })
+    }
+
     pub(super) fn pad(&mut self) {
         self.bytes.resize(self.len_bytes() + PADDING, 0);
     }
@@ -95,6 +106,14 @@ impl Nulls {
             valid.push(0);
         }
         self.count += 1;
+    }
+
+    /// The nulls in a bitmap of this many rows; `None` when it says nothing of nulls, or something of further rows.
+    pub(super) fn from_validity(valid: &[u8], rows: usize) -> Option<Self> {
+        let ones: usize = valid.iter().map(|byte| byte.count_ones() as usize).sum();
+        let beyond = valid.last().is_some_and(|&last| !rows.is_multiple_of(8) && last >> (rows % 8) != 0);
+        (!beyond && valid.len() == rows.div_ceil(8) && ones < rows)
+            .then(|| Self { valid: Some(valid.to_vec()), count: rows - ones })
     }
 
     /// The bitmap, least significant bit first, or `None` when no row is null.

@@ -2,5 +2,6 @@
 
 mod cells;
 pub mod encode;
+pub mod pack;
 pub mod serialize;
 pub mod table;

@@ -229,6 +229,11 @@ impl Column {
         self.data = Data::Mixed((0..self.len()).map(cell).collect());
     }
 
+    /// A column whose parts fit each other: `data` and `nulls` are of as many rows.
+    pub(super) fn from_parts(name: String, data: Data, nulls: Nulls) -> Self {
+        Self { name, data, nulls }
+    }
+
     /// Appends a null.
     pub fn push_null(&mut self) {
         let row = self.len();

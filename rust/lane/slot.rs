@@ -1,6 +1,6 @@
 //! One slot's word: its state and its generation in one atomic, so that a stale id can't touch a reused slot.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::sync::{AtomicU64, Ordering};
 
 use super::state::{Event, State};
 
@@ -39,13 +39,20 @@ impl Id {
 }
 
 /// State and generation of one slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[repr(transparent)]
 pub struct Slot(AtomicU64); // generation << 8 | state; all zero is a free slot of generation 0, which no id has
 
+impl Default for Slot {
+    fn default() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
+
 impl Slot {
-    /// A free slot whose first request gets the generation after this one.
-    pub(super) fn free_in(generation: u32) -> Self {
-        Self(AtomicU64::new(u64::from(generation) << 8 | State::Free as u64))
+    /// Makes it a free slot whose next request gets the generation after this one, while neither side uses it.
+    pub fn reset(&self, generation: u32) {
+        self.0.store(u64::from(generation) << 8 | State::Free as u64, Ordering::Release);
     }
 
     /// The generation and the state, or `None` for the state when memory holds a number that no state has.

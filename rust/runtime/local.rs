@@ -5,10 +5,21 @@
 //! runtime's main future, and waking that one always writes to the driver's event descriptor.
 
 use std::future::Future;
+use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+
+/// Has the calling thread's runtime say when a descriptor can be read.
+///
+/// # Errors
+/// What the operating system says, for example of a descriptor that can't be waited for.
+pub fn watch_reads(descriptor: OwnedFd) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open and names the same file for as long as the `AsyncFd` owns it.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register_with_interest(descriptor, tokio::io::Interest::READABLE) }?)
+}
 
 static NEXT_MARK: AtomicU64 = AtomicU64::new(1);
 

@@ -14,6 +14,9 @@
 //!   Tokio task is refused instead of deadlocking.
 //! - Threads that the runtime starts (name resolution) block all signals, so that PHP's handlers run on PHP's thread.
 
+pub(crate) mod clock;
+pub mod family;
+pub mod intake;
 pub mod local;
 #[cfg(unix)]
 pub mod signals;

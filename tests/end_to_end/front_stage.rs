@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lyger::front::{Config, Identity, Next, Part, Query, Server, Summary};
+use lyger::front::{Config, Identity, Next, Part, Server, SqlAnswer, Summary};
 
 /// Nothing on a loaded machine takes this long unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,7 +47,7 @@ impl Stage {
     /// A server whose worker never asks, until [`Stage::with_worker`].
     pub(crate) fn without_worker(config: &str) -> Self {
         let config = Config { port: 0, ..Config::from_json(config).unwrap() };
-        let identity = Identity { abi: 1, kernels: "rust".to_owned(), degraded: Vec::new() };
+        let identity = Identity { abi: 1, kernels: "rust".to_owned(), ..Identity::default() };
         Self { server: Arc::new(Server::start(config, identity).unwrap()), worker: None, gate: Arc::default() }
     }
 
@@ -142,22 +142,16 @@ fn act(server: &Server, gate: &Gate, request: &Summary, path: &str, query: &str)
         "/bare" => worker.respond(request.id, 400, b"connection\0close\0", b""),
         "/sql" => worker.respond_sql(
             request.id,
-            Query {
-                status: 200,
-                headers: Box::default(),
-                dsn: "sqlite::memory:".to_owned(),
-                sql: decode(query),
-                params: Box::from([0, 0, 0, 0]),
-            },
+            SqlAnswer { status: 200, headers: b"", dsn: "sqlite::memory:", sql: &decode(query), params: &[0, 0, 0, 0] },
         ),
         "/dsn" => worker.respond_sql(
             request.id,
-            Query {
+            SqlAnswer {
                 status: 200,
-                headers: Box::from(*b"x-from\0sql\0"),
-                dsn: decode(query),
-                sql: "SELECT 1 AS one".to_owned(),
-                params: Box::from([0, 0, 0, 0]),
+                headers: b"x-from\0sql\0",
+                dsn: &decode(query),
+                sql: "SELECT 1 AS one",
+                params: &[0, 0, 0, 0],
             },
         ),
         "/" | "/pass" => worker.pass(request.id),

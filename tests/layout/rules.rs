@@ -6,8 +6,9 @@ use crate::source;
 ///
 /// `handles` and `runtime` are single files beside the rooms: ids are for whoever gives them out, and the runtime of
 /// the calling thread for those who serve a caller.
-const ROOMS: [(&str, &[&str]); 11] = [
-    ("ffi", &["front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
+    ("fleet", &["front", "lane", "runtime"]),
     ("front", &["lane", "db", "cache", "resp", "handles", "runtime"]),
     ("resp", &["cache"]),
     ("db", &["json", "handles", "runtime"]),

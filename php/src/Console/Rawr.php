@@ -32,7 +32,14 @@ final class Rawr
         $console = new Console('Lyger', Engine::VERSION);
         $console->setAutoExit(false);
         $console->setCatchExceptions(false);
-        foreach ([new ServeCommand($loader), new DoctorCommand(), new RoutesCommand($loader)] as $command) {
+        $commands = [
+            new ServeCommand($loader),
+            new DoctorCommand(),
+            new RoutesCommand($loader),
+            new FrontCommand(),
+            new ZygoteCommand($loader),
+        ];
+        foreach ($commands as $command) {
             // Symfony 8 calls it addCommand().
             method_exists($console, 'addCommand') ? $console->addCommand($command) : $console->add($command);
         }

@@ -25,8 +25,8 @@ final class Engine
     /** Of this package, which the library's is the same as. */
     public const VERSION = '0.1.0';
 
-    /** What `workers` must be. */
-    public const WORKERS = '1: in this version PHP\'s main thread is the one worker';
+    /** What `workers` must be where PHP's main thread is the one worker. */
+    public const WORKERS = '1: this server is one process, and rawr serve has several workers';
 
     /** Every integer up to it is a float as well. */
     private const ITERATIONS_MAX = 2 ** 53;
@@ -239,10 +239,20 @@ final class Engine
     public function serve(callable $handler, Config $config, ?Closure $listening = null): void
     {
         $workers = $config->int('workers');
-        if ($workers > 1) {
+        if ($workers > 1 && $config->isAsked('workers')) {
             throw InvalidConfig::impossible('workers', (string) $workers, self::WORKERS);
         }
         $this->backend->serve(Closure::fromCallable($handler), $config, $listening);
+    }
+
+    /**
+     * The native engine, for what pure PHP has no part in: the processes of a fleet. Null without it.
+     *
+     * @internal
+     */
+    public function native(): ?NativeEngine
+    {
+        return $this->backend instanceof NativeEngine ? $this->backend : null;
     }
 
     /** Begins the drain: running requests end, new ones are refused. Returns at once. Without a server: ServerFailed. */

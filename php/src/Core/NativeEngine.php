@@ -9,6 +9,7 @@ use FFI;
 use FFI\CData;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Params;
 use Lyger\Exception\EngineFailed;
@@ -162,6 +163,44 @@ final class NativeEngine implements Backend
         }
         (new Worker($this->abi, new Runner($handler, $config->bool('debug'), true)))->run();
         $this->abi->check($this->ffi->lyger_server_wait(self::JOIN_MS));
+    }
+
+    /**
+     * Is the master of a fleet until a signal ends it.
+     *
+     * @param string $spec see Lyger\Server\Fleet::spec()
+     * @return int the exit code
+     */
+    public function runFleet(string $spec): int
+    {
+        $code = $this->ffi->new('int32_t');
+        $this->abi->check($this->ffi->lyger_fleet_run($spec, strlen($spec), FFI::addr($code)));
+        return $code->cdata;
+    }
+
+    /** Is the front of a fleet until its master ends it. */
+    public function runFront(): void
+    {
+        $this->abi->check($this->ffi->lyger_fleet_front());
+    }
+
+    /** Forks the workers of a fleet. Returns the number in each of them, and null in the calling process at the end. */
+    public function forkWorkers(): ?int
+    {
+        $number = $this->ffi->new('uint32_t');
+        $status = $this->ffi->lyger_fleet_fork(FFI::addr($number));
+        if ($status === Status::Stopped->value) {
+            return null;
+        }
+        $this->abi->check($status);
+        return $number->cdata;
+    }
+
+    /** Takes requests of a fleet until it is retired. */
+    public function work(Closure $handler, Config $config): void
+    {
+        $runner = new Runner($handler, $config->bool('debug'), true);
+        (new Worker($this->abi, $runner, new Shift($this->ffi, $config)))->run();
     }
 
     public function stopServer(): void

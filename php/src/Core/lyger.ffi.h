@@ -116,6 +116,14 @@ void lyger_free_engine(void *engine);
 
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
+lyger_status lyger_fleet_run(const char *spec, size_t len, int32_t *exit_code);
+
+lyger_status lyger_fleet_front(void);
+
+lyger_status lyger_fleet_fork(uint32_t *worker);
+
+lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
+
 lyger_status lyger_worker_next(uint32_t timeout_ms,
                                struct lyger_request_head *out,
                                char *buf,

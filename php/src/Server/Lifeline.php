@@ -18,6 +18,8 @@ use Closure;
  */
 final class Lifeline
 {
+    /** From here on a worker of a fleet asks to be replaced: what comes meanwhile still fits. */
+    public const EXITS_MANY = 500;
     /** A frame takes about 700 bytes of the C stack's 8 MB; a segmentation fault comes at ten times this. */
     private const EXITS_MAX = 1_000;
 
@@ -26,7 +28,7 @@ final class Lifeline
 
     /**
      * @param Closure(): void $loop returns when the server has stopped
-     * @param Closure(): void $onExit answers the request whose handler called exit()
+     * @param Closure(bool): void $onExit answers the request whose handler called exit(); true after EXITS_MANY of them
      * @param Closure(array{message: string, file: string, line: int}): void $onDeath
      */
     private function __construct(
@@ -46,8 +48,8 @@ final class Lifeline
     /** For Guard: a handler has called exit(). */
     public function afterExit(): void
     {
-        ($this->onExit)();
-        if (++$this->exits < self::EXITS_MAX) {
+        ($this->onExit)(++$this->exits >= self::EXITS_MANY);
+        if ($this->exits < self::EXITS_MAX) {
             $this->turn();
         } else {
             $this->running = false;

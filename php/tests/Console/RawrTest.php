@@ -71,7 +71,7 @@ final class RawrTest extends TestCase
             [['serve'], ['LYGER_HOST' => "\xff"], 'LYGER_HOST is "'],
             [['serve', "--trusted-proxies=\xff"], [], 'trusted_proxies'],
             [['serve', '--head-bytes-max=1'], [], 'head_bytes_max is "1", but must be an integer from 8192'],
-            [['serve', '--workers=4'], [], 'PHP\'s main thread is the one worker'],
+            [['serve', '--workers=0'], [], 'workers is "0", but must be an integer from 1 to 1024'],
             [['serve', '--trusted-proxies=here'], [], 'trusted_proxies'],
             [['serve', '--db-result-bytes-max=0'], [], 'db.result_bytes_max'],
             [['serve'], ['LYGER_QUEUE_MAX' => 'many'], 'LYGER_QUEUE_MAX is "many"'],

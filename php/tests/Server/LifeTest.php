@@ -55,7 +55,7 @@ final class LifeTest extends ServerTestCase
     /** @dataProvider signals */
     public function test_a_handler_that_outlives_the_drain_is_named_and_ends_with_the_process(int $signal): void
     {
-        $server = $this->ownServer(['--drain-timeout-ms=300']);
+        $server = $this->soloServer(['--drain-timeout-ms=300']);
         $request = $server->hold($name = self::unique());
         $server->signal($signal);
         self::assertSame(1, $server->wait(), $server->errors());
@@ -68,7 +68,7 @@ final class LifeTest extends ServerTestCase
 
     public function test_a_handler_whose_client_has_gone_does_not_outlive_the_drain_either(): void
     {
-        $server = $this->ownServer(['--drain-timeout-ms=300']);
+        $server = $this->soloServer(['--drain-timeout-ms=300']);
         fclose($server->hold(self::unique()));
         $server->signal(SIGTERM);
         self::assertSame(1, $server->wait(), $server->errors());
@@ -87,11 +87,19 @@ final class LifeTest extends ServerTestCase
 
     public function test_a_drain_that_php_began_never_ends_the_process(): void
     {
-        $server = $this->ownServer(['--drain-timeout-ms=1']);
+        $server = $this->soloServer(['--drain-timeout-ms=1']);
         // The answer comes too late natively, which is what a drain's time is for.
         self::assertSame(self::isNative() ? 503 : 200, $server->ask('GET', '/stop/2500')->status);
         self::assertSame(0, $server->wait(), $server->errors());
         self::assertStringContainsString('returns after its stop', $server->errors());
+    }
+
+    public function test_one_process_says_so_where_several_workers_were_asked_for(): void
+    {
+        $server = $this->ownServer(['--workers=2']);
+        self::assertSame(self::isNative() ? 2 : 1, $server->ask('GET', '/health')->json()['workers']['total']);
+        $says = str_contains($server->errors(), 'workers is 2, but one process serves');
+        self::assertSame(!self::isNative(), $says, $server->errors());
     }
 
     public function test_a_drain_has_an_end(): void
@@ -106,7 +114,7 @@ final class LifeTest extends ServerTestCase
 
     public function test_a_handler_can_stop_the_server(): void
     {
-        $server = $this->ownServer();
+        $server = $this->soloServer();
         self::assertSame('stopping', $server->ask('GET', '/stop')->body);
         self::assertSame(0, $server->wait(), $server->errors());
     }

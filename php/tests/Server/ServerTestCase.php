@@ -31,6 +31,16 @@ abstract class ServerTestCase extends TestCase
         return $this->own[] = ServerProcess::rawr($flags, $environment);
     }
 
+    /**
+     * One for this test alone that is one process natively too.
+     *
+     * @param list<string> $flags
+     */
+    protected function soloServer(array $flags = []): ServerProcess
+    {
+        return $this->own[] = ServerProcess::solo($flags);
+    }
+
     protected function keep(ServerProcess $server): ServerProcess
     {
         return $this->own[] = $server;
@@ -52,6 +62,13 @@ abstract class ServerTestCase extends TestCase
     protected static function unique(): string
     {
         return 'lyger-hold-' . getmypid() . '-' . bin2hex(random_bytes(4));
+    }
+
+    protected function needsFleet(): void
+    {
+        if (!self::isNative() || PHP_OS_FAMILY !== 'Linux') {
+            self::markTestSkipped('several workers need the native engine on Linux');
+        }
     }
 
     protected static function isNative(): bool

@@ -76,7 +76,7 @@ final class TroubleTest extends ServerTestCase
     /** @dataProvider fatal */
     public function test_a_fatal_error_is_a_500_and_the_end_of_the_process(string $path, string $message): void
     {
-        $server = $this->ownServer();
+        $server = $this->soloServer();
         $fatal = $server->begin('GET', $path);
         $answer = $server->finish($fatal);
         self::assertSame(
@@ -95,7 +95,7 @@ final class TroubleTest extends ServerTestCase
 
     public function test_who_waits_behind_a_fatal_error_is_told_so(): void
     {
-        $server = $this->ownServer();
+        $server = $this->soloServer();
         $before = $server->hold($name = self::unique());
         $fatal = $server->begin('GET', '/exhaust');
         usleep(20_000);
@@ -105,6 +105,37 @@ final class TroubleTest extends ServerTestCase
         self::assertSame(500, $server->finish($fatal)->status);
         self::assertSame(503, $server->finish($after)->status);
         self::assertSame(255, $server->wait());
+    }
+
+    /** @dataProvider fatal */
+    public function test_a_fatal_error_in_a_fleet_is_a_500_and_another_serves(string $path, string $message): void
+    {
+        $this->needsFleet();
+        $server = $this->ownServer(['--workers=1']);
+        $answer = $server->ask('GET', $path);
+        self::assertSame(
+            [500, '{"error":{"status":500,"message":"The server failed."}}'],
+            [$answer->status, $answer->body],
+        );
+        self::assertSame('hello x', $server->ask('GET', '/hello/x')->body);
+        self::assertStringContainsString('The worker ends: ', $server->errors());
+        self::assertStringContainsString($message, $server->errors());
+        $server->signal(SIGTERM);
+        self::assertSame(0, $server->wait(), $server->errors());
+    }
+
+    public function test_who_waits_behind_a_fatal_error_in_a_fleet_is_served(): void
+    {
+        $this->needsFleet();
+        $server = $this->ownServer(['--workers=1']);
+        $before = $server->hold($name = self::unique());
+        $fatal = $server->begin('GET', '/exhaust');
+        usleep(20_000);
+        $after = $server->begin('GET', '/hello/x');
+        $server->release($name);
+        self::assertSame("held $name", $server->finish($before)->body);
+        self::assertSame(500, $server->finish($fatal)->status);
+        self::assertSame('hello x', $server->finish($after)->body);
     }
 
     public function test_nothing_of_one_request_is_left_for_the_next(): void

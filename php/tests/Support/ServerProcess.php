@@ -46,6 +46,16 @@ final class ServerProcess
     }
 
     /**
+     * The same application in one process, whichever engine it is: what Engine::startServer() serves.
+     *
+     * @param list<string> $flags
+     */
+    public static function solo(array $flags = []): self
+    {
+        return self::script([dirname(__DIR__) . '/apps/solo.php', ...$flags]);
+    }
+
+    /**
      * @param list<string> $arguments
      * @param array<string, string> $environment
      */

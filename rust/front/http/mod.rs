@@ -14,7 +14,7 @@ mod routes;
 mod service;
 mod sql;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,10 +26,8 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use self::connection::{Connection, End};
 use super::config::Config;
 use super::dispatch::{Dispatch, Limits};
-use super::exchange::{Answer, Request};
 use super::joint::{Joint, Stage};
-use crate::lane::FrontEnd;
-use crate::runtime::{local, signals};
+use crate::runtime::{clock, local, signals};
 
 /// Deadlines are looked at this often at most; they are met this much too late at worst.
 const SWEEP_EVERY_MS: u64 = 20;
@@ -44,11 +42,12 @@ const LAST_WORDS_MS: u64 = 500;
 pub(crate) struct Front {
     config: Config,
     joint: Arc<Joint>,
-    dispatch: Dispatch,
+    pub(in crate::front) dispatch: Dispatch,
     routes: axum::Router,
     database: sql::Database,
     http: hyper::server::conn::http1::Builder,
     connections: RefCell<Connections>,
+    on_notices: OnceCell<Box<dyn Fn()>>,
 }
 
 #[derive(Default)]
@@ -58,7 +57,7 @@ struct Connections {
 }
 
 impl Front {
-    pub(crate) fn new(config: Config, joint: Arc<Joint>, lane: FrontEnd<Request, Answer>) -> Rc<Self> {
+    pub(crate) fn new(config: Config, joint: Arc<Joint>) -> Rc<Self> {
         let limits = Limits {
             queue_max: config.queue_max as usize,
             queue_timeout_ms: config.queue_timeout_ms,
@@ -77,11 +76,12 @@ impl Front {
             http.max_headers(config.header_count_max as usize);
         }
         Rc::new(Self {
-            dispatch: Dispatch::new(limits, lane),
+            dispatch: Dispatch::new(limits, Arc::clone(&joint)),
             routes: routes::engine_routes(Arc::clone(&joint)),
             database: sql::Database::new(&config),
             http,
             connections: RefCell::default(),
+            on_notices: OnceCell::new(),
             config,
             joint,
         })
@@ -106,6 +106,21 @@ impl Front {
         }
         self.each_connection(|connection| connection.end(End::Closed));
         wait_until(LAST_WORDS_MS, || self.connections.borrow().places.iter().all(Option::is_none)).await;
+    }
+
+    /// Has `act` look at the dispatch's notices whenever there may be some.
+    pub(in crate::front) fn on_notices(&self, act: impl Fn() + 'static) {
+        let _ = self.on_notices.set(Box::new(act)); // set once, by the process that the front is made for
+    }
+
+    fn look_at_notices(&self) {
+        if let Some(act) = self.on_notices.get() {
+            act();
+        }
+    }
+
+    pub(in crate::front) fn connection_count(&self) -> usize {
+        self.connections.borrow().places.iter().flatten().count()
     }
 
     async fn accept(self: Rc<Self>, listener: TcpListener) {
@@ -150,6 +165,7 @@ impl Front {
             // A task's waker stays the same for its life, so the first is good for ever.
             self.joint.collector.get_or_init(|| context.waker().clone());
             self.dispatch.collect();
+            self.look_at_notices();
             std::task::Poll::<()>::Pending
         })
         .await;
@@ -162,8 +178,9 @@ impl Front {
         let shortest_ms = self.config.shortest_timeout_ms();
         let next_ms = Rc::new(Cell::new(0));
         loop {
-            let now_ms = self.joint.clock_ms();
+            let now_ms = clock::now_ms();
             next_ms.set(self.dispatch.expire(now_ms));
+            self.look_at_notices();
             self.each_connection(|connection| next_ms.set(next_ms.get().min(connection.expire(now_ms))));
             let pause_ms = next_ms.get().saturating_sub(now_ms).min(shortest_ms).max(SWEEP_EVERY_MS);
             tokio::time::sleep(Duration::from_millis(pause_ms)).await;

@@ -149,6 +149,7 @@ impl Step {
             }
             Outcome::QueueTimeout | Outcome::Ended => Self::Ready(reply::error(503)),
             Outcome::RequestTimeout => Self::Ready(reply::error(504)),
+            Outcome::WorkerLost => Self::Ready(reply::error(502)),
         }
     }
 }

@@ -42,8 +42,12 @@ final class Worker
     /** Whether the current request is GET /, which the engine's own root handler takes when no route does. */
     private bool $isRoot = false;
 
-    public function __construct(private readonly Abi $abi, private readonly Runner $runner)
-    {
+    /** @param Shift|null $shift of a worker of a fleet; null for the one worker of a solo server */
+    public function __construct(
+        private readonly Abi $abi,
+        private readonly Runner $runner,
+        private readonly ?Shift $shift = null,
+    ) {
         $this->ffi = $abi->ffi;
         $this->head = $this->ffi->new('lyger_request_head');
         $this->headPointer = FFI::addr($this->head);
@@ -60,6 +64,7 @@ final class Worker
     {
         while (($source = $this->next()) !== null) {
             $this->send($this->runner->run(new Request($source)));
+            $this->shift?->served();
         }
     }
 
@@ -157,17 +162,25 @@ final class Worker
     }
 
     /** A handler has called exit(): what it wrote is the answer. */
-    private function exited(): void
+    private function exited(bool $tooOften): void
     {
         $this->send($this->runner->exited());
+        if ($tooOften) {
+            $this->shift?->end();
+        }
+        $this->shift?->served();
     }
 
     /** @param array{message: string, file: string, line: int} $error */
     private function died(array $error): void
     {
+        $what = $this->shift === null ? 'The server' : 'The worker';
         $message = Runner::oneLine("{$error['message']} in {$error['file']}:{$error['line']}");
-        fwrite(STDERR, "The server ends: $message\n");
+        fwrite(STDERR, "$what ends: $message\n");
         $this->send($this->runner->died($error));
+        if ($this->shift !== null) {
+            return; // the fleet replaces it
+        }
         $this->ffi->lyger_server_stop();
         $ends = microtime(true) + self::LAST_WORDS_SECONDS;
         do {

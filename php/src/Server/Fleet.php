@@ -1,0 +1,67 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Server;
+
+use Lyger\Config;
+
+/**
+ * What a fleet's master is told: where to listen, how many workers, and how to start the processes.
+ *
+ *     master (rawr serve) --starts--> rawr fleet:front, rawr fleet:zygote --forks--> workers
+ */
+final class Fleet
+{
+    /**
+     * @param string $script the rawr that serves
+     * @param list<string> $arguments those of the zygote's command
+     */
+    public static function spec(Config $config, string $script, array $arguments, string $announcement): string
+    {
+        $php = self::php($script);
+        return json_encode([
+            'host' => $config->text('host'),
+            'port' => $config->int('port'),
+            'workers' => $config->int('workers'),
+            'drain_timeout_ms' => $config->int('drain_timeout_ms'),
+            'config' => $config->forServer(),
+            'front' => [...$php, $script, 'fleet:front'],
+            // One opcode cache for the workers of a generation: they inherit it from the process that forks them.
+            'zygote' => [...$php, '-d', 'opcache.enable_cli=1', $script, 'fleet:zygote', ...$arguments],
+            'announcement' => $announcement,
+        ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+    }
+
+    /** Whether this system has what a fleet is made of: memory files, signal descriptors, orphans that find a parent. */
+    public static function isPossible(): bool
+    {
+        return PHP_OS_FAMILY === 'Linux';
+    }
+
+    /**
+     * PHP as this process was started: with its -d, -c and -n.
+     *
+     * @return list<string>
+     */
+    private static function php(string $script): array
+    {
+        $line = @file_get_contents('/proc/self/cmdline');
+        if ($line === false) {
+            return [PHP_BINARY];
+        }
+        $words = explode("\0", rtrim($line, "\0"));
+        $at = array_search($script, $words, true);
+        if ($at === false || $at === 0) {
+            return [PHP_BINARY];
+        }
+        return [PHP_BINARY, ...array_slice($words, 1, $at - 1)];
+    }
+
+    /** In a process that was forked: what siblings must not share. */
+    public static function beWorker(): void
+    {
+        // Forked processes would all draw the same numbers.
+        mt_srand(random_int(0, PHP_INT_MAX));
+    }
+}

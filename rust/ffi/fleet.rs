@@ -1,0 +1,109 @@
+//! The fleet's processes: the master, its front, and the zygotes that fork workers.
+//!
+//! Each blocks the calling thread for the process's life, needs a process that has one thread and in which nothing of the
+//! engine has been used, and is called by `rawr serve` and by the processes that it starts, nobody else.
+
+use std::ffi::c_char;
+use std::sync::{Arc, OnceLock};
+
+use super::engine::ABI_VERSION;
+use super::error::Failure;
+use super::panic;
+use super::slice::{CONFIG_BYTES_MAX, Out, text};
+use super::status::Status;
+use crate::fleet::{self, Fork, Spec};
+use crate::front::{self, Identity, Worker};
+use crate::{kernels, runtime};
+
+/// The worker that this process is.
+static WORKER: OnceLock<Arc<Worker>> = OnceLock::new();
+
+pub(super) fn worker() -> Option<&'static Arc<Worker>> {
+    WORKER.get()
+}
+
+fn failed(error: std::io::Error) -> Failure {
+    Failure::new(Status::ServerFailed, error.to_string())
+}
+
+/// Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
+///
+/// `spec` is a JSON object (at most 1 MiB): `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
+/// configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
+/// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
+/// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
+///
+/// Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`. Only
+/// from a process with one thread.
+///
+/// # Safety
+/// `spec` must be null with length 0 or readable for `len` bytes; `exit_code` must be null or writable for one `int32_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_fleet_run(spec: *const c_char, len: usize, exit_code: *mut i32) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut exit_code = unsafe { Out::new("exit_code", exit_code) }?;
+        // SAFETY: the same.
+        let spec = unsafe { text("spec", spec, len, CONFIG_BYTES_MAX) }?;
+        runtime::not_forked()?;
+        let spec: Spec = serde_json::from_str(spec)
+            .map_err(|error| Failure::new(Status::InvalidConfig, format!("the fleet's specification: {error}")))?;
+        front::Config::from_json(&spec.config)?;
+        exit_code.set(fleet::run(spec)?);
+        Ok(())
+    })
+}
+
+/// Is the front of a fleet until its master needs it no more. Standard input is the link to the master.
+///
+/// Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Only from a process with one thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_fleet_front() -> Status {
+    panic::status(|| {
+        runtime::claim()?;
+        let kernels = kernels::ready()?.to_owned();
+        let link = fleet::link_of_stdin().map_err(failed)?;
+        let identity = Identity { shape: "fleet", abi: ABI_VERSION, kernels, ..Identity::default() };
+        front::serve_fleet(link, identity).map_err(failed)
+    })
+}
+
+/// Forks workers as the master asks. Returns `OK` in each worker, with its number in `*worker`, and `STOPPED` in the calling
+/// process when the master needs it no more. Standard input is the link to the master.
+///
+/// A worker loads its application and goes on with `lyger_worker_next`.
+///
+/// Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Only from a process with one thread.
+///
+/// # Safety
+/// `worker` must be null or writable for one `uint32_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_fleet_fork(worker: *mut u32) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut out = unsafe { Out::new("worker", worker) }?;
+        runtime::not_forked()?;
+        let link = fleet::link_of_stdin().map_err(failed)?;
+        match fleet::fork_workers(link).map_err(failed)? {
+            Fork::Worker { number, worker } => {
+                runtime::claim()?;
+                let _ = WORKER.set(Arc::new(worker)); // a process becomes a worker once
+                out.set(number);
+                Ok(())
+            }
+            Fork::Ended => Err(Failure::new(Status::Stopped, "the master needs this zygote no more")),
+        }
+    })
+}
+
+/// Tells the fleet how much memory this worker uses, and with `leaving` not 0 that it wants to be replaced: requests go on
+/// coming until its replacement is there, then `lyger_worker_next` returns `STOPPED`. In a solo server nobody hears it.
+///
+/// Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_worker_report(memory_bytes: u64, leaving: u8) -> Status {
+    panic::status(|| {
+        super::server::worker()?.report(memory_bytes, leaving != 0);
+        Ok(())
+    })
+}

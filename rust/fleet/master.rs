@@ -1,0 +1,432 @@
+//! The master: it opens, starts, watches, replaces and reloads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
+use serde::Deserialize;
+
+use super::plan::{Action, Generation, Number, Plan};
+use crate::front::link::{Link, Received};
+use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
+use crate::runtime::clock;
+use crate::runtime::intake::Intake;
+
+/// The application doesn't boot.
+const EXIT_NO_BOOT: i32 = 4;
+
+/// A front that dies as soon as it is started is started again after this long.
+const FRONT_PAUSE_MS: u64 = 500;
+
+/// How long the front may take beyond the drain's own time.
+const DRAIN_SLACK_MS: u64 = 5_000;
+
+/// What the master needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port, 0 for any free one.
+    pub port: u16,
+    /// How many workers.
+    pub workers: u32,
+    /// How long the drain may take.
+    pub drain_timeout_ms: u64,
+    /// The front's configuration, a JSON object.
+    pub config: String,
+    /// Program and arguments of the front.
+    pub front: Vec<String>,
+    /// Program and arguments of a zygote.
+    pub zygote: Vec<String>,
+    /// Printed when the first generation serves, `{port}` replaced.
+    pub announcement: String,
+}
+
+/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code.
+///
+/// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads.
+///
+/// # Errors
+/// When it could not even begin: the address, a program that isn't there, the operating system.
+pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
+    let listener = crate::front::listen(SocketAddr::new(spec.host, spec.port))?;
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |source: io::Error| crate::front::Error::Failed { what, source }
+    };
+    let port = listener.local_addr().map_err(failed("the listening socket's address"))?.port();
+    let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+    let bell = eventfd(0, flags).map_err(|error| failed("an event descriptor")(error.into()))?;
+    set_child_subreaper(Some(getpid())).map_err(|error| failed("becoming the parent of orphans")(error.into()))?;
+    let signals = [libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
+    let signals = Intake::of(&signals).map_err(failed("signals"))?;
+    let mut master = Master {
+        plan: Plan::new(spec.workers),
+        spec,
+        port,
+        listener: listener.into(),
+        bell,
+        signals,
+        front: None,
+        front_next_ms: 0,
+        zygotes: BTreeMap::new(),
+        workers: BTreeMap::new(),
+        announced: false,
+        draining_until_ms: None,
+        drained: false,
+        exit: None,
+        code: 0,
+    };
+    let exit = master.serve().map_err(failed("the master"));
+    master.end_children();
+    let _ = set_child_subreaper(None);
+    exit
+}
+
+struct Front {
+    link: Link,
+    pid: Pid,
+}
+
+struct Zygote {
+    link: Link,
+    pid: Pid,
+}
+
+struct Worker {
+    generation: Generation,
+    pid: Option<Pid>,
+    lane: OwnedFd,
+}
+
+struct Master {
+    spec: Spec,
+    port: u16,
+    plan: Plan,
+    listener: OwnedFd,
+    bell: OwnedFd,
+    signals: Intake,
+    front: Option<Front>,
+    front_next_ms: u64,
+    zygotes: BTreeMap<Generation, Zygote>,
+    workers: BTreeMap<Number, Worker>,
+    announced: bool,
+    draining_until_ms: Option<u64>,
+    drained: bool,
+    exit: Option<i32>,
+    code: i32,
+}
+
+fn say(line: std::fmt::Arguments<'_>) {
+    use io::Write;
+    let _ = writeln!(io::stderr(), "lyger: {line}");
+}
+
+impl Master {
+    fn serve(&mut self) -> io::Result<i32> {
+        self.start_front()?;
+        let first = self.plan.reload(clock::now_ms());
+        self.act(first)?;
+        loop {
+            if let Some(exit) = self.exit {
+                return Ok(exit);
+            }
+            self.wait();
+            self.heed_signals()?;
+            self.hear_front()?;
+            self.hear_zygotes()?;
+            self.bury_the_dead()?;
+            let now_ms = clock::now_ms();
+            let due = self.plan.tick(now_ms);
+            self.act(due)?;
+            if self.front.is_none() && now_ms >= self.front_next_ms && !self.drained && !self.plan.is_ending() {
+                self.start_front()?;
+            }
+            if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && !self.drained {
+                say(format_args!("the drain takes too long; it ends here"));
+                self.code = 1;
+                self.end_workers()?;
+            }
+        }
+    }
+
+    /// Sleeps until something happens.
+    fn wait(&self) {
+        let now_ms = clock::now_ms();
+        let waits = self.plan.is_waiting(now_ms) || self.front.is_none();
+        let pause_ms = if waits { 20 } else { 1_000 };
+        let timeout = Duration::from_millis(pause_ms);
+        let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
+        let timeout = if pause_ms == 1_000 { Timespec { tv_sec: 1, tv_nsec: 0 } } else { timeout };
+        let mut wanted = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if let Some(front) = &self.front {
+            wanted.push(PollFd::new(&front.link, PollFlags::IN));
+        }
+        wanted.extend(self.zygotes.values().map(|zygote| PollFd::new(&zygote.link, PollFlags::IN)));
+        let _ = poll(&mut wanted, Some(&timeout)); // interrupted: there is a signal to look at
+    }
+
+    fn heed_signals(&mut self) -> io::Result<()> {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                libc::SIGHUP => {
+                    let actions = self.plan.reload(clock::now_ms());
+                    self.act(actions)?;
+                }
+                libc::SIGINT | libc::SIGTERM if self.draining_until_ms.is_some() => {
+                    // Enough is enough: as a shell reports a process that the signal ended.
+                    self.exit = Some(128 + signal);
+                }
+                libc::SIGINT | libc::SIGTERM => self.drain(),
+                _ => {} // SIGCHLD: every turn looks
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        self.draining_until_ms = Some(clock::now_ms() + self.spec.drain_timeout_ms + DRAIN_SLACK_MS);
+        self.tell_front(&ToFront::Drain, None);
+    }
+
+    fn end_workers(&mut self) -> io::Result<()> {
+        self.drained = true;
+        let actions = self.plan.end(clock::now_ms());
+        let stuck: Vec<Number> = self.workers.keys().copied().collect();
+        for worker in stuck {
+            // With the front's end their lanes are closed; who sleeps in a handler hears of it by this.
+            self.signal(worker, Signal::TERM);
+        }
+        self.act(actions)
+    }
+
+    fn hear_front(&mut self) -> io::Result<()> {
+        while let Some(front) = &self.front {
+            let message = match front.link.receive::<FromFront>() {
+                Ok(Received::Message(message, _)) => message,
+                Ok(Received::Nothing) => return Ok(()),
+                Ok(Received::Ended) => return Ok(()), // its death is heard of as a child's
+                Err(error) => {
+                    say(format_args!("the front says something strange: {error}"));
+                    continue;
+                }
+            };
+            let now_ms = clock::now_ms();
+            let actions = match message {
+                FromFront::Serving | FromFront::Status(_) => Vec::new(),
+                FromFront::Failed(reason) => {
+                    say(format_args!("the front: {reason}"));
+                    Vec::new()
+                }
+                FromFront::Ready(worker) => self.plan.ready(worker, now_ms),
+                FromFront::Overdue(worker) => self.plan.overdue(worker, now_ms),
+                FromFront::Leaving(worker) => self.plan.leaving(worker, now_ms),
+                FromFront::Damaged(worker) => {
+                    say(format_args!("worker {worker} has damaged its lane and is killed"));
+                    self.plan.damaged(worker, now_ms)
+                }
+                FromFront::Drained => {
+                    self.end_workers()?;
+                    Vec::new()
+                }
+            };
+            self.act(actions)?;
+        }
+        Ok(())
+    }
+
+    fn hear_zygotes(&mut self) -> io::Result<()> {
+        let generations: Vec<Generation> = self.zygotes.keys().copied().collect();
+        for generation in generations {
+            while let Some(zygote) = self.zygotes.get(&generation) {
+                match zygote.link.receive::<FromZygote>() {
+                    Ok(Received::Message(FromZygote::Forked { worker, pid }, _)) => {
+                        if let Some(worker) = self.workers.get_mut(&worker) {
+                            worker.pid = Pid::from_raw(pid);
+                        }
+                    }
+                    Ok(Received::Message(FromZygote::NotForked { worker, error }, _)) => {
+                        say(format_args!("worker {worker} could not be forked: {error}"));
+                        self.worker_ended(worker, None)?;
+                    }
+                    Ok(Received::Message(FromZygote::Ended { pid, exit }, _)) => {
+                        self.child_ended(Pid::from_raw(pid), exit)?;
+                    }
+                    Ok(Received::Nothing | Received::Ended) => break, // an end is heard of as a child's
+                    Err(error) => say(format_args!("a zygote says something strange: {error}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The master's own children, and orphans of zygotes that have died.
+    fn bury_the_dead(&mut self) -> io::Result<()> {
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            self.child_ended(Some(pid), status.into())?;
+        }
+        Ok(())
+    }
+
+    fn child_ended(&mut self, pid: Option<Pid>, exit: Exit) -> io::Result<()> {
+        if self.front.as_ref().is_some_and(|front| Some(front.pid) == pid) {
+            self.hear_front()?; // its last words
+            self.front = None;
+            if self.drained || self.plan.is_ending() {
+                return Ok(());
+            }
+            say(format_args!("the front has ended ({exit}) and is started again"));
+            return Ok(());
+        }
+        if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {
+            self.hear_zygotes()?; // its last words
+            self.zygotes.remove(&generation);
+            let actions = self.plan.zygote_ended(generation, clock::now_ms());
+            if !actions.is_empty() {
+                say(format_args!("the zygote of generation {generation} has ended ({exit})"));
+            }
+            self.act(actions)?;
+            let unborn = |worker: &Worker| worker.generation == generation && worker.pid.is_none();
+            let unborn: Vec<Number> =
+                self.workers.iter().filter(|(_, worker)| unborn(worker)).map(|(&number, _)| number).collect();
+            for number in unborn {
+                self.worker_ended(number, None)?;
+            }
+            return Ok(());
+        }
+        let worker = self.workers.iter().find(|(_, worker)| worker.pid.is_some() && worker.pid == pid);
+        match worker.map(|(&number, _)| number) {
+            Some(number) => self.worker_ended(number, Some(exit)),
+            None => Ok(()),
+        }
+    }
+
+    fn worker_ended(&mut self, number: Number, exit: Option<Exit>) -> io::Result<()> {
+        self.workers.remove(&number);
+        if let Some(exit) = exit.filter(|&exit| exit != Exit::Code(0) && !self.drained) {
+            say(format_args!("worker {number} has ended ({exit})"));
+        }
+        let by_sigkill = exit == Some(Exit::Signal(libc::SIGKILL));
+        let actions = self.plan.ended(number, by_sigkill, clock::now_ms());
+        self.act(actions)
+    }
+
+    fn act(&mut self, actions: Vec<Action>) -> io::Result<()> {
+        for action in actions {
+            match action {
+                Action::StartZygote(generation) => self.start_zygote(generation)?,
+                Action::EndZygote(generation) => drop(self.zygotes.remove(&generation)),
+                Action::Fork(generation, number) => self.fork(generation, number)?,
+                Action::Retire(worker) => self.tell_front(&ToFront::Retire(worker), None),
+                Action::Lost { worker, killed_from_outside } => {
+                    self.tell_front(&ToFront::Lost { worker, killed_from_outside }, None);
+                }
+                Action::Terminate(worker) => self.signal(worker, Signal::TERM),
+                Action::Kill(worker) => self.signal(worker, Signal::KILL),
+                Action::Serving(generation) => self.announce(generation),
+                Action::ReloadFailed(_) if self.plan.generation().is_some() => {
+                    say(format_args!("the reload has failed, see above; what served before serves on"));
+                }
+                Action::ReloadFailed(_) => {
+                    say(format_args!("the application does not boot, see above"));
+                    self.code = EXIT_NO_BOOT;
+                }
+                Action::BootFailed(worker) => {
+                    say(format_args!("worker {worker} did not boot, see above; another is tried"));
+                }
+                Action::End => self.exit = Some(self.code),
+            }
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, generation: Generation) {
+        use io::Write;
+        if self.announced {
+            say(format_args!("generation {generation} serves"));
+            return;
+        }
+        self.announced = true;
+        let line = self.spec.announcement.replace("{port}", &self.port.to_string());
+        let mut out = io::stdout();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush()); // nobody may listen
+    }
+
+    fn tell_front(&self, message: &ToFront, descriptor: Option<&OwnedFd>) {
+        if let Some(front) = &self.front {
+            let descriptors: Vec<_> = descriptor.map(AsFd::as_fd).into_iter().collect();
+            // It fails when the front has died, which is heard of in its own way; the next one is told all there is.
+            let _ = front.link.send(message, &descriptors);
+        }
+    }
+
+    fn start_front(&mut self) -> io::Result<()> {
+        let (link, its) = Link::pair()?;
+        let pid = start(&self.spec.front, its)?;
+        let serve = ToFront::Serve {
+            config: self.spec.config.clone(),
+            workers: self.spec.workers,
+            draining: self.draining_until_ms.is_some(),
+        };
+        let _ = link.send(&serve, &[self.listener.as_fd(), self.bell.as_fd()]);
+        for (&number, worker) in &self.workers {
+            let _ = link.send(&ToFront::Worker(number), &[worker.lane.as_fd()]);
+        }
+        for worker in self.plan.retired() {
+            let _ = link.send(&ToFront::Retire(worker), &[]);
+        }
+        self.front = Some(Front { link, pid });
+        self.front_next_ms = clock::now_ms() + FRONT_PAUSE_MS;
+        Ok(())
+    }
+
+    fn start_zygote(&mut self, generation: Generation) -> io::Result<()> {
+        let (link, its) = Link::pair()?;
+        let pid = start(&self.spec.zygote, its)?;
+        self.zygotes.insert(generation, Zygote { link, pid });
+        Ok(())
+    }
+
+    fn fork(&mut self, generation: Generation, number: Number) -> io::Result<()> {
+        let lane = crate::lane::create()?;
+        self.tell_front(&ToFront::Worker(number), Some(&lane));
+        if let Some(zygote) = self.zygotes.get(&generation) {
+            let _ = zygote.link.send(&ToZygote::Fork(number), &[lane.as_fd(), self.bell.as_fd()]);
+        }
+        self.workers.insert(number, Worker { generation, pid: None, lane });
+        Ok(())
+    }
+
+    fn signal(&self, worker: Number, signal: Signal) {
+        if let Some(pid) = self.workers.get(&worker).and_then(|worker| worker.pid) {
+            let _ = kill_process(pid, signal); // it may have ended in this instant
+        }
+    }
+
+    /// Leaves nothing running of what it has started. What handlers have left behind is not ours, and not waited for.
+    fn end_children(&mut self) {
+        let workers = self.workers.values().filter_map(|worker| worker.pid);
+        let others = self.zygotes.values().map(|zygote| zygote.pid).chain(self.front.as_ref().map(|front| front.pid));
+        // The zygotes before their workers, which become children of this process by that.
+        let children: Vec<Pid> = others.chain(workers).collect();
+        for &pid in &children {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        for pid in children {
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+}
+
+/// Starts a program with a link in place of its standard input.
+fn start(command: &[String], link: Link) -> io::Result<Pid> {
+    let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no program to start"))?;
+    let child = Command::new(program).args(arguments).stdin(Stdio::from(link.into_socket())).spawn()?;
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))
+}

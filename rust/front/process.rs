@@ -1,0 +1,179 @@
+//! The front of a fleet: a process of its own, which the master starts, tells, and starts again when it dies.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use serde_json::json;
+use tokio::io::unix::AsyncFd;
+
+use super::config::Config;
+use super::http::Front;
+use super::joint::{Identity, Joint};
+use super::link::{Link, Received};
+use super::server;
+use super::station::Loss;
+use super::words::{FromFront, ToFront};
+use crate::lane;
+use crate::runtime::local;
+
+/// Serves until the master says that it is enough or has gone.
+///
+/// # Errors
+/// What made it impossible; the master has been told.
+pub fn serve_fleet(link: Link, identity: Identity) -> io::Result<()> {
+    let serving = match first_words(&link)? {
+        Some(serving) => serving,
+        None => return Ok(()),
+    };
+    let link = Rc::new(link);
+    serve(Rc::clone(&link), serving, identity).inspect_err(|error| {
+        let _ = link.send(&FromFront::Failed(error.to_string()), &[]);
+    })
+}
+
+struct Serving {
+    config: String,
+    workers: u32,
+    draining: bool,
+    listener: OwnedFd,
+    bell: OwnedFd,
+}
+
+/// The master's first message; `None` when it has gone.
+fn first_words(link: &Link) -> io::Result<Option<Serving>> {
+    loop {
+        match poll(&mut [PollFd::new(link, PollFlags::IN)], None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match link.receive::<ToFront>()? {
+            Received::Message(ToFront::Serve { config, workers, draining }, descriptors) => {
+                let [listener, bell]: [OwnedFd; 2] = descriptors
+                    .try_into()
+                    .map_err(|_| io::Error::other("the master sent no socket, or no event descriptor"))?;
+                return Ok(Some(Serving { config, workers, draining, listener, bell }));
+            }
+            Received::Message(other, _) => return Err(io::Error::other(format!("unexpected first words: {other:?}"))),
+            Received::Nothing => {}
+            Received::Ended => return Ok(None),
+        }
+    }
+}
+
+fn serve(link: Rc<Link>, serving: Serving, identity: Identity) -> io::Result<()> {
+    let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
+    let joint = Arc::new(Joint::new(identity, Arc::new(OnceLock::new())));
+    joint.workers_wanted.store(serving.workers, Ordering::Relaxed);
+    let runtime = server::runtime(&joint)?;
+    runtime.block_on(async {
+        // Registered and never read: each write of a worker's wakes the loop, whose turn begins with a look at the lanes.
+        let _bell = local::watch_reads(serving.bell)?;
+        let listener = TcpListener::from(serving.listener);
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (control, controlled) = tokio::net::UnixStream::pair()?;
+        let front = Front::new(config, joint);
+        let master = Rc::new(Master { link, front: Rc::clone(&front), control: RefCell::new(Some(control)) });
+        let notices = Rc::clone(&master);
+        front.on_notices(move || notices.pass_on());
+        if serving.draining {
+            master.drain();
+        }
+        master.tell(&FromFront::Serving);
+        let readable = local::watch_reads(master.link.as_fd().try_clone_to_owned()?)?;
+        let attending = local::spawn(Rc::clone(&master).attend(readable));
+        local::spawn(front.run(listener, controlled)).await.map_err(io::Error::other)?;
+        master.tell(&FromFront::Drained);
+        attending.abort();
+        io::Result::Ok(())
+    })?;
+    server::wind_up(runtime);
+    Ok(())
+}
+
+/// The link to the master.
+struct Master {
+    link: Rc<Link>,
+    front: Rc<Front>,
+    /// Dropped to begin the drain.
+    control: RefCell<Option<tokio::net::UnixStream>>,
+}
+
+impl Master {
+    fn tell(&self, message: &FromFront) {
+        if let Err(error) = self.link.send(message, &[]) {
+            // The master has gone, and with it the reason to serve: PDEATHSIG or the link's end takes us too.
+            super::log(format_args!("the master: {error}"));
+        }
+    }
+
+    fn drain(&self) {
+        self.control.borrow_mut().take();
+    }
+
+    fn pass_on(&self) {
+        for notice in self.front.dispatch.notices() {
+            use super::dispatch::Notice::{Damaged, Leaving, Overdue, Ready};
+            self.tell(&match notice {
+                Ready(worker) => FromFront::Ready(worker),
+                Overdue(worker) => FromFront::Overdue(worker),
+                Leaving(worker) => FromFront::Leaving(worker),
+                Damaged(worker) => FromFront::Damaged(worker),
+            });
+        }
+    }
+
+    /// Does what the master says. When it has gone nobody replaces workers any more, so the process ends.
+    async fn attend(self: Rc<Self>, readable: AsyncFd<OwnedFd>) {
+        loop {
+            let ended = match self.next(&readable).await {
+                Ok(Some((message, descriptors))) => self.heed(message, descriptors).err(),
+                Ok(None) => std::process::exit(0),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = ended {
+                super::log(format_args!("a message of the master's: {error}"));
+            }
+            self.pass_on();
+        }
+    }
+
+    async fn next(&self, readable: &AsyncFd<OwnedFd>) -> io::Result<Option<(ToFront, Vec<OwnedFd>)>> {
+        loop {
+            match self.link.receive()? {
+                Received::Message(message, descriptors) => return Ok(Some((message, descriptors))),
+                Received::Ended => return Ok(None),
+                Received::Nothing => readable.readable().await?.clear_ready(),
+            }
+        }
+    }
+
+    fn heed(&self, message: ToFront, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        let dispatch = &self.front.dispatch;
+        match message {
+            ToFront::Serve { .. } => return Err(io::Error::other("it serves already")),
+            ToFront::Worker(worker) => {
+                let lane = descriptors.first().ok_or_else(|| io::Error::other("a worker without a lane"))?;
+                dispatch.add_worker(worker, lane::attach_front(lane.as_fd())?);
+            }
+            ToFront::Retire(worker) => dispatch.retire(worker),
+            ToFront::Lost { worker, killed_from_outside } => {
+                let loss = if killed_from_outside { Loss::KilledFromOutside } else { Loss::Other };
+                dispatch.lose(worker, loss);
+            }
+            ToFront::Drain => self.drain(),
+            ToFront::TellStatus => self.tell(&FromFront::Status(json!({
+                "waiting": dispatch.waiting(),
+                "connections": self.front.connection_count(),
+                "workers": dispatch.report(crate::runtime::clock::now_ms()),
+            }))),
+        }
+        Ok(())
+    }
+}

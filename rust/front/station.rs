@@ -1,0 +1,82 @@
+//! What the dispatch knows of one worker.
+
+use super::dispatch::NO_CALL;
+use crate::lane::{DEPTH, FrontEnd};
+
+/// Names a worker process, for as long as the server lives: the one that replaces it has another.
+pub(crate) type WorkerNumber = u32;
+
+/// How a worker died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// By a SIGKILL that the server didn't send: its request may not be to blame.
+    KilledFromOutside,
+    /// Anything else: a crash, an exit, the server's own SIGKILL.
+    Other,
+}
+
+pub(super) struct Station {
+    pub(super) number: WorkerNumber,
+    pub(super) lane: FrontEnd,
+    /// Which call each slot of the lane holds.
+    pub(super) calls: [u32; DEPTH],
+    /// How many of them there are: given and not answered, taken back or given up.
+    pub(super) given: usize,
+    /// It gets no more requests.
+    pub(super) closing: bool,
+    /// Its coming has been noticed. Until then it gets nothing: what the lane says first has to be told to the master.
+    pub(super) was_ready: bool,
+    /// When the front got the lane.
+    since_ms: u64,
+    pub(super) told_overdue: bool,
+    pub(super) told_leaving: bool,
+}
+
+impl Station {
+    pub(super) fn new(number: WorkerNumber, lane: FrontEnd, since_ms: u64) -> Self {
+        Self {
+            number,
+            lane,
+            calls: [NO_CALL; DEPTH],
+            given: 0,
+            closing: false,
+            was_ready: false,
+            since_ms,
+            told_overdue: false,
+            told_leaving: false,
+        }
+    }
+
+    /// Whether it may get requests.
+    pub(super) fn is_open(&self) -> bool {
+        self.was_ready && !self.closing
+    }
+
+    /// Until when a worker that still runs a request of the front before must have come back. Nobody else knows of that
+    /// request any more.
+    pub(super) fn return_deadline_ms(&self, request_timeout_ms: u64) -> Option<u64> {
+        let is_away = !self.was_ready && !self.told_overdue && self.lane.lane().serves_another_front();
+        is_away.then(|| self.since_ms + request_timeout_ms)
+    }
+
+    /// State, requests, memory, and since when it runs what it runs.
+    pub(super) fn report(&self, now_ms: u64) -> serde_json::Value {
+        let lane = self.lane.lane();
+        let (requests, memory_bytes) = self.lane.figures();
+        let since_ms = self.lane.oldest_claim_ms();
+        let state = match (self.was_ready, self.closing, since_ms) {
+            (false, ..) => "starting",
+            (true, true, _) => "leaving",
+            (true, false, Some(_)) => "busy",
+            (true, false, None) => "ready",
+        };
+        serde_json::json!({
+            "worker": self.number,
+            "state": state,
+            "running": lane.claimed(),
+            "requests": requests,
+            "memory_bytes": memory_bytes,
+            "request_age_ms": since_ms.map(|since_ms| now_ms.saturating_sub(since_ms)),
+        })
+    }
+}

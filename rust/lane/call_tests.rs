@@ -1,0 +1,250 @@
+//! Calls over both kinds of lane.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::call::{CALLS_MAX, header};
+use super::layout::CALL;
+use super::*;
+
+type Ends = (FrontEnd, WorkerEnd);
+
+fn mapped() -> Ends {
+    let file = create().unwrap();
+    (attach_front(file.as_fd()).unwrap(), attach_worker(file.as_fd(), || {}).unwrap())
+}
+
+fn lanes() -> [Ends; 2] {
+    [open(|| {}), mapped()]
+}
+
+fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "nothing came");
+        std::thread::yield_now();
+    }
+}
+
+fn next_call(front: &mut FrontEnd) -> Call {
+    patiently(|| {
+        assert!(front.collect().unwrap().is_none());
+        front.take_call()
+    })
+}
+
+/// A front that answers each call with its bytes twice, until it is told to stop.
+fn echo(front: &mut FrontEnd, stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        front.collect().unwrap();
+        while let Some(call) = front.take_call() {
+            front.reply(call.id, [&call.bytes[..], &call.bytes[..]].concat().into());
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn with_echo(mut front: FrontEnd, work: impl FnOnce()) -> FrontEnd {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let echoing = scope.spawn(|| {
+            echo(&mut front, &stop);
+            front
+        });
+        work();
+        stop.store(true, Ordering::SeqCst);
+        echoing.join().unwrap()
+    })
+}
+
+#[test]
+fn calls_of_any_length_get_their_replies() {
+    for (front, mut worker) in lanes() {
+        with_echo(front, || {
+            for len in [0, 1, 100, SLOT_BYTES, PIPE_BYTES - 16, PIPE_BYTES - 15, PIPE_BYTES, 3 * PIPE_BYTES + 7] {
+                let sent: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+                let (one, other) = sent.split_at(len / 3);
+                assert!(worker.call(&[one, b"", other]).unwrap() == [&sent[..], &sent[..]].concat(), "{len}");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_worker_that_only_calls_gets_no_requests() {
+    for (front, mut worker) in lanes() {
+        let mut front = with_echo(front, || assert_eq!(worker.call(&[b"boot"]).unwrap(), b"bootboot"));
+        assert!(!front.is_ready() && !front.has_room() && !front.lane().has_worker());
+        assert_eq!(front.fill(b"early", &Bytes::new()), None);
+        assert_eq!(worker.claim(0), None);
+        assert!(front.lane().needs_front(), "nobody sees that the worker has come");
+        assert!(front.is_ready() && front.lane().has_worker() && !front.lane().needs_front());
+        front.fill(b"now", &Bytes::new()).unwrap();
+        assert!(worker.claim(0).is_some());
+    }
+}
+
+#[test]
+fn a_call_amid_long_requests_and_answers_mixes_with_neither() {
+    let long: Vec<u8> = (0..3 * PIPE_BYTES).map(|at| (at % 249) as u8).collect();
+    for (mut front, mut worker) in lanes() {
+        assert_eq!(worker.claim(0), None);
+        assert!(front.has_room());
+        for _ in 0..3 {
+            front.fill(b"", &Bytes::from(long.clone())).unwrap();
+        }
+        std::thread::scope(|scope| {
+            let working = scope.spawn(|| {
+                for _ in 0..3 {
+                    let id = patiently(|| worker.claim(0));
+                    let request = worker.request(id).unwrap().to_vec();
+                    assert_eq!(worker.call(&[b"a", &request]).unwrap(), b"reply");
+                    worker.answer(id, &[&request]).unwrap();
+                }
+            });
+            let mut answers = 0;
+            patiently(|| {
+                if let Some(Completion { answer, .. }) = front.collect().unwrap() {
+                    assert!(answer.unwrap() == long, "an answer is not what was sent");
+                    answers += 1;
+                }
+                while let Some(call) = front.take_call() {
+                    assert!(call.bytes[0] == b'a' && call.bytes[1..] == long, "a call is not what was sent");
+                    front.reply(call.id, Bytes::from_static(b"reply"));
+                }
+                (answers == 3).then_some(())
+            });
+            working.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_front_that_dies_before_it_replies_ends_the_call() {
+    for (mut front, mut worker) in lanes() {
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(|| worker.call(&[b"a"]));
+            next_call(&mut front);
+            drop(front);
+            assert_eq!(calling.join().unwrap(), Err(NoReply::Lost));
+        });
+        assert_eq!(worker.call(&[b"b"]), Err(NoReply::NotSent));
+    }
+}
+
+#[test]
+fn the_next_front_gets_nothing_of_the_last_ones_calls() {
+    // The old front doesn't say goodbye: it was killed, amid a reply that is longer than its pipe.
+    let file = create().unwrap();
+    let mut old = attach_front(file.as_fd()).unwrap();
+    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
+    let new = std::thread::scope(|scope| {
+        let calling = scope.spawn(|| worker.call(&[b"old"]));
+        let call = next_call(&mut old);
+        old.reply(call.id, vec![7; 2 * PIPE_BYTES].into());
+        let new = attach_front(file.as_fd()).unwrap();
+        assert_eq!(calling.join().unwrap(), Err(NoReply::Lost));
+        new
+    });
+    with_echo(new, || assert_eq!(worker.call(&[b"new"]).unwrap(), b"newnew"));
+}
+
+#[test]
+fn a_handler_whose_front_died_can_not_call_the_next() {
+    let file = create().unwrap();
+    let mut old = attach_front(file.as_fd()).unwrap();
+    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
+    assert_eq!(worker.claim(0), None);
+    assert!(old.has_room());
+    old.fill(b"a", &Bytes::new()).unwrap();
+    let id = worker.claim(0).unwrap();
+    let new = attach_front(file.as_fd()).unwrap();
+    with_echo(new, || {
+        assert_eq!(worker.call(&[b"x"]), Err(NoReply::NotSent));
+        assert_eq!(worker.request(id), Some(&b"a"[..]), "the handler lost its request");
+        assert_eq!(worker.answer(id, &[b"y"]), Err(Stale));
+        patiently(|| {
+            assert_eq!(worker.claim(0), None);
+            worker.ready.then_some(())
+        });
+        assert_eq!(worker.call(&[b"x"]).unwrap(), b"xx");
+    });
+}
+
+#[test]
+fn a_call_without_any_front_fails_in_its_time() {
+    let file = create().unwrap();
+    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
+    assert_eq!(worker.call_within(&[b"a"], Duration::from_millis(10)), Err(NoReply::NotSent));
+}
+
+#[test]
+fn a_reply_of_another_call_is_not_believed() {
+    for (mut front, mut worker) in lanes() {
+        std::thread::scope(|scope| {
+            let calling = scope.spawn(|| worker.call(&[b"a"]));
+            next_call(&mut front);
+            front.lane().shared().replies.write(&header(77, 3));
+            front.lane().ring_worker();
+            assert_eq!(calling.join().unwrap(), Err(NoReply::Lost));
+        });
+    }
+}
+
+/// A front whose worker, met, writes by hand.
+fn forged(write: impl FnOnce(&FrontEnd)) -> FrontEnd {
+    let (mut front, mut worker) = open(|| {});
+    assert_eq!(worker.claim(0), None);
+    assert!(front.has_room());
+    write(&front);
+    front
+}
+
+#[test]
+fn calls_that_no_worker_makes_damage_the_lane_and_take_no_memory() {
+    let send = |front: &FrontEnd, id, len| {
+        assert!(front.lane().shared().completions.push(CALL));
+        front.lane().shared().upward.write(&header(id, len));
+    };
+    assert!(forged(|front| send(front, 1, u64::MAX)).collect().is_err());
+    assert!(forged(|front| send(front, 1, CALL_BYTES_MAX + 1)).collect().is_err());
+    assert!(forged(|front| (0..2).for_each(|_| send(front, 1, 0))).collect().is_err(), "one id twice");
+    assert!(forged(|front| (0..=CALLS_MAX as u64).for_each(|id| send(front, id, 0))).collect().is_err());
+    assert!(forged(|front| assert!(front.lane().shared().completions.push(CALL | 1))).collect().is_err());
+    assert!(forged(|front| assert!(front.lane().shared().completions.push(CALL | 1 << 31))).collect().is_err());
+    // Announced and never sent: nothing but what came is kept.
+    let mut front = forged(|front| send(front, 1, CALL_BYTES_MAX));
+    assert_eq!((front.collect(), front.take_call()), (Ok(None), None));
+    front.reply(9, Bytes::from_static(b"to nobody"));
+    assert!(front.lane().shared().replies.is_empty());
+}
+
+#[test]
+fn a_signal_does_not_end_a_call() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as libc::sighandler_t) };
+    let (mut front, mut worker) = mapped();
+    let caller = Arc::new(std::sync::OnceLock::new());
+    std::thread::scope(|scope| {
+        let told = Arc::clone(&caller);
+        let calling = scope.spawn(move || {
+            // SAFETY: it asks for the calling thread.
+            told.set(unsafe { libc::pthread_self() }).unwrap();
+            worker.call(&[b"a"])
+        });
+        let call = next_call(&mut front);
+        for _ in 0..5 {
+            // SAFETY: the thread runs until its call has its reply.
+            assert_eq!(unsafe { libc::pthread_kill(*caller.get().unwrap(), libc::SIGUSR2) }, 0);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        front.reply(call.id, Bytes::from_static(b"b"));
+        assert_eq!(calling.join().unwrap().unwrap(), b"b");
+    });
+}

@@ -1,0 +1,200 @@
+//! What both ends of a lane know of it.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::doorbell::Woken;
+use super::front_end::FrontEnd;
+use super::layout::Shared;
+use super::memory::Memory;
+use super::sync::{AtomicU32, Ordering, fence};
+use super::worker_end::WorkerEnd;
+
+pub(super) const OPEN: u32 = 0;
+/// No further request comes; answers are still collected.
+const CLOSED: u32 = 1;
+/// Nobody collects answers any more.
+const GONE: u32 = 2;
+
+/// What a worker knew of its front when it began to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vigil {
+    pub(super) epoch: u32,
+    pub(super) ready: bool,
+}
+
+/// A lane, as one process sees it.
+pub struct Lane {
+    memory: Memory,
+    wake_front: Box<dyn Fn() + Send + Sync>,
+    /// The front has bytes of a request for the worker that did not fit into the pipe.
+    pub(super) feeding: AtomicBool,
+    /// The same of replies.
+    pub(super) replying: AtomicBool,
+    /// The front has seen that the worker takes requests.
+    pub(super) seen_taking: AtomicBool,
+}
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Lane").field("reach", &self.memory.reach).finish_non_exhaustive()
+    }
+}
+
+/// Opens a lane within this process. `wake_front` is called by the worker, from its thread, when it has something for
+/// the front while the front sleeps.
+///
+/// ```
+/// use lyger::lane::Bytes;
+/// let (mut front, mut worker) = lyger::lane::open(|| {});
+/// front.fill(b"ping ", &Bytes::from_static(b"pong")).unwrap();
+/// let id = worker.claim(0).unwrap();
+/// assert_eq!(worker.request(id).unwrap(), b"ping pong");
+/// worker.answer(id, &[b"and ", b"back"]).unwrap();
+/// assert_eq!(front.collect().unwrap().unwrap().answer.unwrap(), "and back");
+/// ```
+pub fn open(wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd, WorkerEnd) {
+    // An id of a lane that is gone must not name a request of the next one, so each lane counts from elsewhere.
+    static OPENED: AtomicU32 = AtomicU32::new(0);
+    let lane = Arc::new(Lane::new(Memory::on_heap(), wake_front));
+    lane.shared().front.epoch.store(OPENED.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    (FrontEnd::new(Arc::clone(&lane)), WorkerEnd::new(lane))
+}
+
+/// The front's end of a lane that [`super::create`] made. Ids of an earlier front are stale from here on; what its
+/// worker was answering is dropped, and the lane takes requests once the worker has come back for the next.
+///
+/// # Errors
+/// What is no lane of this version, or can't be mapped.
+pub fn attach_front(file: BorrowedFd<'_>) -> io::Result<FrontEnd> {
+    Ok(FrontEnd::new(Arc::new(Lane::new(Memory::map(file)?, || {}))))
+}
+
+/// The worker's end of a lane that [`super::create`] made.
+///
+/// # Errors
+/// What is no lane of this version, or can't be mapped.
+pub fn attach_worker(file: BorrowedFd<'_>, wake_front: impl Fn() + Send + Sync + 'static) -> io::Result<WorkerEnd> {
+    Ok(WorkerEnd::new(Arc::new(Lane::new(Memory::map(file)?, wake_front))))
+}
+
+impl Lane {
+    fn new(memory: Memory, wake_front: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            memory,
+            wake_front: Box::new(wake_front),
+            feeding: AtomicBool::new(false),
+            replying: AtomicBool::new(false),
+            seen_taking: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.memory
+    }
+
+    /// Whether the front finds something to do here.
+    #[must_use]
+    pub fn needs_front(&self) -> bool {
+        let shared = self.shared();
+        !shared.completions.is_empty()
+            || (self.has_met()
+                && shared.front.ready.load(Ordering::Relaxed) != shared.front.epoch.load(Ordering::Relaxed))
+            || (self.has_worker() && !self.seen_taking.load(Ordering::Relaxed))
+            || !shared.upward.is_empty()
+            || (self.feeding.load(Ordering::Relaxed) && !shared.downward.is_full())
+            || (self.replying.load(Ordering::Relaxed) && !shared.replies.is_full())
+    }
+
+    /// The front is about to sleep: from now on the worker wakes it. Ask [`Lane::needs_front`] *after* this.
+    pub fn front_falls_asleep(&self) {
+        self.shared().front.asleep.store(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The front is awake: nobody needs to wake it.
+    pub fn front_is_awake(&self) {
+        self.shared().front.asleep.store(0, Ordering::Relaxed);
+    }
+
+    /// The worker has something for the front.
+    pub(super) fn signal_front(&self) {
+        fence(Ordering::SeqCst);
+        let asleep = &self.shared().front.asleep;
+        if asleep.load(Ordering::Relaxed) != 0 && asleep.swap(0, Ordering::SeqCst) != 0 {
+            (self.wake_front)();
+        }
+    }
+
+    /// Wakes the worker if it sleeps. Filling does not: the front fills several and rings once.
+    pub fn ring_worker(&self) {
+        self.shared().worker.bell.ring(self.memory.reach);
+    }
+
+    /// Sleeps, as the worker, until there may be something to claim, the lane is closed, another front has come, a signal
+    /// came, or the time is over.
+    pub fn wait(&self, vigil: Vigil, timeout: Duration) -> Woken {
+        let shared = self.shared();
+        self.sleep(timeout, || {
+            (vigil.ready && !shared.submissions.is_empty())
+                || (!vigil.ready && vigil.epoch != 0 && shared.front.ready.load(Ordering::SeqCst) == vigil.epoch)
+                || shared.front.epoch.load(Ordering::SeqCst) != vigil.epoch
+                || self.is_over()
+        })
+    }
+
+    /// Sleeps on the worker's bell unless `ready`.
+    pub(super) fn sleep(&self, timeout: Duration, ready: impl Fn() -> bool) -> Woken {
+        self.shared().worker.bell.sleep(self.memory.reach, timeout, ready)
+    }
+
+    /// Whether the worker knows this front, perhaps only for calls.
+    fn has_met(&self) -> bool {
+        let shared = self.shared();
+        shared.worker.epoch.load(Ordering::Relaxed) == shared.front.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Whether a worker has come to this front for requests.
+    #[must_use]
+    pub fn has_worker(&self) -> bool {
+        self.has_met()
+            && self.shared().worker.taking.load(Ordering::Relaxed) == self.shared().front.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Whether the worker took requests of an earlier front and has not come to this one for more.
+    #[must_use]
+    pub fn serves_another_front(&self) -> bool {
+        self.shared().worker.taking.load(Ordering::Relaxed) != 0 && !self.has_worker()
+    }
+
+    /// How many requests the worker has claimed and not answered.
+    #[must_use]
+    pub fn claimed(&self) -> u32 {
+        self.shared().worker.claimed.load(Ordering::Relaxed)
+    }
+
+    /// Ends the lane: once it is empty, the worker is told to leave its loop.
+    pub fn close(&self) {
+        self.shared().front.closed.fetch_max(CLOSED, Ordering::SeqCst);
+        self.ring_worker();
+    }
+
+    /// Says that nobody collects answers any more, so that no worker waits for that.
+    pub(super) fn abandon_all(&self) {
+        self.shared().front.closed.store(GONE, Ordering::SeqCst);
+        self.ring_worker();
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.shared().front.closed.load(Ordering::SeqCst) == GONE
+    }
+
+    /// Whether the lane was closed and nothing is left to claim.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared().front.closed.load(Ordering::SeqCst) != OPEN && self.shared().submissions.is_empty()
+    }
+}

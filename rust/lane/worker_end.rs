@@ -1,0 +1,248 @@
+//! The worker's end of a lane: it claims requests and answers them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::doorbell::Woken;
+use super::lane::{Lane, Vigil};
+use super::layout::{Cell, DEPTH, PULL, SLOT_BYTES};
+use super::slot::Id;
+use super::state::{Event, State};
+use super::sync::Ordering;
+
+/// How long a worker that waits for its front sleeps before it looks again, should the front die in between.
+pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The id is not one of a claimed request of this front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no claimed request has this id")]
+pub struct Stale;
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    pub(super) lane: Arc<Lane>,
+    /// The front whose requests these are.
+    epoch: u32,
+    pub(super) ready: bool,
+    /// What the last call was named.
+    pub(super) last_call: u64,
+    /// Whole requests that were longer than their slot.
+    pulled: Vec<Option<Box<[u8]>>>,
+}
+
+impl WorkerEnd {
+    pub(super) fn new(lane: Arc<Lane>) -> Self {
+        Self { lane, epoch: 0, ready: false, last_call: 0, pulled: (0..DEPTH).map(|_| None).collect() }
+    }
+
+    /// The shared part.
+    #[must_use]
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Says to a front that hasn't heard it yet that the worker is here and takes requests; whether some may come.
+    fn come(&mut self) -> bool {
+        let shared = self.lane.shared();
+        let epoch = shared.front.epoch.load(Ordering::SeqCst);
+        if shared.worker.taking.load(Ordering::Relaxed) != epoch {
+            shared.worker.taking.store(epoch, Ordering::SeqCst);
+            self.lane.signal_front();
+        }
+        self.meet()
+    }
+
+    /// Says to a front that hasn't heard it yet that the worker is here; whether the lane can be used.
+    pub(super) fn meet(&mut self) -> bool {
+        let shared = self.lane.shared();
+        let epoch = shared.front.epoch.load(Ordering::SeqCst);
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.ready = false;
+            self.pulled.fill_with(|| None);
+            shared.worker.epoch.store(epoch, Ordering::SeqCst);
+            self.lane.signal_front();
+        }
+        if !self.ready {
+            self.ready = epoch != 0 && shared.front.ready.load(Ordering::SeqCst) == epoch;
+        }
+        self.ready
+    }
+
+    fn has_other_front(&self) -> bool {
+        self.lane.shared().front.epoch.load(Ordering::SeqCst) != self.epoch
+    }
+
+    fn cell(&self, id: Id) -> Option<&Cell> {
+        self.lane.shared().cells.get(id.index())
+    }
+
+    /// Claims the oldest waiting request, sending home retracted ones on the way. Waits for the bytes of one that is
+    /// longer than its slot.
+    pub fn claim(&mut self, now_ms: u64) -> Option<Id> {
+        if !self.come() {
+            return None;
+        }
+        while let Some(index) = self.lane.shared().submissions.pop() {
+            let cell = self.lane.shared().cells.get(index as usize)?;
+            let (generation, _) = cell.slot.load();
+            cell.claimed_at_ms.store(now_ms, Ordering::Relaxed);
+            if cell.slot.advance(generation, Event::Claim).is_ok() {
+                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
+                let id = Id::new(index as u16, generation);
+                if bytes > SLOT_BYTES && !self.pull(id, bytes) {
+                    return None;
+                }
+                self.lane.shared().worker.claimed.fetch_add(1, Ordering::Relaxed);
+                return Some(id);
+            }
+            if cell.slot.advance(generation, Event::Skip).is_ok() {
+                self.send_home(index);
+            }
+        }
+        None
+    }
+
+    /// Fetches the rest of a request; `false` when the front died meanwhile.
+    fn pull(&mut self, id: Id, bytes: usize) -> bool {
+        let shared = self.lane.shared();
+        let mut request = Vec::with_capacity(bytes);
+        request.extend_from_slice(slot_data(&shared.cells[id.index()], SLOT_BYTES));
+        self.send_home(id.index() as u32 | PULL);
+        while request.len() < bytes {
+            let missing = bytes - request.len();
+            if shared.downward.read(&mut request, missing) > 0 {
+                self.lane.signal_front(); // it may wait for room
+                continue;
+            }
+            self.lane.sleep(PATIENCE, || !shared.downward.is_empty() || self.has_lost_front());
+            if shared.downward.is_empty() && self.has_lost_front() {
+                return false;
+            }
+        }
+        self.pulled[id.index()] = Some(request.into_boxed_slice());
+        true
+    }
+
+    /// What to wait for, see [`Lane::wait`].
+    pub fn vigil(&mut self) -> Vigil {
+        let ready = self.come();
+        Vigil { epoch: self.epoch, ready }
+    }
+
+    /// Sleeps until there may be something to claim, the lane is closed, a signal came, or the time is over.
+    pub fn wait(&mut self, timeout: Duration) -> Woken {
+        let vigil = self.vigil();
+        self.lane.wait(vigil, timeout)
+    }
+
+    /// The request's bytes, while this worker has claimed it and not answered.
+    #[must_use]
+    pub fn request(&self, id: Id) -> Option<&[u8]> {
+        let cell = self.cell(id)?;
+        match cell.slot.load() {
+            (generation, Some(State::Claimed | State::Abandoned)) if generation == id.generation() => {
+                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
+                self.pulled[id.index()].as_deref().or_else(|| Some(slot_data(cell, bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers a claimed request with `parts`, one after the other. The id is stale from here on. Returns when all bytes
+    /// are with the front, which takes what is longer than a slot at its own pace.
+    ///
+    /// # Errors
+    /// [`Stale`], when the id is not one of a claimed request, or its front has gone.
+    pub fn answer(&mut self, id: Id, parts: &[&[u8]]) -> Result<(), Stale> {
+        if self.request(id).is_none() || self.has_other_front() {
+            return Err(Stale);
+        }
+        let shared = self.lane.shared();
+        let cell = &shared.cells[id.index()];
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let data = cell.data.get().cast::<u8>();
+        let mut room = SLOT_BYTES;
+        let mut written = 0;
+        for part in parts {
+            let inline = part.len().min(room);
+            // SAFETY: the check above saw Claimed or Abandoned, which only this end (`&mut self`) can leave, so the data
+            // is ours; written + inline <= SLOT_BYTES.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), data.add(written), inline) };
+            written += inline;
+            room -= inline;
+        }
+        cell.answer_bytes.store(total as u64, Ordering::Relaxed);
+        self.pulled[id.index()] = None;
+        shared.worker.claimed.fetch_sub(1, Ordering::Relaxed);
+        shared.worker.answered.fetch_add(1, Ordering::Relaxed);
+        let left = cell.slot.advance(id.generation(), Event::Answer).map_err(|_| Stale)?;
+        self.send_home(id.index() as u32);
+        if left == State::Claimed && total > written {
+            self.stream(parts, written);
+        }
+        Ok(())
+    }
+
+    /// Sends what follows the first `sent` bytes.
+    fn stream(&self, parts: &[&[u8]], mut sent: usize) {
+        for part in parts {
+            let rest = &part[sent.min(part.len())..];
+            sent -= part.len() - rest.len();
+            if !self.send(rest) {
+                return;
+            }
+        }
+        self.lane.signal_front();
+    }
+
+    /// Moves all of these bytes into the upward pipe, waiting for room; `false` when the front died meanwhile. The last
+    /// of them may lie there without the front being told.
+    ///
+    /// Bytes of answers and calls never mix: each announces itself in the completion ring and is sent whole, under
+    /// `&mut self`, before the next does, so the ring's order is the pipe's.
+    pub(super) fn send(&self, mut rest: &[u8]) -> bool {
+        let upward = &self.lane.shared().upward;
+        loop {
+            let written = upward.write(rest);
+            rest = &rest[written..];
+            if rest.is_empty() {
+                return true;
+            }
+            self.lane.signal_front();
+            if self.has_lost_front() {
+                return false;
+            }
+            self.lane.sleep(PATIENCE, || !upward.is_full() || self.has_lost_front());
+        }
+    }
+
+    /// Whether the front of these requests and calls is no more.
+    pub(super) fn has_lost_front(&self) -> bool {
+        self.has_other_front() || self.lane.is_gone()
+    }
+
+    fn send_home(&self, entry: u32) {
+        // As long as the two sides keep to the states the ring can't be full.
+        let _pushed = self.lane.shared().completions.push(entry);
+        debug_assert!(_pushed, "the ring is as long as two lanes");
+        self.lane.signal_front();
+    }
+
+    /// Asks the front for a replacement; requests go on coming until it is there.
+    pub fn ask_for_replacement(&self) {
+        self.lane.shared().worker.leaving.store(1, Ordering::Relaxed);
+        self.lane.signal_front();
+    }
+
+    /// Says how much memory the worker uses.
+    pub fn report_memory(&self, bytes: u64) {
+        self.lane.shared().worker.memory_bytes.store(bytes, Ordering::Relaxed);
+    }
+}
+
+fn slot_data(cell: &Cell, bytes: usize) -> &[u8] {
+    // SAFETY: callers have claimed the slot, so its data is theirs until they answer, which takes `&mut self`.
+    unsafe { std::slice::from_raw_parts(cell.data.get().cast::<u8>(), bytes.min(SLOT_BYTES)) }
+}

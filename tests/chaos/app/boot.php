@@ -1,0 +1,3 @@
+<?php
+
+// Replaced by tests.

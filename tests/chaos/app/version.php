@@ -1,0 +1,4 @@
+<?php
+
+// Replaced by tests.
+return 1;
