@@ -93,7 +93,7 @@ impl Dsn {
         }
     }
 
-    pub(super) fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.text
     }
 

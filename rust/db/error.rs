@@ -4,8 +4,10 @@
 //! the database's own words reach the developer, and no text here ever holds a password, because a [`super::Dsn`]
 //! only prints itself redacted.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a query gave no rows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum Error {
     /// The text is no DSN that this engine understands.
     #[error("invalid DSN: {reason}")]

@@ -19,6 +19,7 @@
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
 //! | `wording` | what a driver's error says |
+//! | `outcome` | rows and errors as bytes for another process |
 //! | `store` | results that PHP names by id |
 
 mod decimal;
@@ -26,6 +27,7 @@ mod dsn;
 mod error;
 mod limits;
 mod mysql;
+pub mod outcome;
 pub mod params;
 mod pool;
 mod postgres;

@@ -1,4 +1,7 @@
-//! Queries of the plain shape: SQL in, the id of a native result out.
+//! Queries: SQL in, the id of a native result out.
+//!
+//! In a worker of a fleet queries of PostgreSQL and MySQL travel over its lane to the front's connections, one at a time;
+//! SQLite's run here. In every other process:
 //!
 //! PostgreSQL and MySQL are driven by the calling thread on the engine's runtime, one query at a time in the whole
 //! process; a second thread waits its turn. SQLite runs on the calling thread without any runtime, and queries of
@@ -11,8 +14,9 @@ use super::error::Failure;
 use super::settings::{self, Key};
 use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
 use super::status::Status;
-use super::{panic, result};
-use crate::db::{Database, Dialect, Limits, Param, params};
+use super::{fleet, panic, result};
+use crate::db::{Database, Dialect, Limits, params};
+use crate::front::QueryError;
 use crate::runtime;
 
 // Made at the first query, with the limits of that moment; gone after a release.
@@ -38,6 +42,15 @@ fn database() -> Result<Arc<Database>, Failure> {
     Ok(Arc::clone(place.insert(Arc::new(Database::new(limits)))))
 }
 
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Database(error) => error.into(),
+            QueryError::Failed => Self::new(Status::Panic, error.to_string()),
+        }
+    }
+}
+
 /// Closes the connections that no query uses; one that is in use is closed when its query is done.
 pub(super) fn release() {
     let database = DATABASE.write().unwrap_or_else(PoisonError::into_inner).take();
@@ -46,13 +59,17 @@ pub(super) fn release() {
     }
 }
 
-fn execute(dsn: &str, sql: &str, params: &[Param]) -> Result<u64, Failure> {
+fn execute(dsn: &str, sql: &str, packed: &[u8]) -> Result<u64, Failure> {
+    let params = params::decode(packed)?;
     runtime::claim()?;
     let database = database()?;
     let dsn = database.dsn(dsn)?;
     let rows = match dsn.dialect() {
-        Dialect::Sqlite => database.query_sqlite(&dsn, sql, params)?,
-        Dialect::Postgres | Dialect::MySql => runtime::block_on(database.query(&dsn, sql, params))??,
+        Dialect::Sqlite => database.query_sqlite(&dsn, sql, &params)?,
+        Dialect::Postgres | Dialect::MySql => match fleet::worker() {
+            Some(worker) => worker.query(&dsn, sql, packed)?,
+            None => runtime::block_on(database.query(&dsn, sql, &params))??,
+        },
     };
     result::keep(rows)
 }
@@ -83,7 +100,8 @@ pub unsafe extern "C" fn lyger_db_query(dsn: *const c_char, query: *const c_char
 /// most 16 MiB) is one statement with `?` for each parameter. `params` (at most 64 MiB) is a little-endian u32 count, then for
 /// each parameter a tag byte and its value: 0 null, 1 false, 2 true, 3 integer (i64), 4 float (f64), 5 text (u32 length,
 /// UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
-/// passed; a signal doesn't interrupt it.
+/// passed; a signal doesn't interrupt it. In a worker of a fleet the front's connections carry out what isn't SQLite's, under
+/// the front's limits; should the front die meanwhile, that is `CONNECTION_FAILED`.
 ///
 /// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_ARGUMENT` (a NUL byte in `sql`), `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
 /// `QUERY_FAILED` (with the database's SQLSTATE), `UNSUPPORTED_TYPE`, `RESULT_TOO_LARGE`, `TIMEOUT`, `HANDLES_EXHAUSTED`,
@@ -113,7 +131,7 @@ pub unsafe extern "C" fn lyger_db_execute(
                 bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
             )
         };
-        result.set(execute(dsn, sql, &params::decode(packed)?)?);
+        result.set(execute(dsn, sql, packed)?);
         Ok(())
     })
 }

@@ -117,7 +117,8 @@ pub extern "C" fn lyger_engine_check() -> Status {
 /// "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864}}`, any of it.
 ///
 /// What is given here goes before the environment; what isn't keeps its value. On an error nothing is changed.
-/// The server that `lyger_server_start` starts takes its own configuration.
+/// The server that `lyger_server_start` starts takes its own configuration, and so does the front of a fleet, which runs its
+/// workers' queries of PostgreSQL and MySQL.
 ///
 /// Errors: `INVALID_CONFIG` (not JSON, an unknown key, a value out of range, or one that is in use with another value
 /// until `lyger_engine_release`; the message names the key), `NULL_POINTER`, `TOO_LONG` (above 1 MiB), `WRONG_PROCESS`.

@@ -386,7 +386,8 @@ uint64_t lyger_db_query(const char *dsn, const char *query);
  most 16 MiB) is one statement with `?` for each parameter. `params` (at most 64 MiB) is a little-endian u32 count, then for
  each parameter a tag byte and its value: 0 null, 1 false, 2 true, 3 integer (i64), 4 float (f64), 5 text (u32 length,
  UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
- passed; a signal doesn't interrupt it.
+ passed; a signal doesn't interrupt it. In a worker of a fleet the front's connections carry out what isn't SQLite's, under
+ the front's limits; should the front die meanwhile, that is `CONNECTION_FAILED`.
 
  Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_ARGUMENT` (a NUL byte in `sql`), `INVALID_DSN`, `INVALID_PARAMS`, `CONNECTION_FAILED`, `POOL_EXHAUSTED`,
  `QUERY_FAILED` (with the database's SQLSTATE), `UNSUPPORTED_TYPE`, `RESULT_TOO_LARGE`, `TIMEOUT`, `HANDLES_EXHAUSTED`,
@@ -460,7 +461,8 @@ lyger_status lyger_engine_check(void);
  "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864}}`, any of it.
 
  What is given here goes before the environment; what isn't keeps its value. On an error nothing is changed.
- The server that `lyger_server_start` starts takes its own configuration.
+ The server that `lyger_server_start` starts takes its own configuration, and so does the front of a fleet, which runs its
+ workers' queries of PostgreSQL and MySQL.
 
  Errors: `INVALID_CONFIG` (not JSON, an unknown key, a value out of range, or one that is in use with another value
  until `lyger_engine_release`; the message names the key), `NULL_POINTER`, `TOO_LONG` (above 1 MiB), `WRONG_PROCESS`.
@@ -469,7 +471,8 @@ lyger_status lyger_engine_check(void);
  Promised by the caller:
  `json` must be null with length 0 or readable for `len` bytes.
  */
-lyger_status lyger_engine_configure(const char *json, size_t len);
+lyger_status lyger_engine_configure(const char *json,
+                                    size_t len);
 
 /*
  Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.

@@ -7,16 +7,18 @@
 //! A request waits in the queue until a worker is idle or has little to do. What was given to a worker that then turns out to be
 //! busy with something long is taken back, unclaimed, when another is idle: the lane allows it until the very claim.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::exchange::{Answer, Request};
 use super::joint::Joint;
-use super::station::{Loss, Station, WorkerNumber};
+use super::station::{Errand, Loss, Station, WorkerNumber};
 use super::wire;
-use crate::lane::{DEPTH, FrontEnd, Id, State};
+use crate::lane::{self, DEPTH, FrontEnd, Id, State};
 
 /// What a worker of several is given at once. So much keeps both sides from sleeping between requests, and more would only
 /// have to be taken back.
@@ -53,6 +55,10 @@ pub(crate) trait Sink {
     fn deliver(&self, outcome: Outcome);
 }
 
+/// Who carries out what workers call for. Called on the dispatch thread; must not call the dispatch back before it has
+/// returned. It replies with [`Dispatch::reply`].
+pub(crate) type Desk = Box<dyn Fn(WorkerNumber, lane::Call) -> Errand>;
+
 /// Why a request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -86,6 +92,7 @@ pub(crate) enum Notice {
 pub(crate) struct Dispatch {
     limits: Limits,
     joint: Arc<Joint>,
+    desk: OnceCell<Desk>,
     inner: RefCell<Inner>,
 }
 
@@ -134,6 +141,7 @@ impl Dispatch {
         Self {
             limits,
             joint,
+            desk: OnceCell::new(),
             inner: RefCell::new(Inner {
                 stations: Vec::new(),
                 calls: Vec::new(),
@@ -146,6 +154,20 @@ impl Dispatch {
                 scratch: Vec::new(),
             }),
         }
+    }
+
+    /// Has this desk carry out what workers call for.
+    pub(crate) fn open_desk(&self, desk: Desk) {
+        let _ = self.desk.set(desk); // opened once, by the front
+    }
+
+    /// Replies to a worker's call, if it is still there.
+    pub(crate) fn reply(&self, worker: WorkerNumber, call: u64, reply: Bytes) {
+        let inner = &mut *self.inner.borrow_mut();
+        let Some(at) = inner.at(worker) else { return };
+        let station = &mut inner.stations[at];
+        station.errands.retain(|(other, _)| *other != call);
+        station.lane.reply(call, reply);
     }
 
     /// A worker's lane is here; it takes requests once the worker has come.
@@ -251,6 +273,7 @@ impl Dispatch {
         let inner = &mut *self.inner.borrow_mut();
         for at in 0..inner.stations.len() {
             inner.collect_from(at);
+            inner.stations[at].run_errands(self.desk.get());
         }
         inner.refill();
     }

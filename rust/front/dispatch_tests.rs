@@ -343,3 +343,107 @@ fn a_worker_that_comes_unseen_is_announced_before_it_gets_anything() {
     assert_eq!(dispatch.notices(), [Notice::Ready(1)]);
     assert_eq!(worker.claim(0).map(|id| path(&worker, id)).as_deref(), Some("/a"));
 }
+
+/// Keeps what it was called for, and says when an errand is dropped.
+type Errands = Rc<RefCell<Vec<(WorkerNumber, lane::Call)>>>;
+
+struct Dropped(Rc<RefCell<Vec<u64>>>, u64);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push(self.1);
+    }
+}
+
+fn open_desk(dispatch: &Dispatch) -> (Errands, Rc<RefCell<Vec<u64>>>) {
+    let (errands, dropped) = (Errands::default(), Rc::new(RefCell::default()));
+    let (taken, gone) = (Rc::clone(&errands), Rc::clone(&dropped));
+    dispatch.open_desk(Box::new(move |worker, call| {
+        let errand = Dropped(Rc::clone(&gone), call.id);
+        taken.borrow_mut().push((worker, call));
+        Box::new(errand)
+    }));
+    (errands, dropped)
+}
+
+/// Turns the front's loop until something holds.
+fn turn_until(dispatch: &Dispatch, holds: impl Fn() -> bool) {
+    while !holds() {
+        dispatch.collect();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_call_gets_its_reply_while_requests_go_on() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 10);
+    let (errands, dropped) = open_desk(&dispatch);
+    dispatch.submit(request("/a"), heard.clone(), 0).unwrap();
+    let mut calling = workers.remove(0);
+    let id = calling.claim(0).unwrap();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| calling.call(&[b"SELECT"]));
+        turn_until(&dispatch, || !errands.borrow().is_empty());
+        dispatch.submit(request("/b"), heard.clone(), 0).unwrap();
+        let b = workers[0].claim(0).unwrap();
+        answer(&mut workers[0], b, 200);
+        dispatch.collect();
+        assert_eq!(heard.take(), ["/b 200"]);
+        let (worker, asked) = errands.borrow_mut().remove(0);
+        assert_eq!((worker, &asked.bytes[..]), (0, &b"SELECT"[..]));
+        assert_eq!(dropped.borrow().len(), 0);
+        dispatch.reply(worker, asked.id, Bytes::from_static(b"rows"));
+        assert_eq!(call.join().unwrap().unwrap(), b"rows");
+    });
+    assert_eq!(dropped.borrow().len(), 1);
+    answer(&mut calling, id, 201);
+    dispatch.collect();
+    assert_eq!(heard.take(), ["/a 201"]);
+}
+
+#[test]
+fn a_worker_that_dies_takes_its_errands_along() {
+    let (dispatch, mut workers, _heard) = dispatch_of(2, 10);
+    let (errands, dropped) = open_desk(&dispatch);
+    let mut dying = workers.remove(1);
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| dying.call(&[b"SELECT"]));
+        turn_until(&dispatch, || !errands.borrow().is_empty());
+        dispatch.lose(1, Loss::Other);
+        let (worker, asked) = errands.borrow_mut().remove(0);
+        assert_eq!(*dropped.borrow(), [asked.id]);
+        dispatch.reply(worker, asked.id, Bytes::from_static(b"to nobody"));
+        assert!(call.join().unwrap().is_err());
+    });
+}
+
+#[test]
+fn without_a_desk_a_call_is_refused_and_not_forgotten() {
+    let (dispatch, mut workers, _heard) = dispatch_of(1, 10);
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| workers[0].call(&[b"SELECT"]));
+        turn_until(&dispatch, || call.is_finished());
+        assert_eq!(call.join().unwrap().unwrap(), b"");
+    });
+}
+
+#[test]
+fn a_worker_that_calls_while_it_boots_is_not_ready() {
+    let (dispatch, _workers, heard) = dispatch_of(0, 10);
+    let (errands, _dropped) = open_desk(&dispatch);
+    let (front, mut booting) = open(|| {});
+    dispatch.add_worker(7, front);
+    dispatch.submit(request("/a"), heard.clone(), 0).unwrap();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| booting.call(&[b"SELECT"]).map(|_| booting));
+        turn_until(&dispatch, || !errands.borrow().is_empty());
+        assert_eq!(dispatch.notices(), []);
+        let (worker, asked) = errands.borrow_mut().remove(0);
+        dispatch.reply(worker, asked.id, Bytes::new());
+        let mut booted = call.join().unwrap().unwrap();
+        assert_eq!(booted.claim(0), None, "a request came to a worker that has not asked for one");
+        dispatch.collect();
+        assert_eq!(dispatch.notices(), [Notice::Ready(7)]);
+        assert!(booted.claim(0).is_some());
+    });
+}

@@ -36,7 +36,7 @@ pub use joint::Identity;
 pub use process::serve_fleet;
 pub use proxies::{Network, NotANetwork};
 pub use server::{Error, Server, listen};
-pub use worker::{Next, Part, ReadError, SqlAnswer, Summary, Worker};
+pub use worker::{Next, Part, QueryError, ReadError, SqlAnswer, Summary, Worker};
 
 /// One line on stderr, whatever is in it. Unlike `eprintln!` it doesn't panic when stderr is closed.
 fn log(line: std::fmt::Arguments<'_>) {

@@ -1,6 +1,10 @@
 //! What the dispatch knows of one worker.
 
-use super::dispatch::NO_CALL;
+use std::any::Any;
+
+use bytes::Bytes;
+
+use super::dispatch::{Desk, NO_CALL};
 use crate::lane::{DEPTH, FrontEnd};
 
 /// Names a worker process, for as long as the server lives: the one that replaces it has another.
@@ -15,6 +19,9 @@ pub(crate) enum Loss {
     Other,
 }
 
+/// Work for a call of a worker's, which ends when this is dropped.
+pub(crate) type Errand = Box<dyn Any>;
+
 pub(super) struct Station {
     pub(super) number: WorkerNumber,
     pub(super) lane: FrontEnd,
@@ -22,6 +29,8 @@ pub(super) struct Station {
     pub(super) calls: [u32; DEPTH],
     /// How many of them there are: given and not answered, taken back or given up.
     pub(super) given: usize,
+    /// What its calls have set in motion, by the call's id. Dropped with the station, when the worker has gone.
+    pub(super) errands: Vec<(u64, Errand)>,
     /// It gets no more requests.
     pub(super) closing: bool,
     /// Its coming has been noticed. Until then it gets nothing: what the lane says first has to be told to the master.
@@ -39,6 +48,7 @@ impl Station {
             lane,
             calls: [NO_CALL; DEPTH],
             given: 0,
+            errands: Vec::new(),
             closing: false,
             was_ready: false,
             since_ms,
@@ -57,6 +67,16 @@ impl Station {
     pub(super) fn return_deadline_ms(&self, request_timeout_ms: u64) -> Option<u64> {
         let is_away = !self.was_ready && !self.told_overdue && self.lane.lane().serves_another_front();
         is_away.then(|| self.since_ms + request_timeout_ms)
+    }
+
+    /// Hands calls that have come to the desk; without one they are refused.
+    pub(super) fn run_errands(&mut self, desk: Option<&Desk>) {
+        while let Some(call) = self.lane.take_call() {
+            match desk {
+                Some(desk) => self.errands.push((call.id, desk(self.number, call))),
+                None => self.lane.reply(call.id, Bytes::new()),
+            }
+        }
     }
 
     /// State, requests, memory, and since when it runs what it runs.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   request:  40 bytes of lengths and addresses, method, path, query, headers as `name NUL value NUL ...`, body
+//!   call:     8 bytes of lengths, DSN, statement, parameters; its reply is a `db::outcome`, or nothing where the engine failed
 //!   answer:   16 bytes of kind, status and lengths, headers, then the body, or DSN, statement and parameters
 //! ```
 
@@ -170,6 +171,34 @@ pub(crate) fn read_answer(mut bytes: Bytes) -> Option<Answer> {
     })
 }
 
+const CALL_BYTES: usize = 8;
+
+/// A query that a worker wants the rows of, with room for the lengths.
+pub(crate) fn write_call<'a>(
+    fixed: &'a mut [u8; CALL_BYTES],
+    dsn: &'a str,
+    sql: &'a str,
+    params: &'a [u8],
+) -> [&'a [u8]; 4] {
+    // The C ABI limits DSN and statement to less than 4 GiB.
+    fixed[..4].copy_from_slice(&(dsn.len() as u32).to_ne_bytes());
+    fixed[4..].copy_from_slice(&(sql.len() as u32).to_ne_bytes());
+    [fixed, dsn.as_bytes(), sql.as_bytes(), params]
+}
+
+pub(crate) const fn room_of_call() -> [u8; CALL_BYTES] {
+    [0; CALL_BYTES]
+}
+
+/// DSN, statement and parameters of a call; `None` when it is none.
+pub(crate) fn read_call(call: &[u8]) -> Option<(&str, &str, &[u8])> {
+    let (dsn_len, rest) = call.split_first_chunk::<4>()?;
+    let (sql_len, rest) = rest.split_first_chunk::<4>()?;
+    let (dsn, rest) = rest.split_at_checked(u32::from_ne_bytes(*dsn_len) as usize)?;
+    let (sql, params) = rest.split_at_checked(u32::from_ne_bytes(*sql_len) as usize)?;
+    Some((std::str::from_utf8(dsn).ok()?, std::str::from_utf8(sql).ok()?, params))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::exchange::Head;
@@ -246,6 +275,22 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(matches!(read(AnswerParts::Pass), Some(Answer::Pass)));
+    }
+
+    #[test]
+    fn a_call_comes_back_as_it_was_and_cut_or_bent_is_none() {
+        let mut fixed = room_of_call();
+        let call = write_call(&mut fixed, "sqlite:x", "SELECT \u{fc}", b"\xff").concat();
+        assert_eq!(read_call(&call), Some(("sqlite:x", "SELECT \u{fc}", &b"\xff"[..])));
+        assert_eq!(read_call(&call[..call.len() - 1]).unwrap().2, b"");
+        for len in 0..call.len() - 1 {
+            assert_eq!(read_call(&call[..len]), None, "{len}");
+        }
+        for at in [3, 7, 8, 16] {
+            let mut broken = call.clone();
+            broken[at] = 0xff;
+            assert_eq!(read_call(&broken), None, "{at}");
+        }
     }
 
     #[test]

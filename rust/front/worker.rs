@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::exchange::{AnswerError, check_headers};
-use super::wire::{AnswerParts, RequestView};
-use crate::lane::{Id, Lane, Woken, WorkerEnd};
+use super::wire::{self, AnswerParts, RequestView};
+use crate::db::{self, Dsn, Rows};
+use crate::lane::{Id, Lane, NoReply, Woken, WorkerEnd};
 use crate::runtime::clock;
 
 /// What [`Worker::next`] found.
@@ -116,6 +117,17 @@ impl std::fmt::Debug for SqlAnswer<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("SqlAnswer").field("sql", &self.sql).finish_non_exhaustive()
     }
+}
+
+/// Why a query of a worker's gave no rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// What the front says, or that it has gone.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// The front has a bug, caught.
+    #[error("the front failed over the query, its log says where")]
+    Failed,
 }
 
 /// A worker: the thread that started a solo server, or a process of a fleet.
@@ -253,6 +265,27 @@ impl Worker {
     /// A stale id.
     pub fn pass(&self, id: u64) -> Result<(), AnswerError> {
         self.answer(id, AnswerParts::Pass)
+    }
+
+    /// Runs one statement on the front's connections and waits for its rows; a second thread waits its turn. `params` are in
+    /// the packed form of `db::params`.
+    ///
+    /// # Errors
+    /// Those of [`db::Database::query`]; [`db::Error::Connect`] when the front dies: 08001 when the statement never left,
+    /// 08006 when nobody knows whether it was carried out.
+    pub fn query(&self, dsn: &Dsn, sql: &str, params: &[u8]) -> Result<Rows, QueryError> {
+        let mut fixed = wire::room_of_call();
+        let reply = self.state().end.call(&wire::write_call(&mut fixed, dsn.key(), sql, params));
+        match reply {
+            Ok(reply) if reply.is_empty() => Err(QueryError::Failed),
+            Ok(reply) => Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??),
+            Err(no_reply) => {
+                let sqlstate = if no_reply == NoReply::NotSent { "08001" } else { "08006" };
+                let (dsn, message) =
+                    (dsn.to_string(), format!("the server's process with the connections: {no_reply}"));
+                Err(db::Error::Connect { dsn, message, sqlstate: Some(sqlstate.to_owned()) }.into())
+            }
+        }
     }
 
     /// Says how much memory the worker uses, and whether it wants to be replaced.

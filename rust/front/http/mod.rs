@@ -90,6 +90,7 @@ impl Front {
     /// Serves until the drain is over. A byte on `control` begins the drain.
     pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, mut control: UnixStream) {
         self.joint.begin_turn();
+        self.dispatch.open_desk(sql::desk(&self));
         local::spawn(Rc::clone(&self).collect_answers());
         local::spawn(Rc::clone(&self).sweep());
         let accepting = local::spawn(Rc::clone(&self).accept(listener));

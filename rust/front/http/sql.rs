@@ -1,20 +1,27 @@
-//! Queries that a worker left to the front: run, encode, answer. The worker is free meanwhile.
+//! Queries of workers on the front's connections. Those that a worker left to the front are run, encoded and answered, and
+//! the worker is free meanwhile; for the rows of others it waits at the other end of its lane.
 
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::super::config::Config;
+use super::super::dispatch::Desk;
 use super::super::exchange::Query;
+use super::super::wire;
 use super::crew::Crew;
 use super::reply::{self, Draft};
 use super::{Front, refusal};
-use crate::db::{self, Dialect, params};
+use crate::db::{self, Dialect, outcome, params};
 use crate::handles::Kind;
+use crate::runtime::local;
 
 /// Results larger than this are encoded on a blocking thread: the front's own must not stand still for longer than
 /// some ten microseconds.
@@ -41,6 +48,27 @@ impl Database {
         Self { pools: Arc::new(db::Database::new(limits)), sqlite: Crew::new(SQLITE_HANDS_MAX) }
     }
 
+    /// What a worker gets for its call: the packed outcome; `None` when the engine failed.
+    async fn reply_to(&self, call: Bytes) -> Option<Vec<u8>> {
+        let (dsn, sql, packed) = wire::read_call(&call)?;
+        let found = params::decode(packed).and_then(|params| Ok((params, self.pools.dsn(dsn)?)));
+        let outcome = match found {
+            Ok((params, dsn)) if dsn.dialect() == Dialect::Sqlite => {
+                // A worker runs these itself; the front's thread must not wait for a disk whoever asks.
+                let (pools, sql) = (Arc::clone(&self.pools), sql.to_owned());
+                self.sqlite.run(move || pools.query_sqlite(&dsn, &sql, &params)).await?
+            }
+            Ok((params, dsn)) => self.pools.query(&dsn, sql, &params).await,
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Ok(rows) if rows.table.byte_len() > ENCODED_IN_PLACE_BYTES_MAX => {
+                tokio::task::spawn_blocking(move || outcome::pack(&outcome)).await.ok()
+            }
+            outcome => Some(outcome::pack(outcome)),
+        }
+    }
+
     /// The rows as JSON.
     async fn run(&self, query: Query) -> Result<Vec<u8>, Failure> {
         let dsn = self.pools.dsn(&query.dsn).map_err(Failure::Database)?;
@@ -55,6 +83,28 @@ impl Database {
             return Ok(rows.to_json());
         }
         tokio::task::spawn_blocking(move || rows.to_json()).await.map_err(|_| Failure::Panicked)
+    }
+}
+
+/// Runs the queries that workers call for. One whose worker dies is dropped, and its connection is closed.
+pub(super) fn desk(front: &Rc<Front>) -> Desk {
+    let front = Rc::downgrade(front);
+    Box::new(move |worker, call| {
+        let front = front.clone();
+        Box::new(Errand(local::spawn(async move {
+            let Some(front) = front.upgrade() else { return };
+            // A panic was reported by its hook; the worker must have its reply all the same.
+            let reply = AssertUnwindSafe(front.database.reply_to(call.bytes)).catch_unwind().await;
+            front.dispatch.reply(worker, call.id, reply.ok().flatten().unwrap_or_default().into());
+        })))
+    })
+}
+
+struct Errand(tokio::task::JoinHandle<()>);
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
