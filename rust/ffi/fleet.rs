@@ -33,8 +33,8 @@ fn failed(error: std::io::Error) -> Failure {
 /// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
 /// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
 ///
-/// Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`. Only
-/// from a process with one thread.
+/// Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
+/// Any thread that is its process's only one.
 ///
 /// # Safety
 /// `spec` must be null with length 0 or readable for `len` bytes; `exit_code` must be null or writable for one `int32_t`.
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn lyger_fleet_run(spec: *const c_char, len: usize, exit_c
 
 /// Is the front of a fleet until its master needs it no more. Standard input is the link to the master.
 ///
-/// Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Only from a process with one thread.
+/// Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread that is its process's only one.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_fleet_front() -> Status {
     panic::status(|| {
@@ -73,7 +73,7 @@ pub extern "C" fn lyger_fleet_front() -> Status {
 ///
 /// A worker loads its application and goes on with `lyger_worker_next`.
 ///
-/// Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Only from a process with one thread.
+/// Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Any thread that is its process's only one.
 ///
 /// # Safety
 /// `worker` must be null or writable for one `uint32_t`.

@@ -519,8 +519,8 @@ lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
  `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
  replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
 
- Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`. Only
- from a process with one thread.
+ Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
+ Any thread that is its process's only one.
 
  Promised by the caller:
  `spec` must be null with length 0 or readable for `len` bytes; `exit_code` must be null or writable for one `int32_t`.
@@ -532,7 +532,7 @@ lyger_status lyger_fleet_run(const char *spec,
 /*
  Is the front of a fleet until its master needs it no more. Standard input is the link to the master.
 
- Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Only from a process with one thread.
+ Errors: `SERVER_FAILED`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread that is its process's only one.
  */
 lyger_status lyger_fleet_front(void);
 
@@ -542,7 +542,7 @@ lyger_status lyger_fleet_front(void);
 
  A worker loads its application and goes on with `lyger_worker_next`.
 
- Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Only from a process with one thread.
+ Errors: `SERVER_FAILED`, `NULL_POINTER`, `WRONG_PROCESS`. Any thread that is its process's only one.
 
  Promised by the caller:
  `worker` must be null or writable for one `uint32_t`.

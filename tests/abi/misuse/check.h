@@ -34,6 +34,7 @@ extern int checks, failures;
 const char *last_error(void);
 int32_t last_status(void);
 
+void misuse_fleet(void);
 void misuse_engine(void);
 void misuse_strings(void);
 void misuse_cache(void);

@@ -57,6 +57,7 @@ int main(int argc, char **argv) {
         return failures ? 1 : 0;
     }
     CHECK(lyger_abi_version() == LYGER_ABI_VERSION);
+    misuse_fleet();
     misuse_last_error();
     misuse_engine();
     misuse_strings();
