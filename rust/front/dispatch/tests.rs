@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::super::exchange::{Head, Scheme};
 use super::super::joint::Identity;
 use super::super::wire::{AnswerParts, RequestView};
+use super::deal::GIVEN_MAX;
 use super::*;
 use crate::lane::{PIPE_BYTES, WorkerEnd, open};
 
@@ -154,7 +155,7 @@ fn a_cancelled_request_is_heard_of_no_more_wherever_it_was() {
     answer(&mut worker, id, 204);
     dispatch.collect();
     assert_eq!(heard.take(), ["/next 204"]);
-    assert_eq!(dispatch.inner.borrow().queue.len(), 0);
+    assert_eq!(dispatch.inner.borrow().calls.room().1, 0);
 }
 
 #[test]
@@ -166,8 +167,8 @@ fn clients_that_come_and_go_leave_nothing_behind() {
         let ticket = dispatch.submit(request("/gone"), heard.clone(), 0).unwrap();
         dispatch.cancel(ticket);
     }
-    let inner = dispatch.inner.borrow();
-    assert!(inner.queue.len() <= 2 * DEPTH && inner.calls.len() <= 2 * DEPTH);
+    let (entries, queue) = dispatch.inner.borrow().calls.room();
+    assert!(queue <= 2 * DEPTH && entries <= 2 * DEPTH);
 }
 
 #[test]

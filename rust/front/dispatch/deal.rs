@@ -1,0 +1,234 @@
+//! Who gets which request: giving, taking back what is unclaimed, and sharing it among the idle.
+
+use std::rc::Rc;
+
+use super::super::station::{Station, WorkerNumber};
+use super::super::wire;
+use super::calls::{Calls, Place, Ticket};
+use super::{GIVEN_UP, NO_CALL, Notice, Outcome, Sink};
+use crate::lane::{DEPTH, Id, State};
+
+/// What a worker of several is given at once. So much keeps both sides from sleeping between requests, and more would only
+/// have to be taken back.
+pub(super) const GIVEN_MAX: usize = 4;
+
+/// Workers are woken after this many requests even when the front is not done with its turn: a long turn (a large
+/// body to encode) must not keep them waiting, and a wake-up for each would have the two sides take turns.
+const BELL_EVERY: u32 = 8;
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) stations: Vec<Station>,
+    pub(super) calls: Calls,
+    pub(super) ended: bool,
+    pub(super) notices: Vec<Notice>,
+    filled_since_bell: u32,
+    scratch: Vec<u8>,
+}
+
+impl Inner {
+    /// Where the worker's station is, if it is still there.
+    pub(super) fn at(&self, number: WorkerNumber) -> Option<usize> {
+        self.stations.iter().position(|station| station.number == number)
+    }
+
+    /// Whether as many requests wait as may.
+    pub(super) fn is_full(&self, queue_max: usize) -> bool {
+        // What is in the lanes may be claimed; only near the limit is it worth counting what isn't.
+        let taken: usize = self.stations.iter().map(|station| station.lane.taken()).sum();
+        self.calls.queued() + taken >= queue_max && self.waiting() >= queue_max
+    }
+
+    /// Requests that no worker has claimed.
+    pub(super) fn waiting(&self) -> usize {
+        self.calls.queued() + self.stations.iter().map(|station| station.lane.waiting()).sum::<usize>()
+    }
+
+    /// Gives a new request to a worker, or queues it.
+    pub(super) fn place(&mut self, ticket: Ticket) {
+        if self.calls.queued() > 0 || !self.give(ticket.call) {
+            self.calls.queue_last(ticket);
+        }
+        if self.filled_since_bell >= BELL_EVERY {
+            self.filled_since_bell = 0;
+            for station in &self.stations {
+                station.lane.lane().ring_worker();
+            }
+        }
+    }
+
+    /// Gives a request to the worker that has least to do; `false` when all have enough.
+    fn give(&mut self, call: u32) -> bool {
+        let given_max = if self.stations.len() == 1 { DEPTH } else { GIVEN_MAX };
+        let mut best: Option<usize> = None;
+        for at in 0..self.stations.len() {
+            let station = &mut self.stations[at];
+            if !station.is_open() || station.given >= given_max || !station.lane.has_room() {
+                continue;
+            }
+            if best.is_none_or(|best| self.stations[at].given < self.stations[best].given) {
+                best = Some(at);
+            }
+        }
+        let Some(at) = best else { return false };
+        self.put(at, call)
+    }
+
+    fn put(&mut self, at: usize, call: u32) -> bool {
+        let Some(entry) = self.calls.get_mut(call) else { return false };
+        let Some(request) = &entry.request else { return false };
+        self.scratch.clear();
+        wire::write_request_head(request, &mut self.scratch);
+        let station = &mut self.stations[at];
+        let Some(id) = station.lane.fill(&self.scratch, &request.body) else { return false };
+        station.calls[id.index()] = call;
+        station.given += 1;
+        entry.place = Place::Lane(station.number, id);
+        self.filled_since_bell += 1;
+        true
+    }
+
+    /// Delivers what has come from a worker, and notes what it says of itself.
+    pub(super) fn collect_from(&mut self, at: usize) {
+        loop {
+            let station = &mut self.stations[at];
+            if !station.was_ready && station.lane.is_ready() {
+                station.was_ready = true;
+                self.notices.push(Notice::Ready(station.number));
+            }
+            let home = match station.lane.collect() {
+                Ok(Some(home)) => home,
+                Ok(None) => break,
+                Err(_) => {
+                    if !station.closing {
+                        station.closing = true;
+                        self.notices.push(Notice::Damaged(station.number));
+                    }
+                    break;
+                }
+            };
+            let call = std::mem::replace(&mut station.calls[home.id.index()], NO_CALL);
+            if call == NO_CALL {
+                continue;
+            }
+            station.given -= 1;
+            if call == GIVEN_UP {
+                continue;
+            }
+            let answer = home.answer.and_then(wire::read_answer);
+            let Some(request) = self.calls.get(call).and_then(|call| call.request.clone()) else { continue };
+            let Some(sink) = self.calls.end(call) else { continue };
+            sink.deliver(match answer {
+                Some(answer) => Outcome::Answered { id: home.id, request, answer },
+                None => Outcome::WorkerLost, // bytes that are no answer
+            });
+        }
+        let station = &mut self.stations[at];
+        if station.lane.wants_replacement() && !station.told_leaving {
+            station.told_leaving = true;
+            self.notices.push(Notice::Leaving(station.number));
+        }
+    }
+
+    /// Moves what waits into the room that became free.
+    pub(super) fn refill(&mut self) {
+        while let Some(call) = self.calls.first_queued() {
+            if !self.give(call) {
+                return;
+            }
+            self.calls.unqueue_first();
+        }
+        if self.stations.len() > 1 {
+            self.share();
+        }
+    }
+
+    /// Nothing is queued: idle workers get what waits behind busy ones, the oldest first.
+    fn share(&mut self) {
+        for at in 0..self.stations.len() {
+            let station = &mut self.stations[at];
+            if !station.is_open() || station.given > 0 || !station.lane.has_room() {
+                continue;
+            }
+            let Some(call) = self.take_back_oldest() else { return };
+            if !self.put(at, call) {
+                self.calls.queue_first(call);
+            }
+        }
+    }
+
+    /// Takes back the oldest request that waits behind another of the same worker.
+    fn take_back_oldest(&mut self) -> Option<u32> {
+        loop {
+            let mut oldest: Option<(u64, usize, usize, Id)> = None;
+            for (at, station) in self.stations.iter().enumerate().filter(|(_, station)| station.given > 1) {
+                for slot in 0..DEPTH {
+                    let Some(entry) = self.calls.get(station.calls[slot]) else { continue };
+                    let Some(id) = entry.id_in_lane() else { continue };
+                    if station.lane.state(id) == Some(State::Waiting)
+                        && oldest.is_none_or(|(since_ms, ..)| entry.since_ms < since_ms)
+                    {
+                        oldest = Some((entry.since_ms, at, slot, id));
+                    }
+                }
+            }
+            let (_, at, slot, id) = oldest?;
+            if let Some(call) = self.take_back(at, slot, id) {
+                return Some(call);
+            }
+            // Claimed in between; look again: there is one less.
+        }
+    }
+
+    fn take_back(&mut self, at: usize, slot: usize, id: Id) -> Option<u32> {
+        let station = &mut self.stations[at];
+        if !station.lane.retract(id) {
+            return None;
+        }
+        station.given -= 1;
+        let call = std::mem::replace(&mut station.calls[slot], NO_CALL);
+        self.calls.get_mut(call)?.place = Place::Nowhere;
+        Some(call)
+    }
+
+    /// Takes back all that a worker hasn't claimed, to the front of the queue and in the order of its coming.
+    pub(super) fn take_back_all(&mut self, at: usize) {
+        let mut calls = Vec::new();
+        for slot in 0..DEPTH {
+            let Some(entry) = self.calls.get(self.stations[at].calls[slot]) else { continue };
+            let (since_ms, id) = (entry.since_ms, entry.id_in_lane());
+            let Some(id) = id else { continue };
+            calls.extend(self.take_back(at, slot, id).map(|call| (since_ms, call)));
+        }
+        self.calls.queue_first_in_order(calls);
+    }
+
+    /// Ends a request wherever it is.
+    pub(super) fn end(&mut self, ticket: Ticket, outcome: Outcome) {
+        if let Some(sink) = self.forget(ticket) {
+            sink.deliver(outcome);
+        }
+    }
+
+    /// Drops a request wherever it is. Its sink hears nothing more.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Rc<dyn Sink>> {
+        let entry = self.calls.find(ticket)?;
+        match entry.place {
+            Place::Lane(number, id) => {
+                if let Some(at) = self.at(number) {
+                    let station = &mut self.stations[at];
+                    if station.lane.retract(id) {
+                        station.calls[id.index()] = NO_CALL;
+                        station.given -= 1;
+                    } else {
+                        station.lane.abandon(id); // or answered already: the answer finds no call when it comes
+                        station.calls[id.index()] = GIVEN_UP;
+                    }
+                }
+            }
+            Place::Queue => self.calls.forget_queued(ticket),
+            Place::Nowhere => {}
+        }
+        self.calls.end(ticket.call)
+    }
+}
