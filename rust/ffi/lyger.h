@@ -649,6 +649,14 @@ lyger_status lyger_request_respond_sql(uint64_t id,
 lyger_status lyger_request_pass(uint64_t id);
 
 /*
+ Says that a request must not be tried again: without this a fleet gives a GET or HEAD whose worker is killed by a SIGKILL
+ that isn't the server's own to another worker, once. Its client gets 502 instead. Call it before the handler runs.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_request_once(uint64_t id);
+
+/*
  Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
 
  The result stays. NULL on an error: `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.

@@ -242,6 +242,15 @@ pub extern "C" fn lyger_request_pass(id: u64) -> Status {
     panic::status(|| with_worker(id, |worker, number| worker.pass(number).map_err(|error| refused(id, error))))
 }
 
+/// Says that a request must not be tried again: without this a fleet gives a GET or HEAD whose worker is killed by a SIGKILL
+/// that isn't the server's own to another worker, once. Its client gets 502 instead. Call it before the handler runs.
+///
+/// Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_request_once(id: u64) -> Status {
+    panic::status(|| with_worker(id, |worker, number| worker.ask_for_once(number).map_err(|error| refused(id, error))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -239,6 +239,15 @@ impl Worker {
         })
     }
 
+    /// Asks that a request is not tried again on another worker, should this process be killed at it.
+    ///
+    /// # Errors
+    /// A stale id.
+    pub fn ask_for_once(&self, id: u64) -> Result<(), AnswerError> {
+        let id = Id::from_number(id).ok_or(AnswerError::Stale)?;
+        self.state().end.ask_for_once(id).map_err(|_| AnswerError::Stale)
+    }
+
     /// Answers a request. `headers` is `name NUL value NUL ...`; Content-Length, Transfer-Encoding and Connection
     /// are the engine's and left out when given. The id is stale afterwards.
     ///

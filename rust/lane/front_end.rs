@@ -146,6 +146,7 @@ impl FrontEnd {
             self.rests[index as usize].push_back(body.slice(of_body..));
         }
         cell.request_bytes.store((head.len() + body.len()) as u64, Ordering::Relaxed);
+        cell.once.store(0, Ordering::Relaxed);
         if cell.slot.advance(generation, Event::Fill).is_err() {
             return None; // a worker wrote into the slot's word: its next completion will show
         }
@@ -169,6 +170,12 @@ impl FrontEnd {
     pub fn claimed_at_ms(&self, id: Id) -> Option<u64> {
         let cell = self.cell(id)?;
         (self.state(id) == Some(State::Claimed)).then(|| cell.claimed_at_ms.load(Ordering::Relaxed))
+    }
+
+    /// Whether the worker has asked that the request is not tried again.
+    #[must_use]
+    pub fn is_once(&self, id: Id) -> bool {
+        self.cell(id).is_some_and(|cell| cell.once.load(Ordering::Acquire) != 0)
     }
 
     /// When the worker claimed what it has been at for longest, given up or not.

@@ -23,7 +23,7 @@ pub const SLOT_BYTES: usize = 8192 - 128;
 pub const PIPE_BYTES: usize = 256 * 1024;
 
 /// Changes with every change of [`Shared`], so that processes of two versions refuse each other's memory.
-pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0002; // "Lyger", 2
+pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0003; // "Lyger", 3
 
 /// An entry of the completion ring that asks for the rest of a request rather than bringing its slot home.
 pub(super) const PULL: u32 = 1 << 31;
@@ -37,7 +37,9 @@ pub(super) struct Cell {
     pub(super) claimed_at_ms: AtomicU64,
     pub(super) request_bytes: AtomicU64,
     pub(super) answer_bytes: AtomicU64,
-    _rest: [u8; 96],
+    /// Not 0: the worker asks that the request is not tried again, should it die of a SIGKILL.
+    pub(super) once: AtomicU32,
+    _rest: [u8; 92],
     /// Owned by whoever the slot's state names (see the room's page).
     pub(super) data: UnsafeCell<[u8; SLOT_BYTES]>,
 }

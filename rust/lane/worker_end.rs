@@ -150,6 +150,16 @@ impl WorkerEnd {
         }
     }
 
+    /// Asks that a claimed request is not given to another worker, should this one be killed.
+    ///
+    /// # Errors
+    /// [`Stale`], when the id is not one of a claimed request.
+    pub fn ask_for_once(&self, id: Id) -> Result<(), Stale> {
+        let cell = self.cell(id).filter(|_| self.request(id).is_some()).ok_or(Stale)?;
+        cell.once.store(1, Ordering::Release);
+        Ok(())
+    }
+
     /// Answers a claimed request with `parts`, one after the other. The id is stale from here on. Returns when all bytes
     /// are with the front, which takes what is longer than a slot at its own pace.
     ///

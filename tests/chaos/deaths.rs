@@ -78,6 +78,20 @@ fn a_killed_workers_get_is_run_once_more_and_its_post_is_refused_at_once() {
 }
 
 #[test]
+fn a_route_that_opted_out_is_refused_at_once_when_its_worker_is_killed() {
+    let fleet = Fleet::serve(2, &[]);
+    for method in ["GET", "HEAD"] {
+        let once = fleet.ask_meanwhile(method, format!("/once/hold/{method}"));
+        eventually("its start", || fleet.noted(method).len() == 1);
+        fleet.signal(fleet.noted(method)[0], Signal::KILL);
+        assert_eq!(once.join().unwrap().unwrap().status, 502);
+        fleet.await_whole();
+        assert_eq!(fleet.noted(method).len(), 1, "it was run again");
+    }
+    fleet.finish();
+}
+
+#[test]
 fn what_a_killed_worker_had_not_begun_goes_to_another_whatever_it_is() {
     let fleet = Fleet::serve(1, &[]);
     let held = fleet.ask_meanwhile("POST", "/hold/first".to_owned());

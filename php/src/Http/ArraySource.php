@@ -80,4 +80,9 @@ final class ArraySource implements Source
     {
         return $this->protocolVersion;
     }
+
+    public function once(): void
+    {
+        // Nobody runs it again.
+    }
 }

@@ -87,6 +87,11 @@ final class GlobalsSource implements Source
         return preg_replace('~^HTTP/~', '', $this->text('SERVER_PROTOCOL', 'HTTP/1.1')) ?? '1.1';
     }
 
+    public function once(): void
+    {
+        // Nobody runs it again.
+    }
+
     private function text(string $key, string $default): string
     {
         $value = $this->server[$key] ?? $default;

@@ -182,6 +182,15 @@ final class Request
         return $this->source->protocolVersion();
     }
 
+    /**
+     * From here on the request is not run again, should its worker be killed: its client gets 502 instead. For what
+     * must not happen twice although its method is GET or HEAD. Route::get(...)->once() says it for a whole route.
+     */
+    public function once(): void
+    {
+        $this->source->once();
+    }
+
     /** A route parameter: for '/products/{id}', param('id'). */
     public function param(string $name, ?string $default = null): ?string
     {

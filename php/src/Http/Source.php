@@ -37,4 +37,7 @@ interface Source
 
     /** 1.0, 1.1 or 2 */
     public function protocolVersion(): string;
+
+    /** The request must not be run again, should this process be killed at it. Nothing to do where nobody would. */
+    public function once(): void;
 }

@@ -29,6 +29,7 @@ final class Definition
         private readonly array|string|object $handler,
         private array $middleware,
         private readonly Closure $changed,
+        private bool $once = false,
     ) {
     }
 
@@ -36,6 +37,16 @@ final class Definition
     {
         ($this->changed)();
         $this->name = $name;
+        return $this;
+    }
+
+    /**
+     * A GET or HEAD whose worker is killed is tried once more on another worker. One of this route is not: its client
+     * gets 502.
+     */
+    public function once(): self
+    {
+        $this->once = true;
         return $this;
     }
 
@@ -73,6 +84,11 @@ final class Definition
     public function handler(): mixed
     {
         return $this->handler;
+    }
+
+    public function isOnce(): bool
+    {
+        return $this->once;
     }
 
     public function routeName(): string

@@ -8,14 +8,18 @@ namespace Lyger\Routing;
 final class Group
 {
     /** @param list<class-string|object> $middleware */
-    public function __construct(private readonly string $prefix = '', public readonly array $middleware = [])
-    {
+    public function __construct(
+        private readonly string $prefix = '',
+        public readonly array $middleware = [],
+        public readonly bool $once = false,
+    ) {
     }
 
     /** @param list<class-string|object> $middleware */
-    public function inner(string $prefix, array $middleware): self
+    public function inner(string $prefix, array $middleware, bool $once): self
     {
-        return new self(rtrim($this->pattern($prefix), '/'), [...$this->middleware, ...$middleware]);
+        $middleware = [...$this->middleware, ...$middleware];
+        return new self(rtrim($this->pattern($prefix), '/'), $middleware, $this->once || $once);
     }
 
     /** '' and '/' inside a group are the group's own path; '[/{id}]' continues it. */

@@ -21,7 +21,7 @@ use Lyger\Exception\ServerFailed;
  * @method static Definition options(string $pattern, array|string|object $handler)
  * @method static Definition any(string $pattern, array|string|object $handler)
  * @method static Definition match(list<string> $methods, string $pattern, array|string|object $handler)
- * @method static void group(string $prefix, Closure $define, array $middleware = [])
+ * @method static void group(string $prefix, Closure $define, array $middleware = [], bool $once = false)
  * @method static Router middleware(string|object ...$middleware)
  * @method static string url(string $name, array $params = [])
  */

@@ -101,6 +101,7 @@ final class Router
             $handler,
             $this->group->middleware,
             $this->changed(...),
+            $this->group->once,
         );
     }
 
@@ -109,11 +110,12 @@ final class Router
      *
      * @param callable(self): mixed $define
      * @param list<class-string|object> $middleware
+     * @param bool $once as Definition::once() for each of them
      */
-    public function group(string $prefix, callable $define, array $middleware = []): void
+    public function group(string $prefix, callable $define, array $middleware = [], bool $once = false): void
     {
         $outer = $this->group;
-        $this->group = $outer->inner($prefix, $middleware);
+        $this->group = $outer->inner($prefix, $middleware, $once);
         try {
             $define($this);
         } finally {
@@ -189,6 +191,9 @@ final class Router
     private function enter(Definition $route, Request $request, array $params): Response
     {
         $request->setParams($params);
+        if ($route->isOnce()) {
+            $request->once();
+        }
         $middleware = $route->routeMiddleware();
         if ($middleware === []) {
             return Response::from($this->invoker->call($route, $request));

@@ -63,6 +63,11 @@ final class CountingSource implements Source
         return $this->count('protocolVersion');
     }
 
+    public function once(): void
+    {
+        $this->count('once');
+    }
+
     private function count(string $part): string
     {
         $this->asked[$part] = ($this->asked[$part] ?? 0) + 1;

@@ -10,6 +10,7 @@ use Lyger\Http\NotRouted;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
 use Lyger\Routing\BadRoute;
+use Lyger\Routing\Definition;
 use Lyger\Routing\Route;
 use Lyger\Routing\Router;
 use PHPUnit\Framework\TestCase;
@@ -116,6 +117,28 @@ final class RouterTest extends TestCase
         self::assertSame('user 3', $this->ask('GET', '/admin/users/3')->body());
         self::assertSame('in, in', $this->ask('GET', '/admin/users/3')->header('X-Mark'));
         self::assertNull($this->ask('GET', '/free')->header('X-Mark'));
+    }
+
+    public function test_a_route_or_a_group_opts_out_of_being_run_again_before_its_handler_runs(): void
+    {
+        $asked = null;
+        $handler = static function () use (&$asked): string {
+            return json_encode($asked());
+        };
+        $ask = function (string $path) use (&$asked): string {
+            $source = new OnceSource($path);
+            $asked = static fn (): int => $source->once;
+            return $this->router->dispatch(new Request($source))->body();
+        };
+        $this->router->get('/again', $handler);
+        $this->router->get('/once', $handler)->once();
+        $this->router->group('/pay', static function (Router $router) use ($handler): void {
+            $router->get('/a', $handler);
+            $router->group('/b', static fn (Router $router): Definition => $router->get('/c', $handler));
+        }, once: true);
+        $this->router->get('/after', $handler);
+        $found = array_map($ask, ['/again', '/once', '/pay/a', '/pay/b/c', '/after']);
+        self::assertSame(['0', '1', '1', '1', '0'], $found);
     }
 
     public function test_an_unknown_path_is_not_routed(): void

@@ -151,6 +151,7 @@ impl Dispatch {
             let was_claimed = station.lane.state(id) != Some(State::Waiting);
             let may_retry = !entry.retried
                 && loss == Loss::KilledFromOutside
+                && !station.lane.is_once(id)
                 && entry.request.as_ref().is_some_and(|request| request.may_be_repeated());
             if !was_claimed || may_retry {
                 entry.retried |= was_claimed;
@@ -302,5 +303,7 @@ impl Dispatch {
     }
 }
 
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod tests;

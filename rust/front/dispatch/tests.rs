@@ -9,10 +9,10 @@ use super::super::joint::Identity;
 use super::super::wire::{AnswerParts, RequestView};
 use super::deal::GIVEN_MAX;
 use super::*;
-use crate::lane::{PIPE_BYTES, WorkerEnd, open};
+use crate::lane::{WorkerEnd, open};
 
 #[derive(Default)]
-struct Heard(RefCell<Vec<String>>);
+pub(super) struct Heard(RefCell<Vec<String>>);
 
 impl Sink for Heard {
     fn deliver(&self, outcome: Outcome) {
@@ -26,12 +26,12 @@ impl Sink for Heard {
 }
 
 impl Heard {
-    fn take(&self) -> Vec<String> {
+    pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.borrow_mut())
     }
 }
 
-fn request(path: &str) -> Request {
+pub(super) fn request(path: &str) -> Request {
     Request {
         head: Head::new(b"GET", path.as_bytes(), b"", 0),
         body: Bytes::new(),
@@ -43,14 +43,14 @@ fn request(path: &str) -> Request {
 }
 
 /// A dispatch with this many workers, which have come.
-fn dispatch_of(workers: u32, queue_max: usize) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
+pub(super) fn dispatch_of(workers: u32, queue_max: usize) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
     let limits = Limits { queue_max, queue_timeout_ms: 100, request_timeout_ms: 1000 };
     let dispatch = Dispatch::new(limits, Arc::new(Joint::new(Identity::default(), Arc::default())));
     let ends = (0..workers).map(|number| add_worker(&dispatch, number)).collect();
     (dispatch, ends, Rc::new(Heard::default()))
 }
 
-fn add_worker(dispatch: &Dispatch, number: u32) -> WorkerEnd {
+pub(super) fn add_worker(dispatch: &Dispatch, number: u32) -> WorkerEnd {
     let (front, mut worker) = open(|| {});
     assert_eq!(worker.claim(0), None); // it says that it is there
     dispatch.add_worker(number, front);
@@ -63,12 +63,12 @@ fn dispatch(queue_max: usize) -> (Dispatch, WorkerEnd, Rc<Heard>) {
     (dispatch, workers.remove(0), heard)
 }
 
-fn path(worker: &WorkerEnd, id: Id) -> String {
+pub(super) fn path(worker: &WorkerEnd, id: Id) -> String {
     let request = RequestView::parse(worker.request(id).unwrap()).unwrap();
     String::from_utf8(request.path().to_vec()).unwrap()
 }
 
-fn answer(worker: &mut WorkerEnd, id: Id, status: u16) {
+pub(super) fn answer(worker: &mut WorkerEnd, id: Id, status: u16) {
     let mut fixed = AnswerParts::room();
     worker.answer(id, &AnswerParts::Respond { status, headers: b"", body: b"" }.write(&mut fixed)).unwrap();
 }
@@ -223,77 +223,6 @@ fn what_waits_behind_a_busy_worker_goes_to_one_that_is_idle() {
     answer(slow, stuck, 200);
     dispatch.collect();
     assert_eq!(heard.take().len(), 5);
-}
-
-#[test]
-fn a_killed_workers_get_is_tried_once_more_and_never_a_third_time() {
-    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
-    dispatch.submit(request("/twice"), heard.clone(), 0).unwrap();
-    workers[0].claim(0).unwrap();
-    dispatch.lose(0, Loss::KilledFromOutside);
-    assert!(heard.take().is_empty());
-    let id = workers[1].claim(0).unwrap();
-    assert_eq!(path(&workers[1], id), "/twice");
-    let mut third = add_worker(&dispatch, 2);
-    dispatch.lose(1, Loss::KilledFromOutside);
-    assert_eq!(heard.take(), ["WorkerLost"]);
-    assert_eq!(third.claim(0), None);
-}
-
-#[test]
-fn a_crash_costs_its_own_request_only() {
-    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
-    for name in ["/crash", "/other", "/behind"] {
-        dispatch.submit(request(name), heard.clone(), 0).unwrap();
-    }
-    workers[0].claim(0).unwrap();
-    dispatch.lose(0, Loss::Other);
-    assert_eq!(heard.take(), ["WorkerLost"]);
-    for name in ["/other", "/behind"] {
-        let id = workers[1].claim(0).unwrap();
-        assert_eq!(path(&workers[1], id), name);
-        answer(&mut workers[1], id, 200);
-    }
-    dispatch.collect();
-    assert_eq!(heard.take(), ["/other 200", "/behind 200"]);
-}
-
-#[test]
-fn a_post_is_never_tried_again() {
-    let (dispatch, mut workers, heard) = dispatch_of(2, 1000);
-    let mut post = request("/post");
-    post.head = Head::new(b"POST", b"/post", b"", 0);
-    dispatch.submit(post, heard.clone(), 0).unwrap();
-    workers[0].claim(0).unwrap();
-    dispatch.lose(0, Loss::KilledFromOutside);
-    assert_eq!(heard.take(), ["WorkerLost"]);
-    assert_eq!(workers[1].claim(0), None);
-}
-
-#[test]
-fn an_answer_that_was_given_before_the_death_is_delivered_and_half_a_one_is_not() {
-    let (dispatch, mut workers, heard) = dispatch_of(1, 1000);
-    for name in ["/whole", "/half", "/unclaimed"] {
-        dispatch.submit(request(name), heard.clone(), 0).unwrap();
-    }
-    let mut worker = workers.remove(0);
-    let whole = worker.claim(0).unwrap();
-    answer(&mut worker, whole, 200);
-    let half = worker.claim(0).unwrap();
-    let dying = std::thread::spawn(move || {
-        let mut fixed = AnswerParts::room();
-        let body = vec![0; 3 * PIPE_BYTES];
-        worker.answer(half, &AnswerParts::Respond { status: 200, headers: b"", body: &body }.write(&mut fixed))
-    });
-    while !dispatch.joint.lanes()[0].needs_front() {
-        std::thread::yield_now();
-    }
-    dispatch.lose(0, Loss::Other);
-    assert_eq!(heard.take(), ["/whole 200", "WorkerLost"]);
-    dying.join().unwrap().unwrap();
-    let mut next = add_worker(&dispatch, 1);
-    let id = next.claim(0).unwrap();
-    assert_eq!(path(&next, id), "/unclaimed");
 }
 
 #[test]

@@ -52,6 +52,7 @@ $hold = static function (string $token): Response {
 };
 Route::get('/hold/{token}', $hold);
 Route::post('/hold/{token}', $hold);
+Route::get('/once/hold/{token}', $hold)->once();
 
 Route::get('/die/{how}/{token}', static function (string $how, string $token): mixed {
     note("die $token");

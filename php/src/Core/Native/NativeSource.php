@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Core\Native;
 
 use FFI\CData;
+use Lyger\Exception\InvalidHandle;
 use Lyger\Http\Source;
 
 /**
@@ -76,6 +77,15 @@ final class NativeSource implements Source
     public function protocolVersion(): string
     {
         return $this->read(RequestPart::Version);
+    }
+
+    public function once(): void
+    {
+        try {
+            $this->abi->check($this->abi->ffi->lyger_request_once($this->id));
+        } catch (InvalidHandle) {
+            // It is over for its client already, and so it won't be run again.
+        }
     }
 
     private function read(RequestPart $part): string
