@@ -98,3 +98,12 @@ impl Client {
         self.reply(method)
     }
 }
+
+/// FNV-1a of 64 bits, as PHP's `hash('fnv1a64')` writes it.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}

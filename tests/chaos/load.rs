@@ -46,6 +46,13 @@ impl Ask {
         }
     }
 
+    /// A body, and its hash in the answer.
+    pub(crate) fn post(token: &str, times: usize) -> Self {
+        let body = format!("{token}\n").repeat(times).into_bytes();
+        let answer = format!("{token} {}", crate::client::hash(&body));
+        Self { method: "POST", target: format!("/echo/{token}"), body, answer, ..Self::echo(token, 0) }
+    }
+
     /// A GET of this path, the token behind it.
     pub(crate) fn get(path: &str, token: &str, statuses: &'static [u16], answer: String) -> Self {
         Self { target: format!("{path}/{token}"), statuses, answer, ..Self::echo(token, 0) }

@@ -10,5 +10,7 @@ mod fleet;
 mod load;
 mod processes;
 
+mod deadlines;
 mod deaths;
 mod fronts;
+mod reloads;

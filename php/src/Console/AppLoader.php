@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Console;
 
 use Lyger\Application;
+use Lyger\Server\Lifeline;
 use Throwable;
 
 /** Finds an application's folder and boots it. */
@@ -34,8 +35,11 @@ final class AppLoader
         }
         $booted = false;
         // Some errors (a class declared twice) and exit() cannot be caught: they end the process, but as a failed boot.
-        register_shutdown_function(static function () use (&$booted): void {
+        register_shutdown_function(static function () use (&$booted, $file): void {
             if (!$booted) {
+                if (((error_get_last()['type'] ?? 0) & Lifeline::FATAL) === 0) {
+                    fwrite(STDERR, "$file has called exit() instead of returning an application\n");
+                }
                 exit(ExitCode::BOOT_FAILED);
             }
         });

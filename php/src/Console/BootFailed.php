@@ -23,6 +23,7 @@ final class BootFailed extends LygerException
     public static function because(string $file, Throwable $cause): self
     {
         $at = "{$cause->getFile()}:{$cause->getLine()}";
-        return new self("$file fails: {$cause->getMessage()} ($at)", null, null, $cause);
+        // In full, with the causes and the trace: it may happen once, in a reload far away from any terminal.
+        return new self("$file fails: {$cause->getMessage()} ($at)\n$cause", null, null, $cause);
     }
 }

@@ -18,6 +18,8 @@ use Closure;
  */
 final class Lifeline
 {
+    /** The errors that end a process. */
+    public const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
     /** From here on a worker of a fleet asks to be replaced: what comes meanwhile still fits. */
     public const EXITS_MANY = 500;
     /** A frame takes about 700 bytes of the C stack's 8 MB; a segmentation fault comes at ten times this. */
@@ -78,8 +80,7 @@ final class Lifeline
         if ($this->running) {
             $this->running = false;
             $error = error_get_last();
-            $fatal = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
-            if ($error !== null && ($error['type'] & $fatal) !== 0) {
+            if ($error !== null && ($error['type'] & self::FATAL) !== 0) {
                 // There may be no memory left to answer with.
                 ini_set('memory_limit', '-1');
                 ($this->onDeath)($error);

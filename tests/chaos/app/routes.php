@@ -30,7 +30,7 @@ $echo = static function (Request $request, string $token): Response {
 };
 Route::get('/echo/{token}', $echo);
 Route::post('/echo/{token}', static function (Request $request, string $token): Response {
-    return Response::text("$token " . md5($request->body()));
+    return Response::text("$token " . hash('fnv1a64', $request->body()));
 });
 
 // The body is the token over and over, so that a foreign byte or a missing one shows.
@@ -86,7 +86,7 @@ Route::get('/never/{how}/{token}', static function (string $how, string $token):
     if ($how === 'polite') {
         pcntl_async_signals(true);
         pcntl_signal(SIGTERM, static function () use ($token): never {
-            note("terminated $token");
+            note("terminated-$token");
             exit(0);
         });
     }
