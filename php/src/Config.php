@@ -4,10 +4,16 @@ declare(strict_types=1);
 
 namespace Lyger;
 
+use Lyger\Config\Environment;
+use Lyger\Config\File;
+use Lyger\Config\Nearest;
+use Lyger\Config\Rule;
+use Lyger\Config\Setting;
+use Lyger\Config\Source;
 use Lyger\Exception\InvalidConfig;
 
 /**
- * The settings: flags before the environment (LYGER_QUEUE_MAX for queue_max) before the defaults.
+ * The settings: flags before the environment (LYGER_QUEUE_MAX for queue_max) before lyger.toml before the defaults.
  *
  * Times are in milliseconds, sizes in bytes. Why each number is what it is stands in rust/front/config.rs.
  */
@@ -18,11 +24,12 @@ final class Config
     private const CORES = 'cores';
     private const WORKERS_MAX = 1024;
 
-    /** Default, smallest and largest value by key; other kinds of value have no range. */
+    /** By key the default, and the smallest and largest value or the possible ones; Config\Rule reads them. */
     public const KEYS = [
         'host' => '127.0.0.1',
         'port' => [8000, 0, 65_535],
         'workers' => [self::CORES, 1, self::WORKERS_MAX],
+        'front' => ['axum', ['axum']],
         'queue_max' => [1024, 1, 1_000_000],
         'queue_timeout_ms' => [10_000, 1, self::DAY_MS],
         'half_close_timeout_ms' => [1_000, 1, self::DAY_MS],
@@ -47,95 +54,143 @@ final class Config
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
     ];
 
-    /**
-     * @param array<string, string|int|bool|list<string>> $values by key, all of them
-     * @param array<string, true> $asked by key, those that are no defaults
-     */
-    private function __construct(private readonly array $values, private readonly array $asked)
+    /** Flags that are shorter than their keys, as other servers have them. */
+    public const ALIASES = [
+        'max_requests' => 'requests_per_worker_max',
+        'max_memory' => 'memory_per_worker_bytes_max',
+    ];
+
+    /** @param array<string, Setting> $settings by key, all of them */
+    private function __construct(private readonly array $settings)
     {
     }
 
-    /** @param array<string, mixed> $given by key; strings are read as on a command line */
-    public static function resolve(array $given = []): self
+    /**
+     * What a program gives before the environment before a file before the defaults.
+     *
+     * @param array<string, mixed> $given by key; strings are read as on a command line
+     * @param string|null $file a lyger.toml
+     */
+    public static function resolve(array $given = [], ?string $file = null): self
     {
-        foreach (array_keys($given) as $key) {
+        $code = [];
+        foreach ($given as $key => $value) {
             if (!array_key_exists($key, self::KEYS)) {
-                throw InvalidConfig::unknown((string) $key);
+                throw InvalidConfig::unknown((string) $key, self::nearestKey((string) $key));
+            }
+            if ($value !== null) {
+                $code[$key] = Rule::of($key)->setting($value, Source::Code, '');
             }
         }
-        $values = [];
-        $asked = [];
-        foreach (self::KEYS as $key => $default) {
-            $variable = self::variable($key);
-            $environment = getenv($variable);
-            if (isset($given[$key])) {
-                $values[$key] = self::read($key, $key, $given[$key], $default);
-                $asked[$key] = true;
-            } elseif ($environment !== false && $environment !== '') {
-                $values[$key] = self::read($key, $variable, $environment, $default);
-                $asked[$key] = true;
-            } elseif ($default === self::KEYS['workers']) {
-                $values[$key] = self::cores();
-            } else {
-                $values[$key] = is_array($default) && $default !== [] ? $default[0] : $default;
-            }
+        return self::layered($code, $file);
+    }
+
+    /**
+     * The same of a command's flags.
+     *
+     * @param array<string, array{string, string|bool}> $flags by key: the flag as it was written, and its value
+     */
+    public static function ofFlags(array $flags, ?string $file = null): self
+    {
+        $settings = [];
+        foreach ($flags as $key => [$flag, $value]) {
+            $settings[$key] = Rule::of($key)->setting($value, Source::Flag, $flag);
         }
-        return new self($values, $asked);
+        return self::layered($settings, $file);
+    }
+
+    /** @param array<string, Setting> $first by key */
+    private static function layered(array $first, ?string $file): self
+    {
+        $found = $first + Environment::settings() + ($file === null ? [] : File::settings($file));
+        // In the order of the keys.
+        return new self(array_replace(self::defaults(), $found));
+    }
+
+    /** @return array<string, Setting> by key */
+    private static function defaults(): array
+    {
+        $settings = [];
+        foreach (array_keys(self::KEYS) as $key) {
+            $default = Rule::of($key)->default();
+            $settings[$key] = new Setting($default === self::CORES ? self::cores() : $default);
+        }
+        return $settings;
+    }
+
+    /** The key that somebody may have meant. */
+    public static function nearestKey(string $name): ?string
+    {
+        return self::ALIASES[$name] ?? Nearest::to($name, array_keys(self::KEYS));
+    }
+
+    /** @return array<string, Setting> by key, all of them */
+    public function settings(): array
+    {
+        return $this->settings;
     }
 
     /** Whether somebody has set it, to whatever value. */
     public function isAsked(string $key): bool
     {
-        return isset($this->asked[$key]);
+        return $this->settings[$key]->isAsked();
     }
 
-    /** The same for a server of one process, whatever number of workers was asked for. */
-    public function alone(): self
+    /**
+     * The same with the defaults of some keys, as if nobody had set them.
+     *
+     * @param list<string> $keys
+     */
+    public function without(array $keys): self
     {
-        return new self(['workers' => 1] + $this->values, $this->asked);
-    }
-
-    /** The environment's name for a key. */
-    public static function variable(string $key): string
-    {
-        return 'LYGER_' . strtoupper(strtr($key, '.', '_'));
+        return new self(array_replace($this->settings, array_intersect_key(self::defaults(), array_flip($keys))));
     }
 
     public function int(string $key): int
     {
-        return (int) $this->values[$key];
+        return (int) $this->settings[$key]->value;
     }
 
     public function text(string $key): string
     {
-        return (string) $this->values[$key];
+        return (string) $this->settings[$key]->value;
     }
 
     public function bool(string $key): bool
     {
-        return (bool) $this->values[$key];
+        return (bool) $this->settings[$key]->value;
     }
 
     /** @return list<string> */
     public function list(string $key): array
     {
-        return (array) $this->values[$key];
+        return (array) $this->settings[$key]->value;
     }
 
     /** What the engine's server takes, as JSON. */
     public function forServer(): string
     {
-        $foreign = array_flip(['workers', 'cache.bytes_max', 'requests_per_worker_max', 'memory_per_worker_bytes_max']);
-        // Text that is not UTF-8 is no address either: the engine says which key is wrong.
-        $flags = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE;
-        return json_encode(array_diff_key($this->values, $foreign), $flags);
+        $foreign = array_flip([
+            'workers',
+            'front',
+            'cache.bytes_max',
+            'requests_per_worker_max',
+            'memory_per_worker_bytes_max',
+        ]);
+        return json_encode(array_diff_key($this->values(), $foreign), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+    }
+
+    /** Everything, as JSON for resolve() in another process: what it finds in its environment makes no difference. */
+    public function forWorker(): string
+    {
+        return json_encode($this->values(), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 
     /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...}} */
     public function forEngine(): string
     {
         $settings = [];
-        foreach ($this->values as $key => $value) {
+        foreach ($this->values() as $key => $value) {
             if (str_starts_with($key, 'db.') || str_starts_with($key, 'cache.')) {
                 [$section, $name] = explode('.', $key, 2);
                 $settings[$section][$name] = $value;
@@ -144,36 +199,10 @@ final class Config
         return json_encode($settings, JSON_THROW_ON_ERROR);
     }
 
-    private static function read(string $key, string $name, mixed $value, mixed $default): string|int|bool|array
+    /** @return array<string, string|int|bool|list<string>> by key, all of them */
+    private function values(): array
     {
-        $shown = is_scalar($value) ? var_export($value, true) : get_debug_type($value);
-        if (is_bool($default)) {
-            return filter_var($value, FILTER_VALIDATE_BOOL, FILTER_NULL_ON_FAILURE)
-                ?? throw InvalidConfig::impossible($name, trim($shown, "'"), 'true or false');
-        }
-        if (is_string($default)) {
-            // The host: a name may have several addresses, of which a server would take one.
-            return is_string($value) && ($value === 'localhost' || filter_var($value, FILTER_VALIDATE_IP) !== false)
-                ? $value
-                : throw InvalidConfig::impossible($name, trim($shown, "'"), 'an IP address or localhost');
-        }
-        if ($default === []) {
-            $items = is_string($value) ? explode(',', $value) : $value;
-            if (!is_array($items) || array_filter($items, is_string(...)) !== $items) {
-                throw InvalidConfig::impossible($name, $shown, 'a list of addresses and networks');
-            }
-            foreach ($items as $item) {
-                // Refused here: the processes of a fleet are told their settings in JSON, which is UTF-8.
-                preg_match('//u', $item) === 1
-                    || throw InvalidConfig::impossible($name, $item, 'a list of addresses and networks');
-            }
-            return array_values(array_filter(array_map(trim(...), $items), static fn (string $item) => $item !== ''));
-        }
-        [, $min, $max] = $default;
-        $number = is_string($value) && preg_match('/^\d{1,18}$/D', $value) === 1 ? (int) $value : $value;
-        return is_int($number) && $number >= $min && $number <= $max
-            ? $number
-            : throw InvalidConfig::impossible($name, trim($shown, "'"), "an integer from $min to $max");
+        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->value, $this->settings);
     }
 
     /** Those that this process may run on, which in a container can be fewer than the machine has. */

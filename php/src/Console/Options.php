@@ -5,11 +5,16 @@ declare(strict_types=1);
 namespace Lyger\Console;
 
 use Lyger\Config;
+use Lyger\Config\Environment;
+use Lyger\Config\File;
+use Lyger\Config\Nearest;
+use Lyger\Config\Rule;
+use Lyger\Exception\InvalidConfig;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 
-/** The settings as options of a command. */
+/** The settings as options of a command, and the file and the environment behind them. */
 final class Options
 {
     public static function declare(Command $command): void
@@ -20,25 +25,48 @@ final class Options
             InputOption::VALUE_REQUIRED,
             'the folder of the application\'s bootstrap.php',
         );
-        foreach (Config::KEYS as $key => $default) {
-            $mode = is_bool($default) ? InputOption::VALUE_NONE : InputOption::VALUE_REQUIRED;
-            $command->addOption(self::flag($key), null, $mode, self::description($key, $default));
+        $command->addOption(
+            'config',
+            null,
+            InputOption::VALUE_REQUIRED,
+            'a file of settings instead of the application\'s ' . File::NAME,
+        );
+        foreach (array_keys(Config::KEYS) as $key) {
+            $mode = Rule::of($key)->isSwitch() ? InputOption::VALUE_NEGATABLE : InputOption::VALUE_REQUIRED;
+            $command->addOption(self::flag($key), null, $mode, self::description($key));
+        }
+        foreach (Config::ALIASES as $alias => $key) {
+            $description = 'the same as --' . self::flag($key);
+            $command->addOption(self::flag($alias), null, InputOption::VALUE_REQUIRED, $description);
         }
     }
 
-    public static function config(InputInterface $input): Config
+    /** @param string $folder the application's */
+    public static function config(InputInterface $input, string $folder): Config
     {
-        return Config::resolve(self::values($input));
+        return Config::ofFlags(self::given($input), $input->getOption('config') ?? File::of($folder));
     }
 
-    /** @return list<string> the settings that were given, as arguments for another command that has them */
-    public static function given(InputInterface $input): array
+    /**
+     * What Symfony says of an unknown option, with the flag that may have been meant.
+     */
+    public static function explained(string $message): string
     {
-        $arguments = [];
-        foreach (self::values($input) as $key => $value) {
-            $arguments[] = '--' . self::flag($key) . (is_bool($value) ? '' : "=$value");
+        if (preg_match('/^The "--([^"]*)" option does not exist\.$/D', $message, $match) !== 1) {
+            return $message;
         }
-        return $arguments;
+        $keys = [...array_keys(Config::KEYS), ...array_keys(Config::ALIASES)];
+        $nearest = Nearest::to(strtr($match[1], '_.', '--'), ['app', 'config', ...array_map(self::flag(...), $keys)]);
+        return $nearest === null ? $message : "$message Did you mean --$nearest?";
+    }
+
+    /** @return list<string> what should be said of the environment */
+    public static function warnings(): array
+    {
+        return array_map(
+            static fn (string $variable): string => "$variable is set, but is no setting of Lyger",
+            Environment::strangers(),
+        );
     }
 
     /** PHP's own messages would otherwise be part of the answers. */
@@ -48,15 +76,21 @@ final class Options
         ini_set('log_errors', $config->bool('debug') ? '0' : '1');
     }
 
-    /** @return array<string, mixed> by key */
-    private static function values(InputInterface $input): array
+    /** @return array<string, array{string, string|bool}> by key the flag and its value */
+    private static function given(InputInterface $input): array
     {
+        $names = array_combine(array_keys(Config::KEYS), array_keys(Config::KEYS)) + Config::ALIASES;
         $given = [];
-        foreach (array_keys(Config::KEYS) as $key) {
-            $value = $input->hasOption(self::flag($key)) ? $input->getOption(self::flag($key)) : null;
-            if ($value !== null && $value !== false) {
-                $given[$key] = $value;
+        foreach ($names as $name => $key) {
+            $flag = self::flag($name);
+            $value = $input->getOption($flag);
+            if ($value === null) {
+                continue;
             }
+            if (isset($given[$key])) {
+                throw InvalidConfig::at("--$flag", "the same as {$given[$key][0]}, which is given too");
+            }
+            $given[$key] = [$value === false ? "--no-$flag" : "--$flag", $value];
         }
         return $given;
     }
@@ -66,14 +100,14 @@ final class Options
         return strtr($key, '._', '--');
     }
 
-    private static function description(string $key, mixed $default): string
+    private static function description(string $key): string
     {
-        return match (true) {
-            $key === 'debug' => 'show clients the details of errors',
-            $key === 'port' => 'the port, 0 for any free one [8000]',
-            $default === [] => 'addresses and networks, separated by commas, whose X-Forwarded-For is believed',
-            is_array($default) => "$default[1] to $default[2] [$default[0]]",
-            default => "[$default]",
+        $rule = Rule::of($key);
+        return match ($key) {
+            'debug' => 'show clients the details of errors',
+            'port' => 'the port, 0 for any free one [8000]',
+            'trusted_proxies' => 'addresses and networks, separated by commas, whose X-Forwarded-For is believed',
+            default => "{$rule->wanted()} [{$rule->default()}]",
         };
     }
 }

@@ -48,7 +48,7 @@ final class Rawr
         try {
             return $console->run($input ?? new ArgvInput(), $output);
         } catch (Throwable $problem) {
-            $errors->writeln($problem->getMessage(), OutputInterface::OUTPUT_RAW);
+            $errors->writeln(Options::explained($problem->getMessage()), OutputInterface::OUTPUT_RAW);
             if ($output->isVerbose()) {
                 $errors->writeln((string) $problem, OutputInterface::OUTPUT_RAW);
             }

@@ -4,10 +4,14 @@ declare(strict_types=1);
 
 namespace Lyger\Console;
 
+use Lyger\Config;
 use Lyger\Core\Engine;
+use Lyger\Exception\InvalidConfig;
 use Lyger\Server\Fleet;
+use Lyger\Server\Shape;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 
@@ -23,27 +27,48 @@ final class ServeCommand extends Command
     {
         $this->setDescription('Serves an application over HTTP');
         $this->setHelp(
-            'Every setting can also come from the environment: --queue-max is LYGER_QUEUE_MAX. Times are in '
-            . 'milliseconds, sizes in bytes. Ctrl-C and SIGTERM let running requests end; another one ends at once. '
-            . 'SIGHUP reloads the application without losing a request.'
+            'Every setting can also come from the environment, --queue-max as LYGER_QUEUE_MAX, and from lyger.toml in '
+            . 'the application\'s folder, as queue_max. A flag goes before the environment, that before the file. '
+            . '--print-config shows what comes out. Times are in milliseconds, sizes in bytes. Ctrl-C and SIGTERM let '
+            . 'running requests end; another one ends at once. SIGHUP reloads the application without losing a request.'
         );
         Options::declare($this);
+        $this->addOption('print-config', null, InputOption::VALUE_NONE, 'print the settings instead of serving');
+        $this->addOption('json', null, InputOption::VALUE_NONE, 'with --print-config: as JSON');
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
-        $config = Options::config($input);
         $folder = $this->loader->folder($input->getOption('app'));
+        $config = Options::config($input, $folder);
+        $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
+        $errors->writeln(Options::warnings(), OutputInterface::OUTPUT_RAW);
+        $isPrinted = $input->getOption('print-config');
+        if ($isPrinted) {
+            $input->getOption('json') ? PrintConfig::asJson($config, $output) : PrintConfig::asTable($config, $output);
+        } elseif ($input->getOption('json')) {
+            throw InvalidConfig::at('--json', 'has a meaning only with --print-config');
+        }
         $engine = Engine::getInstance();
+        $unhonoured = Shape::of($engine)->unhonoured($config);
+        $errors->writeln($unhonoured, OutputInterface::OUTPUT_RAW);
+        if ($isPrinted) {
+            return ExitCode::DONE;
+        }
+        return $this->serve($engine, $folder, $config->without(array_keys($unhonoured)), $output);
+    }
+
+    private function serve(Engine $engine, string $folder, Config $config, OutputInterface $output): int
+    {
         $host = $config->text('host');
         $host = str_contains($host, ':') ? "[$host]" : $host;
-        $native = $engine->native();
-        if ($native !== null && Fleet::isPossible()) {
+        if (Shape::of($engine) === Shape::Fleet) {
             $workers = $config->int('workers') === 1 ? '1 worker' : "{$config->int('workers')} workers";
             $serves = "Lyger serves $folder at http://$host:{port} (native engine, $workers)";
-            $script = $_SERVER['argv'][0];
-            $arguments = ["--app=$folder", ...Options::given($input)];
-            return $native->runFleet(Fleet::spec($config, $script, $arguments, $serves));
+            $arguments = ["--app=$folder", "--settings={$config->forWorker()}"];
+            return (int) $engine->native()?->runFleet(
+                Fleet::spec($config, $_SERVER['argv'][0], $arguments, $serves),
+            );
         }
         Options::sendMessagesToLog($config);
         $engine->configure($config);
@@ -52,14 +77,7 @@ final class ServeCommand extends Command
         $listening = static function (int $port) use ($output, $folder, $how, $host): void {
             $output->writeln("Lyger serves $folder at http://$host:$port ($how)", OutputInterface::OUTPUT_RAW);
         };
-        if ($config->isAsked('workers') && $config->int('workers') > 1) {
-            $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
-            $errors->writeln(
-                "workers is {$config->int('workers')}, but one process serves: more need the native engine on Linux",
-                OutputInterface::OUTPUT_RAW,
-            );
-        }
-        $engine->serve($app->handle(...), $config->alone(), $listening);
+        $engine->serve($app->handle(...), $config, $listening);
         return ExitCode::DONE;
     }
 }

@@ -4,10 +4,12 @@ declare(strict_types=1);
 
 namespace Lyger\Console;
 
+use Lyger\Config;
 use Lyger\Core\Engine;
 use Lyger\Server\Fleet;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /** rawr fleet:zygote, which `rawr serve` starts: it forks workers, and each of them runs the application. */
@@ -22,7 +24,8 @@ final class ZygoteCommand extends Command
     {
         $this->setHidden(true);
         $this->setDescription('Forks the workers of a fleet; started by rawr serve');
-        Options::declare($this);
+        $this->addOption('app', null, InputOption::VALUE_REQUIRED, 'the folder of the application');
+        $this->addOption('settings', null, InputOption::VALUE_REQUIRED, 'what rawr serve has found out, as JSON');
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
@@ -34,7 +37,8 @@ final class ZygoteCommand extends Command
         }
         // From here on this is a worker.
         Fleet::beWorker();
-        $config = Options::config($input);
+        // Not found out again: front and workers go by one configuration, also after a reload.
+        $config = Config::resolve(json_decode((string) $input->getOption('settings'), true, 4, JSON_THROW_ON_ERROR));
         Options::sendMessagesToLog($config);
         $engine->configure($config);
         $native->work($this->loader->load((string) $input->getOption('app'))->handle(...), $config);

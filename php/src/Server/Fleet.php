@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Server;
 
 use Lyger\Config;
+use Lyger\Exception\InvalidConfig;
 
 /**
  * What a fleet's master is told: where to listen, how many workers, and how to start the processes.
@@ -20,6 +21,12 @@ final class Fleet
     public static function spec(Config $config, string $script, array $arguments, string $announcement): string
     {
         $php = self::php($script);
+        foreach ([...$php, $script, ...$arguments] as $word) {
+            preg_match('//u', $word) === 1 || throw InvalidConfig::at(
+                (string) json_encode($word, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES),
+                'not UTF-8, as the words must be that start the processes of a fleet: give the folder another name',
+            );
+        }
         return json_encode([
             'host' => $config->text('host'),
             'port' => $config->int('port'),

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Lyger\Server;
 
 use Lyger\Config;
-use Lyger\Exception\InvalidConfig;
 
 /**
  * Which client a request comes from when proxies stand between: rust/front/proxies.rs once more.
@@ -15,21 +14,35 @@ use Lyger\Exception\InvalidConfig;
  */
 final class Proxies
 {
+    /** ::ffff:10.0.0.1 is 10.0.0.1 in IPv6 clothes: how these sixteen bytes begin. */
+    private const MAPPED = "\0\0\0\0\0\0\0\0\0\0\xff\xff";
+
     /** @var list<array{string, int}> address in binary and the length of its prefix */
     private array $networks = [];
 
     public function __construct(Config $config)
     {
-        foreach ($config->list('trusted_proxies') as $text) {
-            [$address, $bits] = explode('/', $text, 2) + [1 => null];
-            $binary = @inet_pton($address);
-            $bitsMax = $binary === false ? -1 : strlen($binary) * 8;
-            if ($binary === false || ($bits !== null && (!ctype_digit($bits) || (int) $bits > $bitsMax))) {
-                $wanted = 'IP addresses and networks such as "10.0.0.0/8"';
-                throw InvalidConfig::impossible('trusted_proxies', $text, $wanted);
-            }
-            $this->networks[] = [$binary, $bits === null ? $bitsMax : (int) $bits];
+        $this->networks = array_values(array_filter(array_map(self::network(...), $config->list('trusted_proxies'))));
+    }
+
+    /**
+     * Reads an address or a network such as 10.0.0.0/8.
+     *
+     * @return array{string, int}|null the address in binary and the length of its prefix; null for other text
+     */
+    public static function network(string $text): ?array
+    {
+        [$address, $bits] = explode('/', $text, 2) + [1 => null];
+        $binary = @inet_pton($address);
+        $bitsMax = $binary === false ? -1 : strlen($binary) * 8;
+        if ($binary === false || ($bits !== null && (!ctype_digit($bits) || (int) $bits > $bitsMax))) {
+            return null;
         }
+        $bits = $bits === null ? $bitsMax : (int) $bits;
+        if (strlen($binary) === 16 && str_starts_with($binary, self::MAPPED)) {
+            return $bits < 96 ? null : [substr($binary, 12), $bits - 96];
+        }
+        return [$binary, $bits];
     }
 
     /**
@@ -61,6 +74,7 @@ final class Proxies
     private function trusts(string $address): bool
     {
         $binary = (string) @inet_pton($address);
+        $binary = str_starts_with($binary, self::MAPPED) ? substr($binary, 12) : $binary;
         foreach ($this->networks as [$network, $bits]) {
             $bytes = intdiv($bits, 8);
             $mask = 0xff00 >> $bits % 8 & 0xff;

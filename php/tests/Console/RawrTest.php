@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Console;
 
+use Lyger\Config;
 use Lyger\Core\Engine;
 use PHPUnit\Framework\TestCase;
 
@@ -63,20 +64,86 @@ final class RawrTest extends TestCase
         return [
             [['fly'], [], '"fly" is not defined'],
             [['serve', '--nope'], [], '--nope'],
-            [['serve', '--port=x'], [], 'port is "x", but must be an integer from 0 to 65535'],
+            [['serve', '--port=x'], [], '--port: port is "x", but must be an integer from 0 to 65535'],
             [['serve', '--port=65536'], [], 'port'],
             [['serve', '--port=-1'], [], 'port is "-1"'],
             [['serve', '--host=nohost'], [], 'host is "nohost", but must be an IP address or localhost'],
             [['serve', '--host='], [], 'host is ""'],
-            [['serve'], ['LYGER_HOST' => "\xff"], 'LYGER_HOST is "'],
+            [['serve'], ['LYGER_HOST' => "\xff"], 'LYGER_HOST: host is "'],
             [['serve', "--trusted-proxies=\xff"], [], 'trusted_proxies'],
             [['serve', '--head-bytes-max=1'], [], 'head_bytes_max is "1", but must be an integer from 8192'],
             [['serve', '--workers=0'], [], 'workers is "0", but must be an integer from 1 to 1024'],
             [['serve', '--trusted-proxies=here'], [], 'trusted_proxies'],
             [['serve', '--db-result-bytes-max=0'], [], 'db.result_bytes_max'],
-            [['serve'], ['LYGER_QUEUE_MAX' => 'many'], 'LYGER_QUEUE_MAX is "many"'],
-            [['serve'], ['LYGER_DEBUG' => 'perhaps'], 'LYGER_DEBUG'],
+            [['serve'], ['LYGER_QUEUE_MAX' => 'many'], 'LYGER_QUEUE_MAX: queue_max is "many"'],
+            [['serve'], ['LYGER_DEBUG' => 'perhaps'], 'LYGER_DEBUG: debug is "perhaps", but must be true or false'],
+            [['serve'], ['LYGER_QUEUE_MAXX' => '1'], 'LYGER_QUEUE_MAXX: did you mean LYGER_QUEUE_MAX?'],
+            [['serve', '--queue-maxx=1'], [], 'Did you mean --queue-max?'],
+            [['serve', '--queue_max=1'], [], 'Did you mean --queue-max?'],
+            [['serve', '--max-request=1'], [], 'Did you mean --max-requests?'],
+            [['serve', '--max-requests=-1'], [], '--max-requests: requests_per_worker_max is "-1"'],
+            [['serve', '--max-requests=1', '--requests-per-worker-max=1'], [], '--max-requests: the same as'],
+            [['serve', '--front=uring'], [], '--front: front is "uring", but must be axum'],
+            [['serve', '--config=/no/such.toml'], [], '/no/such.toml: cannot be read: No such file or directory'],
+            [['serve', '--json'], [], '--json'],
         ];
+    }
+
+    public function test_the_settings_are_printed_with_where_they_come_from(): void
+    {
+        $app = $this->app('');
+        file_put_contents("$app/lyger.toml", "# the shop's\nqueue_max = 3\nbody_bytes_max = 3\nport = 3\n");
+        $arguments = ['serve', '--print-config', "--app=$app", '--max-requests=1', '--queue-max=1', '--no-debug'];
+        $environment = ['LYGER_QUEUE_MAX' => '2', 'LYGER_BODY_BYTES_MAX' => '2', 'LYGER_DEBUG' => '1'];
+        [$code, $output] = $this->rawr($arguments, $environment + ['LYGER_MINE' => '1']);
+        self::assertSame(0, $code);
+        $rows = array_map(static fn (string $line): array => preg_split('/ +/', $line), explode("\n", trim($output)));
+        self::assertSame(array_keys(Config::KEYS), array_column($rows, 0));
+        $rows = array_column($rows, null, 0);
+        self::assertSame(['queue_max', '1', '--queue-max'], $rows['queue_max']);
+        self::assertSame(['requests_per_worker_max', '1', '--max-requests'], $rows['requests_per_worker_max']);
+        self::assertSame(['debug', 'false', '--no-debug'], $rows['debug']);
+        self::assertSame(['body_bytes_max', '2', 'LYGER_BODY_BYTES_MAX'], $rows['body_bytes_max']);
+        self::assertSame(['port', '3', "$app/lyger.toml:4:8"], $rows['port']);
+        self::assertSame(['drain_timeout_ms', '30000', 'default'], $rows['drain_timeout_ms']);
+        self::assertSame(['trusted_proxies', '(none)', 'default'], $rows['trusted_proxies']);
+
+        // Another file takes the place of the application's, and is found from where one stands.
+        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-toml-');
+        file_put_contents($file, "trusted_proxies = ['::1']\n");
+        $config = '--config=' . basename($file);
+        [, $output] = $this->rawr(['serve', '--print-config', '--json', "--app=$app", $config]);
+        unlink($file);
+        $settings = json_decode($output, true, 512, JSON_THROW_ON_ERROR);
+        self::assertSame(array_keys(Config::KEYS), array_keys($settings));
+        self::assertSame(['value' => 8000, 'source' => 'default', 'place' => ''], $settings['port']);
+        $place = basename($file) . ':1:19';
+        self::assertSame(['value' => ['::1'], 'source' => 'file', 'place' => $place], $settings['trusted_proxies']);
+    }
+
+    public function test_what_is_said_beside_the_settings_is_no_part_of_them(): void
+    {
+        $arguments = ['serve', '--print-config', '--json', '--workers=2', '--queue-max=3'];
+        [$code, $output, $errors] = $this->rawr($arguments, ['LYGER_MINE' => '1']);
+        self::assertSame([0, 2], [$code, json_decode($output, true)['workers']['value'] ?? null]);
+        self::assertStringContainsString('LYGER_MINE is set, but is no setting of Lyger', $errors);
+        $isFleet = Engine::getInstance()->isNative() && PHP_OS_FAMILY === 'Linux';
+        self::assertSame(!$isFleet, str_contains($errors, '--workers: workers is 2, but one process serves'));
+        $isPhp = !Engine::getInstance()->isNative();
+        self::assertSame($isPhp, str_contains($errors, '--queue-max: queue_max is 3, but pure PHP has no queue'));
+    }
+
+    public function test_a_folder_that_a_fleet_cannot_be_told_of_is_named(): void
+    {
+        if (!Engine::getInstance()->isNative() || PHP_OS_FAMILY !== 'Linux') {
+            self::markTestSkipped('pure PHP starts no processes');
+        }
+        $app = $this->app('') . "/\xff";
+        mkdir($app);
+        file_put_contents("$app/bootstrap.php", '<?php');
+        [$code, $output, $errors] = $this->rawr(['serve', "--app=$app", '--port=0']);
+        self::assertSame([2, ''], [$code, $output]);
+        self::assertStringContainsString('\ufffd": not UTF-8', $errors);
     }
 
     public function test_an_application_that_does_not_boot_is_exit_code_4(): void

@@ -1,0 +1,115 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Config;
+
+use Lyger\Config;
+use Lyger\Exception\InvalidConfig;
+use Lyger\Server\Proxies;
+
+/** What values a key may have, read from its line in Config::KEYS. */
+final class Rule
+{
+    /** More of a wrong value is not shown. */
+    private const SHOWN_BYTES_MAX = 80;
+
+    /** @param mixed $line of Config::KEYS */
+    private function __construct(private readonly string $key, private readonly mixed $line)
+    {
+    }
+
+    public static function of(string $key): self
+    {
+        return new self($key, Config::KEYS[$key]);
+    }
+
+    /** @return string|int|bool|list<string> */
+    public function default(): string|int|bool|array
+    {
+        return is_array($this->line) && $this->line !== [] ? $this->line[0] : $this->line;
+    }
+
+    /** For the help of a command. */
+    public function isSwitch(): bool
+    {
+        return is_bool($this->line);
+    }
+
+    /** @return string such as "an integer from 1 to 1024" */
+    public function wanted(): string
+    {
+        return match (true) {
+            is_bool($this->line) => 'true or false',
+            is_string($this->line) => 'an IP address or localhost',
+            $this->line === [] => 'a list of IP addresses and networks such as 10.0.0.0/8',
+            is_array($this->line[1]) => implode(' or ', $this->line[1]) . ': no other is there',
+            default => "an integer from {$this->line[1]} to {$this->line[2]}",
+        };
+    }
+
+    /**
+     * The setting that a value makes.
+     *
+     * @param bool $isTyped whether the value has the type that it was written with, as in a file; text of a flag or a
+     *     variable has to be read
+     */
+    public function setting(mixed $value, Source $source, string $place, bool $isTyped = false): Setting
+    {
+        $read = match (true) {
+            is_bool($this->line) => self::bool($value, $isTyped),
+            is_string($this->line) => self::host($value),
+            $this->line === [] => self::networks($value, $isTyped),
+            is_array($this->line[1]) => in_array($value, $this->line[1], true) ? $value : null,
+            default => $this->int($value, $isTyped),
+        };
+        if ($read === null) {
+            throw InvalidConfig::impossible($this->key, self::shown($value), $this->wanted(), $place);
+        }
+        return new Setting($read, $source, $place);
+    }
+
+    private static function bool(mixed $value, bool $isTyped): ?bool
+    {
+        return $isTyped && !is_bool($value)
+            ? null
+            : filter_var($value, FILTER_VALIDATE_BOOL, FILTER_NULL_ON_FAILURE);
+    }
+
+    /** A name may have several addresses, of which a server would take one: none but localhost is let in. */
+    private static function host(mixed $value): ?string
+    {
+        $is = is_string($value) && ($value === 'localhost' || filter_var($value, FILTER_VALIDATE_IP) !== false);
+        return $is ? $value : null;
+    }
+
+    /** @return list<string>|null */
+    private static function networks(mixed $value, bool $isTyped): ?array
+    {
+        $items = is_string($value) && !$isTyped ? explode(',', $value) : $value;
+        if (!is_array($items) || array_filter($items, is_string(...)) !== $items) {
+            return null;
+        }
+        $items = array_values(array_filter(array_map(trim(...), $items), static fn (string $item) => $item !== ''));
+        return in_array(null, array_map(Proxies::network(...), $items), true) ? null : $items;
+    }
+
+    private function int(mixed $value, bool $isTyped): ?int
+    {
+        [, $min, $max] = $this->line;
+        $isText = is_string($value) && !$isTyped && preg_match('/^\d{1,18}$/D', $value) === 1;
+        $number = $isText ? (int) $value : $value;
+        return is_int($number) && $number >= $min && $number <= $max ? $number : null;
+    }
+
+    private static function shown(mixed $value): string
+    {
+        $shown = match (true) {
+            is_string($value) => $value,
+            is_scalar($value) => var_export($value, true),
+            is_array($value) && array_filter($value, is_string(...)) === $value => implode(',', $value),
+            default => get_debug_type($value),
+        };
+        return strlen($shown) > self::SHOWN_BYTES_MAX ? substr($shown, 0, self::SHOWN_BYTES_MAX) . '...' : $shown;
+    }
+}
