@@ -649,6 +649,14 @@ lyger_status lyger_request_respond_sql(uint64_t id,
 lyger_status lyger_request_pass(uint64_t id);
 
 /*
+ Says which of several claimed requests the worker goes on with, until the next call of this or of `lyger_worker_next`, whose
+ request runs from the start. Should the process crash, that one is to blame: the others may be tried again.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_request_enter(uint64_t id);
+
+/*
  Says that a request must not be tried again: without this a fleet gives a GET or HEAD whose worker is killed by a SIGKILL
  that isn't the server's own to another worker, once. Its client gets 502 instead. Call it before the handler runs.
 

@@ -242,6 +242,15 @@ pub extern "C" fn lyger_request_pass(id: u64) -> Status {
     panic::status(|| with_worker(id, |worker, number| worker.pass(number).map_err(|error| refused(id, error))))
 }
 
+/// Says which of several claimed requests the worker goes on with, until the next call of this or of `lyger_worker_next`, whose
+/// request runs from the start. Should the process crash, that one is to blame: the others may be tried again.
+///
+/// Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_request_enter(id: u64) -> Status {
+    panic::status(|| with_worker(id, |worker, number| worker.enter(number).map_err(|error| refused(id, error))))
+}
+
 /// Says that a request must not be tried again: without this a fleet gives a GET or HEAD whose worker is killed by a SIGKILL
 /// that isn't the server's own to another worker, once. Its client gets 502 instead. Call it before the handler runs.
 ///

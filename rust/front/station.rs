@@ -5,7 +5,7 @@ use std::any::Any;
 use bytes::Bytes;
 
 use super::dispatch::{Desk, NO_CALL};
-use crate::lane::{DEPTH, FrontEnd};
+use crate::lane::{DEPTH, FrontEnd, Id};
 
 /// Names a worker process, for as long as the server lives: the one that replaces it has another.
 pub(crate) type WorkerNumber = u32;
@@ -38,6 +38,10 @@ pub(super) struct Station {
     /// When the front got the lane.
     since_ms: u64,
     pub(super) told_overdue: bool,
+    /// The server ends it for a request whose time was over.
+    pub(super) is_overdue: bool,
+    /// No word of its lane can be believed.
+    pub(super) is_damaged: bool,
     pub(super) told_leaving: bool,
 }
 
@@ -53,6 +57,8 @@ impl Station {
             was_ready: false,
             since_ms,
             told_overdue: false,
+            is_overdue: false,
+            is_damaged: false,
             told_leaving: false,
         }
     }
@@ -60,6 +66,22 @@ impl Station {
     /// Whether it may get requests.
     pub(super) fn is_open(&self) -> bool {
         self.was_ready && !self.closing
+    }
+
+    /// Whether it waits for something to do, although it may have requests under way.
+    pub(super) fn is_free(&self, concurrency: usize) -> bool {
+        self.given == 0 || (self.given < concurrency && self.lane.running().is_none())
+    }
+
+    /// Whether a request that it was at may be what it died of. Of several that is the one whose code ran.
+    pub(super) fn blames(&self, id: Id, loss: Loss) -> bool {
+        match loss {
+            Loss::KilledFromOutside => false,
+            Loss::Other if self.is_damaged => true,
+            // It was ended for another one, which has been told.
+            Loss::Other if self.is_overdue => false,
+            Loss::Other => self.lane.running() == Some(id),
+        }
     }
 
     /// Until when a worker that still runs a request of the front before must have come back. Nobody else knows of that

@@ -239,6 +239,15 @@ impl Worker {
         })
     }
 
+    /// Says which of several claimed requests goes on now; the one that [`Worker::next`] gave runs until then.
+    ///
+    /// # Errors
+    /// A stale id.
+    pub fn enter(&self, id: u64) -> Result<(), AnswerError> {
+        let id = Id::from_number(id).ok_or(AnswerError::Stale)?;
+        self.state().end.enter(id).map_err(|_| AnswerError::Stale)
+    }
+
     /// Asks that a request is not tried again on another worker, should this process be killed at it.
     ///
     /// # Errors

@@ -172,6 +172,12 @@ impl FrontEnd {
         (self.state(id) == Some(State::Claimed)).then(|| cell.claimed_at_ms.load(Ordering::Relaxed))
     }
 
+    /// Which request the worker's code runs, as far as it says; `None` while it waits, perhaps with several under way.
+    #[must_use]
+    pub fn running(&self) -> Option<Id> {
+        Id::from_number(self.lane.shared().worker.running.load(Ordering::Acquire))
+    }
+
     /// Whether the worker has asked that the request is not tried again.
     #[must_use]
     pub fn is_once(&self, id: Id) -> bool {

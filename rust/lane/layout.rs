@@ -23,7 +23,7 @@ pub const SLOT_BYTES: usize = 8192 - 128;
 pub const PIPE_BYTES: usize = 256 * 1024;
 
 /// Changes with every change of [`Shared`], so that processes of two versions refuse each other's memory.
-pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0003; // "Lyger", 3
+pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0004; // "Lyger", 4
 
 /// An entry of the completion ring that asks for the rest of a request rather than bringing its slot home.
 pub(super) const PULL: u32 = 1 << 31;
@@ -64,6 +64,9 @@ pub(super) struct OfWorker {
     /// The front's epoch for which the worker takes requests: one that still loads its application only calls.
     pub(super) taking: AtomicU32,
     pub(super) bell: Doorbell,
+    /// The id of the claimed request that the worker's code runs right now, as a number; 0 for none. A word of the
+    /// worker's, like every other: it chooses who is blamed for a crash, and nothing else.
+    pub(super) running: AtomicU64,
     /// Requests that are claimed and not answered.
     pub(super) claimed: AtomicU32,
     /// Not 0: the worker wants to be replaced.

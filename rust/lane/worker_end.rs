@@ -81,6 +81,7 @@ impl WorkerEnd {
     /// Claims the oldest waiting request, sending home retracted ones on the way. Waits for the bytes of one that is
     /// longer than its slot.
     pub fn claim(&mut self, now_ms: u64) -> Option<Id> {
+        self.lane.shared().worker.running.store(0, Ordering::Relaxed);
         if !self.come() {
             return None;
         }
@@ -95,6 +96,7 @@ impl WorkerEnd {
                     return None;
                 }
                 self.lane.shared().worker.claimed.fetch_add(1, Ordering::Relaxed);
+                self.lane.shared().worker.running.store(id.number(), Ordering::Relaxed);
                 return Some(id);
             }
             if cell.slot.advance(generation, Event::Skip).is_ok() {
@@ -148,6 +150,17 @@ impl WorkerEnd {
             }
             _ => None,
         }
+    }
+
+    /// Says which of several claimed requests the worker goes on with. The one claimed last runs until this or the next
+    /// [`WorkerEnd::claim`].
+    ///
+    /// # Errors
+    /// [`Stale`], when the id is not one of a claimed request; none runs then.
+    pub fn enter(&self, id: Id) -> Result<(), Stale> {
+        let is_claimed = self.request(id).is_some();
+        self.lane.shared().worker.running.store(if is_claimed { id.number() } else { 0 }, Ordering::Release);
+        if is_claimed { Ok(()) } else { Err(Stale) }
     }
 
     /// Asks that a claimed request is not given to another worker, should this one be killed.
@@ -238,6 +251,12 @@ impl WorkerEnd {
         let _pushed = self.lane.shared().completions.push(entry);
         debug_assert!(_pushed, "the ring is as long as two lanes");
         self.lane.signal_front();
+    }
+
+    /// Does what no worker does.
+    #[cfg(test)]
+    pub(crate) fn damage(&self) {
+        self.send_home(DEPTH as u32);
     }
 
     /// Asks the front for a replacement; requests go on coming until it is there.

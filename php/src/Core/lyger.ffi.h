@@ -158,6 +158,8 @@ lyger_status lyger_request_respond_sql(uint64_t id,
 
 lyger_status lyger_request_pass(uint64_t id);
 
+lyger_status lyger_request_enter(uint64_t id);
+
 lyger_status lyger_request_once(uint64_t id);
 
 char *lyger_jsonify_result(uint64_t ptr);

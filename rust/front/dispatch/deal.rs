@@ -8,25 +8,37 @@ use super::calls::{Calls, Place, Ticket};
 use super::{GIVEN_UP, NO_CALL, Notice, Outcome, Sink};
 use crate::lane::{DEPTH, Id, State};
 
-/// What a worker of several is given at once. So much keeps both sides from sleeping between requests, and more would only
-/// have to be taken back.
+/// What a worker of several is given at once, beside those that it has under way. So much keeps both sides from sleeping
+/// between requests, and more would only have to be taken back.
 pub(super) const GIVEN_MAX: usize = 4;
 
 /// Workers are woken after this many requests even when the front is not done with its turn: a long turn (a large
 /// body to encode) must not keep them waiting, and a wake-up for each would have the two sides take turns.
 const BELL_EVERY: u32 = 8;
 
-#[derive(Default)]
 pub(super) struct Inner {
     pub(super) stations: Vec<Station>,
     pub(super) calls: Calls,
     pub(super) ended: bool,
     pub(super) notices: Vec<Notice>,
+    concurrency: usize,
     filled_since_bell: u32,
     scratch: Vec<u8>,
 }
 
 impl Inner {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self {
+            stations: Vec::new(),
+            calls: Calls::default(),
+            ended: false,
+            notices: Vec::new(),
+            concurrency,
+            filled_since_bell: 0,
+            scratch: Vec::new(),
+        }
+    }
+
     /// Where the worker's station is, if it is still there.
     pub(super) fn at(&self, number: WorkerNumber) -> Option<usize> {
         self.stations.iter().position(|station| station.number == number)
@@ -57,20 +69,21 @@ impl Inner {
         }
     }
 
-    /// Gives a request to the worker that has least to do; `false` when all have enough.
+    /// Gives a request to the worker that has least to do, one that waits first; `false` when all have enough.
     fn give(&mut self, call: u32) -> bool {
-        let given_max = if self.stations.len() == 1 { DEPTH } else { GIVEN_MAX };
-        let mut best: Option<usize> = None;
+        let given_max = if self.stations.len() == 1 { DEPTH } else { DEPTH.min(self.concurrency - 1 + GIVEN_MAX) };
+        let mut best: Option<(bool, usize, usize)> = None;
         for at in 0..self.stations.len() {
             let station = &mut self.stations[at];
             if !station.is_open() || station.given >= given_max || !station.lane.has_room() {
                 continue;
             }
-            if best.is_none_or(|best| self.stations[at].given < self.stations[best].given) {
-                best = Some(at);
+            let this = (!station.is_free(self.concurrency), station.given, at);
+            if best.is_none_or(|best| this < best) {
+                best = Some(this);
             }
         }
-        let Some(at) = best else { return false };
+        let Some((.., at)) = best else { return false };
         self.put(at, call)
     }
 
@@ -100,6 +113,7 @@ impl Inner {
                 Ok(Some(home)) => home,
                 Ok(None) => break,
                 Err(_) => {
+                    station.is_damaged = true;
                     if !station.closing {
                         station.closing = true;
                         self.notices.push(Notice::Damaged(station.number));
@@ -147,7 +161,7 @@ impl Inner {
     fn share(&mut self) {
         for at in 0..self.stations.len() {
             let station = &mut self.stations[at];
-            if !station.is_open() || station.given > 0 || !station.lane.has_room() {
+            if !station.is_open() || !station.is_free(self.concurrency) || !station.lane.has_room() {
                 continue;
             }
             let Some(call) = self.take_back_oldest() else { return };
@@ -157,11 +171,12 @@ impl Inner {
         }
     }
 
-    /// Takes back the oldest request that waits behind another of the same worker.
+    /// Takes back the oldest request that waits behind another of the same busy worker.
     fn take_back_oldest(&mut self) -> Option<u32> {
         loop {
             let mut oldest: Option<(u64, usize, usize, Id)> = None;
-            for (at, station) in self.stations.iter().enumerate().filter(|(_, station)| station.given > 1) {
+            let busy = |station: &Station| station.given > 1 && !station.is_free(self.concurrency);
+            for (at, station) in self.stations.iter().enumerate().filter(|(_, station)| busy(station)) {
                 for slot in 0..DEPTH {
                     let Some(entry) = self.calls.get(station.calls[slot]) else { continue };
                     let Some(id) = entry.id_in_lane() else { continue };

@@ -2,9 +2,9 @@
 
 use super::super::exchange::Head;
 use super::super::wire::AnswerParts;
-use super::tests::{add_worker, answer, dispatch_of, path, request};
+use super::tests::{Heard, add_worker, answer, dispatch_of, dispatch_with, path, request};
 use super::*;
-use crate::lane::PIPE_BYTES;
+use crate::lane::{PIPE_BYTES, WorkerEnd};
 
 #[test]
 fn a_killed_workers_get_is_tried_once_more_and_never_a_third_time() {
@@ -116,4 +116,76 @@ fn an_answer_that_was_given_before_the_death_is_delivered_and_half_a_one_is_not(
     let mut next = add_worker(&dispatch, 1);
     let id = next.claim(0).unwrap();
     assert_eq!(path(&next, id), "/unclaimed");
+}
+
+/// Two workers that have three requests under way; the first has claimed `/a`, `/c` and `/e`, in this order.
+fn three_under_way() -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>, [Id; 3]) {
+    let (dispatch, mut workers, heard) = dispatch_with(2, 1000, 3);
+    for (now_ms, name) in ["/a", "/b", "/c", "/d", "/e"].into_iter().enumerate() {
+        dispatch.submit(request(name), heard.clone(), now_ms as u64).unwrap();
+    }
+    let ids = [(); 3].map(|()| workers[0].claim(0).unwrap());
+    assert_eq!(ids.map(|id| path(&workers[0], id)), ["/a", "/c", "/e"]);
+    while let Some(id) = workers[1].claim(0) {
+        answer(&mut workers[1], id, 200);
+    }
+    dispatch.collect();
+    assert_eq!(heard.take(), ["/b 200", "/d 200"]);
+    (dispatch, workers, heard, ids)
+}
+
+fn claimed(worker: &mut WorkerEnd) -> Vec<String> {
+    std::iter::from_fn(|| worker.claim(0).map(|id| path(worker, id))).collect()
+}
+
+#[test]
+fn of_several_under_way_a_crash_costs_the_one_that_ran() {
+    let (dispatch, mut workers, heard, [_, second, _]) = three_under_way();
+    workers[0].enter(second).unwrap();
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take(), ["WorkerLost"]);
+    assert_eq!(claimed(&mut workers[1]), ["/a", "/e"]);
+    dispatch.lose(1, Loss::KilledFromOutside);
+    assert_eq!(heard.take(), ["WorkerLost", "WorkerLost"], "a request was tried a third time");
+}
+
+#[test]
+fn of_several_under_way_none_is_to_blame_for_a_kill_or_a_crash_of_the_workers_own() {
+    for loss in [Loss::KilledFromOutside, Loss::Other] {
+        let (dispatch, mut workers, heard, [_, _, third]) = three_under_way();
+        workers[0].ask_for_once(third).unwrap();
+        assert_eq!(workers[0].claim(0), None); // it waits
+        dispatch.lose(0, loss);
+        assert_eq!(heard.take(), ["WorkerLost"]);
+        assert_eq!(claimed(&mut workers[1]), ["/a", "/c"]);
+    }
+}
+
+#[test]
+fn who_is_under_way_beside_a_request_that_takes_too_long_is_tried_again() {
+    let (dispatch, mut workers, heard) = dispatch_with(2, 1000, 2);
+    for name in ["/long", "/b", "/short"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    workers[0].claim(0).unwrap();
+    workers[0].claim(900).unwrap(); // it runs when the server ends the worker for the other one
+    let id = workers[1].claim(900).unwrap();
+    answer(&mut workers[1], id, 200);
+    dispatch.collect();
+    dispatch.expire(1000);
+    dispatch.notices();
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take(), ["/b 200", "RequestTimeout"]);
+    assert_eq!(claimed(&mut workers[1]), ["/short"]);
+}
+
+#[test]
+fn a_damaged_lanes_word_on_who_ran_is_not_believed() {
+    let (dispatch, mut workers, heard, [first, ..]) = three_under_way();
+    workers[0].answer(first, &[b"no answer"]).unwrap();
+    workers[0].damage();
+    dispatch.collect();
+    dispatch.lose(0, Loss::Other);
+    assert_eq!(heard.take(), ["WorkerLost"; 3]);
+    assert_eq!(workers[1].claim(0), None);
 }

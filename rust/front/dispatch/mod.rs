@@ -6,6 +6,9 @@
 //!
 //! A request waits in the queue until a worker is idle or has little to do. What was given to a worker that then turns out to be
 //! busy with something long is taken back, unclaimed, when another is idle: the lane allows it until the very claim.
+//!
+//! A worker may have several requests under way. It is idle while the code of none of them runs and there is room for one
+//! more.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -34,6 +37,8 @@ pub(crate) struct Limits {
     pub(crate) queue_timeout_ms: u64,
     /// How long a worker may take from the claim to the answer.
     pub(crate) request_timeout_ms: u64,
+    /// How many requests a worker has under way at once.
+    pub(crate) concurrency: usize,
 }
 
 /// How a submitted request ended.
@@ -98,7 +103,8 @@ const GIVEN_UP: u32 = u32::MAX - 1;
 
 impl Dispatch {
     pub(crate) fn new(limits: Limits, joint: Arc<Joint>) -> Self {
-        Self { limits, joint, desk: OnceCell::new(), inner: RefCell::default() }
+        let inner = RefCell::new(Inner::new(limits.concurrency));
+        Self { limits, joint, desk: OnceCell::new(), inner }
     }
 
     /// Has this desk carry out what workers call for.
@@ -135,8 +141,8 @@ impl Dispatch {
         inner.refill();
     }
 
-    /// A worker has died. What it had not claimed goes to others; what it was at is tried once more where `loss` and the
-    /// request allow it, and is lost otherwise.
+    /// A worker has died. What it had not claimed goes to others; what it was at is tried once more if that isn't to blame
+    /// and the request allows it, and is lost otherwise.
     pub(crate) fn lose(&self, number: WorkerNumber, loss: Loss) {
         self.collect(); // answers that it gave before it died are good
         let inner = &mut *self.inner.borrow_mut();
@@ -150,7 +156,7 @@ impl Dispatch {
             let Some(id) = entry.id_in_lane() else { continue };
             let was_claimed = station.lane.state(id) != Some(State::Waiting);
             let may_retry = !entry.retried
-                && loss == Loss::KilledFromOutside
+                && !station.blames(id, loss)
                 && !station.lane.is_once(id)
                 && entry.request.as_ref().is_some_and(|request| request.may_be_repeated());
             if !was_claimed || may_retry {
@@ -236,6 +242,7 @@ impl Dispatch {
                     next_ms = next_ms.min(deadline_ms);
                 } else {
                     station.told_overdue = true;
+                    station.is_overdue = true;
                     let number = station.number;
                     inner.notices.push(Notice::Overdue(number));
                 }
@@ -262,6 +269,7 @@ impl Dispatch {
                     // Claimed in this very instant after a long wait: the client gets the one answer or the other.
                     if was_claimed {
                         station.calls[slot] = GIVEN_UP;
+                        station.is_overdue = true;
                         let number = station.number;
                         inner.notices.push(Notice::Overdue(number));
                     } else {

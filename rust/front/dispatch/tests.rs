@@ -44,7 +44,16 @@ pub(super) fn request(path: &str) -> Request {
 
 /// A dispatch with this many workers, which have come.
 pub(super) fn dispatch_of(workers: u32, queue_max: usize) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
-    let limits = Limits { queue_max, queue_timeout_ms: 100, request_timeout_ms: 1000 };
+    dispatch_with(workers, queue_max, 1)
+}
+
+/// The same with workers that have so many requests under way.
+pub(super) fn dispatch_with(
+    workers: u32,
+    queue_max: usize,
+    concurrency: usize,
+) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
+    let limits = Limits { queue_max, queue_timeout_ms: 100, request_timeout_ms: 1000, concurrency };
     let dispatch = Dispatch::new(limits, Arc::new(Joint::new(Identity::default(), Arc::default())));
     let ends = (0..workers).map(|number| add_worker(&dispatch, number)).collect();
     (dispatch, ends, Rc::new(Heard::default()))
@@ -376,4 +385,35 @@ fn a_worker_that_calls_while_it_boots_is_not_ready() {
         assert_eq!(dispatch.notices(), [Notice::Ready(7)]);
         assert!(booted.claim(0).is_some());
     });
+}
+
+#[test]
+fn a_worker_that_waits_with_requests_under_way_takes_more_and_one_that_runs_doesnt() {
+    let (dispatch, mut workers, heard) = dispatch_with(2, 1000, 3);
+    for name in ["/burns", "/sleeps", "/behind"] {
+        dispatch.submit(request(name), heard.clone(), 0).unwrap();
+    }
+    let [busy, idle] = &mut workers[..] else { unreachable!() };
+    assert_eq!(busy.claim(0).map(|id| path(busy, id)).as_deref(), Some("/burns"));
+    assert_eq!(idle.claim(0).map(|id| path(idle, id)).as_deref(), Some("/sleeps"));
+    assert_eq!(idle.claim(0), None); // it waits
+    dispatch.collect();
+    assert_eq!(idle.claim(0).map(|id| path(idle, id)).as_deref(), Some("/behind"), "it was not taken back");
+    assert_eq!(idle.claim(0), None);
+    dispatch.submit(request("/new"), heard.clone(), 0).unwrap();
+    assert_eq!(idle.claim(0).map(|id| path(idle, id)).as_deref(), Some("/new"), "who runs got it");
+    // With all that it may have under way it is no better than any other.
+    assert_eq!(idle.claim(0), None);
+    dispatch.submit(request("/next"), heard, 0).unwrap();
+    assert_eq!((idle.claim(0), busy.claim(0).map(|id| path(busy, id)).as_deref()), (None, Some("/next")));
+}
+
+#[test]
+fn a_worker_is_given_what_it_may_have_under_way_and_a_few_more() {
+    let (dispatch, mut workers, heard) = dispatch_with(2, 1000, 8);
+    for _ in 0..60 {
+        dispatch.submit(request("/"), heard.clone(), 0).unwrap();
+    }
+    let claimed: Vec<usize> = workers.iter_mut().map(|worker| std::iter::from_fn(|| worker.claim(0)).count()).collect();
+    assert_eq!(claimed, [11, 11]);
 }

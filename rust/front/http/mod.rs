@@ -62,6 +62,7 @@ impl Front {
             queue_max: config.queue_max as usize,
             queue_timeout_ms: config.queue_timeout_ms,
             request_timeout_ms: config.request_timeout_ms,
+            concurrency: config.concurrency as usize,
         };
         let mut http = hyper::server::conn::http1::Builder::new();
         // The deadlines are our own (`connection`): hyper's timer knows one limit for silence and for a slow head,

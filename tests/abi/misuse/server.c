@@ -48,6 +48,7 @@ static void without_a_server(void) {
     lyger_stop_server();
     CHECK(last_status() == LYGER_STATUS_SERVER_NOT_RUNNING);
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_pass(1ull << 50 | 1 << 16));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_enter(1ull << 50 | 1 << 16));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_once(1ull << 50 | 1 << 16));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_read(0, 1, NULL, 0, buf, sizeof buf, &needed));
 }
@@ -123,16 +124,19 @@ static void taking(void) {
         uint64_t forged = head.id ^ (1ull << bit);
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_read(forged, 1, NULL, 0, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_respond(forged, 200, NULL, 0, NULL, 0));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_enter(forged));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_once(forged));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_pass(forged));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(forged));
     }
+    GIVES(LYGER_STATUS_OK, lyger_request_enter(head.id));
     GIVES(LYGER_STATUS_OK, lyger_request_once(head.id));
     GIVES(LYGER_STATUS_OK, lyger_request_respond(head.id, 201, "x-own\0yes\0", 10, "a\0b", 3));
     const char *text = answer(client);
     CHECK(strstr(text, "HTTP/1.1 201") && strstr(text, "x-own: yes") && strstr(text, "content-length: 3"));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_respond(head.id, 200, NULL, 0, NULL, 0));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_pass(head.id));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_enter(head.id));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_once(head.id));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_request_read(head.id, 1, NULL, 0, buf, sizeof buf, &needed));
 }
@@ -195,6 +199,7 @@ static void forking_beside_a_server(void) {
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_respond(1, 200, NULL, 0, NULL, 0));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_respond_sql(1, 200, NULL, 0, "x", 1, "y", 1, NULL, 0));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_pass(1));
+        GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_enter(1));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_once(1));
         GIVES(LYGER_STATUS_OK, lyger_engine_info(buf, sizeof buf, &needed));
         /* The child's own signals are its own: this one ends it, and the parent's server doesn't hear of it. */

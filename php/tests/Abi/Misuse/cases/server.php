@@ -198,6 +198,19 @@ return [
             => $p->ffi->lyger_request_respond_sql(1, 200, null, 0, 'x', 1, 'x', 1, null, 0),
         'child' => Status::WrongProcess,
     ],
+    'lyger_request_enter' => [
+        'misuse' => $withRequest(static function (Probe $p, int $id): void {
+            $p->gives(Status::Ok, $p->ffi->lyger_request_enter($id));
+            $p->gives(Status::Ok, $p->ffi->lyger_request_enter($id));
+            foreach (Probe::forged($id) as $forged) {
+                $p->gives(Status::InvalidHandle, $p->ffi->lyger_request_enter($forged));
+            }
+            $p->gives(Status::Ok, $p->ffi->lyger_request_pass($id));
+            $p->gives(Status::InvalidHandle, $p->ffi->lyger_request_enter($id));
+        }),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_request_enter(1),
+        'child' => Status::WrongProcess,
+    ],
     'lyger_request_once' => [
         'misuse' => $withRequest(static function (Probe $p, int $id): void {
             $p->gives(Status::Ok, $p->ffi->lyger_request_once($id));
