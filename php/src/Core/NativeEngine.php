@@ -14,6 +14,7 @@ use Lyger\Core\Native\Worker;
 use Lyger\Database\Params;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
+use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
 
 /** The engine by the native library. */
@@ -161,7 +162,7 @@ final class NativeEngine implements Backend
         if ($listening !== null) {
             $listening($port->cdata);
         }
-        (new Worker($this->abi, new Runner($handler, $config->bool('debug'), true)))->run();
+        (new Worker($this->abi, new Runner($handler, $config->bool('debug'), true, Baseline::now())))->run();
         $this->abi->check($this->ffi->lyger_server_wait(self::JOIN_MS));
     }
 
@@ -199,7 +200,7 @@ final class NativeEngine implements Backend
     /** Takes requests of a fleet until it is retired. */
     public function work(Closure $handler, Config $config): void
     {
-        $runner = new Runner($handler, $config->bool('debug'), true);
+        $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
         (new Worker($this->abi, $runner, new Shift($this->ffi, $config)))->run();
     }
 

@@ -11,6 +11,7 @@ use Lyger\Http\Echoed;
 use Lyger\Http\HttpException;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
+use Lyger\Http\Uploads;
 use Throwable;
 
 /**
@@ -18,7 +19,7 @@ use Throwable;
  * returns, what it echoes, what it throws, and exit().
  *
  * What always holds: no exception leaves run(); output never reaches standard output; http_response_code() starts at
- * 200 for each request.
+ * 200 for each request; what a handler changed of PHP's own state is put back before its answer leaves.
  */
 final class Runner
 {
@@ -29,11 +30,13 @@ final class Runner
     /**
      * @param Closure(Request): mixed $handler
      * @param bool $keepsSql whether the caller can send a pending SqlResponse by itself
+     * @param Baseline|null $baseline null where PHP itself begins anew with each request
      */
     public function __construct(
         private readonly Closure $handler,
         private readonly bool $debug,
         private readonly bool $keepsSql,
+        private readonly ?Baseline $baseline = null,
     ) {
     }
 
@@ -46,20 +49,20 @@ final class Runner
             if (!$this->keepsSql) {
                 $response->body();
             }
-            return $response;
         } catch (HttpException $exception) {
             $this->end();
-            return $exception->response();
+            $response = $exception->response();
         } catch (Throwable $exception) {
             $this->end();
-            return $this->failure($exception);
+            $response = $this->failure($exception);
         }
+        return $this->finish($response);
     }
 
     /** The answer of a handler that called exit(): what it wrote, as under FPM. */
     public function exited(): Response
     {
-        return $this->withEcho(new Echoed(), $this->end());
+        return $this->finish($this->withEcho(new Echoed(), $this->end()));
     }
 
     /**
@@ -70,6 +73,7 @@ final class Runner
     public function died(array $error): Response
     {
         $this->end();
+        Uploads::remove();
         $message = strtok($error['message'], "\n") ?: 'fatal error';
         return $this->debug
             ? Response::error(500, "$message in {$error['file']}:{$error['line']}")
@@ -106,6 +110,25 @@ final class Runner
         $echoed = $this->echoed;
         $this->echoed = '';
         return $echoed;
+    }
+
+    /** Ends what belongs to the request alone. */
+    private function finish(Response $response): Response
+    {
+        if ($this->baseline !== null) {
+            $hasSession = Session::isOpen();
+            try {
+                if ($hasSession) {
+                    Session::end($this->request, $response);
+                }
+            } catch (Throwable $exception) {
+                // A session's own handler may fail, and an error handler may make exceptions of warnings.
+                error_log(self::oneLine("the session could not be ended: $exception"));
+            }
+            Uploads::remove();
+            $this->baseline->restore($hasSession);
+        }
+        return $response;
     }
 
     private function withEcho(Response $response, string $echoed): Response

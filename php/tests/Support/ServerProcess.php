@@ -37,10 +37,14 @@ final class ServerProcess
         $this->process = $process;
     }
 
-    /** @param array<string, string> $environment */
-    public static function rawr(array $flags = [], array $environment = []): self
+    /**
+     * @param list<string> $flags
+     * @param array<string, string> $environment
+     * @param string $name of an application in php/tests/apps
+     */
+    public static function rawr(array $flags = [], array $environment = [], string $name = 'trouble'): self
     {
-        $app = dirname(__DIR__) . '/apps/trouble';
+        $app = dirname(__DIR__) . "/apps/$name";
         $rawr = dirname(__DIR__, 2) . '/bin/rawr';
         return self::script([$rawr, 'serve', "--app=$app", '--port=0', ...$flags], $environment);
     }
@@ -49,10 +53,11 @@ final class ServerProcess
      * The same application in one process, whichever engine it is: what Engine::startServer() serves.
      *
      * @param list<string> $flags
+     * @param array<string, string> $environment SOLO_APP is the application, trouble if there is none
      */
-    public static function solo(array $flags = []): self
+    public static function solo(array $flags = [], array $environment = []): self
     {
-        return self::script([dirname(__DIR__) . '/apps/solo.php', ...$flags]);
+        return self::script([dirname(__DIR__) . '/apps/solo.php', ...$flags], $environment);
     }
 
     /**
@@ -62,6 +67,13 @@ final class ServerProcess
     public static function script(array $arguments, array $environment = []): self
     {
         return self::command([PHP_BINARY, ...$arguments], $environment);
+    }
+
+    /** PHP's own server with this script for every request. */
+    public static function oracle(string $script): self
+    {
+        // It writes where it listens to standard error.
+        return self::command(['/bin/sh', '-c', 'exec "$0" -S 127.0.0.1:0 "$1" 2>&1', PHP_BINARY, $script]);
     }
 
     /**

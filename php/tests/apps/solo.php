@@ -1,6 +1,6 @@
 <?php
 
-/** The application `trouble` served by one process through the engine, with the flags that `rawr serve` has. */
+/** The application of SOLO_APP, or `trouble`, served by one process through the engine, with the flags that `rawr serve` has. */
 
 declare(strict_types=1);
 
@@ -24,7 +24,7 @@ $config = Config::resolve($given + ['port' => 0]);
 Options::sendMessagesToLog($config);
 $engine = Engine::getInstance();
 $engine->configure($config);
-$app = (new AppLoader(null))->load(__DIR__ . '/trouble');
+$app = (new AppLoader(null))->load(__DIR__ . '/' . (getenv('SOLO_APP') ?: 'trouble'));
 $engine->serve($app->handle(...), $config, static function (int $port): void {
     fwrite(STDOUT, "http://127.0.0.1:$port\n");
 });
