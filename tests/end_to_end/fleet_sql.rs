@@ -1,143 +1,15 @@
 //! SQL in a fleet: workers ask the front, whose connections they share.
 
-use std::io::{BufRead, BufReader};
+#[path = "fleet_sql/stage.rs"]
+mod stage;
+
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::databases::{Fixture, mysql, mysql_dsn, postgres, postgres_dsn};
-use crate::front_stage::{Client, Reply, eventually};
-
-const FOLDER: &str = "tests/end_to_end/fleet_sql";
-
-/// PHP with the library that was built with this test.
-fn php(dsns: &Dsns) -> Command {
-    let library = std::env::current_exe().unwrap().with_file_name("liblyger.so");
-    let mut php = Command::new("php");
-    php.current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("LYGER_ENGINE", "required")
-        .env("LYGER_LIBRARY", library)
-        .env("LYGER_DB_STATEMENT_TIMEOUT_MS", "1500")
-        .env("FLEET_POSTGRES", &dsns.postgres)
-        .env("FLEET_MYSQL", &dsns.mysql)
-        .args(["-d", "ffi.enable=1"])
-        .stdin(Stdio::null());
-    php
-}
-
-/// DSNs by which the servers tell the connections of one test.
-struct Dsns {
-    name: String,
-    postgres: String,
-    mysql: String,
-}
-
-impl Dsns {
-    fn of(name: &str) -> Self {
-        let postgres = postgres_dsn();
-        let and = if postgres.contains('?') { '&' } else { '?' };
-        mysql().query(&format!("CREATE DATABASE IF NOT EXISTS {name}"), &[]);
-        let mysql = mysql_dsn();
-        let (server, _) = mysql.split_once("://").unwrap().1.split_once('/').unwrap();
-        Self {
-            name: name.to_owned(),
-            postgres: format!("{postgres}{and}application_name={name}"),
-            mysql: format!("mysql://{server}/{name}"),
-        }
-    }
-
-    /// How many connections with these DSNs the servers have.
-    fn count(&self, postgres: &Fixture, mysql: &Fixture) -> [u64; 2] {
-        let name = &self.name;
-        let sql = [
-            (postgres, format!("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '{name}'")),
-            (mysql, format!("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = '{name}'")),
-        ];
-        sql.map(|(database, sql)| {
-            let json = database.json(&sql, &[]);
-            json.trim_matches(|byte: char| !byte.is_ascii_digit()).parse().unwrap()
-        })
-    }
-}
-
-/// A running `rawr serve`.
-struct Fleet {
-    master: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-    port: u16,
-}
-
-impl Fleet {
-    fn start(dsns: &Dsns, workers: u32, environment: &[(&str, &str)]) -> Self {
-        let mut master = php(dsns)
-            .arg("php/bin/rawr")
-            .args(["serve", "--port=0", &format!("--workers={workers}"), "--app", FOLDER])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("php runs");
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        for stream in [
-            Box::new(master.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
-            Box::new(master.stderr.take().unwrap()),
-        ] {
-            let lines = Arc::clone(&lines);
-            std::thread::spawn(move || {
-                BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| lines.lock().unwrap().push(line));
-            });
-        }
-        let mut fleet = Self { master, lines, port: 0 };
-        let line = fleet.line("://127.0.0.1:");
-        let digits = line.split("127.0.0.1:").nth(1).unwrap();
-        fleet.port = digits.split(|byte: char| !byte.is_ascii_digit()).next().unwrap().parse().unwrap();
-        fleet
-    }
-
-    fn find(&self, what: &str) -> Option<String> {
-        self.lines.lock().unwrap().iter().find(|line| line.contains(what)).cloned()
-    }
-
-    /// A line of the fleet's, when it comes.
-    fn line(&self, what: &str) -> String {
-        eventually(&format!("a line with {what:?} in {:?}", self.lines), || self.find(what).is_some());
-        self.find(what).unwrap()
-    }
-
-    fn connect(&self) -> Client {
-        Client::new(TcpStream::connect(("127.0.0.1", self.port)).unwrap())
-    }
-
-    fn get(&self, target: &str) -> Reply {
-        self.connect().get(target)
-    }
-
-    /// The process of the fleet whose command line names this.
-    fn process(&self, what: &str) -> String {
-        let children = format!("/proc/{0}/task/{0}/children", self.master.id());
-        let children = std::fs::read_to_string(children).unwrap();
-        let has =
-            |pid: &&str| std::fs::read_to_string(Path::new("/proc").join(pid).join("cmdline")).unwrap().contains(what);
-        children.split_whitespace().find(has).expect("the process").to_owned()
-    }
-}
-
-fn kill(pid: &str) {
-    assert!(Command::new("kill").args(["-s", "KILL", pid]).status().unwrap().success());
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        // The others go with their master.
-        let _ = self.master.kill();
-        let _ = self.master.wait();
-        if std::thread::panicking() {
-            eprintln!("{:#?}", self.lines.lock().unwrap());
-        }
-    }
-}
+use self::stage::{Dsns, FOLDER, Fleet, php, signal};
+use crate::databases::{mysql, postgres};
+use crate::front_stage::{Client, eventually};
 
 #[test]
 fn every_outcome_is_the_one_of_a_connection_of_ones_own() {
@@ -229,7 +101,7 @@ fn a_worker_killed_amid_its_query_leaves_its_place_to_others() {
     let postgres = postgres();
     let mysql = mysql();
     eventually("the query runs", || dsns.count(&postgres, &mysql)[0] == 1);
-    kill(line.rsplit(' ').next().unwrap());
+    signal("KILL", line.rsplit(' ').next().unwrap());
     assert_eq!(client.reply().status, 502);
     // The one connection that there may be is free again, long before the minute is over.
     assert_eq!(fleet.get("/say/postgres/hello").body, "hello");
@@ -244,7 +116,7 @@ fn a_front_killed_amid_a_query_fails_the_query_and_service_goes_on() {
     fleet.line("waiting ");
     let (postgres, mysql) = (postgres(), mysql());
     eventually("the query runs", || dsns.count(&postgres, &mysql)[0] == 1);
-    kill(&fleet.process("fleet:front"));
+    signal("KILL", &fleet.process("fleet:front"));
     assert!(client.try_reply(true).is_none(), "somebody answered");
     let line = fleet.line("waited ");
     assert!(line.ends_with(r"Lyger\Exception\ConnectionFailed 08006"), "{line}");
@@ -260,4 +132,66 @@ fn a_front_killed_amid_a_query_fails_the_query_and_service_goes_on() {
         reply.is_some()
     });
     assert_eq!(reply.unwrap().body, "again");
+}
+
+#[test]
+fn a_deadline_that_passes_amid_a_query_ends_the_worker_and_frees_its_connection() {
+    let dsns = Dsns::of("fleet_deadline");
+    let limits = [
+        ("LYGER_DB_CONNECTIONS_MAX", "1"),
+        ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
+        ("LYGER_REQUEST_TIMEOUT_MS", "2000"),
+    ];
+    for name in ["postgres", "mysql"] {
+        let fleet = Fleet::start(&dsns, 1, &limits);
+        assert_eq!(fleet.get(&format!("/wait/{name}/60")).status, 504);
+        let line = fleet.line("waiting ");
+        let worker = PathBuf::from("/proc").join(line.rsplit(' ').next().unwrap());
+        eventually("the worker is ended", || !worker.exists());
+        // A new worker uses the one connection that there may be, long before the minute is over.
+        eventually("another query", || fleet.get(&format!("/say/{name}/hello")).body == "hello");
+    }
+}
+
+#[test]
+fn a_query_that_runs_when_a_reload_or_the_drain_begins_gets_its_reply() {
+    let dsns = Dsns::of("fleet_drain");
+    let mut fleet = Fleet::start(&dsns, 1, &[("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000")]);
+    let master = fleet.master.id().to_string();
+    let postgres = postgres();
+    let sleeping = "FROM pg_stat_activity WHERE application_name = 'fleet_drain' AND wait_event = 'PgSleep'";
+    for name in ["HUP", "TERM"] {
+        let mut client = fleet.connect();
+        client.send("GET /wait/postgres/100 HTTP/1.1\r\nHost: test\r\n\r\n");
+        eventually("the query runs", || postgres.json(&format!("SELECT 1 AS n {sleeping}"), &[]) != "[]");
+        let mut other = fleet.connect();
+        assert!(other.get("/health").body.contains("\"ok\""));
+        signal(name, &master);
+        if name == "HUP" {
+            // The one worker there was is in its query: this is the next generation's.
+            assert_eq!(fleet.get("/say/postgres/new").body, "new");
+        } else {
+            eventually("the drain begins", || other.get("/health").body.contains("draining"));
+        }
+        postgres.query(&format!("SELECT pg_cancel_backend(pid) {sleeping}"), &[]);
+        let reply = client.reply();
+        assert_eq!((reply.status, reply.body.as_str()), (200, r"Lyger\Exception\QueryFailed 57014"), "{name}");
+    }
+    assert_eq!(fleet.master.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn statements_values_and_results_of_many_megabytes_travel() {
+    let dsns = Dsns::of("fleet_long");
+    // The server takes packets of 16 MiB, and the first byte of one is the command's.
+    let fleet = Fleet::start(&dsns, 2, &[("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000")]);
+    std::thread::scope(|scope| {
+        for (name, bytes) in [("postgres", 16 << 20), ("mysql", 15 << 20)] {
+            let fleet = &fleet;
+            scope.spawn(move || {
+                let reply = fleet.get(&format!("/long/{name}/{bytes}"));
+                assert_eq!((reply.status, reply.body.as_str()), (200, "as it should be"));
+            });
+        }
+    });
 }

@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use Lyger\Database\Bytes;
 use Lyger\Database\Db;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Response;
@@ -27,3 +28,32 @@ $wait = function (string $name, string $seconds) {
 };
 Route::get('/wait/{name}/{seconds}', $wait);
 Route::post('/wait/{name}/{seconds}', $wait);
+
+// A statement of so many bytes, and a value and a result of almost as many.
+Route::get('/long/{name}/{bytes}', function (string $name, string $bytes) {
+    $db = Db::connect(dsn($name));
+    $start = "SELECT LENGTH('";
+    $end = "') AS n";
+    $inside = (int) $bytes - strlen($start . $end);
+    $found = $db->query($start . str_repeat('y', $inside) . $end)[0]['n'];
+    if ($found !== $inside) {
+        return Response::text("the statement had $found instead of $inside bytes");
+    }
+    $text = substr(str_repeat(hash('sha512', random_bytes(8)) . "\u{fc}\n\0", intdiv((int) $bytes, 130)), 0, -1);
+    $text = $name === 'postgres' ? str_replace("\0", '0', $text) : $text;
+    $rows = $db->query($name === 'postgres' ? 'SELECT ?::text AS t, ?::bytea AS b' : 'SELECT ? AS t, ? AS b', [
+        substr($text, 0, intdiv(strlen($text), 2)),
+        new Bytes(substr($text, intdiv(strlen($text), 2))),
+    ]);
+    if ($rows[0]['t'] . $rows[0]['b'] !== $text) {
+        return Response::text('a value came back as another');
+    }
+    $series = $name === 'postgres' ? 'generate_series(1, 16384) n' : '(SELECT seq AS n FROM seq_1_to_16384) s';
+    $rows = $db->query("SELECT n, REPEAT('z', 1024) AS t FROM $series ORDER BY n");
+    foreach ($rows as $at => $row) {
+        if ($row['n'] !== $at + 1 || strlen($row['t']) !== 1024) {
+            return Response::text("row $at is another");
+        }
+    }
+    return Response::text(count($rows) === 16_384 ? 'as it should be' : count($rows) . ' rows');
+});
