@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::doorbell::Woken;
 use super::layout::CALL;
 use super::sync::Ordering;
 use super::worker_end::{PATIENCE, WorkerEnd};
@@ -125,11 +126,17 @@ impl WorkerEnd {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < len {
             let missing = len - bytes.len() as u64;
-            if replies.read(&mut bytes, missing.min(1 << 30) as usize) as u64 == missing {
+            let read = replies.read(&mut bytes, missing.min(1 << 30) as usize) as u64;
+            if read == missing {
                 break;
             }
-            self.lane.signal_front(); // it may wait for room
-            self.lane.sleep(PATIENCE, || !replies.is_empty() || self.has_lost_front());
+            if read > 0 {
+                self.lane.signal_front(); // it may wait for room
+            }
+            let woken = self.lane.sleep(PATIENCE, || !replies.is_empty() || self.has_lost_front());
+            if woken == Woken::TimedOut {
+                self.lane.signal_front(); // it may wait for room since the reply before, of which nothing was left here
+            }
             if replies.is_empty() && self.has_lost_front() {
                 return Err(NoReply::Lost);
             }

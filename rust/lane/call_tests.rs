@@ -1,11 +1,13 @@
 //! Calls over both kinds of lane.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::call::{CALLS_MAX, header};
+use super::call::{CALLS_MAX, HEADER_BYTES, header};
+use super::doorbell::Woken;
 use super::layout::CALL;
 use super::*;
 
@@ -72,6 +74,37 @@ fn calls_of_any_length_get_their_replies() {
                 assert!(worker.call(&[one, b"", other]).unwrap() == [&sent[..], &sent[..]].concat(), "{len}");
             }
         });
+    }
+}
+
+/// Whether the worker, asleep, sleeps on while the front does this.
+fn sleeps_through(worker: &WorkerEnd, act: impl FnOnce()) -> bool {
+    let act = Cell::new(Some(act));
+    let asleep = || {
+        if let Some(act) = act.take() {
+            act();
+        }
+        false
+    };
+    worker.lane().sleep(Duration::from_millis(20), asleep) == Woken::TimedOut
+}
+
+#[test]
+fn only_the_reply_wakes_a_worker_whose_call_has_left() {
+    for (mut front, mut worker) in lanes() {
+        patiently(|| {
+            assert_eq!(front.collect(), Ok(None));
+            worker.meet().then_some(())
+        });
+        assert!(worker.lane().shared().completions.push(CALL));
+        assert!(worker.send(&header(7, 5)) && worker.send(b"hello"));
+        assert!(sleeps_through(&worker, || assert_eq!(next_call(&mut front).id, 7)));
+        assert!(!sleeps_through(&worker, || front.reply(7, Bytes::from_static(b"hello"))));
+
+        // One that fills the pipe leaves when the front makes room.
+        assert!(worker.lane().shared().completions.push(CALL));
+        assert!(worker.send(&header(8, PIPE_BYTES as u64)) && worker.send(&[0; PIPE_BYTES - HEADER_BYTES]));
+        assert!(!sleeps_through(&worker, || assert_eq!(front.collect(), Ok(None))));
     }
 }
 

@@ -228,14 +228,14 @@ impl FrontEnd {
             if let Some(receiving) = &mut self.receiving {
                 let missing = receiving.total - receiving.bytes.len() as u64;
                 let read = self.lane.shared().upward.read(&mut receiving.bytes, missing.min(1 << 30) as usize);
-                if read > 0 {
-                    self.lane.ring_worker(); // it may wait for room
-                }
                 if read as u64 == missing {
                     if let Some(completion) = self.received()? {
                         return Ok(Some(completion));
                     }
-                } else if read == 0 {
+                } else if read > 0 {
+                    // It may wait for room. After the last byte it doesn't: it has gone on, or sleeps until its reply.
+                    self.lane.ring_worker();
+                } else {
                     return Ok(None);
                 }
                 continue;
