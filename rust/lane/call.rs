@@ -14,7 +14,6 @@ use bytes::Bytes;
 
 use super::doorbell::Woken;
 use super::layout::CALL;
-use super::sync::Ordering;
 use super::worker_end::{PATIENCE, WorkerEnd};
 
 /// The longest call that a front takes: what the C ABI takes of a DSN, a statement and its parameters is 80 MiB.
@@ -105,8 +104,7 @@ impl WorkerEnd {
             }
             let shared = self.lane.shared();
             self.lane.sleep(PATIENCE.min(front_wait), || {
-                let epoch = shared.front.epoch.load(Ordering::SeqCst);
-                self.has_lost_front() || (epoch != 0 && shared.front.ready.load(Ordering::SeqCst) == epoch)
+                self.has_lost_front() || shared.front.epoch.is_open(shared.front.epoch.current())
             });
         }
     }

@@ -1,10 +1,12 @@
-//! How a worker sleeps until its front has something, and wakes for signals too.
+//! How one side sleeps until the other has something for it, without a wake-up for whoever is awake.
 //!
-//! Not a `std::sync::Condvar`: that one sleeps on after a signal, and PHP's own signal handlers run only once the
-//! blocking call has returned.
+//! Who goes to sleep says so, and only then looks whether there is something; who brings something looks after that
+//! whether the other sleeps. A fence stands between the two steps on either side, so at least one of them sees the other.
 
-use super::sync::{AtomicU32, Ordering, fence};
 use std::time::Duration;
+
+use super::futex::{wait, wake};
+use super::sync::{AtomicU32, Ordering, fence};
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
@@ -29,11 +31,36 @@ pub enum Reach {
     Machine,
 }
 
-/// A flag that says "asleep", and the place to sleep on.
+/// Whether one side sleeps, or is about to. How it sleeps, and how it is woken, is for others to know.
 #[derive(Debug, Default)]
-#[repr(C)]
+#[repr(transparent)]
+pub(super) struct Asleep(AtomicU32);
+
+impl Asleep {
+    /// From now on somebody wakes this side. It looks whether there is something to do *after* this.
+    pub(super) fn begin(&self) {
+        self.0.store(ASLEEP, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// This side is awake. It looks whether there is something to do *after* this, or before it sleeps again.
+    pub(super) fn end(&self) {
+        self.0.store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// Whether the caller, who has brought something *before* this, has to wake this side. One caller is told so.
+    #[must_use]
+    pub(super) fn needs_waking(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed) == ASLEEP && self.0.swap(AWAKE, Ordering::Relaxed) == ASLEEP
+    }
+}
+
+/// One side's flag and the place where it sleeps.
+#[derive(Debug, Default)]
+#[repr(transparent)]
 pub struct Doorbell {
-    word: AtomicU32,
+    asleep: Asleep,
 }
 
 impl Doorbell {
@@ -42,78 +69,21 @@ impl Doorbell {
     /// `ready` is asked after the flag is up: whoever makes it true and then rings can't be missed. A signal that
     /// arrives in the instant before the sleep begins is noticed only when the sleep ends, so use a bounded timeout.
     pub fn sleep(&self, reach: Reach, timeout: Duration, ready: impl Fn() -> bool) -> Woken {
-        // SeqCst here and in ring(): the flag and what `ready` reads must not pass each other.
-        self.word.store(ASLEEP, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        let woken = if ready() { Woken::Rung } else { wait(&self.word, ASLEEP, reach, timeout) };
-        self.word.store(AWAKE, Ordering::SeqCst);
+        self.asleep.begin();
+        let woken = if ready() { Woken::Rung } else { wait(&self.asleep.0, ASLEEP, reach, timeout) };
+        self.asleep.end();
         woken
     }
 
     /// Wakes the sleeper, if there is one: no system call when everybody is awake.
     pub fn ring(&self, reach: Reach) {
-        fence(Ordering::SeqCst);
-        if self.word.load(Ordering::Relaxed) == ASLEEP && self.word.swap(AWAKE, Ordering::SeqCst) == ASLEEP {
-            wake(&self.word, reach);
+        if self.asleep.needs_waking() {
+            wake(&self.asleep.0, reach);
         }
     }
 }
 
-#[cfg(target_os = "linux")]
-fn operation(operation: libc::c_int, reach: Reach) -> libc::c_int {
-    match reach {
-        Reach::Process => operation | libc::FUTEX_PRIVATE_FLAG,
-        Reach::Machine => operation,
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn wait(word: &AtomicU32, expected: u32, reach: Reach, timeout: Duration) -> Woken {
-    let timeout = libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos().into(),
-    };
-    // With a timeout FUTEX_WAIT always ends in EINTR once a handler has run; without one SA_RESTART would sleep on.
-    // SAFETY: both pointers outlive the call; the kernel only reads them.
-    let result = unsafe {
-        libc::syscall(libc::SYS_futex, word.as_ptr(), operation(libc::FUTEX_WAIT, reach), expected, &timeout)
-    };
-    if result == 0 {
-        return Woken::Rung;
-    }
-    match std::io::Error::last_os_error().raw_os_error() {
-        Some(libc::ETIMEDOUT) => Woken::TimedOut,
-        Some(libc::EINTR) => Woken::Interrupted,
-        _ => Woken::Rung, // EAGAIN: rung before the sleep began
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn wake(word: &AtomicU32, reach: Reach) {
-    // SAFETY: the word outlives the call; waking an address nobody sleeps on is harmless.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation(libc::FUTEX_WAKE, reach), 1) };
-}
-
-/// Without futexes: look again every millisecond. `poll` on nothing is a sleep that a signal ends.
-#[cfg(not(target_os = "linux"))]
-fn wait(word: &AtomicU32, expected: u32, _reach: Reach, timeout: Duration) -> Woken {
-    let until = std::time::Instant::now() + timeout;
-    while word.load(Ordering::SeqCst) == expected {
-        if std::time::Instant::now() >= until {
-            return Woken::TimedOut;
-        }
-        // SAFETY: no descriptors are passed.
-        if unsafe { libc::poll(std::ptr::null_mut(), 0, 1) } < 0 {
-            return Woken::Interrupted;
-        }
-    }
-    Woken::Rung
-}
-
-#[cfg(not(target_os = "linux"))]
-fn wake(_word: &AtomicU32, _reach: Reach) {}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;

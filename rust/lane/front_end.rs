@@ -66,10 +66,9 @@ pub struct FrontEnd {
 impl FrontEnd {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
         let front = &lane.shared().front;
-        let epoch = following(front.epoch.load(Ordering::Relaxed));
-        front.asleep.store(0, Ordering::Relaxed);
+        front.asleep.end();
         front.closed.store(OPEN, Ordering::Relaxed);
-        front.epoch.store(epoch, Ordering::SeqCst);
+        let epoch = front.epoch.begin();
         lane.ring_worker(); // a worker of the front before waits there for us
         let rests = (0..DEPTH).map(|_| VecDeque::new()).collect();
         Self {
@@ -102,10 +101,9 @@ impl FrontEnd {
     /// Whether the worker knows this front, and the lane is clean.
     fn is_met(&mut self) -> bool {
         let shared = self.lane.shared();
-        if !self.ready && shared.worker.epoch.load(Ordering::SeqCst) == self.epoch {
-            // The worker touches nothing until `ready`.
+        if !self.ready && shared.worker.epoch.has_met(self.epoch) {
             shared.reset(self.epoch << 20);
-            shared.front.ready.store(self.epoch, Ordering::SeqCst);
+            shared.front.epoch.open(self.epoch);
             self.lane.ring_worker();
             self.free = (0..DEPTH as u32).rev().collect();
             self.ready = true;

@@ -10,7 +10,7 @@ use super::doorbell::Woken;
 use super::front_end::FrontEnd;
 use super::layout::Shared;
 use super::memory::Memory;
-use super::sync::{AtomicU32, Ordering, fence};
+use super::sync::{AtomicU32, Ordering};
 use super::worker_end::WorkerEnd;
 
 pub(super) const OPEN: u32 = 0;
@@ -60,7 +60,7 @@ pub fn open(wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd, WorkerE
     // An id of a lane that is gone must not name a request of the next one, so each lane counts from elsewhere.
     static OPENED: AtomicU32 = AtomicU32::new(0);
     let lane = Arc::new(Lane::new(Memory::on_heap(), wake_front));
-    lane.shared().front.epoch.store(OPENED.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    lane.shared().front.epoch.start_after(OPENED.fetch_add(1, Ordering::Relaxed));
     (FrontEnd::new(Arc::clone(&lane)), WorkerEnd::new(lane))
 }
 
@@ -101,8 +101,7 @@ impl Lane {
     pub fn needs_front(&self) -> bool {
         let shared = self.shared();
         !shared.completions.is_empty()
-            || (self.has_met()
-                && shared.front.ready.load(Ordering::Relaxed) != shared.front.epoch.load(Ordering::Relaxed))
+            || (self.has_met() && !shared.front.epoch.is_open(shared.front.epoch.current()))
             || (self.has_worker() && !self.seen_taking.load(Ordering::Relaxed))
             || !shared.upward.is_empty()
             || (self.feeding.load(Ordering::Relaxed) && !shared.downward.is_full())
@@ -111,20 +110,17 @@ impl Lane {
 
     /// The front is about to sleep: from now on the worker wakes it. Ask [`Lane::needs_front`] *after* this.
     pub fn front_falls_asleep(&self) {
-        self.shared().front.asleep.store(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.shared().front.asleep.begin();
     }
 
     /// The front is awake: nobody needs to wake it.
     pub fn front_is_awake(&self) {
-        self.shared().front.asleep.store(0, Ordering::Relaxed);
+        self.shared().front.asleep.end();
     }
 
     /// The worker has something for the front.
     pub(super) fn signal_front(&self) {
-        fence(Ordering::SeqCst);
-        let asleep = &self.shared().front.asleep;
-        if asleep.load(Ordering::Relaxed) != 0 && asleep.swap(0, Ordering::SeqCst) != 0 {
+        if self.shared().front.asleep.needs_waking() {
             (self.wake_front)();
         }
     }
@@ -140,8 +136,8 @@ impl Lane {
         let shared = self.shared();
         self.sleep(timeout, || {
             (vigil.ready && !shared.submissions.is_empty())
-                || (!vigil.ready && vigil.epoch != 0 && shared.front.ready.load(Ordering::SeqCst) == vigil.epoch)
-                || shared.front.epoch.load(Ordering::SeqCst) != vigil.epoch
+                || (!vigil.ready && shared.front.epoch.is_open(vigil.epoch))
+                || shared.front.epoch.current() != vigil.epoch
                 || self.is_over()
         })
     }
@@ -154,20 +150,19 @@ impl Lane {
     /// Whether the worker knows this front, perhaps only for calls.
     fn has_met(&self) -> bool {
         let shared = self.shared();
-        shared.worker.epoch.load(Ordering::Relaxed) == shared.front.epoch.load(Ordering::Relaxed)
+        shared.worker.epoch.has_met(shared.front.epoch.current())
     }
 
     /// Whether a worker has come to this front for requests.
     #[must_use]
     pub fn has_worker(&self) -> bool {
-        self.has_met()
-            && self.shared().worker.taking.load(Ordering::Relaxed) == self.shared().front.epoch.load(Ordering::Relaxed)
+        self.has_met() && self.shared().worker.epoch.taking() == self.shared().front.epoch.current()
     }
 
     /// Whether the worker took requests of an earlier front and has not come to this one for more.
     #[must_use]
     pub fn serves_another_front(&self) -> bool {
-        self.shared().worker.taking.load(Ordering::Relaxed) != 0 && !self.has_worker()
+        self.shared().worker.epoch.taking() != 0 && !self.has_worker()
     }
 
     /// How many requests the worker has claimed and not answered.

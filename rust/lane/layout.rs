@@ -5,7 +5,8 @@
 
 use std::cell::UnsafeCell;
 
-use super::doorbell::Doorbell;
+use super::doorbell::{Asleep, Doorbell};
+use super::epoch;
 use super::pipe::Pipe;
 use super::ring::Ring;
 use super::slot::Slot;
@@ -47,22 +48,16 @@ pub(super) struct Cell {
 /// Written by the front.
 #[repr(C, align(128))]
 pub(super) struct OfFront {
-    /// Which front uses the lane; 0 before the first.
-    pub(super) epoch: AtomicU32,
-    /// The epoch for which the front has made the lane ready.
-    pub(super) ready: AtomicU32,
+    pub(super) epoch: epoch::OfFront,
     pub(super) closed: AtomicU32,
     /// Set by the front, cleared by whoever wakes it.
-    pub(super) asleep: AtomicU32,
+    pub(super) asleep: Asleep,
 }
 
 /// Written by the worker.
 #[repr(C, align(128))]
 pub(super) struct OfWorker {
-    /// The front's epoch that the worker has seen, and for which it touches nothing until the lane is ready.
-    pub(super) epoch: AtomicU32,
-    /// The front's epoch for which the worker takes requests: one that still loads its application only calls.
-    pub(super) taking: AtomicU32,
+    pub(super) epoch: epoch::OfWorker,
     pub(super) bell: Doorbell,
     /// The id of the claimed request that the worker's code runs right now, as a number; 0 for none. A word of the
     /// worker's, like every other: it chooses who is blamed for a crash, and nothing else.

@@ -41,7 +41,9 @@
 
 mod call;
 mod doorbell;
+mod epoch;
 mod front_end;
+mod futex;
 #[expect(clippy::module_inception, reason = "the room is named for what it holds")]
 mod lane;
 mod layout;

@@ -1,9 +1,8 @@
 //! A pipe of bytes with one writer and one reader, for what is longer than a slot.
 
-use std::cell::UnsafeCell;
+use super::sync::{AtomicU32, Ordering, Shelf};
 
-use super::sync::{AtomicU32, Ordering};
-
+#[derive(Default)]
 #[repr(C, align(128))]
 struct Alone(AtomicU32);
 
@@ -11,11 +10,12 @@ struct Alone(AtomicU32);
 ///
 /// Memory-safe whatever the other process writes: a count that can't be is cut to the capacity, and the bytes are then
 /// the other side's own nonsense.
+#[derive(Default)]
 #[repr(C)]
 pub struct Pipe<const N: usize> {
     read: Alone,    // bytes read since the reset, written by the reader
     written: Alone, // bytes written since the reset, written by the writer
-    bytes: UnsafeCell<[u8; N]>,
+    bytes: Shelf<N>,
 }
 
 // SAFETY: the bytes between the two counts belong to the reader, the others to the writer, and the counts change hands
@@ -51,11 +51,10 @@ impl<const N: usize> Pipe<N> {
         let written = self.written.0.load(Ordering::Relaxed);
         let at = written as usize & Self::MASK;
         let first = count.min(N - at);
-        let bytes = self.bytes.get().cast::<u8>();
         // SAFETY: `at` < N, first <= N - at and count - first <= at; the room between the counts is the writer's.
         unsafe {
-            std::ptr::copy_nonoverlapping(source.as_ptr(), bytes.add(at), first);
-            std::ptr::copy_nonoverlapping(source.as_ptr().add(first), bytes, count - first);
+            self.bytes.put(at, &source[..first]);
+            self.bytes.put(0, &source[first..count]);
         }
         self.written.0.store(written.wrapping_add(count as u32), Ordering::Release);
         count
@@ -68,13 +67,10 @@ impl<const N: usize> Pipe<N> {
         let at = read as usize & Self::MASK;
         let first = count.min(N - at);
         target.reserve(count);
-        let bytes = self.bytes.get().cast::<u8>();
-        // SAFETY: as in `write`; `target` has room for `count` more, and both copies together fill it.
+        // SAFETY: as in `write`; the bytes between the counts are the reader's.
         unsafe {
-            let end = target.as_mut_ptr().add(target.len());
-            std::ptr::copy_nonoverlapping(bytes.add(at), end, first);
-            std::ptr::copy_nonoverlapping(bytes, end.add(first), count - first);
-            target.set_len(target.len() + count);
+            self.bytes.take(at, first, target);
+            self.bytes.take(0, count - first, target);
         }
         self.read.0.store(read.wrapping_add(count as u32), Ordering::Release);
         count
@@ -87,16 +83,12 @@ impl<const N: usize> Pipe<N> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     fn pipe() -> Box<Pipe<16>> {
-        Box::new(Pipe {
-            read: Alone(AtomicU32::new(0)),
-            written: Alone(AtomicU32::new(0)),
-            bytes: UnsafeCell::new([0; 16]),
-        })
+        Box::default()
     }
 
     #[test]

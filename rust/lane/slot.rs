@@ -93,7 +93,7 @@ pub(super) const fn following(generation: u32) -> u32 {
     if generation == u32::MAX { 1 } else { generation + 1 }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -45,9 +45,7 @@ impl WorkerEnd {
     /// Says to a front that hasn't heard it yet that the worker is here and takes requests; whether some may come.
     fn come(&mut self) -> bool {
         let shared = self.lane.shared();
-        let epoch = shared.front.epoch.load(Ordering::SeqCst);
-        if shared.worker.taking.load(Ordering::Relaxed) != epoch {
-            shared.worker.taking.store(epoch, Ordering::SeqCst);
+        if shared.worker.epoch.take(shared.front.epoch.current()) {
             self.lane.signal_front();
         }
         self.meet()
@@ -56,22 +54,22 @@ impl WorkerEnd {
     /// Says to a front that hasn't heard it yet that the worker is here; whether the lane can be used.
     pub(super) fn meet(&mut self) -> bool {
         let shared = self.lane.shared();
-        let epoch = shared.front.epoch.load(Ordering::SeqCst);
+        let epoch = shared.front.epoch.current();
         if epoch != self.epoch {
             self.epoch = epoch;
             self.ready = false;
             self.pulled.fill_with(|| None);
-            shared.worker.epoch.store(epoch, Ordering::SeqCst);
+            shared.worker.epoch.meet(epoch);
             self.lane.signal_front();
         }
         if !self.ready {
-            self.ready = epoch != 0 && shared.front.ready.load(Ordering::SeqCst) == epoch;
+            self.ready = shared.front.epoch.is_open(epoch);
         }
         self.ready
     }
 
     fn has_other_front(&self) -> bool {
-        self.lane.shared().front.epoch.load(Ordering::SeqCst) != self.epoch
+        self.lane.shared().front.epoch.current() != self.epoch
     }
 
     fn cell(&self, id: Id) -> Option<&Cell> {
