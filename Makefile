@@ -1,16 +1,13 @@
 # The commands a person types. Each installs what it needs and explains itself; the work is in .ci/ and tests/.
 
-# Taken by `make serve`.
-HOST ?= 127.0.0.1
-PORT ?= 8000
-# WORKERS, when it is not given, is the number of cores.
+# Taken by `make serve`, which passes on what is given: the rest is the configuration's.
 export HOST PORT WORKERS
 
 .PHONY: help serve test chaos check setup build bench
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make serve           builds, and serves the example shop at http://$(HOST):$(PORT) (PORT=, HOST=, WORKERS=)'
+	@echo 'make serve           builds, and serves the example shop at http://127.0.0.1:8000 (PORT=, HOST=, WORKERS=)'
 	@echo 'make test            runs every test: Rust, Zig, PHP with and without the library, end to end'
 	@echo 'make chaos           the fleet under fire, for as long as its promises say: half an hour'
 	@echo 'make check           formatting, lints and the rules of the layout'

@@ -10,6 +10,7 @@ use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\LygerException;
+use Lyger\Server\Shape;
 
 /**
  * The engine, as any PHP script uses it.
@@ -241,6 +242,9 @@ final class Engine
         $workers = $config->int('workers');
         if ($workers > 1 && $config->isAsked('workers')) {
             throw InvalidConfig::impossible('workers', (string) $workers, self::WORKERS);
+        }
+        foreach (($this->isNative() ? Shape::Solo : Shape::Php)->unhonoured($config) as $told) {
+            error_log("Lyger: $told");
         }
         $this->backend->serve(Closure::fromCallable($handler), $config, $listening);
     }

@@ -5,9 +5,13 @@ declare(strict_types=1);
 namespace Lyger\Tests\Config;
 
 use Closure;
+use FFI;
 use Lyger\Config;
 use Lyger\Config\Environment;
 use Lyger\Config\Source;
+use Lyger\Core\Engine;
+use Lyger\Core\Library;
+use Lyger\Core\Native\Abi;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Server\Shape;
 use PHPUnit\Framework\TestCase;
@@ -15,6 +19,44 @@ use stdClass;
 
 final class ConfigTest extends TestCase
 {
+    /** @var array<string, string> what the tests found */
+    private static array $environment = [];
+    /** @var list<string> */
+    private static array $files = [];
+
+    protected function tearDown(): void
+    {
+        foreach (array_keys(getenv()) as $variable) {
+            if (str_starts_with((string) $variable, 'LYGER_') && !isset(self::$environment[$variable])) {
+                putenv((string) $variable);
+            }
+        }
+        array_map(unlink(...), self::$files);
+        self::$files = [];
+    }
+
+    public static function setUpBeforeClass(): void
+    {
+        self::$environment = getenv();
+    }
+
+    private static function file(string $text): string
+    {
+        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-toml-');
+        file_put_contents($file, $text);
+        return self::$files[] = $file;
+    }
+
+    private static function refusal(Closure $attempt): string
+    {
+        try {
+            $attempt();
+        } catch (InvalidConfig $exception) {
+            return $exception->getMessage();
+        }
+        self::fail('no exception');
+    }
+
     public function test_a_value_of_any_other_kind_is_named_and_never_an_error_of_php(): void
     {
         $scalars = [null, true, false, -1, PHP_INT_MAX, 1.5, NAN, '', 'x', "\xff"];
@@ -60,44 +102,6 @@ final class ConfigTest extends TestCase
         self::assertSame([3, true], [$config->int('workers'), $config->isAsked('workers')]);
         $config = $config->without(['workers']);
         self::assertSame([(int) shell_exec('nproc'), false], [$config->int('workers'), $config->isAsked('workers')]);
-    }
-
-    protected function tearDown(): void
-    {
-        foreach (array_keys(getenv()) as $variable) {
-            if (str_starts_with((string) $variable, 'LYGER_') && !isset(self::$environment[$variable])) {
-                putenv((string) $variable);
-            }
-        }
-        array_map(unlink(...), self::$files);
-        self::$files = [];
-    }
-
-    public static function setUpBeforeClass(): void
-    {
-        self::$environment = getenv();
-    }
-
-    /** @var array<string, string> */
-    private static array $environment = [];
-    /** @var list<string> */
-    private static array $files = [];
-
-    private static function file(string $text): string
-    {
-        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-toml-');
-        file_put_contents($file, $text);
-        return self::$files[] = $file;
-    }
-
-    private static function refusal(Closure $attempt): string
-    {
-        try {
-            $attempt();
-        } catch (InvalidConfig $exception) {
-            return $exception->getMessage();
-        }
-        self::fail('no exception');
     }
 
     public function test_flags_go_before_the_environment_before_the_file_before_the_defaults(): void
@@ -230,5 +234,36 @@ final class ConfigTest extends TestCase
         }
         self::assertSame($wanted, array_intersect_key($documented, $wanted));
         self::assertSame([], array_diff_key($documented, $wanted));
+    }
+
+    public function test_the_engine_takes_the_same_range_of_every_number(): void
+    {
+        if (!Engine::getInstance()->isNative()) {
+            self::markTestSkipped('needs the library');
+        }
+        $abi = new Abi((new Library())->load());
+        $port = FFI::addr($abi->ffi->new('uint16_t'));
+        foreach (json_decode(Config::resolve()->forServer(), true) as $key => $value) {
+            if (!is_int($value)) {
+                continue;
+            }
+            $json = json_encode([$key => -1]);
+            $refusal = $abi->failure($abi->ffi->lyger_server_start($json, strlen($json), $port));
+            [, $min, $max] = Config::KEYS[$key];
+            $wanted = "configuration key `$key`: -1 is not an integer from $min to $max";
+            self::assertSame($wanted, $refusal->getMessage());
+        }
+    }
+
+    public function test_the_file_of_a_new_application_shows_the_defaults(): void
+    {
+        $file = __DIR__ . '/../../skeleton/lyger.toml';
+        self::assertSame(Config::resolve()->forWorker(), Config::resolve([], $file)->forWorker());
+        $text = preg_replace('/^# (?=\w+ = )/m', '', (string) file_get_contents($file), -1, $count);
+        $shown = Config::resolve([], self::file($text));
+        self::assertSame(Config::resolve()->forWorker(), $shown->forWorker());
+        $asked = array_filter(array_keys(Config::KEYS), $shown->isAsked(...));
+        self::assertCount($count, $asked);
+        self::assertContains('db.connections_max', $asked);
     }
 }

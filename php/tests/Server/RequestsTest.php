@@ -65,6 +65,9 @@ final class RequestsTest extends ServerTestCase
         self::assertSame('10.200.0.1', $seen['ip'], '10.200.0.1 lies outside of 10.0.0.0/9');
         $seen = $server->ask('GET', '/inspect', ['X-Forwarded-For' => '1.2.3.4, unknown, 10.2.0.1'])->json();
         self::assertSame('10.2.0.1', $seen['ip'], 'nothing before "unknown" is believed');
+        $server = $this->ownServer(['--trusted-proxies=::ffff:127.0.0.0/104']);
+        $seen = $server->ask('GET', '/inspect', ['X-Forwarded-For' => '1.2.3.4'])->json();
+        self::assertSame('1.2.3.4', $seen['ip'], 'a network of IPv4 in IPv6 clothes');
     }
 
     public function test_head_gets_the_head_of_get(): void

@@ -60,4 +60,35 @@ final class SettingsTest extends ServerTestCase
         $server = $this->ownServer(["--config={$this->file}", '--no-debug']);
         self::assertStringNotContainsString('a secret', $server->ask('GET', '/throw')->body);
     }
+
+    public function test_a_reload_keeps_the_settings_that_the_server_began_with(): void
+    {
+        $this->needsFleet();
+        $app = "{$this->file}.app";
+        mkdir($app);
+        $route = "get('/', fn () => [getmypid(), ini_get('display_errors')])";
+        file_put_contents("$app/bootstrap.php", "<?php
+            \$app = Lyger\\Application::create(__DIR__);
+            \$app->router()->$route;
+            return \$app;");
+        file_put_contents("$app/lyger.toml", "debug = true\nworkers = 1\n");
+        $rawr = dirname(__DIR__, 2) . '/bin/rawr';
+        try {
+            $server = $this->keep(ServerProcess::script([$rawr, 'serve', "--app=$app", '--port=0']));
+            [$old, $display] = $server->ask('GET', '/')->json();
+            self::assertSame('stderr', $display);
+            file_put_contents("$app/lyger.toml", 'nonsense');
+            $server->signal(SIGHUP);
+            $ends = microtime(true) + 30;
+            do {
+                usleep(10_000);
+                [$new, $display] = $server->ask('GET', '/')->json();
+            } while ($new === $old && microtime(true) < $ends);
+            self::assertNotSame($old, $new, $server->errors());
+            self::assertSame('stderr', $display);
+        } finally {
+            array_map(unlink(...), glob("$app/*"));
+            rmdir($app);
+        }
+    }
 }
