@@ -186,14 +186,20 @@ pub(crate) fn not_source(path: &str, bytes: &[u8]) -> Option<String> {
     (bytes.len() > FILE_BYTES_MAX).then(|| format!("{path}: {} bytes in git", bytes.len()))
 }
 
-/// `autotests` is off, so a folder of tests without its `[[test]]` entry would never run and nobody would notice.
+/// `autotests` is off, so a folder of tests without its `[[test]]` entry, and that is no package of the workspace, would
+/// never run and nobody would notice.
 pub(crate) fn unlisted_tests(files: &[String], manifest: &str) -> Vec<String> {
     files
         .iter()
         .filter(|path| path.starts_with("tests/") && path.ends_with("/main.rs"))
         .filter(|path| !manifest.contains(&format!("path = \"{path}\"")))
+        .filter(|path| !path.strip_suffix("/main.rs").is_some_and(|folder| is_member(manifest, folder)))
         .map(|path| format!("{path}: no [[test]] entry in Cargo.toml"))
         .collect()
+}
+
+fn is_member(manifest: &str, folder: &str) -> bool {
+    manifest.lines().any(|line| line.starts_with("members = [") && line.contains(&format!("\"{folder}\"")))
 }
 
 #[cfg(test)]
@@ -284,5 +290,8 @@ mod made_up_violations_are_seen {
         let manifest = "[[test]]\nname = \"abi\"\npath = \"tests/abi/main.rs\"\n";
         assert!(unlisted_tests(&list(&["tests/abi/main.rs"]), manifest).is_empty());
         assert_eq!(unlisted_tests(&list(&["tests/abi/main.rs", "tests/forgotten/main.rs"]), manifest).len(), 1);
+        let manifest = "[workspace]\nmembers = [\".\", \"tests/abi\"]\n";
+        assert!(unlisted_tests(&list(&["tests/abi/main.rs"]), manifest).is_empty());
+        assert_eq!(unlisted_tests(&list(&["tests/a/main.rs"]), manifest).len(), 1);
     }
 }
