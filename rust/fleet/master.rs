@@ -149,8 +149,7 @@ impl Master {
                 self.start_front()?;
             }
             if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && !self.drained {
-                say(format_args!("the drain takes too long; it ends here"));
-                self.code = 1;
+                self.drain_takes_too_long();
                 self.end_workers()?;
             }
         }
@@ -195,6 +194,11 @@ impl Master {
         self.tell_front(&ToFront::Drain, None);
     }
 
+    fn drain_takes_too_long(&mut self) {
+        say(format_args!("the drain takes too long; it ends here"));
+        self.code = 1;
+    }
+
     fn end_workers(&mut self) -> io::Result<()> {
         self.drained = true;
         let actions = self.plan.end(clock::now_ms());
@@ -231,7 +235,10 @@ impl Master {
                     say(format_args!("worker {worker} has damaged its lane and is killed"));
                     self.plan.damaged(worker, now_ms)
                 }
-                FromFront::Drained => {
+                FromFront::Drained { finished } => {
+                    if !finished {
+                        self.drain_takes_too_long();
+                    }
                     self.end_workers()?;
                     Vec::new()
                 }

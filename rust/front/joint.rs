@@ -148,7 +148,7 @@ impl Joint {
     /// The status and body of `GET /health`.
     pub(crate) fn health(&self) -> (u16, Value) {
         let (mut ready, mut busy) = (0_u32, 0_u32);
-        for lane in self.lanes().iter().filter(|lane| lane.has_worker()) {
+        for lane in self.lanes().iter().filter(|lane| lane.has_worker() && !lane.is_closed()) {
             *(if lane.claimed() > 0 { &mut busy } else { &mut ready }) += 1;
         }
         let alive = ready + busy > 0;

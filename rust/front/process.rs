@@ -88,8 +88,8 @@ fn serve(link: Rc<Link>, serving: Serving, identity: Identity) -> io::Result<()>
         master.tell(&FromFront::Serving);
         let readable = local::watch_reads(master.link.as_fd().try_clone_to_owned()?)?;
         let attending = local::spawn(Rc::clone(&master).attend(readable));
-        local::spawn(front.run(listener, controlled)).await.map_err(io::Error::other)?;
-        master.tell(&FromFront::Drained);
+        let finished = local::spawn(front.run(listener, controlled)).await.map_err(io::Error::other)?;
+        master.tell(&FromFront::Drained { finished });
         attending.abort();
         io::Result::Ok(())
     })?;

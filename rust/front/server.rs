@@ -262,7 +262,8 @@ fn serve(
         front.dispatch.add_worker(0, front_end);
         // Spawned, because waking `block_on`'s own future costs a system call each time.
         let serving = crate::runtime::local::spawn(front.run(listener, control));
-        serving.await.map_err(io::Error::other)
+        // Whether the drain has finished everything is asked of the worker, see `await_handler`.
+        serving.await.map(drop).map_err(io::Error::other)
     })?;
     wind_up(runtime);
     Ok(())

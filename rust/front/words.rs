@@ -50,7 +50,10 @@ pub enum FromFront {
     /// A worker has written nonsense into its lane.
     Damaged(WorkerNumber),
     /// The drain is over.
-    Drained,
+    Drained {
+        /// All that ran has come to its end, and not only the drain's time.
+        finished: bool,
+    },
     /// What the front knows of itself and its workers.
     Status(Value),
 }

@@ -177,6 +177,12 @@ impl Lane {
         self.ring_worker();
     }
 
+    /// Whether nothing more is given to the worker: it leaves, or has left.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared().front.closed.load(Ordering::Relaxed) != OPEN
+    }
+
     /// Says that nobody collects answers any more, so that no worker waits for that.
     pub(super) fn abandon_all(&self) {
         self.shared().front.closed.store(GONE, Ordering::SeqCst);

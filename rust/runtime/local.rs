@@ -70,7 +70,7 @@ impl<F> Drop for Local<F> {
 }
 
 /// Spawns a task on the current-thread runtime that is running now.
-pub fn spawn<F: Future<Output = ()> + 'static>(future: F) -> tokio::task::JoinHandle<()> {
+pub fn spawn<F: Future<Output: Send + 'static> + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
     tokio::spawn(Local::new(future))
 }
 

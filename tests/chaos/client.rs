@@ -54,6 +54,12 @@ impl Client {
         Ok(Self { reader: BufReader::new(stream) })
     }
 
+    /// Goes away with a reset, which tells the server at once that nobody reads any more.
+    pub(crate) fn reset(self) {
+        let stream = self.reader.into_inner();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.reader.get_mut().write_all(bytes).map_err(|error| format!("not sent: {error}"))
     }

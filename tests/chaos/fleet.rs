@@ -167,6 +167,11 @@ impl Fleet {
         processes::signal(self.master(), signal);
     }
 
+    /// Tells every process, as a terminal does.
+    pub(crate) fn tell_group(&self, signal: Signal) {
+        rustix::process::kill_process_group(rustix::process::Pid::from_raw(self.master()).unwrap(), signal).unwrap();
+    }
+
     /// Waits until it is as it was in the beginning: one front, one zygote, all workers, each ready for requests.
     pub(crate) fn await_whole(&self) {
         self.await_workers(false);

@@ -6,11 +6,15 @@
 #![cfg(target_os = "linux")]
 
 mod client;
+mod crowd;
 mod fleet;
 mod load;
 mod processes;
 
 mod deadlines;
 mod deaths;
+mod drains;
 mod fronts;
+mod overload;
+mod recycling;
 mod reloads;

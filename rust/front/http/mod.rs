@@ -88,18 +88,20 @@ impl Front {
         })
     }
 
-    /// Serves until the drain is over. A byte on `control` begins the drain.
-    pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, mut control: UnixStream) {
+    /// Serves until the drain is over; whether all that ran could be finished. A byte on `control` begins the drain.
+    pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, mut control: UnixStream) -> bool {
         self.joint.begin_turn();
         self.dispatch.open_desk(sql::desk(&self));
         local::spawn(Rc::clone(&self).collect_answers());
         local::spawn(Rc::clone(&self).sweep());
-        let accepting = local::spawn(Rc::clone(&self).accept(listener));
+        let listener = Rc::new(listener);
+        let accepting = local::spawn(Rc::clone(&self).accept(Rc::clone(&listener)));
 
         let mut byte = [0];
         let _ = control.read(&mut byte).await; // an error or the end of the stream: nobody can stop us otherwise
         self.joint.drain_begins(byte[0] == signals::BYTE);
         accepting.abort();
+        self.accept_no_more(&listener);
 
         let drained = wait_until(self.config.drain_timeout_ms, || !self.is_busy()).await;
         self.dispatch.end();
@@ -108,6 +110,7 @@ impl Front {
         }
         self.each_connection(|connection| connection.end(End::Closed));
         wait_until(LAST_WORDS_MS, || self.connections.borrow().places.iter().all(Option::is_none)).await;
+        drained
     }
 
     /// Has `act` look at the dispatch's notices whenever there may be some.
@@ -125,7 +128,20 @@ impl Front {
         self.connections.borrow().places.iter().flatten().count()
     }
 
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
+    /// Takes in who has connected before, to be told that the server ends, and closes the port: who connects from now on is
+    /// refused at once and can go elsewhere. Another process may hold the same socket, so that dropping it is not enough.
+    fn accept_no_more(self: &Rc<Self>, listener: &TcpListener) {
+        let socket = socket2::SockRef::from(listener);
+        while let Ok((accepted, peer)) = socket.accept() {
+            let accepted = accepted.set_nonblocking(true).and_then(|()| TcpStream::from_std(accepted.into()));
+            if let (Ok(stream), Some(peer)) = (accepted, peer.as_socket()) {
+                self.take_in(stream, peer);
+            }
+        }
+        let _ = socket.shutdown(std::net::Shutdown::Read); // fails when another front has done it before it died
+    }
+
+    async fn accept(self: Rc<Self>, listener: Rc<TcpListener>) {
         let mut logged_at = None;
         loop {
             match listener.accept().await {

@@ -54,6 +54,16 @@ Route::get('/hold/{token}', $hold);
 Route::post('/hold/{token}', $hold);
 Route::get('/once/hold/{token}', $hold)->once();
 
+// Notes that it runs, and tells when it began.
+$work = static function (Request $request, string $token): Response {
+    $began = microtime(true);
+    note("work $token");
+    usleep((int) $request->query('us', '0'));
+    return Response::text(sprintf('%s %.6F', $token, $began));
+};
+Route::get('/work/{token}', $work);
+Route::post('/work/{token}', $work);
+
 Route::get('/die/{how}/{token}', static function (string $how, string $token): mixed {
     note("die $token");
     switch ($how) {
