@@ -109,6 +109,27 @@ fn only_the_reply_wakes_a_worker_whose_call_has_left() {
 }
 
 #[test]
+fn a_worker_without_a_new_request_sleeps_through_its_fronts_turns() {
+    for (mut front, mut worker) in lanes() {
+        patiently(|| {
+            assert_eq!(front.collect(), Ok(None));
+            worker.claim(0);
+            front.has_room().then_some(())
+        });
+        let turn = |front: &FrontEnd| {
+            front.lane().ring_worker();
+            front.lane().front_falls_asleep();
+        };
+        assert!(sleeps_through(&worker, || turn(&front)));
+        assert!(!sleeps_through(&worker, || {
+            front.fill(b"request", &Bytes::new()).unwrap();
+            turn(&front);
+        }));
+        assert!(sleeps_through(&worker, || turn(&front)), "one ring is enough, whatever the worker does about it");
+    }
+}
+
+#[test]
 fn a_worker_that_only_calls_gets_no_requests() {
     for (front, mut worker) in lanes() {
         let mut front = with_echo(front, || assert_eq!(worker.call(&[b"boot"]).unwrap(), b"bootboot"));

@@ -69,7 +69,7 @@ impl FrontEnd {
         front.asleep.end();
         front.closed.store(OPEN, Ordering::Relaxed);
         let epoch = front.epoch.begin();
-        lane.ring_worker(); // a worker of the front before waits there for us
+        lane.wake_worker(); // a worker of the front before waits there for us
         let rests = (0..DEPTH).map(|_| VecDeque::new()).collect();
         Self {
             lane,
@@ -104,7 +104,7 @@ impl FrontEnd {
         if !self.ready && shared.worker.epoch.has_met(self.epoch) {
             shared.reset(self.epoch << 20);
             shared.front.epoch.open(self.epoch);
-            self.lane.ring_worker();
+            self.lane.wake_worker();
             self.free = (0..DEPTH as u32).rev().collect();
             self.ready = true;
         }
@@ -149,6 +149,7 @@ impl FrontEnd {
             return None; // a worker wrote into the slot's word: its next completion will show
         }
         self.lane.shared().submissions.push(index);
+        self.lane.filled.store(true, Ordering::Relaxed);
         Some(Id::new(index as u16, following(generation)))
     }
 
@@ -232,7 +233,7 @@ impl FrontEnd {
                     }
                 } else if read > 0 {
                     // It may wait for room. After the last byte it doesn't: it has gone on, or sleeps until its reply.
-                    self.lane.ring_worker();
+                    self.lane.wake_worker();
                 } else {
                     return Ok(None);
                 }
@@ -313,7 +314,7 @@ impl FrontEnd {
         }
         self.lane.replying.store(!self.replying.is_empty(), Ordering::Relaxed);
         if sent {
-            self.lane.ring_worker();
+            self.lane.wake_worker();
         }
     }
 
@@ -348,7 +349,7 @@ impl FrontEnd {
         }
         self.lane.feeding.store(!self.feeding.is_empty(), Ordering::Relaxed);
         if sent {
-            self.lane.ring_worker();
+            self.lane.wake_worker();
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Vigil {
 pub struct Lane {
     memory: Memory,
     wake_front: Box<dyn Fn() + Send + Sync>,
+    /// The front has filled in a request since it last rang for requests.
+    pub(super) filled: AtomicBool,
     /// The front has bytes of a request for the worker that did not fit into the pipe.
     pub(super) feeding: AtomicBool,
     /// The same of replies.
@@ -86,6 +88,7 @@ impl Lane {
         Self {
             memory,
             wake_front: Box::new(wake_front),
+            filled: AtomicBool::new(false),
             feeding: AtomicBool::new(false),
             replying: AtomicBool::new(false),
             seen_taking: AtomicBool::new(false),
@@ -125,8 +128,16 @@ impl Lane {
         }
     }
 
-    /// Wakes the worker if it sleeps. Filling does not: the front fills several and rings once.
+    /// Wakes the worker if it sleeps and requests were filled in since. Filling does not: the front fills several and
+    /// rings once. A worker that has nothing to claim sleeps on, however often its front turns.
     pub fn ring_worker(&self) {
+        if self.filled.swap(false, Ordering::Relaxed) {
+            self.wake_worker();
+        }
+    }
+
+    /// Wakes the worker if it sleeps.
+    pub(super) fn wake_worker(&self) {
         self.shared().worker.bell.ring(self.memory.reach);
     }
 
@@ -174,7 +185,7 @@ impl Lane {
     /// Ends the lane: once it is empty, the worker is told to leave its loop.
     pub fn close(&self) {
         self.shared().front.closed.fetch_max(CLOSED, Ordering::SeqCst);
-        self.ring_worker();
+        self.wake_worker();
     }
 
     /// Whether nothing more is given to the worker: it leaves, or has left.
@@ -186,7 +197,7 @@ impl Lane {
     /// Says that nobody collects answers any more, so that no worker waits for that.
     pub(super) fn abandon_all(&self) {
         self.shared().front.closed.store(GONE, Ordering::SeqCst);
-        self.ring_worker();
+        self.wake_worker();
     }
 
     pub(super) fn is_gone(&self) -> bool {
