@@ -75,6 +75,8 @@ impl Fleet {
             .env("LYGER_LIBRARY", std::env::current_exe().unwrap().with_file_name("liblyger.so"))
             .env("LYGER_ENGINE", "required")
             .env("CHAOS_LOG", folder.path().join("log"))
+            // A test may put a php.ini there.
+            .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
             .env(name, value)
             .process_group(0)
             .stdin(Stdio::null())

@@ -12,6 +12,8 @@ pub(crate) struct Ask {
     pub(crate) method: &'static str,
     pub(crate) target: String,
     pub(crate) token: String,
+    /// Further lines of the head.
+    pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     /// The statuses that are right.
     pub(crate) statuses: &'static [u16],
@@ -26,6 +28,7 @@ impl Ask {
             method: "GET",
             target: format!("/echo/{token}?us={sleep_us}&q=q{token}"),
             token: format!("h{token}"),
+            head: String::new(),
             body: Vec::new(),
             statuses: &[200],
             answer: format!("{token} q{token} h{token}"),
@@ -59,9 +62,9 @@ impl Ask {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let Self { method, target, token, body, .. } = self;
+        let Self { method, target, token, head, body, .. } = self;
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-        let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: chaos\r\nX-Token: {token}\r\n{length}\r\n");
+        let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: chaos\r\nX-Token: {token}\r\n{head}{length}\r\n");
         bytes.reserve(body.len());
         let mut bytes = bytes.into_bytes();
         bytes.extend_from_slice(body);
@@ -170,6 +173,11 @@ impl Load {
     /// Right answers so far.
     pub(crate) fn right(&self) -> u64 {
         self.right.load(Ordering::Relaxed)
+    }
+
+    /// Failures so far.
+    pub(crate) fn failed(&self) -> usize {
+        self.tally.lock().unwrap().failures.len()
     }
 
     /// Lets each connection finish its request.

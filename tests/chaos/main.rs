@@ -18,3 +18,4 @@ mod fronts;
 mod overload;
 mod recycling;
 mod reloads;
+mod state;

@@ -14,6 +14,9 @@ use Lyger\Exception\InvalidConfig;
  */
 final class Fleet
 {
+    /** A millisecond of a worker's start, and that two of three workers draw the same is one in 20,000. */
+    private const LCG_STEPS_MAX = 65_536;
+
     /**
      * @param string $script the rawr that serves
      * @param list<string> $arguments those of the zygote's command
@@ -68,7 +71,12 @@ final class Fleet
     /** In a process that was forked: what siblings must not share. */
     public static function beWorker(): void
     {
-        // Forked processes would all draw the same numbers.
-        mt_srand(random_int(0, PHP_INT_MAX));
+        // Forked processes would all draw the same numbers if something, a prepended file, has drawn one before.
+        mt_srand();
+        // PHP seeds this one once in a process; so each worker goes on from elsewhere in its sequence.
+        for ($steps = random_int(1, self::LCG_STEPS_MAX); $steps > 0; $steps--) {
+            // Which PHP 8.4 warns of.
+            PHP_VERSION_ID < 80_400 ? lcg_value() : uniqid('', true);
+        }
     }
 }

@@ -25,6 +25,7 @@ final class Runner
 {
     private string $echoed = '';
     private int $level = 0;
+    private bool $buffers = false;
     private ?Request $request = null;
 
     /**
@@ -92,6 +93,7 @@ final class Runner
         $this->echoed = '';
         http_response_code(200);
         $this->level = ob_get_level();
+        $this->buffers = true;
         // With a callback, so that flush() and ob_end_flush() in a handler write to the answer and not to the terminal.
         ob_start(function (string $chunk, int $phase): string {
             if (($phase & PHP_OUTPUT_HANDLER_CLEAN) === 0) {
@@ -104,6 +106,11 @@ final class Runner
     /** Closes every output buffer of the handler and gives what it echoed. */
     private function end(): string
     {
+        if ($this->buffers && ob_get_level() <= $this->level) {
+            // `while (ob_get_level()) ob_end_clean();` ends this one too, and PHP lets nobody forbid it.
+            error_log('a handler has ended the server\'s output buffer: what it wrote after that is no answer');
+        }
+        $this->buffers = false;
         while (ob_get_level() > $this->level) {
             ob_end_flush();
         }

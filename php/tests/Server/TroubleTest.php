@@ -73,6 +73,21 @@ final class TroubleTest extends ServerTestCase
         self::assertSame(0, $server->wait(), 'no exit code of a handler is left: ' . $server->errors());
     }
 
+    public function test_a_handler_that_ends_the_servers_buffer_is_told_so_and_its_worker_replaced(): void
+    {
+        $server = $this->ownServer(['--workers=1']);
+        $pid = $server->ask('GET', '/pid')->body;
+        $answer = $server->ask('GET', '/unbuffered');
+        self::assertSame([200, ''], [$answer->status, $answer->body]);
+        $server->awaitError("a handler has ended the server's output buffer");
+        for ($i = 0; self::isNative() && $server->ask('GET', '/pid')->body === $pid; $i++) {
+            self::assertLessThan(2_000, $i, 'the worker stays');
+            usleep(10_000);
+        }
+        self::assertSame(500, $server->ask('GET', '/throw')->status);
+        self::assertSame(1, substr_count($server->errors(), 'has ended the server'), 'and only then');
+    }
+
     /** @dataProvider fatal */
     public function test_a_fatal_error_is_a_500_and_the_end_of_the_process(string $path, string $message): void
     {

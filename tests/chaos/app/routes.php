@@ -82,6 +82,17 @@ Route::get('/die/{how}/{token}', static function (string $how, string $token): m
             return Response::text(str_repeat('x', 100_000_000));
         case 'fatal':
             return Response::text((string) (static fn () => eval('class Twice {} class Twice {}'))());
+        case 'included-syntax':
+        case 'included-compile':
+            $file = __DIR__ . "/$token.php";
+            file_put_contents($file, '<?php ' . ($how === 'included-syntax' ? 'is no PHP' : 'class A {} class A {}'));
+            return include $file;
+        case 'recursion':
+            // Through C: PHP's own calls take no stack.
+            $down = static fn (int $depth): array => array_map($GLOBALS['down'], [$depth + 1]);
+            $GLOBALS['down'] = $down;
+            ini_set('memory_limit', '-1');
+            return $down(0);
         case 'throw':
             throw new RuntimeException($token);
     }
@@ -137,3 +148,6 @@ Route::get('/streams/{token}', static function (string $token): Response {
     fwrite(STDERR, "to standard error\n");
     return Response::text("$token read " . strlen((string) fgets(STDIN)));
 });
+
+require __DIR__ . '/state.php';
+require __DIR__ . '/exits.php';

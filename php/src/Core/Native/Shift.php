@@ -37,7 +37,9 @@ final class Shift
     public function served(): void
     {
         $bytes = memory_get_usage(true);
-        $isOver = ++$this->served >= $this->servedMax || $bytes > $this->memoryBytesMax || $this->mustEnd;
+        // After output of its own a PHP process can't start sessions any more.
+        $isOver = ++$this->served >= $this->servedMax || $bytes > $this->memoryBytesMax || $this->mustEnd
+            || headers_sent();
         if ($this->served % self::REPORT_EVERY === 1 || $isOver !== $this->isOver) {
             $this->isOver = $isOver;
             $this->ffi->lyger_worker_report($bytes, $isOver ? 1 : 0);

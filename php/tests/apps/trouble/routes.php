@@ -51,6 +51,15 @@ Route::get('/die', static function (): never {
     die('last words');
 });
 
+Route::get('/unbuffered', static function (): void {
+    echo 'thrown away';
+    while (ob_get_level() > 0) {
+        ob_end_clean();
+    }
+    echo 'to standard output';
+});
+Route::get('/pid', static fn (): array => [getmypid()]);
+
 // Failures.
 Route::get('/throw', static function (): never {
     echo 'half an answer';
