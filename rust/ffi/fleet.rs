@@ -11,12 +11,15 @@ use super::error::Failure;
 use super::panic;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
-use crate::fleet::{self, Fork, Spec};
+use crate::fleet::{self, BOOT_REPORT_BYTES_MAX, BootReport, Fork, Spec};
 use crate::front::{self, Identity, Worker};
 use crate::{kernels, runtime};
 
 /// The worker that this process is.
 static WORKER: OnceLock<Arc<Worker>> = OnceLock::new();
+
+/// Where it says why it doesn't boot.
+static BOOT_REPORT: OnceLock<BootReport> = OnceLock::new();
 
 pub(super) fn worker() -> Option<&'static Arc<Worker>> {
     WORKER.get()
@@ -28,7 +31,8 @@ fn failed(error: std::io::Error) -> Failure {
 
 /// Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 ///
-/// `spec` is a JSON object (at most 1 MiB): `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
+/// `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
+/// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
 /// configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
 /// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
 /// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
@@ -85,8 +89,9 @@ pub unsafe extern "C" fn lyger_fleet_fork(worker: *mut u32) -> Status {
         runtime::not_forked()?;
         let link = fleet::link_of_stdin().map_err(failed)?;
         match fleet::fork_workers(link).map_err(failed)? {
-            Fork::Worker { number, worker } => {
+            Fork::Worker { number, worker, report } => {
                 runtime::claim()?;
+                let _ = BOOT_REPORT.set(report);
                 let _ = WORKER.set(Arc::new(worker)); // a process becomes a worker once
                 out.set(number);
                 Ok(())
@@ -105,5 +110,26 @@ pub extern "C" fn lyger_worker_report(memory_bytes: u64, leaving: u8) -> Status 
     panic::status(|| {
         super::server::worker()?.report(memory_bytes, leaving != 0);
         Ok(())
+    })
+}
+
+/// Leaves the reason why this worker of a fleet doesn't boot, for whoever has asked for the reload; the worker ends then.
+///
+/// `reason` has at most 64 KiB of UTF-8.
+///
+/// Errors: `SERVER_NOT_RUNNING` (no worker of a fleet), `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
+/// Any thread.
+///
+/// # Safety
+/// `reason` must be null with length 0 or readable for `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_worker_boot_failed(reason: *const c_char, len: usize) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let reason = unsafe { text("reason", reason, len, BOOT_REPORT_BYTES_MAX) }?;
+        runtime::not_forked()?;
+        let report = BOOT_REPORT.get();
+        let report = report.ok_or_else(|| Failure::new(Status::ServerNotRunning, "this is no worker of a fleet"))?;
+        report.write(reason).map_err(failed)
     })
 }

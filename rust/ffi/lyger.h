@@ -514,7 +514,8 @@ lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 /*
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 
- `spec` is a JSON object (at most 1 MiB): `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
+ `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
+ and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
  configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
  `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
  replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
@@ -556,6 +557,20 @@ lyger_status lyger_fleet_fork(uint32_t *worker);
  Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
+
+/*
+ Leaves the reason why this worker of a fleet doesn't boot, for whoever has asked for the reload; the worker ends then.
+
+ `reason` has at most 64 KiB of UTF-8.
+
+ Errors: `SERVER_NOT_RUNNING` (no worker of a fleet), `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `reason` must be null with length 0 or readable for `len` bytes.
+ */
+lyger_status lyger_worker_boot_failed(const char *reason,
+                                      size_t len);
 
 /*
  Waits up to `timeout_ms` for the next request, takes it, and writes its method, path and query one after the other to `buf`

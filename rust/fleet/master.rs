@@ -11,11 +11,16 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
 use serde::Deserialize;
 
+use super::control::Control;
 use super::plan::{Action, Generation, Number, Plan};
+use super::report::BootReport;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
 use crate::runtime::clock;
 use crate::runtime::intake::Intake;
+
+mod children;
+mod orders;
 
 /// The application doesn't boot.
 const EXIT_NO_BOOT: i32 = 4;
@@ -30,6 +35,10 @@ const DRAIN_SLACK_MS: u64 = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The application's folder, as `rawr status` shows it.
+    pub app: String,
+    /// Where `rawr status` and `rawr reload` ask: a socket's path, `{port}` replaced. Without one nobody can.
+    pub control: Option<String>,
     /// The address to listen on.
     pub host: IpAddr,
     /// The port, 0 for any free one.
@@ -66,8 +75,17 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
     set_child_subreaper(Some(getpid())).map_err(|error| failed("becoming the parent of orphans")(error.into()))?;
     let signals = [libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGTERM];
     let signals = Intake::of(&signals).map_err(failed("signals"))?;
+    let control = spec.control.as_ref().map(|path| path.replace("{port}", &port.to_string()));
+    let control = control.and_then(|path| {
+        let unheard = |error| say(format_args!("rawr status and rawr reload won't find this server: {path}: {error}"));
+        Control::open(path.as_ref()).map_err(unheard).ok()
+    });
     let mut master = Master {
         plan: Plan::new(spec.workers),
+        since_ms: clock::now_ms(),
+        control,
+        waiting: orders::Waiting::default(),
+        boot_error: None,
         spec,
         port,
         listener: listener.into(),
@@ -92,6 +110,7 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
 struct Front {
     link: Link,
     pid: Pid,
+    since_ms: u64,
 }
 
 struct Zygote {
@@ -103,10 +122,18 @@ struct Worker {
     generation: Generation,
     pid: Option<Pid>,
     lane: OwnedFd,
+    since_ms: u64,
+    /// Until it has booted.
+    report: Option<BootReport>,
 }
 
 struct Master {
     spec: Spec,
+    since_ms: u64,
+    control: Option<Control>,
+    waiting: orders::Waiting,
+    /// Why the generation that is being given up didn't boot.
+    boot_error: Option<String>,
     port: u16,
     plan: Plan,
     listener: OwnedFd,
@@ -142,6 +169,7 @@ impl Master {
             self.hear_front()?;
             self.hear_zygotes()?;
             self.bury_the_dead()?;
+            self.heed_orders()?;
             let now_ms = clock::now_ms();
             let due = self.plan.tick(now_ms);
             self.act(due)?;
@@ -168,12 +196,14 @@ impl Master {
             wanted.push(PollFd::new(&front.link, PollFlags::IN));
         }
         wanted.extend(self.zygotes.values().map(|zygote| PollFd::new(&zygote.link, PollFlags::IN)));
+        wanted.extend(self.control.iter().flat_map(Control::wanted));
         let _ = poll(&mut wanted, Some(&timeout)); // interrupted: there is a signal to look at
     }
 
     fn heed_signals(&mut self) -> io::Result<()> {
         while let Some(signal) = self.signals.take() {
             match signal {
+                libc::SIGHUP if self.draining_until_ms.is_some() => {} // what ends is not renewed
                 libc::SIGHUP => {
                     let actions = self.plan.reload(clock::now_ms());
                     self.act(actions)?;
@@ -223,12 +253,21 @@ impl Master {
             };
             let now_ms = clock::now_ms();
             let actions = match message {
-                FromFront::Serving | FromFront::Status(_) => Vec::new(),
+                FromFront::Serving => Vec::new(),
+                FromFront::Status(word) => {
+                    self.front_has_answered(&word);
+                    Vec::new()
+                }
                 FromFront::Failed(reason) => {
                     say(format_args!("the front: {reason}"));
                     Vec::new()
                 }
-                FromFront::Ready(worker) => self.plan.ready(worker, now_ms),
+                FromFront::Ready(worker) => {
+                    if let Some(worker) = self.workers.get_mut(&worker) {
+                        worker.report = None;
+                    }
+                    self.plan.ready(worker, now_ms)
+                }
                 FromFront::Overdue(worker) => self.plan.overdue(worker, now_ms),
                 FromFront::Leaving(worker) => self.plan.leaving(worker, now_ms),
                 FromFront::Damaged(worker) => {
@@ -294,11 +333,13 @@ impl Master {
         if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {
             self.hear_zygotes()?; // its last words
             self.zygotes.remove(&generation);
+            self.boot_error = Some(format!("the process that forks the workers has ended ({exit})"));
             let actions = self.plan.zygote_ended(generation, clock::now_ms());
             if !actions.is_empty() {
                 say(format_args!("the zygote of generation {generation} has ended ({exit})"));
             }
             self.act(actions)?;
+            self.boot_error = None;
             let unborn = |worker: &Worker| worker.generation == generation && worker.pid.is_none();
             let unborn: Vec<Number> =
                 self.workers.iter().filter(|(_, worker)| unborn(worker)).map(|(&number, _)| number).collect();
@@ -315,13 +356,22 @@ impl Master {
     }
 
     fn worker_ended(&mut self, number: Number, exit: Option<Exit>) -> io::Result<()> {
-        self.workers.remove(&number);
-        if let Some(exit) = exit.filter(|&exit| exit != Exit::Code(0) && !self.drained) {
+        let worker = self.workers.remove(&number);
+        let reported = worker.as_ref().and_then(|worker| worker.report.as_ref()?.read());
+        let is_news = exit != Some(Exit::Code(0)) && !self.drained && reported.is_none();
+        let is_news = is_news && !worker.is_some_and(|worker| self.plan.is_given_up(worker.generation));
+        if let Some(exit) = exit.filter(|_| is_news) {
             say(format_args!("worker {number} has ended ({exit})"));
         }
+        self.boot_error = reported.or_else(|| {
+            let exit = exit.map_or_else(|| "it could not be forked".to_owned(), |exit| exit.to_string());
+            Some(format!("a worker has ended while it loaded the application ({exit})"))
+        });
         let by_sigkill = exit == Some(Exit::Signal(libc::SIGKILL));
         let actions = self.plan.ended(number, by_sigkill, clock::now_ms());
-        self.act(actions)
+        self.act(actions)?;
+        self.boot_error = None;
+        Ok(())
     }
 
     fn act(&mut self, actions: Vec<Action>) -> io::Result<()> {
@@ -336,9 +386,15 @@ impl Master {
                 }
                 Action::Terminate(worker) => self.signal(worker, Signal::TERM),
                 Action::Kill(worker) => self.signal(worker, Signal::KILL),
-                Action::Serving(generation) => self.announce(generation),
-                Action::ReloadFailed(_) if self.plan.generation().is_some() => {
+                Action::Serving(generation) => {
+                    self.announce(generation);
+                    self.tell_reloads(generation, None);
+                }
+                Action::ReloadFailed(generation) if self.plan.generation().is_some() => {
                     say(format_args!("the reload has failed, see above; what served before serves on"));
+                    let reason = self.boot_error.take();
+                    let reason = reason.as_deref().unwrap_or("a worker takes too long to load the application");
+                    self.tell_reloads(generation, Some(reason));
                 }
                 Action::ReloadFailed(_) => {
                     say(format_args!("the application does not boot, see above"));
@@ -372,68 +428,4 @@ impl Master {
             let _ = front.link.send(message, &descriptors);
         }
     }
-
-    fn start_front(&mut self) -> io::Result<()> {
-        let (link, its) = Link::pair()?;
-        let pid = start(&self.spec.front, its)?;
-        let serve = ToFront::Serve {
-            config: self.spec.config.clone(),
-            workers: self.spec.workers,
-            draining: self.draining_until_ms.is_some(),
-        };
-        let _ = link.send(&serve, &[self.listener.as_fd(), self.bell.as_fd()]);
-        for (&number, worker) in &self.workers {
-            let _ = link.send(&ToFront::Worker(number), &[worker.lane.as_fd()]);
-        }
-        for worker in self.plan.retired() {
-            let _ = link.send(&ToFront::Retire(worker), &[]);
-        }
-        self.front = Some(Front { link, pid });
-        self.front_next_ms = clock::now_ms() + FRONT_PAUSE_MS;
-        Ok(())
-    }
-
-    fn start_zygote(&mut self, generation: Generation) -> io::Result<()> {
-        let (link, its) = Link::pair()?;
-        let pid = start(&self.spec.zygote, its)?;
-        self.zygotes.insert(generation, Zygote { link, pid });
-        Ok(())
-    }
-
-    fn fork(&mut self, generation: Generation, number: Number) -> io::Result<()> {
-        let lane = crate::lane::create()?;
-        self.tell_front(&ToFront::Worker(number), Some(&lane));
-        if let Some(zygote) = self.zygotes.get(&generation) {
-            let _ = zygote.link.send(&ToZygote::Fork(number), &[lane.as_fd(), self.bell.as_fd()]);
-        }
-        self.workers.insert(number, Worker { generation, pid: None, lane });
-        Ok(())
-    }
-
-    fn signal(&self, worker: Number, signal: Signal) {
-        if let Some(pid) = self.workers.get(&worker).and_then(|worker| worker.pid) {
-            let _ = kill_process(pid, signal); // it may have ended in this instant
-        }
-    }
-
-    /// Leaves nothing running of what it has started. What handlers have left behind is not ours, and not waited for.
-    fn end_children(&mut self) {
-        let workers = self.workers.values().filter_map(|worker| worker.pid);
-        let others = self.zygotes.values().map(|zygote| zygote.pid).chain(self.front.as_ref().map(|front| front.pid));
-        // The zygotes before their workers, which become children of this process by that.
-        let children: Vec<Pid> = others.chain(workers).collect();
-        for &pid in &children {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        for pid in children {
-            let _ = waitpid(Some(pid), WaitOptions::empty());
-        }
-    }
-}
-
-/// Starts a program with a link in place of its standard input.
-fn start(command: &[String], link: Link) -> io::Result<Pid> {
-    let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no program to start"))?;
-    let child = Command::new(program).args(arguments).stdin(Stdio::from(link.into_socket())).spawn()?;
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))
 }

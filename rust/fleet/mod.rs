@@ -16,9 +16,12 @@
 //! Nobody outlives the master: the front and the zygotes are killed with it (`PR_SET_PDEATHSIG`), and a worker's death
 //! signal goes to a handler that ends it unless the master has merely become its parent.
 
+mod control;
 mod master;
 mod plan;
+mod report;
 mod zygote;
 
 pub use master::{Spec, run};
+pub use report::{BOOT_REPORT_BYTES_MAX, BootReport};
 pub use zygote::{Fork, fork_workers, link_of_stdin};

@@ -113,6 +113,21 @@ impl Plan {
         self.current
     }
 
+    /// The generation that is being started.
+    pub(super) fn incoming(&self) -> Option<Generation> {
+        self.incoming
+    }
+
+    /// The number of the first generation that loads the application after this moment.
+    pub(super) fn next_generation(&self) -> Generation {
+        self.last_generation + 1
+    }
+
+    /// Whether a generation was started and will never serve.
+    pub(super) fn is_given_up(&self, generation: Generation) -> bool {
+        self.incoming != Some(generation) && self.current.is_none_or(|current| generation > current)
+    }
+
     /// Those who get no more requests: a front that is new has to hear of them.
     pub(super) fn retired(&self) -> impl Iterator<Item = Number> {
         self.workers.iter().filter(|(_, worker)| worker.state == State::Leaving).map(|(&number, _)| number)
@@ -151,6 +166,7 @@ impl Plan {
         for old in replaced {
             self.retire(old, &mut actions);
         }
+        self.balance(now_ms, &mut actions);
         let all_here = self.count(generation, |worker| worker.state == State::Ready) >= self.wanted as usize;
         if self.incoming == Some(generation) && all_here {
             self.incoming = None;
@@ -276,6 +292,10 @@ impl Plan {
         self.respawn_ms > now_ms || self.workers.values().any(|worker| worker.terminated_ms.is_some() && !worker.killed)
     }
 
+    fn has_booted(&self, generation: Generation) -> bool {
+        self.count(generation, |worker| worker.state == State::Ready) > 0
+    }
+
     fn count(&self, generation: Generation, wanted: impl Fn(&Worker) -> bool) -> usize {
         self.workers.values().filter(|worker| worker.generation == generation && wanted(worker)).count()
     }
@@ -309,7 +329,11 @@ impl Plan {
                 continue;
             }
             let there = |worker: &Worker| worker.state != State::Leaving && worker.replaced_by.is_none();
-            for _ in self.count(generation, there)..self.wanted as usize {
+            // The first of a generation goes ahead: code that doesn't boot fails once, and code that does is compiled
+            // once, for all who come after it.
+            let is_ahead = self.incoming == Some(generation) && !self.has_booted(generation);
+            let wanted = if is_ahead { 1 } else { self.wanted as usize };
+            for _ in self.count(generation, there)..wanted {
                 self.fork(generation, now_ms, actions);
             }
             let asks = |worker: &Worker| {
@@ -388,10 +412,12 @@ impl Plan {
         for number in its {
             self.kill(number, actions);
         }
-        self.reload_wanted = false; // the code that was wanted is the code that failed
         actions.push(Action::ReloadFailed(generation));
+        // Whoever asked meanwhile may have mended it.
+        let is_wanted_again = std::mem::take(&mut self.reload_wanted);
         match self.current {
             None => self.ending = true,
+            Some(_) if is_wanted_again => actions.extend(self.reload(now_ms)),
             // It has to be tried again: nobody else replaces the workers that serve.
             Some(current) if !self.zygotes.contains(&current) => self.pause(now_ms),
             Some(_) => {}

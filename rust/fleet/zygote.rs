@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::report::BootReport;
 use crate::front::Worker;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromZygote, ToZygote};
@@ -22,6 +23,8 @@ pub enum Fork {
         number: u32,
         /// Its end of the lane.
         worker: Worker,
+        /// Where it says why it doesn't boot.
+        report: BootReport,
     },
     /// It is the zygote still, and the master needs it no more.
     Ended,
@@ -69,14 +72,16 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
         let Some(link) = &zygote.link else { continue };
         match link.receive::<ToZygote>()? {
             Received::Message(ToZygote::Fork(number), descriptors) => {
-                let [lane, bell]: [OwnedFd; 2] =
-                    descriptors.try_into().map_err(|_| io::Error::other("a worker without a lane or a bell"))?;
+                let [lane, bell, report]: [OwnedFd; 3] = descriptors
+                    .try_into()
+                    .map_err(|_| io::Error::other("a worker without a lane, a bell or a place for its report"))?;
                 match fork() {
                     Ok(Some(pid)) => zygote.has_forked(number, pid),
                     Ok(None) => {
                         // The child: what is the zygote's goes, and with it the blocked signal.
                         drop((zygote, children_end));
-                        return be_worker(number, lane, bell, zygote_pid, master);
+                        let worker = be_worker(lane, bell, zygote_pid, master)?;
+                        return Ok(Fork::Worker { number, worker, report: report.into() });
                     }
                     Err(error) => {
                         let _ = link.send(&FromZygote::NotForked { worker: number, error: error.to_string() }, &[]);
@@ -121,11 +126,11 @@ impl Zygote {
     }
 }
 
-fn be_worker(number: u32, lane: OwnedFd, bell: OwnedFd, zygote: Pid, master: Pid) -> io::Result<Fork> {
+fn be_worker(lane: OwnedFd, bell: OwnedFd, zygote: Pid, master: Pid) -> io::Result<Worker> {
     die_with_guardian(zygote, master)?;
     let end = crate::lane::attach_worker(lane.as_fd(), move || {
         // Full only after 2^64 wake-ups that nobody heard; a front that has gone needs none.
         let _ = rustix::io::write(&bell, &1_u64.to_ne_bytes());
     })?;
-    Ok(Fork::Worker { number, worker: Worker::new(end) })
+    Ok(Worker::new(end))
 }

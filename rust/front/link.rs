@@ -14,8 +14,8 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The longest packet. Configurations and status reports are far shorter.
-const PACKET_BYTES_MAX: usize = 128 * 1024;
+/// The longest packet: a status report of 1,024 workers has 150 bytes for each.
+const PACKET_BYTES_MAX: usize = 192 * 1024;
 
 /// The most descriptors in a packet.
 const DESCRIPTORS_MAX: usize = 4;

@@ -61,7 +61,7 @@ pub enum FromFront {
 /// From the master to a zygote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToZygote {
-    /// Fork a worker. Its lane and the event descriptor that wakes the front come with it.
+    /// Fork a worker. Its lane, the event descriptor that wakes the front, and the file for its boot's failure come with it.
     Fork(WorkerNumber),
 }
 

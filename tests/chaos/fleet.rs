@@ -77,6 +77,7 @@ impl Fleet {
             .env("CHAOS_LOG", folder.path().join("log"))
             // A test may put a php.ini there.
             .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
+            .env("XDG_RUNTIME_DIR", folder.path())
             .env(name, value)
             .process_group(0)
             .stdin(Stdio::null())
@@ -121,6 +122,15 @@ impl Fleet {
     /// Lets the handlers go on that `/hold` keeps with this token.
     pub(crate) fn release(&self, token: &str) {
         std::fs::write(self.path(&format!("release-{token}")), "").unwrap();
+    }
+
+    /// A `rawr` of the same user, about this application.
+    pub(crate) fn rawr(&self, arguments: &[&str]) -> Command {
+        let mut rawr = Command::new("php");
+        rawr.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("php/bin/rawr")).args(arguments);
+        rawr.arg(format!("--app={}", self.folder.path().display()));
+        rawr.env("LYGER_ENGINE", "php").env("XDG_RUNTIME_DIR", self.folder.path()).stdin(Stdio::null());
+        rawr
     }
 
     pub(crate) fn client(&self) -> Client {

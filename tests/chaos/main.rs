@@ -15,6 +15,7 @@ mod deadlines;
 mod deaths;
 mod drains;
 mod fronts;
+mod orders;
 mod overload;
 mod recycling;
 mod reloads;

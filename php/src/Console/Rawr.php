@@ -34,6 +34,8 @@ final class Rawr
         $console->setCatchExceptions(false);
         $commands = [
             new ServeCommand($loader),
+            new StatusCommand($loader),
+            new ReloadCommand($loader),
             new DoctorCommand(),
             new RoutesCommand($loader),
             new FrontCommand(),

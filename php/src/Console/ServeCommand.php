@@ -30,7 +30,8 @@ final class ServeCommand extends Command
             'Every setting can also come from the environment, --queue-max as LYGER_QUEUE_MAX, and from lyger.toml in '
             . 'the application\'s folder, as queue_max. A flag goes before the environment, that before the file. '
             . '--print-config shows what comes out. Times are in milliseconds, sizes in bytes. Ctrl-C and SIGTERM let '
-            . 'running requests end; another one ends at once. SIGHUP reloads the application without losing a request.'
+            . 'running requests end; another one ends at once. SIGHUP and `rawr reload` '
+            . 'load the application anew without losing a request; `rawr status` shows what the server does.'
         );
         Options::declare($this);
         $this->addOption('print-config', null, InputOption::VALUE_NONE, 'print the settings instead of serving');
@@ -67,7 +68,7 @@ final class ServeCommand extends Command
             $serves = "Lyger serves $folder at http://$host:{port} (native engine, $workers)";
             $arguments = ["--app=$folder", "--settings={$config->forWorker()}"];
             return (int) $engine->native()?->runFleet(
-                Fleet::spec($config, $_SERVER['argv'][0], $arguments, $serves),
+                Fleet::spec($config, $folder, $_SERVER['argv'][0], $arguments, $serves),
             );
         }
         Options::sendMessagesToLog($config);

@@ -41,7 +41,8 @@ final class ZygoteCommand extends Command
         $config = Config::resolve(json_decode((string) $input->getOption('settings'), true, 4, JSON_THROW_ON_ERROR));
         Options::sendMessagesToLog($config);
         $engine->configure($config);
-        $native->work($this->loader->load((string) $input->getOption('app'))->handle(...), $config);
+        $app = $this->loader->load((string) $input->getOption('app'), $native->bootFailed(...));
+        $native->work($app->handle(...), $config);
         return ExitCode::DONE;
     }
 }

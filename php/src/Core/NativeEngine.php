@@ -22,6 +22,7 @@ final class NativeEngine implements Backend
 {
     /** After the drain: the engine's threads end at once, so a second is for a machine that stands still. */
     private const JOIN_MS = 1_000;
+    private const BOOT_REPORT_BYTES_MAX = 65_536;
 
     private readonly FFI $ffi;
     private readonly CData $id;
@@ -197,10 +198,20 @@ final class NativeEngine implements Backend
         return $number->cdata;
     }
 
+    /** Leaves the reason why this worker of a fleet doesn't boot, for whoever asked for the reload. */
+    public function bootFailed(string $reason): void
+    {
+        $reason = substr($reason, 0, self::BOOT_REPORT_BYTES_MAX);
+        // What PHP prints may have any bytes, and the cut may be within a character.
+        $reason = (string) json_decode((string) json_encode($reason, JSON_INVALID_UTF8_IGNORE));
+        $this->abi->check($this->ffi->lyger_worker_boot_failed($reason, strlen($reason)));
+    }
+
     /** Takes requests of a fleet until it is retired. */
     public function work(Closure $handler, Config $config): void
     {
         $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
+        $this->abi->check($this->ffi->lyger_worker_report(memory_get_usage(true), 0));
         (new Worker($this->abi, $runner, new Shift($this->ffi, $config)))->run();
     }
 

@@ -124,6 +124,8 @@ lyger_status lyger_fleet_fork(uint32_t *worker);
 
 lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
 
+lyger_status lyger_worker_boot_failed(const char *reason, size_t len);
+
 lyger_status lyger_worker_next(uint32_t timeout_ms,
                                struct lyger_request_head *out,
                                char *buf,

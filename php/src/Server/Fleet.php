@@ -6,6 +6,7 @@ namespace Lyger\Server;
 
 use Lyger\Config;
 use Lyger\Exception\InvalidConfig;
+use Lyger\Exception\ServerFailed;
 
 /**
  * What a fleet's master is told: where to listen, how many workers, and how to start the processes.
@@ -18,11 +19,17 @@ final class Fleet
     private const LCG_STEPS_MAX = 65_536;
 
     /**
+     * @param string $app the application's folder
      * @param string $script the rawr that serves
      * @param list<string> $arguments those of the zygote's command
      */
-    public static function spec(Config $config, string $script, array $arguments, string $announcement): string
-    {
+    public static function spec(
+        Config $config,
+        string $app,
+        string $script,
+        array $arguments,
+        string $announcement,
+    ): string {
         $php = self::php($script);
         foreach ([...$php, $script, ...$arguments] as $word) {
             preg_match('//u', $word) === 1 || throw InvalidConfig::at(
@@ -30,7 +37,14 @@ final class Fleet
                 'not UTF-8, as the words must be that start the processes of a fleet: give the folder another name',
             );
         }
+        try {
+            $control = ControlSocket::path($app, $config->text('host'));
+        } catch (ServerFailed $failed) {
+            fwrite(STDERR, "rawr status and rawr reload won't find this server: {$failed->getMessage()}\n");
+        }
         return json_encode([
+            'app' => ControlSocket::absolute($app),
+            'control' => $control ?? null,
             'host' => $config->text('host'),
             'port' => $config->int('port'),
             'workers' => $config->int('workers'),
@@ -40,7 +54,7 @@ final class Fleet
             // One opcode cache for the workers of a generation: they inherit it from the process that forks them.
             'zygote' => [...$php, '-d', 'opcache.enable_cli=1', $script, 'fleet:zygote', ...$arguments],
             'announcement' => $announcement,
-        ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+        ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
     }
 
     /** Whether this system has what a fleet is made of: memory files, signal descriptors, orphans that find a parent. */

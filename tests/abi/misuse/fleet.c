@@ -98,6 +98,7 @@ static void beside_an_engine_of_the_parent(void) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_fleet_front());
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_fleet_fork(&worker));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_worker_report(1, 1));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_worker_boot_failed("x", 1));
 }
 
 /* Nothing of the engine has been used when this begins. */
@@ -111,6 +112,10 @@ void misuse_fleet(void) {
     in_child(a_zygote_of_a_master_that_sends_no_lane);
     in_child(a_zygote_whose_master_has_gone);
     GIVES(LYGER_STATUS_SERVER_NOT_RUNNING, lyger_worker_report(UINT64_MAX, 255));
+    GIVES(LYGER_STATUS_SERVER_NOT_RUNNING, lyger_worker_boot_failed("x", 1));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_worker_boot_failed(NULL, 1));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_worker_boot_failed(NOWHERE, 65537));
+    GIVES(LYGER_STATUS_INVALID_UTF8, lyger_worker_boot_failed("\xff", 1));
     GIVES(LYGER_STATUS_OK, lyger_cache_purge());
     in_child(beside_an_engine_of_the_parent);
 }

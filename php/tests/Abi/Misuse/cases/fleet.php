@@ -9,6 +9,8 @@ use Lyger\Tests\Abi\Misuse\Probe;
 $spec = static function (array $but): string {
     $nothing = ['/no/such/program'];
     return (string) json_encode($but + [
+        'app' => '/nowhere',
+        'control' => null,
         'host' => '127.0.0.1',
         'port' => 0,
         'workers' => 1,
@@ -44,6 +46,9 @@ return [
             foreach ([['/no/such/program'], []] as $program) {
                 $p->gives(Status::ServerFailed, $run($spec(['front' => $program])));
             }
+            // A control socket that can't be is told, and no reason not to serve.
+            $without = ['control' => '/no/such/folder/socket', 'front' => []];
+            $p->gives(Status::ServerFailed, $run($spec($without)));
             $p->check($exit[0] === 7, 'no exit code on an error');
         },
         'valid' => static fn (Probe $p) => $p->ffi->lyger_fleet_run($spec([]), strlen($spec([])), $code($p)),
@@ -68,6 +73,17 @@ return [
             $p->check($number[0] === 7, 'no number on an error');
         },
         'valid' => static fn (Probe $p) => $p->ffi->lyger_fleet_fork($worker($p)),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_worker_boot_failed' => [
+        'misuse' => static function (Probe $p): void {
+            $p->gives(Status::ServerNotRunning, $p->ffi->lyger_worker_boot_failed('x', 1));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_worker_boot_failed(null, 1));
+            $p->gives(Status::TooLong, $p->ffi->lyger_worker_boot_failed($p->nowhere(), 65_537));
+            $p->gives(Status::TooLong, $p->ffi->lyger_worker_boot_failed($p->nowhere(), -1));
+            $p->gives(Status::InvalidUtf8, $p->ffi->lyger_worker_boot_failed("\xff", 1));
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_worker_boot_failed('x', 1),
         'child' => Status::WrongProcess,
     ],
     'lyger_worker_report' => [
