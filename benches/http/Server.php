@@ -19,24 +19,12 @@ final class Server
     }
 
     /**
-     * One that runs already and is somebody else's to stop.
-     *
-     * @param list<int> $pids
-     */
-    public static function running(string $name, string $url, array $pids): self
-    {
-        return new self($name, $url, $pids);
-    }
-
-    /**
      * @param list<string> $command with {port} in it, which is a free one
      * @param array<string, string> $environment
      */
-    public static function start(string $name, array $command, array $environment, string $log): self
+    public static function start(string $name, array $command, array $environment, string $log, ?int $port = null): self
     {
-        $probe = stream_socket_server('tcp://127.0.0.1:0');
-        $port = (int) substr(strrchr((string) stream_socket_get_name($probe, false), ':'), 1);
-        fclose($probe);
+        $port ??= self::freePort();
         $command = array_map(static fn (string $word) => str_replace('{port}', (string) $port, $word), $command);
         $out = fopen($log, 'w');
         $streams = [['file', '/dev/null', 'r'], $out, $out];
@@ -45,7 +33,7 @@ final class Server
         $server = new self($name, "http://127.0.0.1:$port", [$pid], $process);
         for ($wait = 0; $wait < 200; $wait++) {
             usleep(50_000);
-            if (@file_get_contents("$server->url/sqlite/1/1") !== false) {
+            if (@file_get_contents("$server->url/hello/name-7") !== false) {
                 return $server;
             }
             if (!proc_get_status($process)['running']) {
@@ -54,6 +42,38 @@ final class Server
         }
         $server->stop();
         throw new RuntimeException("$name does not answer:\n" . file_get_contents($log));
+    }
+
+    /** Lyger's fleet with the benches' application. */
+    public static function fleet(string $name, int $workers, string $folder): self
+    {
+        $rawr = dirname(__DIR__, 2) . '/php/bin/rawr';
+        $app = __DIR__ . '/app';
+        // With opcache, as the peers have it.
+        $command = [PHP_BINARY, '-d', 'opcache.enable_cli=1', $rawr, 'serve', "--app=$app", "--workers=$workers", '--port={port}'];
+        return self::start($name, $command, ['LYGER_ENGINE' => 'required'], "$folder/fleet.log");
+    }
+
+    /** nginx alone, answering everything with the same bytes. */
+    public static function nginx(string $folder): self
+    {
+        $words = ['{folder}' => $folder, '{port}' => (string) self::freePort()];
+        file_put_contents("$folder/nginx.conf", strtr((string) file_get_contents(__DIR__ . '/nginx.conf'), $words));
+        $command = ['nginx', '-e', "$folder/nginx.log", '-c', "$folder/nginx.conf"];
+        return self::start('nginx return 200', $command, [], "$folder/nginx.out", (int) $words['{port}']);
+    }
+
+    /** One of tests/support/with-fpm: its variables begin with $prefix. */
+    public static function fpm(string $name, string $prefix): self
+    {
+        $pids = array_map(intval(...), explode(' ', (string) getenv("{$prefix}_PIDS")));
+        return new self($name, (string) getenv("{$prefix}_URL"), $pids);
+    }
+
+    private static function freePort(): int
+    {
+        $probe = stream_socket_server('tcp://127.0.0.1:0');
+        return (int) substr(strrchr((string) stream_socket_get_name($probe, false), ':'), 1);
     }
 
     /** The CPU seconds that the processes of this server have used so far. */
@@ -72,14 +92,15 @@ final class Server
         if ($this->process === null) {
             return;
         }
-        // All of them: the workers of `php -S` outlive it.
-        foreach (array_reverse(array_keys($this->tree())) as $pid) {
-            posix_kill($pid, SIGTERM);
-        }
+        $tree = array_keys($this->tree());
+        proc_terminate($this->process);
         for ($wait = 0; $wait < 100 && proc_get_status($this->process)['running']; $wait++) {
             usleep(50_000);
         }
-        proc_terminate($this->process, SIGKILL);
+        // Those that are left: the workers of `php -S` outlive it.
+        foreach ($tree as $pid) {
+            posix_kill($pid, SIGKILL);
+        }
         proc_close($this->process);
     }
 

@@ -1,23 +1,27 @@
 <?php
 
-// Lyger beside `php -S` and nginx + php-fpm, all answering the same query from the same database, one after the other
-// in the same minutes. Prints a table and writes target/bench/http.json. Runs inside benches/http/run, which starts the
-// databases and php-fpm.
+// Lyger beside nginx alone, `php -S` and nginx + php-fpm, all giving the same answers, one after the other in the same
+// minutes. Prints a table and writes target/bench/http.json. Runs inside benches/http/run, which starts the databases and
+// php-fpm. LYGER_BENCH_CASES picks cases by a part of their names.
 
 declare(strict_types=1);
 
 require __DIR__ . '/Server.php';
 require __DIR__ . '/products.php';
+require __DIR__ . '/figures.php';
 
 /** Rounds in which every server has its turn; the order rotates, so that no one always follows the same other. */
 const ROUNDS = 7;
 /** Long enough for hundreds of requests to the slowest, short enough that a disturbance spoils one round. */
 const ROUND_SECONDS = 2;
-const CONNECTIONS = 32;
+const CONNECTIONS = 64;
 const PRODUCTS = 2000;
+/** Above 1 by so much the issue of the fleet allows: what a hello may cost against nginx's `return 200`. */
+const HELLO_MARK = 1.15;
+/** CPU microseconds that a request with a handler of 50 us may cost. */
+const BURN_50_MARK = 60.0;
 
-$scratch = sys_get_temp_dir() . '/lyger-bench-' . getmypid();
-mkdir($scratch);
+$scratch = scratchFolder();
 $postgres = (string) getenv('LYGER_TEST_POSTGRES');
 $sqlite = (string) getenv('LYGER_BENCH_SQLITE');
 fillProducts(new PDO("sqlite:$sqlite"), PRODUCTS);
@@ -26,42 +30,33 @@ fillProducts(
     PRODUCTS,
 );
 
-$root = dirname(__DIR__, 2);
 $servers = [];
-register_shutdown_function(static function () use (&$servers, $scratch): void {
+register_shutdown_function(static function () use (&$servers): void {
     foreach ($servers as $server) {
         $server->stop();
     }
-    array_map(unlink(...), glob("$scratch/*"));
-    rmdir($scratch);
 });
-$servers['lyger'] = Server::start(
-    'lyger',
-    // With opcache, as the peers have it.
-    [PHP_BINARY, '-d', 'opcache.enable_cli=1', "$root/php/bin/rawr", 'serve', '--app=' . __DIR__ . '/app', '--port={port}'],
+$servers['lyger'] = Server::fleet('lyger', 2, $scratch);
+$servers['lyger solo'] = Server::start(
+    'lyger solo',
+    [PHP_BINARY, '-d', 'opcache.enable_cli=1', __DIR__ . '/solo.php', '{port}'],
     ['LYGER_ENGINE' => 'required'],
-    "$scratch/lyger.log",
+    "$scratch/solo.log",
 );
+$servers['nginx return 200'] = Server::nginx($scratch);
 $servers['php -S'] = Server::start(
     'php -S',
     [PHP_BINARY, '-d', 'opcache.enable_cli=1', '-S', '127.0.0.1:{port}', __DIR__ . '/peer.php'],
     ['PHP_CLI_SERVER_WORKERS' => '2'],
     "$scratch/php-s.log",
 );
-$servers['nginx + php-fpm'] = Server::running(
-    'nginx + php-fpm',
-    (string) getenv('LYGER_FPM_URL'),
-    array_map(intval(...), explode(' ', (string) getenv('LYGER_FPM_PIDS'))),
-);
+$servers['php-fpm 2'] = Server::fpm('php-fpm 2', 'LYGER_FPM');
+$servers['php-fpm 16'] = Server::fpm('php-fpm 16', 'LYGER_FPM16');
 
 /** @return array{requests: float, micros: float} requests a second, and CPU microseconds for each of them */
-function measure(Server $server, string $database, int $rows, int $seconds): array
+function measure(Server $server, string $path, int $fromMax, int $seconds): array
 {
-    $environment = [
-        'LYGER_BENCH_DATABASE' => $database,
-        'LYGER_BENCH_ROWS' => (string) $rows,
-        'LYGER_BENCH_FROM_MAX' => (string) (PRODUCTS - $rows),
-    ];
+    $environment = ['LYGER_BENCH_PATH' => $path, 'LYGER_BENCH_FROM_MAX' => (string) $fromMax];
     $command = ['wrk', '-t1', '-c' . CONNECTIONS, "-d{$seconds}s", '--timeout', '60s', '-s', __DIR__ . '/load.lua', $server->url];
     $cpuBefore = $server->cpuSeconds();
     $process = proc_open($command, [1 => ['pipe', 'w']], $pipes, null, $environment + getenv());
@@ -75,22 +70,20 @@ function measure(Server $server, string $database, int $rows, int $seconds): arr
     return ['requests' => $found[1] / (float) $found[2], 'micros' => $cpu * 1e6 / (int) $found[1]];
 }
 
-function median(array $values): float
-{
-    sort($values);
-    $middle = intdiv(count($values), 2);
-    return count($values) % 2 === 1 ? $values[$middle] : ($values[$middle - 1] + $values[$middle]) / 2;
-}
-
 // Nobody is measured on errors or on another answer: the rows must be those that were asked for, and the same everywhere.
 foreach ($servers as $server) {
-    if (file_get_contents("$server->url/hello/name-7?visit=1") !== '{"hello":"name-7"}') {
-        throw new RuntimeException("$server->name answers something else to hello");
+    foreach (['/hello/name-7', '/burn/50/name-7', '/burn/500/name-7'] as $path) {
+        if (file_get_contents("$server->url$path?visit=1") !== '{"hello":"name-7"}') {
+            throw new RuntimeException("$server->name answers something else to $path");
+        }
     }
 }
 foreach (['sqlite', 'postgres'] as $database) {
     $expected = null;
     foreach ($servers as $server) {
+        if ($server->name === 'nginx return 200') {
+            continue;
+        }
         $rows = json_decode((string) file_get_contents("$server->url/$database/1000/17"), true);
         // What PDO and Lyger write the same way; the dates' and booleans' forms differ.
         $rows = array_map(static fn (array $row) => [(int) $row['id'], $row['name'], (float) $row['price'], $row['description']], $rows);
@@ -101,54 +94,63 @@ foreach (['sqlite', 'postgres'] as $database) {
     }
 }
 
+$all = ['lyger', 'lyger solo', 'php -S', 'php-fpm 2', 'php-fpm 16'];
+$cases = [
+    'hello JSON' => ['/hello/', 0, ['lyger', 'lyger solo', 'nginx return 200', 'php -S', 'php-fpm 2', 'php-fpm 16']],
+    'handler of 50 us' => ['/burn/50/', 0, $all],
+    'handler of 500 us' => ['/burn/500/', 0, $all],
+];
+foreach (['sqlite', 'postgres'] as $database) {
+    foreach ([1 => 'row', 1000 => 'rows'] as $rows => $word) {
+        $cases["$database, $rows $word"] = ["/$database/$rows/", PRODUCTS - $rows, $all];
+    }
+}
+$wanted = (string) getenv('LYGER_BENCH_CASES');
+$cases = array_filter($cases, static fn (string $case) => $wanted === '' || str_contains($case, $wanted), ARRAY_FILTER_USE_KEY);
+
 $records = [];
-printf("%-26s %-18s %12s %12s %8s %12s %12s %8s\n", 'case', 'peer', 'Lyger us', 'peer us', 'ratio', 'Lyger req/s', 'peer req/s', 'ratio');
-$cases = [['hello', 0], ['sqlite', 1], ['sqlite', 1000], ['postgres', 1], ['postgres', 1000]];
-foreach ($cases as [$database, $rows]) {
-    $case = match ($rows) {
-        0 => 'hello JSON',
-        1 => "$database, 1 row",
-        default => "$database, $rows rows",
-    };
-    foreach ($servers as $server) {
-        measure($server, $database, $rows, 1);
+$placement = 'server, load and database share all cores';
+printf("%-18s %-11s %-17s %9s %9s %6s %7s %9s %9s %6s\n", 'case', '', 'peer', 'us', 'peer us', 'ratio', 'spread', 'req/s', 'peer', 'ratio');
+foreach ($cases as $case => [$path, $fromMax, $order]) {
+    foreach ($order as $name) {
+        measure($servers[$name], $path, $fromMax, 1);
     }
     $runs = [];
-    $order = array_keys($servers);
     for ($round = 0; $round < ROUNDS; $round++) {
         foreach ($order as $name) {
-            $runs[$name][] = measure($servers[$name], $database, $rows, ROUND_SECONDS);
+            $runs[$name][] = measure($servers[$name], $path, $fromMax, ROUND_SECONDS);
         }
         $order[] = array_shift($order);
     }
-    foreach (['php -S', 'nginx + php-fpm'] as $peer) {
-        $columns = [];
-        foreach (['micros' => ['cpu', 'us/request'], 'requests' => ['throughput', 'requests/s']] as $key => [$metric, $unit]) {
-            $ours = array_column($runs['lyger'], $key);
-            $theirs = array_column($runs[$peer], $key);
-            $paired = array_map(
-                static fn (float $our, float $their) => $key === 'micros' ? $their / $our : $our / $their,
-                $ours,
-                $theirs,
+    foreach (['lyger', 'lyger solo'] as $subject) {
+        foreach (array_diff(array_keys($servers), ['lyger', 'lyger solo']) as $peer) {
+            if (!isset($runs[$peer])) {
+                continue;
+            }
+            $cpu = compare($runs[$subject], $runs[$peer], 'micros');
+            $rate = compare($runs[$subject], $runs[$peer], 'requests', moreIsBetter: true);
+            $about = ['case' => $case, 'subject' => $subject, 'peer' => $peer, 'placement' => $placement];
+            $records[] = $about + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
+            $records[] = $about + ['metric' => 'throughput', 'unit' => 'requests/s'] + $rate;
+            printf(
+                "%-18s %-11s %-17s %9.1f %9.1f %6.2f %7.2f %9.0f %9.0f %6.2f\n",
+                $case, $subject, $peer,
+                $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread'],
+                $rate['subject_median'], $rate['peer_median'], $rate['ratio'],
             );
-            $records[] = [
-                'case' => $case,
-                'subject' => 'lyger',
-                'peer' => $peer,
-                'metric' => $metric,
-                'unit' => $unit,
-                'placement' => 'server, load and database share all cores',
-                'runs' => ROUNDS,
-                'subject_median' => round(median($ours), 2),
-                'peer_median' => round(median($theirs), 2),
-                'ratio' => round(median($paired), 3),
-                'spread' => round((max($paired) - min($paired)) / median($paired), 3),
-            ];
-            array_push($columns, median($ours), median($theirs), median($paired));
         }
-        printf("%-26s %-18s %12.1f %12.1f %8.2f %12.0f %12.0f %8.2f\n", $case, $peer, ...$columns);
+        $marks = [
+            'hello JSON' => static fn (int $round) => HELLO_MARK * $runs['nginx return 200'][$round]['micros'],
+            'handler of 50 us' => static fn (int $round) => BURN_50_MARK,
+        ];
+        if (isset($marks[$case])) {
+            $mark = array_map(static fn (int $round) => ['micros' => $marks[$case]($round)], array_keys($runs[$subject]));
+            $cpu = compare($runs[$subject], $mark, 'micros');
+            $records[] = ['case' => $case, 'subject' => $subject, 'peer' => 'mark', 'placement' => $placement]
+                + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
+            printf("%-18s %-11s %-17s %9.1f %9.1f %6.2f %7.2f\n", $case, $subject, 'mark', $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread']);
+        }
     }
 }
 echo "CPU microseconds are those of the server's whole process tree, the database's not counted; a ratio above 1 means that Lyger is ahead.\n";
-@mkdir("$root/target/bench", 0777, true);
-file_put_contents("$root/target/bench/http.json", json_encode($records, JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES) . "\n");
+writeFigures('http', $records);

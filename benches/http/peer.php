@@ -1,8 +1,11 @@
 <?php
 
-// The peers' side: the same query through PDO and json_encode, as a page of php-fpm and as the router of `php -S`.
+// The peers' side: the same work, and the same query through PDO and json_encode, as a page of php-fpm and as the router
+// of `php -S`.
 
 declare(strict_types=1);
+
+require_once __DIR__ . '/work.php';
 
 /** With its length: `php -S` closes after every answer, and wrk would take an end without a length for an error. */
 function send(array $data): void
@@ -16,6 +19,11 @@ function send(array $data): void
 $parts = explode('/', (string) parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH));
 if ($parts[1] === 'hello') {
     send(['hello' => $parts[2]]);
+    return;
+}
+if ($parts[1] === 'burn' || $parts[1] === 'sleep') {
+    $parts[1] === 'burn' ? burn((int) $parts[2]) : usleep((int) $parts[2]);
+    send(['hello' => $parts[3]]);
     return;
 }
 [, $database, $rows, $from] = $parts;

@@ -1,6 +1,6 @@
 <?php
 
-// Lyger's side: the same query, whose rows never become PHP values.
+// Lyger's side: handlers that cost a known time, and a query whose rows never become PHP values.
 
 declare(strict_types=1);
 
@@ -8,12 +8,22 @@ use Lyger\Application;
 use Lyger\Database\Db;
 use Lyger\Http\Response;
 
+require_once __DIR__ . '/../work.php';
+
 $databases = [
     'sqlite' => Db::connect('sqlite:' . getenv('LYGER_BENCH_SQLITE')),
     'postgres' => Db::connect((string) getenv('LYGER_TEST_POSTGRES')),
 ];
 $app = Application::create(__DIR__);
 $app->router()->get('/hello/{name}', static fn (string $name): Response => Response::json(['hello' => $name]));
+$app->router()->get('/burn/{micros}/{name}', static function (int $micros, string $name): Response {
+    burn($micros);
+    return Response::json(['hello' => $name]);
+});
+$app->router()->get('/sleep/{micros}/{name}', static function (int $micros, string $name): Response {
+    usleep($micros);
+    return Response::json(['hello' => $name]);
+});
 $app->router()->get(
     '/{database}/{rows}/{from}',
     static fn (string $database, int $rows, int $from): Response => $databases[$database]->respond(

@@ -1,0 +1,127 @@
+<?php
+
+// Head of line: what a fast request waits for while 5% of the others take 100 ms, asleep or at work, on 4 workers. Lyger
+// beside php-fpm with as many children, and with 16, in turns. Prints a table and writes target/bench/latency.json. Runs
+// inside benches/http/run. LYGER_BENCH_CASES picks cases by a part of their names.
+
+declare(strict_types=1);
+
+require __DIR__ . '/Server.php';
+require __DIR__ . '/figures.php';
+
+const ROUNDS = 7;
+const ROUND_SECONDS = 10;
+const WORKERS = 4;
+/** Moderate: the slow ones alone keep half a worker busy. */
+const REQUESTS_PER_SECOND = 100;
+const SLOW_EVERY = 20;
+const SLOW_MICROS = 100_000;
+/** Milliseconds that the 99th of 100 fast requests may take beside sleepers. */
+const SLEEP_MARK_MS = 2.0;
+/** What it may take beside burners, against php-fpm with as many children. */
+const BURN_MARK = 1.2;
+
+$scratch = scratchFolder();
+touch((string) getenv('LYGER_BENCH_SQLITE'));
+$servers = [
+    'lyger' => Server::fleet('lyger', WORKERS, $scratch),
+    'php-fpm 4' => Server::fpm('php-fpm 4', 'LYGER_FPM'),
+    'php-fpm 16' => Server::fpm('php-fpm 16', 'LYGER_FPM16'),
+];
+register_shutdown_function(static fn () => $servers['lyger']->stop());
+
+/**
+ * Asks at fixed moments, whether answers have come or not, on connections that are kept open.
+ *
+ * @return list<float> for each fast request the milliseconds from the moment at which it was due to its whole answer
+ */
+function ask(Server $server, string $slow, int $seconds): array
+{
+    $address = 'tcp://' . substr($server->url, strlen('http://'));
+    $idle = [];
+    $busy = [];
+    $waits = [];
+    $total = $seconds * REQUESTS_PER_SECOND;
+    $start = hrtime(true) / 1e6;
+    for ($sent = 0; $sent < $total || $busy !== []; ) {
+        $due = $start + $sent * 1e3 / REQUESTS_PER_SECOND;
+        $now = hrtime(true) / 1e6;
+        if ($sent < $total && $now >= $due) {
+            $isSlow = $sent % SLOW_EVERY === 7;
+            $path = $isSlow ? "/$slow/" . SLOW_MICROS . "/name-$sent" : "/hello/name-$sent";
+            $socket = array_pop($idle) ?? stream_socket_client($address);
+            fwrite($socket, "GET $path?visit=$sent HTTP/1.1\r\nHost: bench\r\nX-Visit: $sent\r\n\r\n");
+            $busy[(int) $socket] = [$socket, $isSlow ? null : $due, "{\"hello\":\"name-$sent\"}", ''];
+            $sent++;
+            continue;
+        }
+        $read = array_column($busy, 0);
+        $wait = $sent < $total ? max(0, (int) (($due - $now) * 1e3)) : 10_000_000;
+        if ($read === []) {
+            usleep($wait);
+            continue;
+        }
+        $write = $except = null;
+        if (stream_select($read, $write, $except, intdiv($wait, 1_000_000), $wait % 1_000_000) === 0 && $sent === $total) {
+            throw new RuntimeException("$server->name leaves requests without an answer: " . implode(', ', array_map(static fn (array $one) => "$one[2]: $one[3]", $busy)));
+        }
+        foreach ($read as $socket) {
+            [, $due, $body, $bytes] = $busy[(int) $socket];
+            $bytes .= fread($socket, 65_536);
+            $busy[(int) $socket][3] = $bytes;
+            if (str_ends_with($bytes, $body) && str_starts_with($bytes, 'HTTP/1.1 200')) {
+                if ($due !== null) {
+                    $waits[] = hrtime(true) / 1e6 - $due;
+                }
+                unset($busy[(int) $socket]);
+                if (!str_contains($bytes, "\r\nConnection: close")) {
+                    $idle[] = $socket; // nginx closes after the thousandth request
+                }
+            } elseif (feof($socket)) {
+                throw new RuntimeException("$server->name answers something else than $body:\n$bytes");
+            }
+        }
+    }
+    return $waits;
+}
+
+/** @param list<float> $values */
+function percentile(array $values, float $part): float
+{
+    sort($values);
+    return $values[(int) ceil($part * count($values)) - 1];
+}
+
+$cases = ['sleep' => '5% sleep 100 ms', 'burn' => '5% burn 100 ms'];
+$wanted = (string) getenv('LYGER_BENCH_CASES');
+$records = [];
+printf("%-18s %-12s %9s %9s %9s %9s %7s %7s\n", 'case', 'peer', 'p50 ms', 'p99 ms', 'peer p50', 'peer p99', 'ratio', 'spread');
+foreach (array_filter($cases, static fn (string $case) => $wanted === '' || str_contains($case, $wanted)) as $slow => $case) {
+    $order = array_keys($servers);
+    foreach ($order as $name) {
+        ask($servers[$name], $slow, 1);
+    }
+    $runs = [];
+    for ($round = 0; $round < ROUNDS; $round++) {
+        foreach ($order as $name) {
+            $waits = ask($servers[$name], $slow, ROUND_SECONDS);
+            $runs[$name][] = ['p50' => percentile($waits, 0.5), 'p99' => percentile($waits, 0.99)];
+        }
+        $order[] = array_shift($order);
+    }
+    $runs['mark'] = $slow === 'sleep'
+        ? array_fill(0, ROUNDS, ['p50' => SLEEP_MARK_MS, 'p99' => SLEEP_MARK_MS])
+        : array_map(static fn (array $run) => array_map(static fn (float $ms) => BURN_MARK * $ms, $run), $runs['php-fpm 4']);
+    foreach (['php-fpm 4', 'php-fpm 16', 'mark'] as $peer) {
+        $p99 = compare($runs['lyger'], $runs[$peer], 'p99');
+        $p50 = compare($runs['lyger'], $runs[$peer], 'p50');
+        $records[] = ['case' => "$case, p99 of the others", 'subject' => 'lyger', 'peer' => $peer, 'metric' => 'wall', 'unit' => 'ms']
+            + ['placement' => 'server and load share all cores'] + $p99;
+        printf(
+            "%-18s %-12s %9.2f %9.2f %9.2f %9.2f %7.2f %7.2f\n",
+            $case, $peer, $p50['subject_median'], $p99['subject_median'], $p50['peer_median'], $p99['peer_median'], $p99['ratio'], $p99['spread'],
+        );
+    }
+}
+echo "A ratio above 1 means that Lyger is ahead.\n";
+writeFigures('latency', $records);
