@@ -14,6 +14,7 @@ mod processes;
 mod deadlines;
 mod deaths;
 mod drains;
+mod fibers;
 mod fronts;
 mod orders;
 mod overload;

@@ -74,3 +74,10 @@ pub(crate) fn memory_bytes(pid: i32) -> u64 {
     };
     (of("Private_Clean:") + of("Private_Dirty:")) * 1024
 }
+
+/// The time on a processor that it has had, in the kernel's ticks of a hundredth of a second.
+pub(crate) fn cpu_ticks(pid: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let rest = stat.rsplit(')').next().unwrap_or_default(); // the name before may hold anything
+    rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}

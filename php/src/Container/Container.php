@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Container;
 
 use Closure;
+use Lyger\Server\Task;
 use Psr\Container\ContainerInterface;
 use ReflectionClass;
 use ReflectionFunction;
@@ -12,6 +13,7 @@ use ReflectionFunctionAbstract;
 use ReflectionMethod;
 use ReflectionNamedType;
 use ReflectionParameter;
+use WeakMap;
 
 /**
  * Finds and builds objects (PSR-11).
@@ -25,15 +27,17 @@ final class Container implements ContainerInterface
     private array $factories = [];
     /** @var array<string, mixed> */
     private array $shared = [];
-    /** @var array<string, mixed> */
-    private array $ofThisRequest = [];
+    /** What belongs to a request, where the process has one at a time. */
+    private readonly Scope $alone;
+    /** @var WeakMap<Task, Scope> the same of each request of a worker that has several */
+    private WeakMap $scopes;
     /** @var array<class-string, list<ReflectionParameter>> looked at once for each class */
     private array $constructors = [];
-    /** @var array<string, true> what is being built now, outermost first */
-    private array $building = [];
 
     public function __construct()
     {
+        $this->alone = new Scope();
+        $this->scopes = new WeakMap();
         $this->shared[self::class] = $this->shared[ContainerInterface::class] = $this;
     }
 
@@ -72,25 +76,32 @@ final class Container implements ContainerInterface
         if (array_key_exists($id, $this->shared)) {
             return $this->shared[$id];
         }
-        if (array_key_exists($id, $this->ofThisRequest)) {
-            return $this->ofThisRequest[$id];
+        $scope = $this->scope();
+        if (array_key_exists($id, $scope->values)) {
+            return $scope->values[$id];
         }
-        if (isset($this->building[$id])) {
-            throw Unresolvable::cycle(array_keys($this->building), $id);
+        if (isset($scope->building[$id])) {
+            throw Unresolvable::cycle(array_keys($scope->building), $id);
         }
         [$factory, $lifetime] = $this->factories[$id] ?? [null, Lifetime::Never];
-        $this->building[$id] = true;
+        $scope->building[$id] = true;
         try {
             $value = $factory === null ? $this->build($id) : $factory($this);
         } finally {
-            unset($this->building[$id]);
+            unset($scope->building[$id]);
         }
-        match ($lifetime) {
-            Lifetime::Never => null,
-            Lifetime::Process => $this->shared[$id] = $value,
-            Lifetime::Request => $this->ofThisRequest[$id] = $value,
+        return match ($lifetime) {
+            Lifetime::Never => $value,
+            // Another request may have built it while this one waited: there is one.
+            Lifetime::Process => $this->shared[$id] ??= $value,
+            Lifetime::Request => $scope->values[$id] = $value,
         };
-        return $value;
+    }
+
+    private function scope(): Scope
+    {
+        $task = Task::current();
+        return $task === null ? $this->alone : $this->scopes[$task] ??= new Scope();
     }
 
     public function has(string $id): bool
@@ -120,8 +131,9 @@ final class Container implements ContainerInterface
     /** Forgets what belonged to the request that has just been answered. */
     public function endRequest(): void
     {
-        $this->ofThisRequest = [];
-        $this->building = [];
+        $scope = $this->scope();
+        $scope->values = [];
+        $scope->building = [];
     }
 
     private function register(string $id, Closure|string|null $concrete, Lifetime $lifetime): self
@@ -132,7 +144,7 @@ final class Container implements ContainerInterface
             $concrete === $id => fn () => $this->build($id),
             default => fn () => $this->get($concrete),
         };
-        unset($this->shared[$id], $this->ofThisRequest[$id]);
+        unset($this->shared[$id], $this->scope()->values[$id]);
         $this->factories[$id] = [$factory, $lifetime];
         return $this;
     }

@@ -27,6 +27,7 @@ final class Engine
     public const VERSION = '0.1.0';
 
     /** What `workers` must be where PHP's main thread is the one worker. */
+    public const CONCURRENCY = '1: this server is one process, and the workers of rawr serve have Fibers';
     public const WORKERS = '1: this server is one process, and rawr serve has several workers';
 
     /** Every integer up to it is a float as well. */
@@ -242,6 +243,10 @@ final class Engine
         $workers = $config->int('workers');
         if ($workers > 1 && $config->isAsked('workers')) {
             throw InvalidConfig::impossible('workers', (string) $workers, self::WORKERS);
+        }
+        $concurrency = $config->int('concurrency');
+        if ($concurrency > 1) {
+            throw InvalidConfig::impossible('concurrency', (string) $concurrency, self::CONCURRENCY);
         }
         foreach (($this->isNative() ? Shape::Solo : Shape::Php)->unhonoured($config) as $told) {
             error_log("Lyger: $told");

@@ -9,6 +9,8 @@ use FFI;
 use FFI\CData;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\ConcurrentWorker;
+use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Params;
@@ -163,7 +165,8 @@ final class NativeEngine implements Backend
         if ($listening !== null) {
             $listening($port->cdata);
         }
-        (new Worker($this->abi, new Runner($handler, $config->bool('debug'), true, Baseline::now())))->run();
+        $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
+        (new Worker($this->abi, new Inbox($this->abi), $runner))->run();
         $this->abi->check($this->ffi->lyger_server_wait(self::JOIN_MS));
     }
 
@@ -212,7 +215,12 @@ final class NativeEngine implements Backend
     {
         $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
         $this->abi->check($this->ffi->lyger_worker_report(memory_get_usage(true), 0));
-        (new Worker($this->abi, $runner, new Shift($this->ffi, $config)))->run();
+        $concurrency = $config->int('concurrency');
+        [$inbox, $shift] = [new Inbox($this->abi), new Shift($this->ffi, $config)];
+        $worker = $concurrency > 1
+            ? new ConcurrentWorker($this->abi, $inbox, $runner, $shift, $concurrency)
+            : new Worker($this->abi, $inbox, $runner, $shift);
+        $worker->run();
     }
 
     public function stopServer(): void

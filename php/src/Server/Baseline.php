@@ -157,6 +157,29 @@ final class Baseline
         error_clear_last();
     }
 
+    /** Whether restore() would find something to put back: what others would see that run now. */
+    public function isChanged(): bool
+    {
+        foreach ($this->settings as $name => $value) {
+            if (ini_get($name) !== $value) {
+                return true;
+            }
+        }
+        return Session::isOpen()
+            || $_GET !== [] || $_POST !== [] || $_COOKIE !== [] || $_FILES !== [] || $_REQUEST !== []
+            || $_SERVER !== $this->server || $_ENV !== $this->env
+            || self::errorHandler() !== $this->errorHandler
+            || self::exceptionHandler() !== $this->exceptionHandler
+            || error_reporting() !== $this->level
+            || date_default_timezone_get() !== $this->zone
+            || setlocale(LC_ALL, '0') !== $this->locale
+            || ($this->hasIntl && Locale::getDefault() !== $this->language)
+            || ($this->hasMb && mb_internal_encoding() !== $this->encoding)
+            || ($this->hasXml && libxml_use_internal_errors() !== $this->xmlErrors)
+            || umask() !== $this->mask
+            || fileinode('.') !== $this->inode;
+    }
+
     private static function errorHandler(): mixed
     {
         $handler = set_error_handler(null);

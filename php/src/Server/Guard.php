@@ -4,12 +4,15 @@ declare(strict_types=1);
 
 namespace Lyger\Server;
 
+use Closure;
+
 /** Notices that the frame it lives in is left by exit(). */
 final class Guard
 {
     private bool $armed = true;
 
-    public function __construct(private readonly Lifeline $lifeline)
+    /** @param Closure(): void $onExit */
+    public function __construct(private readonly Closure $onExit)
     {
     }
 
@@ -22,7 +25,7 @@ final class Guard
     {
         if ($this->armed) {
             $this->armed = false;
-            $this->lifeline->afterExit();
+            ($this->onExit)();
         }
     }
 }

@@ -47,8 +47,23 @@ final class Lifeline
         $lifeline->turn();
     }
 
-    /** For Guard: a handler has called exit(). */
-    public function afterExit(): void
+    /**
+     * What ends the script, if that is a fatal error. There may be no memory left to answer with: the limit is lifted.
+     *
+     * @return array{type: int, message: string, file: string, line: int}|null
+     */
+    public static function fatalError(): ?array
+    {
+        $error = error_get_last();
+        if ($error === null || ($error['type'] & self::FATAL) === 0) {
+            return null;
+        }
+        ini_set('memory_limit', '-1');
+        return $error;
+    }
+
+    /** A handler has called exit(). */
+    private function afterExit(): void
     {
         ($this->onExit)(++$this->exits >= self::EXITS_MANY);
         if ($this->exits < self::EXITS_MAX) {
@@ -65,7 +80,7 @@ final class Lifeline
 
     private function turn(): void
     {
-        $guard = new Guard($this);
+        $guard = new Guard($this->afterExit(...));
         try {
             ($this->loop)();
         } finally {
@@ -79,10 +94,8 @@ final class Lifeline
     {
         if ($this->running) {
             $this->running = false;
-            $error = error_get_last();
-            if ($error !== null && ($error['type'] & self::FATAL) !== 0) {
-                // There may be no memory left to answer with.
-                ini_set('memory_limit', '-1');
+            $error = self::fatalError();
+            if ($error !== null) {
                 ($this->onDeath)($error);
             }
         } elseif ($this->exits > 0) {

@@ -27,6 +27,9 @@ final class Runner
     private int $level = 0;
     private bool $buffers = false;
     private ?Request $request = null;
+    /** @var list<string> the handler's own buffers while it waits, the outermost first */
+    private array $waiting = [];
+    private int|bool $status = 200;
 
     /**
      * @param Closure(Request): mixed $handler
@@ -81,6 +84,43 @@ final class Runner
             : Response::error(500);
     }
 
+    /**
+     * The handler waits while others run: takes its output off PHP's one stack of buffers. False when it can't, because
+     * the handler has changed what they would share.
+     */
+    public function pause(): bool
+    {
+        $inner = array_slice(ob_get_status(true), $this->level + 1);
+        foreach ($inner as ['name' => $name, 'flags' => $flags]) {
+            if ($name !== 'default output handler' || ($flags & PHP_OUTPUT_HANDLER_REMOVABLE) === 0) {
+                return false; // a callback can't be taken along
+            }
+        }
+        if ($this->baseline?->isChanged() === true) {
+            return false;
+        }
+        foreach ($inner as $_) {
+            array_unshift($this->waiting, (string) ob_get_clean());
+        }
+        if (ob_get_level() > $this->level) {
+            ob_end_flush();
+        }
+        $this->status = http_response_code();
+        return true;
+    }
+
+    /** The handler goes on: after pause(). */
+    public function resume(): void
+    {
+        http_response_code(is_int($this->status) ? $this->status : 200);
+        $this->open();
+        foreach ($this->waiting as $buffer) {
+            ob_start();
+            echo $buffer;
+        }
+        $this->waiting = [];
+    }
+
     /** For the log, where each failure is a line and none is written by a client: "\\n" for a line feed. */
     public static function oneLine(string $text): string
     {
@@ -94,6 +134,11 @@ final class Runner
         http_response_code(200);
         $this->level = ob_get_level();
         $this->buffers = true;
+        $this->open();
+    }
+
+    private function open(): void
+    {
         // With a callback, so that flush() and ob_end_flush() in a handler write to the answer and not to the terminal.
         ob_start(function (string $chunk, int $phase): string {
             if (($phase & PHP_OUTPUT_HANDLER_CLEAN) === 0) {
@@ -111,8 +156,8 @@ final class Runner
             error_log('a handler has ended the server\'s output buffer: what it wrote after that is no answer');
         }
         $this->buffers = false;
-        while (ob_get_level() > $this->level) {
-            ob_end_flush();
+        // One that was opened so that it can't be closed stays.
+        while (ob_get_level() > $this->level && @ob_end_flush()) {
         }
         $echoed = $this->echoed;
         $this->echoed = '';

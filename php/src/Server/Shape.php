@@ -19,6 +19,7 @@ enum Shape
 
     private const ONE_PROCESS = [
         'workers' => 'but one process serves: more need the native engine on Linux',
+        'concurrency' => 'but one process serves, one request at a time: more need the native engine on Linux',
         'requests_per_worker_max' => 'but one process serves, which nobody would replace',
         'memory_per_worker_bytes_max' => 'but one process serves, which nobody would replace',
     ];
@@ -33,7 +34,12 @@ enum Shape
     ];
 
     /** Values that ask for nothing. */
-    private const NONE = ['workers' => 1, 'requests_per_worker_max' => 0, 'memory_per_worker_bytes_max' => 0];
+    private const NONE = [
+        'workers' => 1,
+        'concurrency' => 1,
+        'requests_per_worker_max' => 0,
+        'memory_per_worker_bytes_max' => 0,
+    ];
 
     /** That of `rawr serve` here. */
     public static function of(Engine $engine): self

@@ -22,6 +22,8 @@ function await_file(string $name): void
     }
 }
 
+require __DIR__ . '/fibers.php';
+
 $version = require __DIR__ . '/version.php';
 
 $echo = static function (Request $request, string $token): Response {

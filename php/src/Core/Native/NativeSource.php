@@ -16,12 +16,18 @@ final class NativeSource implements Source
 {
     public function __construct(
         private readonly Abi $abi,
-        private readonly int $id,
+        public readonly int $id,
         private readonly string $method,
         private readonly string $path,
         private readonly string $query,
         private readonly int $bodyBytes,
     ) {
+    }
+
+    /** Whether it is GET /, which the engine's own root handler takes when no route does. */
+    public function isRoot(): bool
+    {
+        return $this->path === '/' && ($this->method === 'GET' || $this->method === 'HEAD');
     }
 
     public function method(): string
