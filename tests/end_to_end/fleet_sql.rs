@@ -93,18 +93,19 @@ fn a_worker_killed_amid_its_query_leaves_its_place_to_others() {
         ("LYGER_DB_ACQUIRE_TIMEOUT_MS", "10000"),
         ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
     ];
-    let fleet = Fleet::start(&dsns, 2, &limits);
-    let mut client = fleet.connect();
-    // A POST is not repeated on another worker.
-    client.send("POST /wait/postgres/60 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
-    let line = fleet.line("waiting ");
-    let postgres = postgres();
-    let mysql = mysql();
-    eventually("the query runs", || dsns.count(&postgres, &mysql)[0] == 1);
-    signal("KILL", line.rsplit(' ').next().unwrap());
-    assert_eq!(client.reply().status, 502);
-    // The one connection that there may be is free again, long before the minute is over.
-    assert_eq!(fleet.get("/say/postgres/hello").body, "hello");
+    let (postgres, mysql) = (postgres(), mysql());
+    for (at, name) in ["postgres", "mysql"].into_iter().enumerate() {
+        let fleet = Fleet::start(&dsns, 2, &limits);
+        let mut client = fleet.connect();
+        // A POST is not repeated on another worker.
+        client.send(format!("POST /wait/{name}/60 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+        let line = fleet.line("waiting ");
+        eventually("the query runs", || dsns.count(&postgres, &mysql)[at] == 1);
+        signal("KILL", line.rsplit(' ').next().unwrap());
+        assert_eq!(client.reply().status, 502);
+        // The one connection that there may be is free again, long before the minute is over.
+        assert_eq!(fleet.get(&format!("/say/{name}/hello")).body, "hello");
+    }
 }
 
 #[test]
