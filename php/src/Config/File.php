@@ -40,6 +40,9 @@ final class File
 
     private static function contents(string $file): string
     {
+        if ($file === '' || str_contains($file, "\0")) {
+            throw InvalidConfig::at('--config', 'names no file');
+        }
         $contents = is_dir($file) ? false : @file_get_contents($file, false, null, 0, self::BYTES_MAX + 1);
         if ($contents === false) {
             $reason = is_dir($file) ? 'it is a folder' : (error_get_last()['message'] ?? '');

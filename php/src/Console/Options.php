@@ -7,7 +7,6 @@ namespace Lyger\Console;
 use Lyger\Config;
 use Lyger\Config\Environment;
 use Lyger\Config\File;
-use Lyger\Config\Nearest;
 use Lyger\Config\Rule;
 use Lyger\Exception\InvalidConfig;
 use Symfony\Component\Console\Command\Command;
@@ -45,19 +44,6 @@ final class Options
     public static function config(InputInterface $input, string $folder): Config
     {
         return Config::ofFlags(self::given($input), $input->getOption('config') ?? File::of($folder));
-    }
-
-    /**
-     * What Symfony says of an unknown option, with the flag that may have been meant.
-     */
-    public static function explained(string $message): string
-    {
-        if (preg_match('/^The "--([^"]*)" option does not exist\.$/D', $message, $match) !== 1) {
-            return $message;
-        }
-        $keys = [...array_keys(Config::KEYS), ...array_keys(Config::ALIASES)];
-        $nearest = Nearest::to(strtr($match[1], '_.', '--'), ['app', 'config', ...array_map(self::flag(...), $keys)]);
-        return $nearest === null ? $message : "$message Did you mean --$nearest?";
     }
 
     /** @return list<string> what should be said of the environment */

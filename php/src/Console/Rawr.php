@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Console;
 
+use Lyger\Config\Nearest;
 use Lyger\Core\Engine;
 use Lyger\Exception\AddressInUse;
 use Lyger\Exception\InvalidConfig;
@@ -47,10 +48,11 @@ final class Rawr
         }
         $output ??= new ConsoleOutput();
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
+        $input ??= new ArgvInput();
         try {
-            return $console->run($input ?? new ArgvInput(), $output);
+            return $console->run($input, $output);
         } catch (Throwable $problem) {
-            $errors->writeln(Options::explained($problem->getMessage()), OutputInterface::OUTPUT_RAW);
+            $errors->writeln(self::explained($problem, $console, $input), OutputInterface::OUTPUT_RAW);
             if ($output->isVerbose()) {
                 $errors->writeln((string) $problem, OutputInterface::OUTPUT_RAW);
             }
@@ -61,5 +63,19 @@ final class Rawr
                 default => ExitCode::FAILED,
             };
         }
+    }
+
+    /** What is wrong; of an unknown option also the one that may have been meant, which Symfony doesn't say. */
+    private static function explained(Throwable $problem, Console $console, InputInterface $input): string
+    {
+        $message = $problem->getMessage();
+        $command = (string) $input->getFirstArgument();
+        $isUnknown = preg_match('/^The "--([^"]*)" option does not exist\.$/D', $message, $match) === 1;
+        if (!$isUnknown || !$problem instanceof WrongUsage || !$console->has($command)) {
+            return $message;
+        }
+        $options = array_keys($console->get($command)->getDefinition()->getOptions());
+        $nearest = Nearest::to(strtr($match[1], '_.', '--'), $options);
+        return $nearest === null ? $message : "$message Did you mean --$nearest?";
     }
 }

@@ -85,7 +85,9 @@ final class RawrTest extends TestCase
             [['serve', '--max-requests=1', '--requests-per-worker-max=1'], [], '--max-requests: the same as'],
             [['serve', '--front=uring'], [], '--front: front is "uring", but must be axum'],
             [['serve', '--config=/no/such.toml'], [], '/no/such.toml: cannot be read: No such file or directory'],
-            [['serve', '--json'], [], '--json'],
+            [['serve', '--config='], [], '--config: names no file'],
+            [['serve', '--json'], [], '--json: has a meaning only with --print-config'],
+            [['routes', '--jsn'], [], 'The "--jsn" option does not exist. Did you mean --json?'],
         ];
     }
 
