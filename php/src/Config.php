@@ -181,10 +181,11 @@ final class Config
         return json_encode(array_diff_key($this->values(), $foreign), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 
-    /** Everything, as JSON for resolve() in another process: what it finds in its environment makes no difference. */
+    /** What is no default, as JSON for resolve() in a process with the same environment, which finds out the same. */
     public function forWorker(): string
     {
-        return json_encode($this->values(), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+        $asked = array_filter($this->values(), $this->isAsked(...), ARRAY_FILTER_USE_KEY);
+        return json_encode((object) $asked, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 
     /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...}} */

@@ -18,7 +18,8 @@ final class RawrTest extends TestCase
      */
     private function rawr(array $arguments, array $environment = [], ?string $rawr = null): array
     {
-        $command = [PHP_BINARY, $rawr ?? self::ROOT . '/bin/rawr', ...$arguments];
+        // A server that should have been refused would never end.
+        $command = ['timeout', '60', PHP_BINARY, $rawr ?? self::ROOT . '/bin/rawr', ...$arguments];
         $streams = [['file', '/dev/null', 'r'], ['pipe', 'w'], ['pipe', 'w']];
         $process = proc_open($command, $streams, $pipes, sys_get_temp_dir(), $environment + getenv());
         $output = stream_get_contents($pipes[1]);
@@ -77,7 +78,7 @@ final class RawrTest extends TestCase
             [['serve', '--db-result-bytes-max=0'], [], 'db.result_bytes_max'],
             [['serve'], ['LYGER_QUEUE_MAX' => 'many'], 'LYGER_QUEUE_MAX: queue_max is "many"'],
             [['serve'], ['LYGER_DEBUG' => 'perhaps'], 'LYGER_DEBUG: debug is "perhaps", but must be true or false'],
-            [['serve'], ['LYGER_QUEUE_MAXX' => '1'], 'LYGER_QUEUE_MAXX: did you mean LYGER_QUEUE_MAX?'],
+            [['serve', '--port=0'], ['LYGER_QUEUE_MAXX' => '1'], 'LYGER_QUEUE_MAXX: did you mean LYGER_QUEUE_MAX?'],
             [['serve', '--queue-maxx=1'], [], 'Did you mean --queue-max?'],
             [['serve', '--queue_max=1'], [], 'Did you mean --queue-max?'],
             [['serve', '--max-request=1'], [], 'Did you mean --max-requests?'],
