@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::io::unix::AsyncFd;
 
@@ -31,10 +32,18 @@ pub fn serve_fleet(link: Link, identity: Identity) -> io::Result<()> {
         Some(serving) => serving,
         None => return Ok(()),
     };
+    allow_descriptors();
     let link = Rc::new(link);
     serve(Rc::clone(&link), serving, identity).inspect_err(|error| {
         let _ = link.send(&FromFront::Failed(error.to_string()), &[]);
     })
+}
+
+/// Each connection is a descriptor, and systems commonly start processes with 1,024 of them although they allow more: programs
+/// that use `select` must not get a larger number. This one doesn't, and starts no other.
+fn allow_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }); // then it keeps what it has
 }
 
 struct Serving {

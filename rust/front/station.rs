@@ -29,6 +29,10 @@ pub(super) struct Station {
     pub(super) calls: [u32; DEPTH],
     /// How many of them there are: given and not answered, taken back or given up.
     pub(super) given: usize,
+    /// When something last came back from it or was given to it.
+    pub(super) moved_ms: u64,
+    /// It left what it was given unclaimed for so long that it was taken back. It gets nothing until something comes back.
+    pub(super) is_stuck: bool,
     /// What its calls have set in motion, by the call's id. Dropped with the station, when the worker has gone.
     pub(super) errands: Vec<(u64, Errand)>,
     /// It gets no more requests.
@@ -52,6 +56,8 @@ impl Station {
             lane,
             calls: [NO_CALL; DEPTH],
             given: 0,
+            moved_ms: since_ms,
+            is_stuck: false,
             errands: Vec::new(),
             closing: false,
             was_ready: false,
@@ -65,7 +71,7 @@ impl Station {
 
     /// Whether it may get requests.
     pub(super) fn is_open(&self) -> bool {
-        self.was_ready && !self.closing
+        self.was_ready && !self.closing && !self.is_stuck
     }
 
     /// Whether it waits for something to do, although it may have requests under way.

@@ -65,7 +65,7 @@ impl Fleet {
         }
         prepare(folder.path());
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("LYGER_CHAOS_RUN={}-{number}", std::process::id());
+        let mark = format!("CHAOS_RUN={}-{number}", std::process::id());
         let (name, value) = mark.split_once('=').unwrap();
         let mut child = Command::new("php")
             .arg(root.join("php/bin/rawr"))
@@ -79,6 +79,7 @@ impl Fleet {
             .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
             .env("XDG_RUNTIME_DIR", folder.path())
             .env(name, value)
+            .env_remove("LYGER_CHAOS_SECONDS")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -168,6 +169,16 @@ impl Fleet {
         let fronts = self.pids(Role::Front);
         assert_eq!(fronts.len(), 1, "one front");
         fronts[0]
+    }
+
+    /// The two that live as long as the fleet, if nobody kills them.
+    pub(crate) fn front_and_master(&self) -> [i32; 2] {
+        [self.front(), self.master()]
+    }
+
+    /// Whether the master has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn signal(&self, pid: i32, signal: Signal) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::client::PATIENCE;
 use crate::fleet::{Fleet, eventually, length, share};
 use crate::load::{Ask, Load};
 use crate::processes::{self, Role};
@@ -41,6 +42,38 @@ fn a_killed_front_costs_connections_and_never_mixes_up_answers() {
     assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&String>::new());
     fleet.await_whole();
     assert_eq!(fleet.pids(Role::Worker), workers, "the workers live on");
+    fleet.finish();
+}
+
+#[test]
+fn a_killed_front_is_back_on_its_socket_within_a_second() {
+    let fleet = Fleet::serve(2, &[]);
+    let (workers, mut took) = (fleet.pids(Role::Worker), Vec::new());
+    for round in 0..share(20, 60, 3) {
+        let front = fleet.front();
+        // A client of the old front, with a request that its worker goes on with.
+        let old = fleet.ask_meanwhile("GET", format!("/echo/old{round}?us=300000&q=q"));
+        eventually("its start", || fleet.get("/health").unwrap().text().contains("\"busy\":1"));
+        let killed = Instant::now();
+        fleet.signal(front, Signal::KILL);
+        assert!(old.join().unwrap().is_err(), "its connection has ended");
+        let token = format!("new{round}");
+        eventually("an answer", || {
+            fleet.get(&format!("/echo/{token}?q=q")).is_ok_and(|reply| {
+                assert_eq!((reply.status, reply.text()), (200, format!("{token} q none")));
+                true
+            })
+        });
+        took.push(killed.elapsed());
+        fleet.await_whole();
+        // Who is killed again as soon as it has come waits a little longer, so that it can't go on without an end.
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    assert_eq!(fleet.pids(Role::Worker), workers, "the workers live on");
+    took.sort_unstable();
+    eprintln!("back after {took:?}");
+    // One machine may be busy with something else for seconds, hardly each time.
+    assert!(took[took.len() / 2] < if took.len() > 10 { Duration::from_secs(1) } else { PATIENCE }, "{took:?}");
     fleet.finish();
 }
 

@@ -124,7 +124,8 @@ impl Tally {
 pub(crate) struct Load {
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
-    right: Arc<AtomicU64>,
+    /// Right answers of each connection.
+    right: Arc<[AtomicU64]>,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -136,7 +137,8 @@ impl Load {
         pause: Duration,
         next: impl Fn(&str, u64) -> Ask + Send + Sync + 'static,
     ) -> Self {
-        let load = Self { threads: Vec::new(), stop: Arc::default(), right: Arc::default(), tally: Arc::default() };
+        let right = (0..connections).map(|_| AtomicU64::new(0)).collect();
+        let load = Self { threads: Vec::new(), stop: Arc::default(), right, tally: Arc::default() };
         let (next, began) = (Arc::new(next), Instant::now());
         let threads = (0..connections).map(|connection| {
             let (next, stop) = (Arc::clone(&next), Arc::clone(&load.stop));
@@ -152,7 +154,7 @@ impl Load {
                     match ask.put(&mut client, port) {
                         Ok(()) => {
                             took.push(asked.elapsed());
-                            right.fetch_add(1, Ordering::Relaxed);
+                            right[connection].fetch_add(1, Ordering::Relaxed);
                         }
                         Err(what) => {
                             let (at, after) = (asked - began, asked.elapsed());
@@ -172,7 +174,12 @@ impl Load {
 
     /// Right answers so far.
     pub(crate) fn right(&self) -> u64 {
-        self.right.load(Ordering::Relaxed)
+        self.answered().iter().sum()
+    }
+
+    /// Right answers so far, of each connection.
+    pub(crate) fn answered(&self) -> Vec<u64> {
+        self.right.iter().map(|right| right.load(Ordering::Relaxed)).collect()
     }
 
     /// Failures so far.
@@ -186,8 +193,9 @@ impl Load {
         for thread in self.threads {
             thread.join().unwrap();
         }
+        let right = self.right.iter().map(|right| right.load(Ordering::Relaxed)).sum();
         let mut tally = std::mem::take(&mut *self.tally.lock().unwrap());
-        tally.right = self.right.load(Ordering::Relaxed);
+        tally.right = right;
         tally.took.sort_unstable();
         tally
     }

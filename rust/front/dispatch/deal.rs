@@ -16,12 +16,18 @@ pub(super) const GIVEN_MAX: usize = 4;
 /// body to encode) must not keep them waiting, and a wake-up for each would have the two sides take turns.
 const BELL_EVERY: u32 = 8;
 
+/// What a worker has not claimed after this long, while others go on, is not left to wait for it: longer than requests commonly
+/// take, and so short that a person hardly notices.
+const STRANDED_MS: u64 = 50;
+
 pub(super) struct Inner {
     pub(super) stations: Vec<Station>,
     pub(super) calls: Calls,
     pub(super) ended: bool,
     pub(super) notices: Vec<Notice>,
     concurrency: usize,
+    /// The time of the front's turn.
+    pub(super) now_ms: u64,
     filled_since_bell: u32,
     scratch: Vec<u8>,
 }
@@ -34,6 +40,7 @@ impl Inner {
             ended: false,
             notices: Vec::new(),
             concurrency,
+            now_ms: 0,
             filled_since_bell: 0,
             scratch: Vec::new(),
         }
@@ -96,6 +103,7 @@ impl Inner {
         let Some(id) = station.lane.fill(&self.scratch, &request.body) else { return false };
         station.calls[id.index()] = call;
         station.given += 1;
+        station.moved_ms = self.now_ms;
         entry.place = Place::Lane(station.number, id);
         self.filled_since_bell += 1;
         true
@@ -121,6 +129,7 @@ impl Inner {
                     break;
                 }
             };
+            (station.moved_ms, station.is_stuck) = (self.now_ms, false);
             let call = std::mem::replace(&mut station.calls[home.id.index()], NO_CALL);
             if call == NO_CALL {
                 continue;
@@ -146,6 +155,9 @@ impl Inner {
 
     /// Moves what waits into the room that became free.
     pub(super) fn refill(&mut self) {
+        if self.calls.queued() > 0 && self.stations.len() > 1 {
+            self.free_the_stranded();
+        }
         while let Some(call) = self.calls.first_queued() {
             if !self.give(call) {
                 return;
@@ -154,6 +166,17 @@ impl Inner {
         }
         if self.stations.len() > 1 {
             self.share();
+        }
+    }
+
+    /// Takes back what waits behind a worker that is busy with something long. It came before what is queued, and nobody would
+    /// fetch it from there: while there is a queue no worker is ever idle.
+    fn free_the_stranded(&mut self) {
+        for at in 0..self.stations.len() {
+            let station = &self.stations[at];
+            if station.given > 1 && !station.is_stuck && station.moved_ms + STRANDED_MS <= self.now_ms {
+                self.stations[at].is_stuck = self.take_back_all(at) > 0;
+            }
         }
     }
 
@@ -206,8 +229,8 @@ impl Inner {
         Some(call)
     }
 
-    /// Takes back all that a worker hasn't claimed, to the front of the queue and in the order of its coming.
-    pub(super) fn take_back_all(&mut self, at: usize) {
+    /// Takes back all that a worker hasn't claimed, to the front of the queue and in the order of its coming; how many.
+    pub(super) fn take_back_all(&mut self, at: usize) -> usize {
         let mut calls = Vec::new();
         for slot in 0..DEPTH {
             let Some(entry) = self.calls.get(self.stations[at].calls[slot]) else { continue };
@@ -215,7 +238,9 @@ impl Inner {
             let Some(id) = id else { continue };
             calls.extend(self.take_back(at, slot, id).map(|call| (since_ms, call)));
         }
+        let count = calls.len();
         self.calls.queue_first_in_order(calls);
+        count
     }
 
     /// Ends a request wherever it is.

@@ -179,6 +179,7 @@ impl Dispatch {
         if inner.is_full(self.limits.queue_max) {
             return Err(Refusal::QueueFull);
         }
+        inner.now_ms = self.joint.now_ms();
         let ticket = inner.calls.open(request, sink, now_ms);
         inner.place(ticket);
         Ok(ticket)
@@ -209,6 +210,7 @@ impl Dispatch {
     /// Delivers the answers that have come, and moves what waits into the room that became free.
     pub(crate) fn collect(&self) {
         let inner = &mut *self.inner.borrow_mut();
+        inner.now_ms = self.joint.now_ms();
         for at in 0..inner.stations.len() {
             inner.collect_from(at);
             inner.stations[at].run_errands(self.desk.get());

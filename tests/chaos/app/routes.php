@@ -36,10 +36,12 @@ Route::post('/echo/{token}', static function (Request $request, string $token): 
 });
 
 // The body is the token over and over, so that a foreign byte or a missing one shows.
-Route::get('/big/{token}', static function (Request $request, string $token): Response {
+$big = static function (Request $request, string $token): Response {
     usleep((int) $request->query('us', '0'));
     return Response::text(str_repeat("$token\n", (int) $request->query('times')));
-});
+};
+Route::get('/big/{token}', $big);
+Route::post('/big/{token}', $big);
 
 Route::get('/version/{token}', static fn (string $token): Response => Response::text("$token version $version"));
 Route::get('/pid/{token}', static fn (string $token): Response => Response::text("$token " . getmypid()));
