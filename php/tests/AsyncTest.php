@@ -69,6 +69,26 @@ final class AsyncTest extends TestCase
         self::assertSame('waited', $this->answers['a']->body());
     }
 
+    public function test_a_destructor_may_wait_too(): void
+    {
+        $task = $this->task('a', static function (): void {
+            echo 'before ';
+            $waits = new class {
+                public function __destruct()
+                {
+                    Async::sleep(0.001);
+                    echo 'within ';
+                }
+            };
+            unset($waits);
+            echo 'after';
+        });
+        while (!$task->hasEnded()) {
+            $task->advance();
+        }
+        self::assertSame('before within after', $this->answers['a']->body());
+    }
+
     public function test_output_and_status_are_each_requests_own(): void
     {
         $handler = static fn (string $name, int $status) => static function () use ($name, $status): void {

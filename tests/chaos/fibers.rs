@@ -190,6 +190,27 @@ fn a_request_that_takes_too_long_ends_its_worker_and_no_other_request() {
 }
 
 #[test]
+fn what_a_dead_front_had_under_way_reaches_nobody_and_keeps_nobody_waiting() {
+    let fleet = fleet(1);
+    let tokens = ["a", "b", "c", "d"];
+    let (lost, worker) = hold(&fleet, &tokens);
+    fleet.signal(fleet.front(), Signal::KILL);
+    lost.into_iter().for_each(|lost| assert!(lost.join().unwrap().is_err(), "its connection has ended"));
+    eventually("another front", || fleet.get("/health").is_ok());
+    // The old ones are under way still, and the worker has room beside them.
+    let four: Vec<_> =
+        (0..4).map(|number| fleet.ask_meanwhile("GET", format!("/async/barrier/4/n{number}"))).collect();
+    tokens.iter().for_each(|token| fleet.release(token));
+    for (number, one) in four.into_iter().enumerate() {
+        assert_eq!(one.join().unwrap().unwrap().text(), format!("n{number} passed"));
+    }
+    assert!(tokens.iter().all(|token| fleet.noted(token).len() == 1), "one was run again");
+    assert_eq!(fleet.noted("barrier"), [worker; 4]);
+    fleet.await_whole();
+    fleet.finish();
+}
+
+#[test]
 fn a_drain_waits_for_all_that_is_under_way() {
     let mut fleet = fleet(1);
     let tokens = ["a", "b", "c", "d", "e", "f", "g", "h"];

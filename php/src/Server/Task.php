@@ -6,6 +6,7 @@ namespace Lyger\Server;
 
 use Closure;
 use Fiber;
+use FiberError;
 
 /**
  * A request under way in a Fiber of its own, in a worker that has several: see Lyger\Core\Native\ConcurrentWorker.
@@ -62,8 +63,13 @@ final class Task
             return false;
         }
         $this->wakeNs = $wakeNs;
-        Fiber::suspend();
-        $this->runner->resume();
-        return true;
+        try {
+            Fiber::suspend();
+            return true;
+        } catch (FiberError) {
+            return false; // within a destructor, before PHP 8.4
+        } finally {
+            $this->runner->resume();
+        }
     }
 }
