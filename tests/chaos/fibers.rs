@@ -123,6 +123,7 @@ fn any_number_of_exits_is_borne_under_load() {
     eventually("many answers", || load.right() > 300);
     load.end().assert_flawless(300);
     fleet.await_whole();
+    assert!(!fleet.said().contains("has ended"), "a worker died instead of being replaced: {}", fleet.said());
     fleet.finish();
 }
 
