@@ -37,12 +37,14 @@ final class Lifeline
         private readonly Closure $loop,
         private readonly Closure $onExit,
         private readonly Closure $onDeath,
+        private readonly bool $isShutdown,
     ) {
     }
 
-    public static function run(Closure $loop, Closure $onExit, Closure $onDeath): void
+    /** @param bool $isShutdown whether this is called in a shutdown function, which exit() makes the last one */
+    public static function run(Closure $loop, Closure $onExit, Closure $onDeath, bool $isShutdown = false): void
     {
-        $lifeline = new self($loop, $onExit, $onDeath);
+        $lifeline = new self($loop, $onExit, $onDeath, $isShutdown);
         register_shutdown_function($lifeline->shutDown(...));
         $lifeline->turn();
     }
@@ -68,6 +70,9 @@ final class Lifeline
         ($this->onExit)(++$this->exits >= self::EXITS_MANY);
         if ($this->exits < self::EXITS_MAX) {
             $this->turn();
+            if ($this->isShutdown) {
+                exit(0); // as in shutDown(), which PHP doesn't call any more
+            }
         } else {
             $this->running = false;
             ($this->onDeath)([

@@ -146,7 +146,7 @@ final class ConcurrentWorker
         }
         $this->isLeft = true;
         $this->loop();
-        (new Worker($this->abi, $this->inbox, $this->runner, $this->shift))->run();
+        (new Worker($this->abi, $this->inbox, $this->runner, $this->shift))->run(true);
         // A handler's own exit code is not how the worker ended.
         exit(0);
     }

@@ -35,9 +35,10 @@ final class Worker
     ) {
     }
 
-    public function run(): void
+    /** @param bool $isShutdown whether PHP is in its shutdown already */
+    public function run(bool $isShutdown = false): void
     {
-        Lifeline::run($this->loop(...), $this->exited(...), $this->died(...));
+        Lifeline::run($this->loop(...), $this->exited(...), $this->died(...), $isShutdown);
     }
 
     private function loop(): void
