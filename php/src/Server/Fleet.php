@@ -45,7 +45,8 @@ final class Fleet
         return json_encode([
             'app' => ControlSocket::absolute($app),
             'control' => $control ?? null,
-            'host' => $config->text('host'),
+            // As in the front, which takes the name too: not looked up, it has one address here.
+            'host' => $config->text('host') === 'localhost' ? '127.0.0.1' : $config->text('host'),
             'port' => $config->int('port'),
             'workers' => $config->int('workers'),
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),

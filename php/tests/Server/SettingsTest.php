@@ -52,6 +52,13 @@ final class SettingsTest extends ServerTestCase
         $this->serves(['--body-bytes-max=30'], ['LYGER_BODY_BYTES_MAX' => '20'], 30);
     }
 
+    public function test_localhost_is_an_address_to_serve_at(): void
+    {
+        $server = $this->ownServer(['--host=localhost']);
+        self::assertSame('hello x', $server->ask('GET', '/hello/x')->body);
+        self::assertStringContainsString('at http://localhost:', $server->output());
+    }
+
     public function test_the_file_reaches_the_workers(): void
     {
         file_put_contents($this->file, "debug = true\n");
