@@ -28,6 +28,8 @@ const EXIT_NO_BOOT: i32 = 4;
 /// A front that dies as soon as it is started is started again after this long.
 const FRONT_PAUSE_MS: u64 = 500;
 
+/// What shutdown functions and destructors may take at a fleet's end, beside a SIGTERM's time.
+const LAST_WORDS_MS: u64 = 4_000;
 /// How long the front may take beyond the drain's own time.
 const DRAIN_SLACK_MS: u64 = 5_000;
 
@@ -178,7 +180,7 @@ impl Master {
             }
             if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && !self.drained {
                 self.drain_takes_too_long();
-                self.end_workers()?;
+                self.end_workers(true)?;
             }
         }
     }
@@ -229,14 +231,18 @@ impl Master {
         self.code = 1;
     }
 
-    fn end_workers(&mut self) -> io::Result<()> {
+    /// Ends what is left, when the front has drained or has had its time.
+    fn end_workers(&mut self, are_stuck: bool) -> io::Result<()> {
         self.drained = true;
-        let actions = self.plan.end(clock::now_ms());
-        let stuck: Vec<Number> = self.workers.keys().copied().collect();
+        // With the front's end their lanes are closed; who sleeps in a handler, or loads the application, hears of it by a
+        // signal. The others end by themselves, with PHP's shutdown functions, which no signal would run.
+        let stuck: Vec<Number> =
+            if are_stuck { self.workers.keys().copied().collect() } else { self.plan.starting().collect() };
         for worker in stuck {
-            // With the front's end their lanes are closed; who sleeps in a handler hears of it by this.
             self.signal(worker, Signal::TERM);
         }
+        let last_words_ms = if are_stuck { 0 } else { LAST_WORDS_MS };
+        let actions = self.plan.end(clock::now_ms() + last_words_ms);
         self.act(actions)
     }
 
@@ -278,7 +284,7 @@ impl Master {
                     if !finished {
                         self.drain_takes_too_long();
                     }
-                    self.end_workers()?;
+                    self.end_workers(!finished)?;
                     Vec::new()
                 }
             };

@@ -128,6 +128,11 @@ impl Plan {
         self.incoming != Some(generation) && self.current.is_none_or(|current| generation > current)
     }
 
+    /// Those that load the application still.
+    pub(super) fn starting(&self) -> impl Iterator<Item = Number> {
+        self.workers.iter().filter(|(_, worker)| worker.state == State::Starting).map(|(&number, _)| number)
+    }
+
     /// Those who get no more requests: a front that is new has to hear of them.
     pub(super) fn retired(&self) -> impl Iterator<Item = Number> {
         self.workers.iter().filter(|(_, worker)| worker.state == State::Leaving).map(|(&number, _)| number)
@@ -252,14 +257,15 @@ impl Plan {
         actions
     }
 
-    /// All workers are to go. The front has given them nothing more already.
-    pub(super) fn end(&mut self, now_ms: u64) -> Vec<Action> {
+    /// All workers are to go. The front has given them nothing more already. Who is there still a SIGTERM's time after
+    /// `from_ms` is killed.
+    pub(super) fn end(&mut self, from_ms: u64) -> Vec<Action> {
         let mut actions = Vec::new();
         self.ending = true;
         // They leave by themselves; who is stuck is not waited for much longer.
         for worker in self.workers.values_mut() {
             worker.state = State::Leaving;
-            worker.terminated_ms.get_or_insert(now_ms);
+            worker.terminated_ms.get_or_insert(from_ms);
         }
         self.end_if_over(&mut actions);
         actions

@@ -175,6 +175,11 @@ fn exit_is_as_under_fpm_wherever_it_is_called_and_keeps_its_worker() {
         }
     }
     assert!(!fleet.said().contains("has ended"), "{}", fleet.said());
+    fleet.tell(Signal::HUP);
+    eventually("the shutdown function's turn, with its worker's end", || {
+        fleet.noted("shut-shutdown-function0") == worker
+    });
+    fleet.await_whole();
     fleet.finish();
 }
 

@@ -199,8 +199,7 @@ fn what_a_dead_front_had_under_way_reaches_nobody_and_keeps_nobody_waiting() {
     lost.into_iter().for_each(|lost| assert!(lost.join().unwrap().is_err(), "its connection has ended"));
     eventually("another front", || fleet.get("/health").is_ok());
     // The old ones are under way still, and the worker has room beside them.
-    let four: Vec<_> =
-        (0..4).map(|number| fleet.ask_meanwhile("GET", format!("/async/barrier/4/n{number}"))).collect();
+    let four: Vec<_> = (0..4).map(|number| fleet.ask_meanwhile("GET", format!("/async/barrier/4/n{number}"))).collect();
     tokens.iter().for_each(|token| fleet.release(token));
     for (number, one) in four.into_iter().enumerate() {
         assert_eq!(one.join().unwrap().unwrap().text(), format!("n{number} passed"));

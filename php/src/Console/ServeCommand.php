@@ -7,6 +7,7 @@ namespace Lyger\Console;
 use Lyger\Config;
 use Lyger\Core\Engine;
 use Lyger\Exception\InvalidConfig;
+use Lyger\Leaks\Watch;
 use Lyger\Server\Fleet;
 use Lyger\Server\Shape;
 use Symfony\Component\Console\Command\Command;
@@ -18,6 +19,10 @@ use Symfony\Component\Console\Output\OutputInterface;
 /** rawr serve */
 final class ServeCommand extends Command
 {
+    /** Requests: enough for a leak of a few bytes in each to show. */
+    private const LEAKS_EVERY = 1_000;
+    private const LEAKS_EVERY_MAX = 1_000_000_000;
+
     public function __construct(private readonly AppLoader $loader)
     {
         parent::__construct('serve');
@@ -35,6 +40,13 @@ final class ServeCommand extends Command
         );
         Options::declare($this);
         $this->addOption('print-config', null, InputOption::VALUE_NONE, 'print the settings instead of serving');
+        $this->addOption(
+            'leaks',
+            null,
+            InputOption::VALUE_OPTIONAL,
+            'tell what grew after each so many requests [' . self::LEAKS_EVERY . ']',
+            false,
+        );
         $this->addOption('json', null, InputOption::VALUE_NONE, 'with --print-config: as JSON');
     }
 
@@ -44,6 +56,7 @@ final class ServeCommand extends Command
         $config = Options::config($input, $folder);
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
         $errors->writeln(Options::warnings(), OutputInterface::OUTPUT_RAW);
+        $leaks = self::leaks($input->getOption('leaks'));
         $isPrinted = $input->getOption('print-config');
         if ($isPrinted) {
             $input->getOption('json') ? PrintConfig::asJson($config, $output) : PrintConfig::asTable($config, $output);
@@ -56,10 +69,10 @@ final class ServeCommand extends Command
         if ($isPrinted) {
             return ExitCode::DONE;
         }
-        return $this->serve($engine, $folder, $config->without(array_keys($unhonoured)), $output);
+        return $this->serve($engine, $folder, $config->without(array_keys($unhonoured)), $leaks, $output);
     }
 
-    private function serve(Engine $engine, string $folder, Config $config, OutputInterface $output): int
+    private function serve(Engine $engine, string $folder, Config $config, ?int $leaks, OutputInterface $output): int
     {
         $host = $config->text('host');
         $host = str_contains($host, ':') ? "[$host]" : $host;
@@ -67,6 +80,7 @@ final class ServeCommand extends Command
             $workers = $config->int('workers') === 1 ? '1 worker' : "{$config->int('workers')} workers";
             $serves = "Lyger serves $folder at http://$host:{port} (native engine, $workers)";
             $arguments = ["--app=$folder", "--settings={$config->forWorker()}"];
+            $arguments = $leaks === null ? $arguments : [...$arguments, "--leaks=$leaks"];
             return (int) $engine->native()?->runFleet(
                 Fleet::spec($config, $folder, $_SERVER['argv'][0], $arguments, $serves),
             );
@@ -78,7 +92,26 @@ final class ServeCommand extends Command
         $listening = static function (int $port) use ($output, $folder, $how, $host): void {
             $output->writeln("Lyger serves $folder at http://$host:$port ($how)", OutputInterface::OUTPUT_RAW);
         };
-        $engine->serve($app->handle(...), $config, $listening);
+        $handler = $app->handle(...);
+        $engine->serve($leaks === null ? $handler : Watch::over($handler, $leaks), $config, $listening);
         return ExitCode::DONE;
+    }
+
+    /**
+     * After how many requests each time to tell what grew; null for never.
+     *
+     * @param string|false|null $given false without the option, null without a value
+     */
+    private static function leaks(string|false|null $given): ?int
+    {
+        if ($given === false) {
+            return null;
+        }
+        $every = preg_match('/^\d{1,10}$/D', $given ?? (string) self::LEAKS_EVERY) === 1
+            ? (int) ($given ?? self::LEAKS_EVERY)
+            : 0;
+        return $every >= 1 && $every <= self::LEAKS_EVERY_MAX
+            ? $every
+            : throw InvalidConfig::at('--leaks', 'a number of requests from 1 to ' . self::LEAKS_EVERY_MAX);
     }
 }

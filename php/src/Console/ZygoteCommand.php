@@ -6,6 +6,7 @@ namespace Lyger\Console;
 
 use Lyger\Config;
 use Lyger\Core\Engine;
+use Lyger\Leaks\Watch;
 use Lyger\Server\Fleet;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
@@ -26,6 +27,7 @@ final class ZygoteCommand extends Command
         $this->setDescription('Forks the workers of a fleet; started by rawr serve');
         $this->addOption('app', null, InputOption::VALUE_REQUIRED, 'the folder of the application');
         $this->addOption('settings', null, InputOption::VALUE_REQUIRED, 'what rawr serve has found out, as JSON');
+        $this->addOption('leaks', null, InputOption::VALUE_REQUIRED, 'tell what grew after each so many requests');
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
@@ -42,7 +44,9 @@ final class ZygoteCommand extends Command
         Options::sendMessagesToLog($config);
         $engine->configure($config);
         $app = $this->loader->load((string) $input->getOption('app'), $native->bootFailed(...));
-        $native->work($app->handle(...), $config);
+        $handler = $app->handle(...);
+        $every = $input->getOption('leaks');
+        $native->work($every === null ? $handler : Watch::over($handler, (int) $every), $config);
         return ExitCode::DONE;
     }
 }

@@ -59,7 +59,10 @@ Route::get('/exit/{how}/{token}', static function (string $how, string $token): 
             return array_map(static fn (): never => exit("mapped $token"), [1]);
         case 'shutdown-function':
             // Runs when the worker ends, which is after this test.
-            register_shutdown_function(static fn (): never => die(7));
+            register_shutdown_function(static function () use ($token): never {
+                note("shut-$token");
+                die(7);
+            });
             return "registered $token";
     }
     return 'unknown';
