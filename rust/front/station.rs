@@ -41,7 +41,6 @@ pub(super) struct Station {
     pub(super) was_ready: bool,
     /// When the front got the lane.
     since_ms: u64,
-    pub(super) told_overdue: bool,
     /// The server ends it for a request whose time was over.
     pub(super) is_overdue: bool,
     /// No word of its lane can be believed.
@@ -62,7 +61,6 @@ impl Station {
             closing: false,
             was_ready: false,
             since_ms,
-            told_overdue: false,
             is_overdue: false,
             is_damaged: false,
             told_leaving: false,
@@ -93,7 +91,7 @@ impl Station {
     /// Until when a worker that still runs a request of the front before must have come back. Nobody else knows of that
     /// request any more.
     pub(super) fn return_deadline_ms(&self, request_timeout_ms: u64) -> Option<u64> {
-        let is_away = !self.was_ready && !self.told_overdue && self.lane.lane().serves_another_front();
+        let is_away = !self.was_ready && !self.is_overdue && self.lane.lane().serves_another_front();
         is_away.then(|| self.since_ms + request_timeout_ms)
     }
 

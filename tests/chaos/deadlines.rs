@@ -84,12 +84,18 @@ fn a_fleet_whose_workers_are_all_stuck_again_and_again_comes_back() {
 #[test]
 fn a_client_that_goes_away_does_not_free_its_handler_from_the_deadline() {
     let fleet = Fleet::serve(1, &["--request-timeout-ms=400"]);
-    let mut client = fleet.client();
-    client.send(b"GET /never/sleep/left HTTP/1.1\r\nHost: chaos\r\n\r\n").unwrap();
-    eventually("the request's start", || fleet.noted("left").len() == 1);
-    drop(client);
-    let left = fleet.noted("left")[0];
-    eventually("the worker's end", || !fleet.pids(Role::Worker).contains(&left));
-    fleet.await_whole();
+    for how in ["left", "reset"] {
+        let mut client = fleet.client();
+        if how == "reset" {
+            // Who closes with something unread resets the connection.
+            client.send(b"GET /echo/unread HTTP/1.1\r\nHost: chaos\r\n\r\n").unwrap();
+        }
+        client.send(format!("GET /never/sleep/{how} HTTP/1.1\r\nHost: chaos\r\n\r\n").as_bytes()).unwrap();
+        eventually("the request's start", || fleet.noted(how).len() == 1);
+        drop(client);
+        let worker = fleet.noted(how)[0];
+        eventually("the worker's end", || !fleet.pids(Role::Worker).contains(&worker));
+        fleet.await_whole();
+    }
     fleet.finish();
 }

@@ -243,6 +243,15 @@ impl Inner {
         count
     }
 
+    /// A worker is at something whose time is over. It is said once: the server ends the worker.
+    pub(super) fn tell_overdue(&mut self, at: usize) {
+        let station = &mut self.stations[at];
+        if !station.is_overdue {
+            station.is_overdue = true;
+            self.notices.push(Notice::Overdue(station.number));
+        }
+    }
+
     /// Ends a request wherever it is.
     pub(super) fn end(&mut self, ticket: Ticket, outcome: Outcome) {
         if let Some(sink) = self.forget(ticket) {

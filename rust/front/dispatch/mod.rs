@@ -243,10 +243,16 @@ impl Dispatch {
                 if deadline_ms > now_ms {
                     next_ms = next_ms.min(deadline_ms);
                 } else {
-                    station.told_overdue = true;
-                    station.is_overdue = true;
-                    let number = station.number;
-                    inner.notices.push(Notice::Overdue(number));
+                    inner.tell_overdue(at);
+                }
+            }
+            // Nobody waits for the answer to a client that has gone, and yet it keeps the worker.
+            if let Some(claimed_at_ms) = inner.stations[at].lane.oldest_claim_ms() {
+                let deadline_ms = claimed_at_ms.min(now_ms) + self.limits.request_timeout_ms;
+                if deadline_ms > now_ms {
+                    next_ms = next_ms.min(deadline_ms);
+                } else {
+                    inner.tell_overdue(at);
                 }
             }
             for slot in 0..DEPTH {
@@ -271,9 +277,7 @@ impl Dispatch {
                     // Claimed in this very instant after a long wait: the client gets the one answer or the other.
                     if was_claimed {
                         station.calls[slot] = GIVEN_UP;
-                        station.is_overdue = true;
-                        let number = station.number;
-                        inner.notices.push(Notice::Overdue(number));
+                        inner.tell_overdue(at);
                     } else {
                         station.calls[slot] = NO_CALL;
                         station.given -= 1;

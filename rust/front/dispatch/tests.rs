@@ -417,3 +417,20 @@ fn a_worker_is_given_what_it_may_have_under_way_and_a_few_more() {
     let claimed: Vec<usize> = workers.iter_mut().map(|worker| std::iter::from_fn(|| worker.claim(0)).count()).collect();
     assert_eq!(claimed, [11, 11]);
 }
+
+#[test]
+fn a_request_whose_client_has_gone_has_a_deadline_too() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 10);
+    dispatch.notices();
+    let ticket = dispatch.submit(request("/stuck"), heard.clone(), 0).unwrap();
+    let id = workers[0].claim(10).unwrap();
+    dispatch.cancel(ticket);
+    assert_eq!(dispatch.expire(1009), 1010);
+    assert_eq!(dispatch.notices(), []);
+    dispatch.expire(1010);
+    dispatch.expire(1011);
+    assert_eq!(dispatch.notices(), [Notice::Overdue(0)], "told once");
+    answer(&mut workers[0], id, 200);
+    dispatch.collect();
+    assert!(heard.take().is_empty());
+}
