@@ -16,6 +16,7 @@ use super::plan::{Action, Generation, Number, Plan};
 use super::report::BootReport;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
+use crate::lane;
 use crate::runtime::clock;
 use crate::runtime::intake::Intake;
 
@@ -82,6 +83,10 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
         let unheard = |error| say(format_args!("rawr status and rawr reload won't find this server: {path}: {error}"));
         Control::open(path.as_ref()).map_err(unheard).ok()
     });
+    let (lanes, fallback) = lane::Kind::choose(&std::env::var("LYGER_LANES").unwrap_or_default())
+        .map_err(failed("the lanes between the front and the workers"))?;
+    let degraded: Vec<String> = fallback.into_iter().collect();
+    degraded.iter().for_each(|fallback| say(format_args!("{fallback}")));
     let mut master = Master {
         plan: Plan::new(spec.workers),
         since_ms: clock::now_ms(),
@@ -92,6 +97,8 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
         port,
         listener: listener.into(),
         bell,
+        lanes,
+        degraded,
         signals,
         front: None,
         front_next_ms: 0,
@@ -123,6 +130,7 @@ struct Zygote {
 struct Worker {
     generation: Generation,
     pid: Option<Pid>,
+    /// The fronts' end of it.
     lane: OwnedFd,
     since_ms: u64,
     /// Until it has booted.
@@ -140,6 +148,9 @@ struct Master {
     plan: Plan,
     listener: OwnedFd,
     bell: OwnedFd,
+    lanes: lane::Kind,
+    /// Fallbacks in use, for `/health`.
+    degraded: Vec<String>,
     signals: Intake,
     front: Option<Front>,
     front_next_ms: u64,

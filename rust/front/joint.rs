@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::lane::Lane;
+use crate::lane::FrontLane;
 use crate::runtime::clock;
 
 /// Where the server is in its life. Only ever forward.
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Joint {
 pub(crate) struct Joint {
     pub(crate) identity: Identity,
     /// The lanes of workers that are there. Read at each turn of the front's loop, written when a worker comes or goes.
-    lanes: RwLock<Vec<Arc<Lane>>>,
+    lanes: RwLock<Vec<FrontLane>>,
     /// How many workers there should be.
     pub(crate) workers_wanted: AtomicU32,
     /// The task that collects answers; woken by the workers.
@@ -72,16 +72,16 @@ impl Joint {
         }
     }
 
-    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<Arc<Lane>>> {
+    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, Vec<FrontLane>> {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add_lane(&self, lane: Arc<Lane>) {
+    pub(crate) fn add_lane(&self, lane: FrontLane) {
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).push(lane);
     }
 
-    pub(crate) fn remove_lane(&self, lane: &Arc<Lane>) {
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+    pub(crate) fn remove_lane(&self, lane: &FrontLane) {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|other| !other.is(lane));
     }
 
     /// The end of a turn: nothing is left to run. The workers are woken for all that was filled, and from now on an

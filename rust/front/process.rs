@@ -50,6 +50,7 @@ struct Serving {
     config: String,
     workers: u32,
     draining: bool,
+    degraded: Vec<String>,
     listener: OwnedFd,
     bell: OwnedFd,
 }
@@ -62,11 +63,11 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
             Err(error) => return Err(error.into()),
         }
         match link.receive::<ToFront>()? {
-            Received::Message(ToFront::Serve { config, workers, draining }, descriptors) => {
+            Received::Message(ToFront::Serve { config, workers, draining, degraded }, descriptors) => {
                 let [listener, bell]: [OwnedFd; 2] = descriptors
                     .try_into()
                     .map_err(|_| io::Error::other("the master sent no socket, or no event descriptor"))?;
-                return Ok(Some(Serving { config, workers, draining, listener, bell }));
+                return Ok(Some(Serving { config, workers, draining, degraded, listener, bell }));
             }
             Received::Message(other, _) => return Err(io::Error::other(format!("unexpected first words: {other:?}"))),
             Received::Nothing => {}
@@ -75,7 +76,8 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
     }
 }
 
-fn serve(link: Rc<Link>, serving: Serving, identity: Identity) -> io::Result<()> {
+fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result<()> {
+    identity.degraded.extend(serving.degraded);
     let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
     let joint = Arc::new(Joint::new(identity, Arc::new(OnceLock::new())));
     joint.workers_wanted.store(serving.workers, Ordering::Relaxed);

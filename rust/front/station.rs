@@ -5,7 +5,7 @@ use std::any::Any;
 use bytes::Bytes;
 
 use super::dispatch::{Desk, NO_CALL};
-use crate::lane::{DEPTH, FrontEnd, Id};
+use crate::lane::{DEPTH, Front as _, FrontEnd, Id};
 
 /// Names a worker process, for as long as the server lives: the one that replaces it has another.
 pub(crate) type WorkerNumber = u32;

@@ -16,6 +16,8 @@ pub enum ToFront {
         workers: u32,
         /// Nothing is accepted any more: a front that starts during a drain.
         draining: bool,
+        /// Fallbacks in use, a sentence each.
+        degraded: Vec<String>,
     },
     /// A worker is being started. Its lane comes with it.
     Worker(WorkerNumber),

@@ -1,12 +1,12 @@
 //! The worker's side: PHP's thread pulls requests here and answers them. Nothing here ever calls into PHP.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::exchange::{AnswerError, check_headers};
 use super::wire::{self, AnswerParts, RequestView};
 use crate::db::{self, Dsn, Rows};
-use crate::lane::{Id, Lane, NoReply, Woken, WorkerEnd};
+use crate::lane::{Id, NoReply, Woken, Worker as _, WorkerEnd, WorkerLane};
 use crate::runtime::clock;
 
 /// What [`Worker::next`] found.
@@ -132,7 +132,7 @@ pub enum QueryError {
 
 /// A worker: the thread that started a solo server, or a process of a fleet.
 pub struct Worker {
-    lane: Arc<Lane>,
+    lane: WorkerLane,
     // A Mutex although PHP has one thread: the C ABI can't keep a second one from calling. Never held while waiting for a request.
     state: Mutex<State>,
 }
@@ -147,7 +147,7 @@ struct State {
 
 impl Worker {
     pub(crate) fn new(end: WorkerEnd) -> Self {
-        Self { lane: Arc::clone(end.lane()), state: Mutex::new(State { end, offered: None, last: None }) }
+        Self { lane: end.lane(), state: Mutex::new(State { end, offered: None, last: None }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -308,7 +308,7 @@ impl Worker {
 
     /// Says how much memory the worker uses, and whether it wants to be replaced.
     pub fn report(&self, memory_bytes: u64, leaving: bool) {
-        let state = self.state();
+        let mut state = self.state();
         state.end.report_memory(memory_bytes);
         if leaving {
             state.end.ask_for_replacement();

@@ -24,7 +24,7 @@ pub const CALL_BYTES_MAX: u64 = 96 << 20;
 pub(super) const CALLS_MAX: usize = 64;
 
 /// How long a worker waits for its first front, or the next, before a call has failed. A front starts in well under a second.
-const FRONT_WAIT: Duration = Duration::from_secs(10);
+pub(super) const FRONT_WAIT: Duration = Duration::from_secs(10);
 
 /// Before a call's bytes, and before a reply's.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -63,17 +63,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Option<(u64, u64)> {
 }
 
 impl WorkerEnd {
-    /// Asks the front something and waits for the reply. Signals don't end the wait, as they end no query; their handlers
-    /// in C run meanwhile.
-    ///
-    /// # Errors
-    /// [`NoReply`], when the front dies, or has died since it gave this worker what it is at: what a handler does after
-    /// that would be work of which nobody hears.
-    pub fn call(&mut self, parts: &[&[u8]]) -> Result<Vec<u8>, NoReply> {
-        self.call_within(parts, FRONT_WAIT)
-    }
-
-    pub(super) fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
+    pub(super) fn make_call(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
         self.reach_front(front_wait)?;
         let len = parts.iter().map(|part| part.len() as u64).sum();
         self.last_call += 1;

@@ -1,4 +1,4 @@
-//! Calls over both kinds of lane.
+//! Calls over every kind of lane.
 
 use std::cell::Cell;
 use std::os::fd::AsFd;
@@ -9,17 +9,16 @@ use std::time::{Duration, Instant};
 use super::call::{CALLS_MAX, HEADER_BYTES, header};
 use super::doorbell::Woken;
 use super::layout::CALL;
+use super::tests::{all, pairs};
 use super::*;
 
-type Ends = (FrontEnd, WorkerEnd);
+type MemoryEnds = (front_end::FrontEnd, worker_end::WorkerEnd);
 
-fn mapped() -> Ends {
-    let file = create().unwrap();
-    (attach_front(file.as_fd()).unwrap(), attach_worker(file.as_fd(), || {}).unwrap())
-}
-
-fn lanes() -> [Ends; 2] {
-    [open(|| {}), mapped()]
+/// Both kinds in memory, to be reached into.
+fn memories() -> [MemoryEnds; 2] {
+    let file = memory::create().unwrap();
+    let mapped = (lane::attach_front(file.as_fd()).unwrap(), lane::attach_worker(file.as_fd(), || {}).unwrap());
+    [lane::open(|| {}), mapped]
 }
 
 fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
@@ -33,7 +32,7 @@ fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn next_call(front: &mut FrontEnd) -> Call {
+fn next_call(front: &mut impl Front) -> Call {
     patiently(|| {
         assert!(front.collect().unwrap().is_none());
         front.take_call()
@@ -66,7 +65,7 @@ fn with_echo(mut front: FrontEnd, work: impl FnOnce()) -> FrontEnd {
 
 #[test]
 fn calls_of_any_length_get_their_replies() {
-    for (front, mut worker) in lanes() {
+    for (front, mut worker) in all() {
         with_echo(front, || {
             for len in [0, 1, 100, SLOT_BYTES, PIPE_BYTES - 16, PIPE_BYTES - 15, PIPE_BYTES, 3 * PIPE_BYTES + 7] {
                 let sent: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
@@ -78,7 +77,7 @@ fn calls_of_any_length_get_their_replies() {
 }
 
 /// Whether the worker, asleep, sleeps on while the front does this.
-fn sleeps_through(worker: &WorkerEnd, act: impl FnOnce()) -> bool {
+fn sleeps_through(worker: &worker_end::WorkerEnd, act: impl FnOnce()) -> bool {
     let act = Cell::new(Some(act));
     let asleep = || {
         if let Some(act) = act.take() {
@@ -91,7 +90,7 @@ fn sleeps_through(worker: &WorkerEnd, act: impl FnOnce()) -> bool {
 
 #[test]
 fn only_the_reply_wakes_a_worker_whose_call_has_left() {
-    for (mut front, mut worker) in lanes() {
+    for (mut front, mut worker) in memories() {
         patiently(|| {
             assert_eq!(front.collect(), Ok(None));
             worker.meet().then_some(())
@@ -110,13 +109,13 @@ fn only_the_reply_wakes_a_worker_whose_call_has_left() {
 
 #[test]
 fn a_worker_without_a_new_request_sleeps_through_its_fronts_turns() {
-    for (mut front, mut worker) in lanes() {
+    for (mut front, mut worker) in memories() {
         patiently(|| {
             assert_eq!(front.collect(), Ok(None));
             worker.claim(0);
             front.has_room().then_some(())
         });
-        let turn = |front: &FrontEnd| {
+        let turn = |front: &front_end::FrontEnd| {
             front.lane().ring_worker();
             front.lane().front_falls_asleep();
         };
@@ -131,7 +130,7 @@ fn a_worker_without_a_new_request_sleeps_through_its_fronts_turns() {
 
 #[test]
 fn a_worker_that_only_calls_gets_no_requests() {
-    for (front, mut worker) in lanes() {
+    for (front, mut worker) in all() {
         let mut front = with_echo(front, || assert_eq!(worker.call(&[b"boot"]).unwrap(), b"bootboot"));
         assert!(!front.is_ready() && !front.has_room() && !front.lane().has_worker());
         assert_eq!(front.fill(b"early", &Bytes::new()), None);
@@ -139,6 +138,7 @@ fn a_worker_that_only_calls_gets_no_requests() {
         assert!(front.lane().needs_front(), "nobody sees that the worker has come");
         assert!(front.is_ready() && front.lane().has_worker() && !front.lane().needs_front());
         front.fill(b"now", &Bytes::new()).unwrap();
+        front.lane().ring_worker();
         assert!(worker.claim(0).is_some());
     }
 }
@@ -146,12 +146,13 @@ fn a_worker_that_only_calls_gets_no_requests() {
 #[test]
 fn a_call_amid_long_requests_and_answers_mixes_with_neither() {
     let long: Vec<u8> = (0..3 * PIPE_BYTES).map(|at| (at % 249) as u8).collect();
-    for (mut front, mut worker) in lanes() {
+    for (mut front, mut worker) in all() {
         assert_eq!(worker.claim(0), None);
         assert!(front.has_room());
         for _ in 0..3 {
             front.fill(b"", &Bytes::from(long.clone())).unwrap();
         }
+        front.lane().ring_worker();
         std::thread::scope(|scope| {
             let working = scope.spawn(|| {
                 for _ in 0..3 {
@@ -180,7 +181,7 @@ fn a_call_amid_long_requests_and_answers_mixes_with_neither() {
 
 #[test]
 fn a_front_that_dies_before_it_replies_ends_the_call() {
-    for (mut front, mut worker) in lanes() {
+    for (mut front, mut worker) in all() {
         std::thread::scope(|scope| {
             let calling = scope.spawn(|| worker.call(&[b"a"]));
             next_call(&mut front);
@@ -193,53 +194,57 @@ fn a_front_that_dies_before_it_replies_ends_the_call() {
 
 #[test]
 fn the_next_front_gets_nothing_of_the_last_ones_calls() {
-    // The old front doesn't say goodbye: it was killed, amid a reply that is longer than its pipe.
-    let file = create().unwrap();
-    let mut old = attach_front(file.as_fd()).unwrap();
-    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
-    let new = std::thread::scope(|scope| {
-        let calling = scope.spawn(|| worker.call(&[b"old"]));
-        let call = next_call(&mut old);
-        old.reply(call.id, vec![7; 2 * PIPE_BYTES].into());
-        let new = attach_front(file.as_fd()).unwrap();
-        assert_eq!(calling.join().unwrap(), Err(NoReply::Lost));
-        new
-    });
-    with_echo(new, || assert_eq!(worker.call(&[b"new"]).unwrap(), b"newnew"));
+    for pair in pairs() {
+        // The old front doesn't say goodbye: it was killed, amid a reply that is longer than its pipe.
+        let mut old = attach_front(pair.front.as_fd()).unwrap();
+        let mut worker = attach_worker(pair.worker.as_fd(), || {}).unwrap();
+        let new = std::thread::scope(|scope| {
+            let calling = scope.spawn(|| worker.call(&[b"old"]));
+            let call = next_call(&mut old);
+            old.reply(call.id, vec![7; 2 * PIPE_BYTES].into());
+            let new = attach_front(pair.front.as_fd()).unwrap();
+            assert_eq!(calling.join().unwrap(), Err(NoReply::Lost));
+            new
+        });
+        with_echo(new, || assert_eq!(worker.call(&[b"new"]).unwrap(), b"newnew"));
+    }
 }
 
 #[test]
 fn a_handler_whose_front_died_can_not_call_the_next() {
-    let file = create().unwrap();
-    let mut old = attach_front(file.as_fd()).unwrap();
-    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
-    assert_eq!(worker.claim(0), None);
-    assert!(old.has_room());
-    old.fill(b"a", &Bytes::new()).unwrap();
-    let id = worker.claim(0).unwrap();
-    let new = attach_front(file.as_fd()).unwrap();
-    with_echo(new, || {
-        assert_eq!(worker.call(&[b"x"]), Err(NoReply::NotSent));
-        assert_eq!(worker.request(id), Some(&b"a"[..]), "the handler lost its request");
-        assert_eq!(worker.answer(id, &[b"y"]), Err(Stale));
-        patiently(|| {
-            assert_eq!(worker.claim(0), None);
-            worker.ready.then_some(())
+    for pair in pairs() {
+        let mut old = attach_front(pair.front.as_fd()).unwrap();
+        let mut worker = attach_worker(pair.worker.as_fd(), || {}).unwrap();
+        assert_eq!(worker.claim(0), None);
+        assert!(old.has_room());
+        old.fill(b"a", &Bytes::new()).unwrap();
+        old.lane().ring_worker();
+        let id = worker.claim(0).unwrap();
+        let new = attach_front(pair.front.as_fd()).unwrap();
+        with_echo(new, || {
+            assert_eq!(worker.call(&[b"x"]), Err(NoReply::NotSent));
+            assert_eq!(worker.request(id), Some(&b"a"[..]), "the handler lost its request");
+            assert_eq!(worker.answer(id, &[b"y"]), Err(Stale));
+            patiently(|| {
+                assert_eq!(worker.claim(0), None);
+                worker.vigil().is_ready().then_some(())
+            });
+            assert_eq!(worker.call(&[b"x"]).unwrap(), b"xx");
         });
-        assert_eq!(worker.call(&[b"x"]).unwrap(), b"xx");
-    });
+    }
 }
 
 #[test]
 fn a_call_without_any_front_fails_in_its_time() {
-    let file = create().unwrap();
-    let mut worker = attach_worker(file.as_fd(), || {}).unwrap();
-    assert_eq!(worker.call_within(&[b"a"], Duration::from_millis(10)), Err(NoReply::NotSent));
+    for pair in pairs() {
+        let mut worker = attach_worker(pair.worker.as_fd(), || {}).unwrap();
+        assert_eq!(worker.call_within(&[b"a"], Duration::from_millis(10)), Err(NoReply::NotSent));
+    }
 }
 
 #[test]
 fn a_reply_of_another_call_is_not_believed() {
-    for (mut front, mut worker) in lanes() {
+    for (mut front, mut worker) in memories() {
         std::thread::scope(|scope| {
             let calling = scope.spawn(|| worker.call(&[b"a"]));
             next_call(&mut front);
@@ -251,8 +256,8 @@ fn a_reply_of_another_call_is_not_believed() {
 }
 
 /// A front whose worker, met, writes by hand.
-fn forged(write: impl FnOnce(&FrontEnd)) -> FrontEnd {
-    let (mut front, mut worker) = open(|| {});
+fn forged(write: impl FnOnce(&front_end::FrontEnd)) -> front_end::FrontEnd {
+    let (mut front, mut worker) = lane::open(|| {});
     assert_eq!(worker.claim(0), None);
     assert!(front.has_room());
     write(&front);
@@ -261,7 +266,7 @@ fn forged(write: impl FnOnce(&FrontEnd)) -> FrontEnd {
 
 #[test]
 fn calls_that_no_worker_makes_damage_the_lane_and_take_no_memory() {
-    let send = |front: &FrontEnd, id, len| {
+    let send = |front: &front_end::FrontEnd, id, len| {
         assert!(front.lane().shared().completions.push(CALL));
         front.lane().shared().upward.write(&header(id, len));
     };
@@ -283,22 +288,23 @@ fn a_signal_does_not_end_a_call() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: the handler does nothing.
     unsafe { libc::signal(libc::SIGUSR2, nothing as *const () as libc::sighandler_t) };
-    let (mut front, mut worker) = mapped();
-    let caller = Arc::new(std::sync::OnceLock::new());
-    std::thread::scope(|scope| {
-        let told = Arc::clone(&caller);
-        let calling = scope.spawn(move || {
-            // SAFETY: it asks for the calling thread.
-            told.set(unsafe { libc::pthread_self() }).unwrap();
-            worker.call(&[b"a"])
+    for (mut front, mut worker) in all() {
+        let caller = Arc::new(std::sync::OnceLock::new());
+        std::thread::scope(|scope| {
+            let told = Arc::clone(&caller);
+            let calling = scope.spawn(move || {
+                // SAFETY: it asks for the calling thread.
+                told.set(unsafe { libc::pthread_self() }).unwrap();
+                worker.call(&[b"a"])
+            });
+            let call = next_call(&mut front);
+            for _ in 0..5 {
+                // SAFETY: the thread runs until its call has its reply.
+                assert_eq!(unsafe { libc::pthread_kill(*caller.get().unwrap(), libc::SIGUSR2) }, 0);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            front.reply(call.id, Bytes::from_static(b"b"));
+            assert_eq!(calling.join().unwrap().unwrap(), b"b");
         });
-        let call = next_call(&mut front);
-        for _ in 0..5 {
-            // SAFETY: the thread runs until its call has its reply.
-            assert_eq!(unsafe { libc::pthread_kill(*caller.get().unwrap(), libc::SIGUSR2) }, 0);
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        front.reply(call.id, Bytes::from_static(b"b"));
-        assert_eq!(calling.join().unwrap().unwrap(), b"b");
-    });
+    }
 }

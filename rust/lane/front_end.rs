@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::call::{CALL_BYTES_MAX, CALLS_MAX, Call, HEADER_BYTES, header, read_header};
+use super::ends::Front;
 use super::lane::{Lane, OPEN};
 use super::layout::{CALL, Cell, DEPTH, PULL, SLOT_BYTES};
 use super::slot::{Id, following};
@@ -15,7 +16,7 @@ use super::sync::Ordering;
 /// The worker wrote what no worker writes: its lane can't be used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a worker has damaged its lane: {0}")]
-pub struct Damaged(&'static str);
+pub struct Damaged(pub(super) &'static str);
 
 /// A slot that came back.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ enum Arriving {
 
 /// The front's end.
 #[derive(Debug)]
-pub struct FrontEnd {
+pub(super) struct FrontEnd {
     lane: Arc<Lane>,
     epoch: u32,
     ready: bool,
@@ -87,15 +88,8 @@ impl FrontEnd {
 
     /// The shared part.
     #[must_use]
-    pub fn lane(&self) -> &Arc<Lane> {
+    pub(super) fn lane(&self) -> &Arc<Lane> {
         &self.lane
-    }
-
-    /// Whether the worker has come to this lane for requests; before, it may be there for calls only.
-    pub fn is_ready(&mut self) -> bool {
-        let is_ready = self.is_met() && self.lane.has_worker();
-        self.lane.seen_taking.store(is_ready, Ordering::Relaxed);
-        is_ready
     }
 
     /// Whether the worker knows this front, and the lane is clean.
@@ -111,162 +105,8 @@ impl FrontEnd {
         self.ready
     }
 
-    /// Whether a request can be filled in.
-    pub fn has_room(&mut self) -> bool {
-        self.is_ready() && !self.free.is_empty()
-    }
-
     fn cell(&self, id: Id) -> Option<&Cell> {
         self.lane.shared().cells.get(id.index())
-    }
-
-    /// Puts a request of `head` and `body`, one after the other, into a free slot; `None` when there is none. The worker
-    /// sees it at once when it is awake; [`Lane::ring_worker`] wakes it.
-    pub fn fill(&mut self, head: &[u8], body: &Bytes) -> Option<Id> {
-        if !self.is_ready() {
-            return None;
-        }
-        let index = self.free.pop()?;
-        let cell = &self.lane.shared().cells[index as usize];
-        let (generation, _) = cell.slot.load();
-        let of_head = head.len().min(SLOT_BYTES);
-        let of_body = body.len().min(SLOT_BYTES - of_head);
-        let data = cell.data.get().cast::<u8>();
-        // SAFETY: the index came from the free list, so the slot is Free and its data this end's; both parts fit.
-        unsafe {
-            std::ptr::copy_nonoverlapping(head.as_ptr(), data, of_head);
-            std::ptr::copy_nonoverlapping(body.as_ptr(), data.add(of_head), of_body);
-        }
-        if of_head < head.len() {
-            self.rests[index as usize].push_back(Bytes::copy_from_slice(&head[of_head..]));
-        }
-        if of_body < body.len() {
-            self.rests[index as usize].push_back(body.slice(of_body..));
-        }
-        cell.request_bytes.store((head.len() + body.len()) as u64, Ordering::Relaxed);
-        cell.once.store(0, Ordering::Relaxed);
-        if cell.slot.advance(generation, Event::Fill).is_err() {
-            return None; // a worker wrote into the slot's word: its next completion will show
-        }
-        self.lane.shared().submissions.push(index);
-        self.lane.filled.store(true, Ordering::Relaxed);
-        Some(Id::new(index as u16, following(generation)))
-    }
-
-    /// Takes back a request that nobody has claimed yet; `false` when it is too late.
-    pub fn retract(&mut self, id: Id) -> bool {
-        self.cell(id).is_some_and(|cell| cell.slot.advance(id.generation(), Event::Retract).is_ok())
-    }
-
-    /// Gives up waiting for a claimed request; its answer will be dropped. `false` when it was not claimed.
-    pub fn abandon(&mut self, id: Id) -> bool {
-        self.cell(id).is_some_and(|cell| cell.slot.advance(id.generation(), Event::Abandon).is_ok())
-    }
-
-    /// When the worker claimed the request, in the milliseconds that it passed to [`super::WorkerEnd::claim`]; `None`
-    /// while it waits.
-    #[must_use]
-    pub fn claimed_at_ms(&self, id: Id) -> Option<u64> {
-        let cell = self.cell(id)?;
-        (self.state(id) == Some(State::Claimed)).then(|| cell.claimed_at_ms.load(Ordering::Relaxed))
-    }
-
-    /// Which request the worker's code runs, as far as it says; `None` while it waits, perhaps with several under way.
-    #[must_use]
-    pub fn running(&self) -> Option<Id> {
-        Id::from_number(self.lane.shared().worker.running.load(Ordering::Acquire))
-    }
-
-    /// Whether the worker has asked that the request is not tried again.
-    #[must_use]
-    pub fn is_once(&self, id: Id) -> bool {
-        self.cell(id).is_some_and(|cell| cell.once.load(Ordering::Acquire) != 0)
-    }
-
-    /// When the worker claimed what it has been at for longest, given up or not.
-    #[must_use]
-    pub fn oldest_claim_ms(&self) -> Option<u64> {
-        let cells = self.lane.shared().cells.iter();
-        cells
-            .filter(|cell| self.ready && matches!(cell.slot.load().1, Some(State::Claimed | State::Abandoned)))
-            .map(|cell| cell.claimed_at_ms.load(Ordering::Relaxed))
-            .min()
-    }
-
-    /// The state of the request's slot, as long as it is this request's.
-    #[must_use]
-    pub fn state(&self, id: Id) -> Option<State> {
-        let (generation, state) = self.cell(id)?.slot.load();
-        state.filter(|_| generation == id.generation())
-    }
-
-    /// How many requests wait unclaimed.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        let cells = self.lane.shared().cells.iter();
-        if self.ready { cells.filter(|cell| cell.slot.load().1 == Some(State::Waiting)).count() } else { 0 }
-    }
-
-    /// How many slots are taken.
-    #[must_use]
-    pub fn taken(&self) -> usize {
-        if self.ready { DEPTH - self.free.len() } else { 0 }
-    }
-
-    /// Takes the next slot that came back, and moves what is on its way in either direction.
-    ///
-    /// # Errors
-    /// [`Damaged`], after which nothing here is to be believed.
-    pub fn collect(&mut self) -> Result<Option<Completion>, Damaged> {
-        if !self.is_met() {
-            return Ok(None);
-        }
-        loop {
-            self.feed();
-            self.send_replies();
-            if let Some(receiving) = &mut self.receiving {
-                let missing = receiving.total - receiving.bytes.len() as u64;
-                let read = self.lane.shared().upward.read(&mut receiving.bytes, missing.min(1 << 30) as usize);
-                if read as u64 == missing {
-                    if let Some(completion) = self.received()? {
-                        return Ok(Some(completion));
-                    }
-                } else if read > 0 {
-                    // It may wait for room. After the last byte it doesn't: it has gone on, or sleeps until its reply.
-                    self.lane.wake_worker();
-                } else {
-                    return Ok(None);
-                }
-                continue;
-            }
-            let Some(entry) = self.lane.shared().completions.pop() else { return Ok(None) };
-            if entry == CALL {
-                self.receiving =
-                    Some(Receiving { what: Arriving::Header, bytes: Vec::new(), total: HEADER_BYTES as u64 });
-                continue;
-            }
-            let index = entry & !PULL;
-            let cell = self.lane.shared().cells.get(index as usize).ok_or(Damaged("no slot has this index"))?;
-            let (generation, state) = cell.slot.load();
-            let id = Id::new(index as u16, generation);
-            match state {
-                Some(State::Claimed | State::Abandoned) if entry & PULL != 0 => self.feeding.push_back(index),
-                Some(State::Discarded) if entry & PULL == 0 => return Ok(Some(self.free_slot(id, None))),
-                Some(State::Answered) if entry & PULL == 0 => {
-                    let total = cell.answer_bytes.load(Ordering::Relaxed);
-                    let inline = total.min(SLOT_BYTES as u64) as usize;
-                    let data = cell.data.get().cast::<u8>();
-                    // SAFETY: the slot is Answered, so its data is this end's, and it holds SLOT_BYTES.
-                    let bytes = unsafe { std::slice::from_raw_parts(data, inline) };
-                    if inline as u64 == total {
-                        let answer = Bytes::copy_from_slice(bytes);
-                        return Ok(Some(self.free_slot(id, Some(answer))));
-                    }
-                    self.receiving = Some(Receiving { what: Arriving::Answer(id), bytes: bytes.to_vec(), total });
-                }
-                _ => return Err(Damaged("a slot came back in a state in which none does")),
-            }
-        }
     }
 
     /// What was received is whole.
@@ -285,20 +125,6 @@ impl FrontEnd {
             Arriving::Call(id) => self.calls.push_back(Call { id, bytes: bytes.into() }),
         }
         Ok(None)
-    }
-
-    /// The next call that has come; [`FrontEnd::collect`] brings them.
-    pub fn take_call(&mut self) -> Option<Call> {
-        self.calls.pop_front()
-    }
-
-    /// Replies to a call, once. What doesn't fit its pipe follows as the worker reads; a call that isn't there is left.
-    pub fn reply(&mut self, call: u64, reply: Bytes) {
-        let Some(at) = self.called.iter().position(|&waiting| waiting == call) else { return };
-        self.called.swap_remove(at);
-        self.replying.push_back(Bytes::copy_from_slice(&header(call, reply.len() as u64)));
-        self.replying.push_back(reply);
-        self.send_replies();
     }
 
     fn send_replies(&mut self) {
@@ -352,16 +178,162 @@ impl FrontEnd {
             self.lane.wake_worker();
         }
     }
+}
 
-    /// Whether the worker has asked to be replaced.
-    #[must_use]
-    pub fn wants_replacement(&self) -> bool {
+impl Front for FrontEnd {
+    fn is_ready(&mut self) -> bool {
+        let is_ready = self.is_met() && self.lane.has_worker();
+        self.lane.seen_taking.store(is_ready, Ordering::Relaxed);
+        is_ready
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.is_ready() && !self.free.is_empty()
+    }
+
+    fn fill(&mut self, head: &[u8], body: &Bytes) -> Option<Id> {
+        if !self.is_ready() {
+            return None;
+        }
+        let index = self.free.pop()?;
+        let cell = &self.lane.shared().cells[index as usize];
+        let (generation, _) = cell.slot.load();
+        let of_head = head.len().min(SLOT_BYTES);
+        let of_body = body.len().min(SLOT_BYTES - of_head);
+        let data = cell.data.get().cast::<u8>();
+        // SAFETY: the index came from the free list, so the slot is Free and its data this end's; both parts fit.
+        unsafe {
+            std::ptr::copy_nonoverlapping(head.as_ptr(), data, of_head);
+            std::ptr::copy_nonoverlapping(body.as_ptr(), data.add(of_head), of_body);
+        }
+        if of_head < head.len() {
+            self.rests[index as usize].push_back(Bytes::copy_from_slice(&head[of_head..]));
+        }
+        if of_body < body.len() {
+            self.rests[index as usize].push_back(body.slice(of_body..));
+        }
+        cell.request_bytes.store((head.len() + body.len()) as u64, Ordering::Relaxed);
+        cell.once.store(0, Ordering::Relaxed);
+        if cell.slot.advance(generation, Event::Fill).is_err() {
+            return None; // a worker wrote into the slot's word: its next completion will show
+        }
+        self.lane.shared().submissions.push(index);
+        self.lane.filled.store(true, Ordering::Relaxed);
+        Some(Id::new(index as u16, following(generation)))
+    }
+
+    fn retract(&mut self, id: Id) -> bool {
+        self.cell(id).is_some_and(|cell| cell.slot.advance(id.generation(), Event::Retract).is_ok())
+    }
+
+    fn abandon(&mut self, id: Id) -> bool {
+        self.cell(id).is_some_and(|cell| cell.slot.advance(id.generation(), Event::Abandon).is_ok())
+    }
+
+    fn claimed_at_ms(&self, id: Id) -> Option<u64> {
+        let cell = self.cell(id)?;
+        (self.state(id) == Some(State::Claimed)).then(|| cell.claimed_at_ms.load(Ordering::Relaxed))
+    }
+
+    fn running(&self) -> Option<Id> {
+        Id::from_number(self.lane.shared().worker.running.load(Ordering::Acquire))
+    }
+
+    fn is_once(&self, id: Id) -> bool {
+        self.cell(id).is_some_and(|cell| cell.once.load(Ordering::Acquire) != 0)
+    }
+
+    fn oldest_claim_ms(&self) -> Option<u64> {
+        let cells = self.lane.shared().cells.iter();
+        cells
+            .filter(|cell| self.ready && matches!(cell.slot.load().1, Some(State::Claimed | State::Abandoned)))
+            .map(|cell| cell.claimed_at_ms.load(Ordering::Relaxed))
+            .min()
+    }
+
+    fn state(&self, id: Id) -> Option<State> {
+        let (generation, state) = self.cell(id)?.slot.load();
+        state.filter(|_| generation == id.generation())
+    }
+
+    fn waiting(&self) -> usize {
+        let cells = self.lane.shared().cells.iter();
+        if self.ready { cells.filter(|cell| cell.slot.load().1 == Some(State::Waiting)).count() } else { 0 }
+    }
+
+    fn taken(&self) -> usize {
+        if self.ready { DEPTH - self.free.len() } else { 0 }
+    }
+
+    fn collect(&mut self) -> Result<Option<Completion>, Damaged> {
+        if !self.is_met() {
+            return Ok(None);
+        }
+        loop {
+            self.feed();
+            self.send_replies();
+            if let Some(receiving) = &mut self.receiving {
+                let missing = receiving.total - receiving.bytes.len() as u64;
+                let read = self.lane.shared().upward.read(&mut receiving.bytes, missing.min(1 << 30) as usize);
+                if read as u64 == missing {
+                    if let Some(completion) = self.received()? {
+                        return Ok(Some(completion));
+                    }
+                } else if read > 0 {
+                    // It may wait for room. After the last byte it doesn't: it has gone on, or sleeps until its reply.
+                    self.lane.wake_worker();
+                } else {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let Some(entry) = self.lane.shared().completions.pop() else { return Ok(None) };
+            if entry == CALL {
+                self.receiving =
+                    Some(Receiving { what: Arriving::Header, bytes: Vec::new(), total: HEADER_BYTES as u64 });
+                continue;
+            }
+            let index = entry & !PULL;
+            let cell = self.lane.shared().cells.get(index as usize).ok_or(Damaged("no slot has this index"))?;
+            let (generation, state) = cell.slot.load();
+            let id = Id::new(index as u16, generation);
+            match state {
+                Some(State::Claimed | State::Abandoned) if entry & PULL != 0 => self.feeding.push_back(index),
+                Some(State::Discarded) if entry & PULL == 0 => return Ok(Some(self.free_slot(id, None))),
+                Some(State::Answered) if entry & PULL == 0 => {
+                    let total = cell.answer_bytes.load(Ordering::Relaxed);
+                    let inline = total.min(SLOT_BYTES as u64) as usize;
+                    let data = cell.data.get().cast::<u8>();
+                    // SAFETY: the slot is Answered, so its data is this end's, and it holds SLOT_BYTES.
+                    let bytes = unsafe { std::slice::from_raw_parts(data, inline) };
+                    if inline as u64 == total {
+                        let answer = Bytes::copy_from_slice(bytes);
+                        return Ok(Some(self.free_slot(id, Some(answer))));
+                    }
+                    self.receiving = Some(Receiving { what: Arriving::Answer(id), bytes: bytes.to_vec(), total });
+                }
+                _ => return Err(Damaged("a slot came back in a state in which none does")),
+            }
+        }
+    }
+
+    fn take_call(&mut self) -> Option<Call> {
+        self.calls.pop_front()
+    }
+
+    fn reply(&mut self, call: u64, reply: Bytes) {
+        let Some(at) = self.called.iter().position(|&waiting| waiting == call) else { return };
+        self.called.swap_remove(at);
+        self.replying.push_back(Bytes::copy_from_slice(&header(call, reply.len() as u64)));
+        self.replying.push_back(reply);
+        self.send_replies();
+    }
+
+    fn wants_replacement(&self) -> bool {
         self.lane.shared().worker.leaving.load(Ordering::Relaxed) != 0
     }
 
-    /// Requests that the worker has answered, and its memory in bytes as it last said.
-    #[must_use]
-    pub fn figures(&self) -> (u64, u64) {
+    fn figures(&self) -> (u64, u64) {
         let worker = &self.lane.shared().worker;
         (worker.answered.load(Ordering::Relaxed), worker.memory_bytes.load(Ordering::Relaxed))
     }

@@ -26,8 +26,16 @@ pub struct Vigil {
     pub(super) ready: bool,
 }
 
+impl Vigil {
+    /// Whether the worker may use the lane.
+    #[must_use]
+    pub fn is_ready(self) -> bool {
+        self.ready
+    }
+}
+
 /// A lane, as one process sees it.
-pub struct Lane {
+pub(super) struct Lane {
     memory: Memory,
     wake_front: Box<dyn Fn() + Send + Sync>,
     /// The front has filled in a request since it last rang for requests.
@@ -46,19 +54,8 @@ impl std::fmt::Debug for Lane {
     }
 }
 
-/// Opens a lane within this process. `wake_front` is called by the worker, from its thread, when it has something for
-/// the front while the front sleeps.
-///
-/// ```
-/// use lyger::lane::Bytes;
-/// let (mut front, mut worker) = lyger::lane::open(|| {});
-/// front.fill(b"ping ", &Bytes::from_static(b"pong")).unwrap();
-/// let id = worker.claim(0).unwrap();
-/// assert_eq!(worker.request(id).unwrap(), b"ping pong");
-/// worker.answer(id, &[b"and ", b"back"]).unwrap();
-/// assert_eq!(front.collect().unwrap().unwrap().answer.unwrap(), "and back");
-/// ```
-pub fn open(wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd, WorkerEnd) {
+/// The two ends of a lane within this process.
+pub(super) fn open(wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd, WorkerEnd) {
     // An id of a lane that is gone must not name a request of the next one, so each lane counts from elsewhere.
     static OPENED: AtomicU32 = AtomicU32::new(0);
     let lane = Arc::new(Lane::new(Memory::on_heap(), wake_front));
@@ -71,7 +68,7 @@ pub fn open(wake_front: impl Fn() + Send + Sync + 'static) -> (FrontEnd, WorkerE
 ///
 /// # Errors
 /// What is no lane of this version, or can't be mapped.
-pub fn attach_front(file: BorrowedFd<'_>) -> io::Result<FrontEnd> {
+pub(super) fn attach_front(file: BorrowedFd<'_>) -> io::Result<FrontEnd> {
     Ok(FrontEnd::new(Arc::new(Lane::new(Memory::map(file)?, || {}))))
 }
 
@@ -79,7 +76,10 @@ pub fn attach_front(file: BorrowedFd<'_>) -> io::Result<FrontEnd> {
 ///
 /// # Errors
 /// What is no lane of this version, or can't be mapped.
-pub fn attach_worker(file: BorrowedFd<'_>, wake_front: impl Fn() + Send + Sync + 'static) -> io::Result<WorkerEnd> {
+pub(super) fn attach_worker(
+    file: BorrowedFd<'_>,
+    wake_front: impl Fn() + Send + Sync + 'static,
+) -> io::Result<WorkerEnd> {
     Ok(WorkerEnd::new(Arc::new(Lane::new(Memory::map(file)?, wake_front))))
 }
 
@@ -101,7 +101,7 @@ impl Lane {
 
     /// Whether the front finds something to do here.
     #[must_use]
-    pub fn needs_front(&self) -> bool {
+    pub(super) fn needs_front(&self) -> bool {
         let shared = self.shared();
         !shared.completions.is_empty()
             || (self.has_met() && !shared.front.epoch.is_open(shared.front.epoch.current()))
@@ -112,12 +112,12 @@ impl Lane {
     }
 
     /// The front is about to sleep: from now on the worker wakes it. Ask [`Lane::needs_front`] *after* this.
-    pub fn front_falls_asleep(&self) {
+    pub(super) fn front_falls_asleep(&self) {
         self.shared().front.asleep.begin();
     }
 
     /// The front is awake: nobody needs to wake it.
-    pub fn front_is_awake(&self) {
+    pub(super) fn front_is_awake(&self) {
         self.shared().front.asleep.end();
     }
 
@@ -130,7 +130,7 @@ impl Lane {
 
     /// Wakes the worker if it sleeps and requests were filled in since. Filling does not: the front fills several and
     /// rings once. A worker that has nothing to claim sleeps on, however often its front turns.
-    pub fn ring_worker(&self) {
+    pub(super) fn ring_worker(&self) {
         if self.filled.swap(false, Ordering::Relaxed) {
             self.wake_worker();
         }
@@ -143,7 +143,7 @@ impl Lane {
 
     /// Sleeps, as the worker, until there may be something to claim, the lane is closed, another front has come, a signal
     /// came, or the time is over.
-    pub fn wait(&self, vigil: Vigil, timeout: Duration) -> Woken {
+    pub(super) fn wait(&self, vigil: Vigil, timeout: Duration) -> Woken {
         let shared = self.shared();
         self.sleep(timeout, || {
             (vigil.ready && !shared.submissions.is_empty())
@@ -166,31 +166,31 @@ impl Lane {
 
     /// Whether a worker has come to this front for requests.
     #[must_use]
-    pub fn has_worker(&self) -> bool {
+    pub(super) fn has_worker(&self) -> bool {
         self.has_met() && self.shared().worker.epoch.taking() == self.shared().front.epoch.current()
     }
 
     /// Whether the worker took requests of an earlier front and has not come to this one for more.
     #[must_use]
-    pub fn serves_another_front(&self) -> bool {
+    pub(super) fn serves_another_front(&self) -> bool {
         self.shared().worker.epoch.taking() != 0 && !self.has_worker()
     }
 
     /// How many requests the worker has claimed and not answered.
     #[must_use]
-    pub fn claimed(&self) -> u32 {
+    pub(super) fn claimed(&self) -> u32 {
         self.shared().worker.claimed.load(Ordering::Relaxed)
     }
 
     /// Ends the lane: once it is empty, the worker is told to leave its loop.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.shared().front.closed.fetch_max(CLOSED, Ordering::SeqCst);
         self.wake_worker();
     }
 
     /// Whether nothing more is given to the worker: it leaves, or has left.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.shared().front.closed.load(Ordering::Relaxed) != OPEN
     }
 
@@ -206,7 +206,7 @@ impl Lane {
 
     /// Whether the lane was closed and nothing is left to claim.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.shared().front.closed.load(Ordering::SeqCst) != OPEN && self.shared().submissions.is_empty()
     }
 }

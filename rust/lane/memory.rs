@@ -88,7 +88,7 @@ const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEA
 /// # Errors
 /// What the operating system says, such as `ENOSYS` where there is no `memfd_create`.
 #[cfg(target_os = "linux")]
-pub fn create() -> io::Result<OwnedFd> {
+pub(super) fn create() -> io::Result<OwnedFd> {
     // SAFETY: a name that ends with NUL, and flags.
     let fd = unsafe { libc::memfd_create(c"lyger-lane".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
     if fd < 0 {
@@ -106,7 +106,7 @@ pub fn create() -> io::Result<OwnedFd> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn create() -> io::Result<OwnedFd> {
+pub(super) fn create() -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -30,20 +30,23 @@
 //! worker *pulls* the rest of a request once it has claimed it, and streams the rest of its answer, so memory stays
 //! bounded and each side waits for the other only while it has something to move.
 //!
-//! While it is at a request, and before its first, the worker may *call* the front ([`WorkerEnd::call`]): the call's bytes go
+//! While it is at a request, and before its first, the worker may *call* the front ([`Worker::call`]): the call's bytes go
 //! up in the pipe of answers, the reply comes back in a pipe of its own. A worker that only calls gets no requests yet.
 //!
-//! [`open`] makes a lane over heap memory, for the two threads of the solo shape. [`create`] makes one that lies in a
-//! sealed memory file, for two processes. There each side may die: a worker's claimed requests are exactly the slots in
+//! [`open`] makes a lane over heap memory, for the two threads of the solo shape. [`Kind::create`] makes one that lies in a
+//! sealed memory file, for two processes, or one of Unix sockets ([`socket`]): the reference, and the fallback. [`Front`] and
+//! [`Worker`] are what all of them are. There each side may die: a worker's claimed requests are exactly the slots in
 //! Claimed, and a new front says so by an *epoch*: the worker drops what it was answering, says that it has seen the
 //! epoch, and touches nothing until the front has emptied the lane. Neither side trusts what the other wrote further
 //! than that it is bytes; a front that meets nonsense calls the lane [`Damaged`].
 
 mod call;
 mod doorbell;
+mod ends;
 mod epoch;
 mod front_end;
 mod futex;
+mod kinds;
 #[expect(clippy::module_inception, reason = "the room is named for what it holds")]
 mod lane;
 mod layout;
@@ -51,6 +54,7 @@ mod memory;
 mod pipe;
 mod ring;
 mod slot;
+mod socket;
 mod state;
 mod sync;
 mod worker_end;
@@ -59,17 +63,20 @@ pub use bytes::Bytes;
 
 pub use call::{CALL_BYTES_MAX, Call, NoReply};
 pub use doorbell::{Doorbell, Reach, Woken};
-pub use front_end::{Completion, Damaged, FrontEnd};
-pub use lane::{Lane, Vigil, attach_front, attach_worker, open};
+pub use ends::{Front, FrontEnd, FrontLane, Worker, WorkerEnd, WorkerLane};
+pub use front_end::{Completion, Damaged};
+pub use kinds::{Kind, Pair, attach_front, attach_worker, open};
+pub use lane::Vigil;
 pub use layout::{DEPTH, PIPE_BYTES, SLOT_BYTES};
-pub use memory::create;
 pub use pipe::Pipe;
 pub use ring::Ring;
 pub use slot::{Id, Slot};
 pub use state::{Event, State};
-pub use worker_end::{Stale, WorkerEnd};
+pub use worker_end::Stale;
 
 #[cfg(test)]
 mod call_tests;
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::doorbell::Woken;
+use super::call::NoReply;
+use super::ends::Worker;
 use super::lane::{Lane, Vigil};
 use super::layout::{Cell, DEPTH, PULL, SLOT_BYTES};
 use super::slot::Id;
@@ -20,7 +21,7 @@ pub struct Stale;
 
 /// The worker's end.
 #[derive(Debug)]
-pub struct WorkerEnd {
+pub(super) struct WorkerEnd {
     pub(super) lane: Arc<Lane>,
     /// The front whose requests these are.
     epoch: u32,
@@ -38,7 +39,7 @@ impl WorkerEnd {
 
     /// The shared part.
     #[must_use]
-    pub fn lane(&self) -> &Arc<Lane> {
+    pub(super) fn lane(&self) -> &Arc<Lane> {
         &self.lane
     }
 
@@ -76,34 +77,6 @@ impl WorkerEnd {
         self.lane.shared().cells.get(id.index())
     }
 
-    /// Claims the oldest waiting request, sending home retracted ones on the way. Waits for the bytes of one that is
-    /// longer than its slot.
-    pub fn claim(&mut self, now_ms: u64) -> Option<Id> {
-        self.lane.shared().worker.running.store(0, Ordering::Relaxed);
-        if !self.come() {
-            return None;
-        }
-        while let Some(index) = self.lane.shared().submissions.pop() {
-            let cell = self.lane.shared().cells.get(index as usize)?;
-            let (generation, _) = cell.slot.load();
-            cell.claimed_at_ms.store(now_ms, Ordering::Relaxed);
-            if cell.slot.advance(generation, Event::Claim).is_ok() {
-                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
-                let id = Id::new(index as u16, generation);
-                if bytes > SLOT_BYTES && !self.pull(id, bytes) {
-                    return None;
-                }
-                self.lane.shared().worker.claimed.fetch_add(1, Ordering::Relaxed);
-                self.lane.shared().worker.running.store(id.number(), Ordering::Relaxed);
-                return Some(id);
-            }
-            if cell.slot.advance(generation, Event::Skip).is_ok() {
-                self.send_home(index);
-            }
-        }
-        None
-    }
-
     /// Fetches the rest of a request; `false` when the front died meanwhile.
     fn pull(&mut self, id: Id, bytes: usize) -> bool {
         let shared = self.lane.shared();
@@ -123,87 +96,6 @@ impl WorkerEnd {
         }
         self.pulled[id.index()] = Some(request.into_boxed_slice());
         true
-    }
-
-    /// What to wait for, see [`Lane::wait`].
-    pub fn vigil(&mut self) -> Vigil {
-        let ready = self.come();
-        Vigil { epoch: self.epoch, ready }
-    }
-
-    /// Sleeps until there may be something to claim, the lane is closed, a signal came, or the time is over.
-    pub fn wait(&mut self, timeout: Duration) -> Woken {
-        let vigil = self.vigil();
-        self.lane.wait(vigil, timeout)
-    }
-
-    /// The request's bytes, while this worker has claimed it and not answered.
-    #[must_use]
-    pub fn request(&self, id: Id) -> Option<&[u8]> {
-        let cell = self.cell(id)?;
-        match cell.slot.load() {
-            (generation, Some(State::Claimed | State::Abandoned)) if generation == id.generation() => {
-                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
-                self.pulled[id.index()].as_deref().or_else(|| Some(slot_data(cell, bytes)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Says which of several claimed requests the worker goes on with. The one claimed last runs until this or the next
-    /// [`WorkerEnd::claim`].
-    ///
-    /// # Errors
-    /// [`Stale`], when the id is not one of a claimed request; none runs then.
-    pub fn enter(&self, id: Id) -> Result<(), Stale> {
-        let is_claimed = self.request(id).is_some();
-        self.lane.shared().worker.running.store(if is_claimed { id.number() } else { 0 }, Ordering::Release);
-        if is_claimed { Ok(()) } else { Err(Stale) }
-    }
-
-    /// Asks that a claimed request is not given to another worker, should this one be killed.
-    ///
-    /// # Errors
-    /// [`Stale`], when the id is not one of a claimed request.
-    pub fn ask_for_once(&self, id: Id) -> Result<(), Stale> {
-        let cell = self.cell(id).filter(|_| self.request(id).is_some()).ok_or(Stale)?;
-        cell.once.store(1, Ordering::Release);
-        Ok(())
-    }
-
-    /// Answers a claimed request with `parts`, one after the other. The id is stale from here on. Returns when all bytes
-    /// are with the front, which takes what is longer than a slot at its own pace.
-    ///
-    /// # Errors
-    /// [`Stale`], when the id is not one of a claimed request, or its front has gone.
-    pub fn answer(&mut self, id: Id, parts: &[&[u8]]) -> Result<(), Stale> {
-        if self.request(id).is_none() || self.has_other_front() {
-            return Err(Stale);
-        }
-        let shared = self.lane.shared();
-        let cell = &shared.cells[id.index()];
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        let data = cell.data.get().cast::<u8>();
-        let mut room = SLOT_BYTES;
-        let mut written = 0;
-        for part in parts {
-            let inline = part.len().min(room);
-            // SAFETY: the check above saw Claimed or Abandoned, which only this end (`&mut self`) can leave, so the data
-            // is ours; written + inline <= SLOT_BYTES.
-            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), data.add(written), inline) };
-            written += inline;
-            room -= inline;
-        }
-        cell.answer_bytes.store(total as u64, Ordering::Relaxed);
-        self.pulled[id.index()] = None;
-        shared.worker.claimed.fetch_sub(1, Ordering::Relaxed);
-        shared.worker.answered.fetch_add(1, Ordering::Relaxed);
-        let left = cell.slot.advance(id.generation(), Event::Answer).map_err(|_| Stale)?;
-        self.send_home(id.index() as u32);
-        if left == State::Claimed && total > written {
-            self.stream(parts, written);
-        }
-        Ok(())
     }
 
     /// Sends what follows the first `sent` bytes.
@@ -253,18 +145,106 @@ impl WorkerEnd {
 
     /// Does what no worker does.
     #[cfg(test)]
-    pub(crate) fn damage(&self) {
+    pub(super) fn damage(&self) {
         self.send_home(DEPTH as u32);
     }
+}
 
-    /// Asks the front for a replacement; requests go on coming until it is there.
-    pub fn ask_for_replacement(&self) {
+impl Worker for WorkerEnd {
+    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
+        self.make_call(parts, front_wait)
+    }
+
+    fn claim(&mut self, now_ms: u64) -> Option<Id> {
+        self.lane.shared().worker.running.store(0, Ordering::Relaxed);
+        if !self.come() {
+            return None;
+        }
+        while let Some(index) = self.lane.shared().submissions.pop() {
+            let cell = self.lane.shared().cells.get(index as usize)?;
+            let (generation, _) = cell.slot.load();
+            cell.claimed_at_ms.store(now_ms, Ordering::Relaxed);
+            if cell.slot.advance(generation, Event::Claim).is_ok() {
+                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
+                let id = Id::new(index as u16, generation);
+                if bytes > SLOT_BYTES && !self.pull(id, bytes) {
+                    return None;
+                }
+                self.lane.shared().worker.claimed.fetch_add(1, Ordering::Relaxed);
+                self.lane.shared().worker.running.store(id.number(), Ordering::Relaxed);
+                return Some(id);
+            }
+            if cell.slot.advance(generation, Event::Skip).is_ok() {
+                self.send_home(index);
+            }
+        }
+        None
+    }
+
+    fn vigil(&mut self) -> Vigil {
+        let ready = self.come();
+        Vigil { epoch: self.epoch, ready }
+    }
+
+    fn request(&self, id: Id) -> Option<&[u8]> {
+        let cell = self.cell(id)?;
+        match cell.slot.load() {
+            (generation, Some(State::Claimed | State::Abandoned)) if generation == id.generation() => {
+                let bytes = cell.request_bytes.load(Ordering::Relaxed) as usize;
+                self.pulled[id.index()].as_deref().or_else(|| Some(slot_data(cell, bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    fn enter(&mut self, id: Id) -> Result<(), Stale> {
+        let is_claimed = self.request(id).is_some();
+        self.lane.shared().worker.running.store(if is_claimed { id.number() } else { 0 }, Ordering::Release);
+        if is_claimed { Ok(()) } else { Err(Stale) }
+    }
+
+    fn ask_for_once(&mut self, id: Id) -> Result<(), Stale> {
+        let cell = self.cell(id).filter(|_| self.request(id).is_some()).ok_or(Stale)?;
+        cell.once.store(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn answer(&mut self, id: Id, parts: &[&[u8]]) -> Result<(), Stale> {
+        if self.request(id).is_none() || self.has_other_front() {
+            return Err(Stale);
+        }
+        let shared = self.lane.shared();
+        let cell = &shared.cells[id.index()];
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let data = cell.data.get().cast::<u8>();
+        let mut room = SLOT_BYTES;
+        let mut written = 0;
+        for part in parts {
+            let inline = part.len().min(room);
+            // SAFETY: the check above saw Claimed or Abandoned, which only this end (`&mut self`) can leave, so the data
+            // is ours; written + inline <= SLOT_BYTES.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), data.add(written), inline) };
+            written += inline;
+            room -= inline;
+        }
+        cell.answer_bytes.store(total as u64, Ordering::Relaxed);
+        self.pulled[id.index()] = None;
+        shared.worker.claimed.fetch_sub(1, Ordering::Relaxed);
+        shared.worker.answered.fetch_add(1, Ordering::Relaxed);
+        let left = cell.slot.advance(id.generation(), Event::Answer).map_err(|_| Stale)?;
+        self.send_home(id.index() as u32);
+        if left == State::Claimed && total > written {
+            self.stream(parts, written);
+        }
+        Ok(())
+    }
+
+    fn ask_for_replacement(&mut self) {
         self.lane.shared().worker.leaving.store(1, Ordering::Relaxed);
         self.lane.signal_front();
     }
 
-    /// Says how much memory the worker uses.
-    pub fn report_memory(&self, bytes: u64) {
+    fn report_memory(&mut self, bytes: u64) {
         self.lane.shared().worker.memory_bytes.store(bytes, Ordering::Relaxed);
     }
 }

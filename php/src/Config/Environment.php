@@ -16,7 +16,7 @@ final class Environment
 {
     private const PREFIX = 'LYGER_';
     /** Variables of the engine that are no settings: they are needed before there are any. */
-    private const OTHERS = ['LYGER_LIBRARY', 'LYGER_ENGINE', 'LYGER_KERNELS', 'LYGER_ZIG'];
+    private const OTHERS = ['LYGER_LIBRARY', 'LYGER_ENGINE', 'LYGER_KERNELS', 'LYGER_LANES', 'LYGER_ZIG'];
 
     /** The environment's name for a key. */
     public static function variable(string $key): string

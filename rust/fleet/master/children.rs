@@ -10,6 +10,7 @@ impl Master {
             config: self.spec.config.clone(),
             workers: self.spec.workers,
             draining: self.draining_until_ms.is_some(),
+            degraded: self.degraded.clone(),
         };
         let _ = link.send(&serve, &[self.listener.as_fd(), self.bell.as_fd()]);
         for (&number, worker) in &self.workers {
@@ -33,13 +34,15 @@ impl Master {
     }
 
     pub(super) fn fork(&mut self, generation: Generation, number: Number) -> io::Result<()> {
-        let lane = crate::lane::create()?;
+        let lane = self.lanes.create()?;
         let report = BootReport::create()?;
-        self.tell_front(&ToFront::Worker(number), Some(&lane));
+        self.tell_front(&ToFront::Worker(number), Some(&lane.front));
         if let Some(zygote) = self.zygotes.get(&generation) {
-            let _ = zygote.link.send(&ToZygote::Fork(number), &[lane.as_fd(), self.bell.as_fd(), report.as_fd()]);
+            let _ =
+                zygote.link.send(&ToZygote::Fork(number), &[lane.worker.as_fd(), self.bell.as_fd(), report.as_fd()]);
         }
-        let worker = Worker { generation, pid: None, lane, since_ms: clock::now_ms(), report: Some(report) };
+        let worker =
+            Worker { generation, pid: None, lane: lane.front, since_ms: clock::now_ms(), report: Some(report) };
         self.workers.insert(number, worker);
         Ok(())
     }

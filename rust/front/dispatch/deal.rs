@@ -6,7 +6,7 @@ use super::super::station::{Station, WorkerNumber};
 use super::super::wire;
 use super::calls::{Calls, Place, Ticket};
 use super::{GIVEN_UP, NO_CALL, Notice, Outcome, Sink};
-use crate::lane::{DEPTH, Id, State};
+use crate::lane::{DEPTH, Front as _, Id, State};
 
 /// What a worker of several is given at once, beside those that it has under way. So much keeps both sides from sleeping
 /// between requests, and more would only have to be taken back.

@@ -4,7 +4,7 @@ use super::super::exchange::Head;
 use super::super::wire::AnswerParts;
 use super::tests::{Heard, add_worker, answer, dispatch_of, dispatch_with, path, request};
 use super::*;
-use crate::lane::{PIPE_BYTES, WorkerEnd};
+use crate::lane::{PIPE_BYTES, Worker as _, WorkerEnd};
 
 #[test]
 fn a_killed_workers_get_is_tried_once_more_and_never_a_third_time() {

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use super::exchange::{Answer, Request};
 use super::joint::Joint;
 use super::station::{Errand, Loss, Station, WorkerNumber};
-use crate::lane::{self, DEPTH, FrontEnd, Id, State};
+use crate::lane::{self, DEPTH, Front as _, FrontEnd, Id, State};
 
 mod calls;
 mod deal;
@@ -123,7 +123,7 @@ impl Dispatch {
 
     /// A worker's lane is here; it takes requests once the worker has come.
     pub(crate) fn add_worker(&self, number: WorkerNumber, lane: FrontEnd) {
-        self.joint.add_lane(Arc::clone(lane.lane()));
+        self.joint.add_lane(lane.lane());
         let inner = &mut *self.inner.borrow_mut();
         if inner.ended {
             lane.lane().close();
@@ -148,7 +148,7 @@ impl Dispatch {
         let inner = &mut *self.inner.borrow_mut();
         let Some(at) = inner.at(number) else { return };
         let mut station = inner.stations.swap_remove(at);
-        self.joint.remove_lane(station.lane.lane());
+        self.joint.remove_lane(&station.lane.lane());
         let mut again = Vec::new();
         for slot in 0..DEPTH {
             let call = std::mem::replace(&mut station.calls[slot], NO_CALL);
@@ -285,6 +285,9 @@ impl Dispatch {
                     if let Some(sink) = inner.calls.end(call) {
                         sink.deliver(outcome);
                     }
+                } else {
+                    // Just answered, or over sockets on its way to the worker: the next look knows more.
+                    next_ms = next_ms.min(now_ms + 10);
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::super::joint::Identity;
 use super::super::wire::{AnswerParts, RequestView};
 use super::deal::GIVEN_MAX;
 use super::*;
-use crate::lane::{WorkerEnd, open};
+use crate::lane::{Worker as _, WorkerEnd, open};
 
 #[derive(Default)]
 pub(super) struct Heard(RefCell<Vec<String>>);
@@ -273,7 +273,7 @@ fn notices_name_the_workers_that_need_something() {
 fn a_worker_that_comes_unseen_is_announced_before_it_gets_anything() {
     let (dispatch, _, heard) = dispatch_of(0, 10);
     let (front, mut worker) = open(|| {});
-    let lane = Arc::clone(front.lane());
+    let lane = front.lane();
     dispatch.add_worker(1, front);
     assert_eq!(worker.claim(0), None); // it comes, and nobody collects at once
     dispatch.submit(request("/a"), heard, 0).unwrap();
