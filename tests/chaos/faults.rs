@@ -20,7 +20,8 @@ fn mixed(token: &str, number: u64) -> Ask {
         33 => die("fatal", &[500]),
         43 => die("throw", &[500]),
         53 => die("killed", &[502]),
-        63 => Ask::get("/never/sleep", token, &[504], String::new()),
+        // It is there for so long that it may lose two workers to the kills from outside.
+        63 => Ask::get("/never/sleep", token, &[502, 504], String::new()),
         73 => Ask::get("/leak", token, &[200], format!("{token} leaked")),
         83 => Ask::echo(token, 50_000),
         other if other % 4 == 0 => Ask::big(token, 30_000),
@@ -36,7 +37,7 @@ fn rude(fleet: &Fleet) -> (Arc<AtomicBool>, std::thread::JoinHandle<()>) {
     let thread = std::thread::spawn(move || {
         let parts = [
             "GET /echo/rude?us=20000 HTTP/1.1\r\nHost: chaos\r\n\r\n",
-            "GET /big/rude?times=1000000 HTTP/1.1\r\nHost: chaos\r\n\r\n",
+            "GET /big/rude?times=200000 HTTP/1.1\r\nHost: chaos\r\n\r\n",
             "POST /echo/rude HTTP/1.1\r\nHost: chaos\r\nContent-Length: 1000\r\n\r\nonly so much",
             "GET /echo/rude HTTP/1.1\r\nHo",
             "\0\u{1}no request at all\r\n\r\n",
@@ -60,10 +61,22 @@ fn rude(fleet: &Fleet) -> (Arc<AtomicBool>, std::thread::JoinHandle<()>) {
 }
 
 /// Descriptors and memory of the processes that live as long as the fleet.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Figures {
     descriptors: usize,
     memory_bytes: u64,
+}
+
+impl Figures {
+    const MOST: Self = Self { descriptors: usize::MAX, memory_bytes: u64::MAX };
+
+    /// What both times had at least: what is held for a moment is not in it, what is never given back is.
+    fn least(self, other: Self) -> Self {
+        Self {
+            descriptors: self.descriptors.min(other.descriptors),
+            memory_bytes: self.memory_bytes.min(other.memory_bytes),
+        }
+    }
 }
 
 fn figures(pid: i32) -> Figures {
@@ -79,7 +92,7 @@ fn a_little_of_everything_going_wrong_harms_nothing_else_and_leaves_nothing() {
     let load = Load::start(fleet.port, 6, Duration::from_millis(1), mixed);
     let (rude_stop, rude) = rude(&fleet);
     let (began, mut killed_at) = (Instant::now(), 0);
-    let mut thirds = [[Figures::default(); 2]; 3];
+    let mut thirds = [[Figures::MOST; 2]; 3];
     let mut round = 0;
     while began.elapsed() < length {
         round += 1;
@@ -97,10 +110,8 @@ fn a_little_of_everything_going_wrong_harms_nothing_else_and_leaves_nothing() {
             _ => {}
         }
         let third = (began.elapsed().as_secs_f64() / length.as_secs_f64() * 3.0).min(2.0) as usize;
-        for (most, pid) in thirds[third].iter_mut().zip(fleet.front_and_master()) {
-            let now = figures(pid);
-            most.descriptors = most.descriptors.max(now.descriptors);
-            most.memory_bytes = most.memory_bytes.max(now.memory_bytes);
+        for (least, pid) in thirds[third].iter_mut().zip(fleet.front_and_master()) {
+            *least = least.least(figures(pid));
         }
     }
     rude_stop.store(true, Ordering::Relaxed);
@@ -113,11 +124,11 @@ fn a_little_of_everything_going_wrong_harms_nothing_else_and_leaves_nothing() {
         now().iter().zip(&at_rest).all(|(now, before)| now.descriptors <= before.descriptors + 2)
     });
     eprintln!("front and master, at rest {at_rest:?}, in each third {thirds:?}, at rest again {:?}", now());
-    // Between the second third and the last: the first has what is made once. Long enough, a leak of one page for each
-    // failure would show; in some seconds only a gross one does.
+    // Between the second third and the last: the first has what is made once, which in a run of seconds is most of it.
+    let slack_bytes = if length >= Duration::from_secs(60) { 2 << 20 } else { 16 << 20 };
     for (second, last) in thirds[1].iter().zip(&thirds[2]) {
-        assert!(last.descriptors <= second.descriptors + 30, "descriptors grow: {thirds:?}");
-        assert!(last.memory_bytes <= second.memory_bytes * 5 / 4 + (4 << 20), "memory grows: {thirds:?}");
+        assert!(last.descriptors <= second.descriptors + 10, "descriptors grow: {thirds:?}");
+        assert!(last.memory_bytes <= second.memory_bytes * 5 / 4 + slack_bytes, "memory grows: {thirds:?}");
     }
     fleet.finish();
 }
