@@ -211,6 +211,22 @@ fn what_a_dead_front_had_under_way_reaches_nobody_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_worker_whose_request_of_a_dead_front_never_ends_is_replaced() {
+    let fleet = Fleet::serve(1, &["--concurrency=8", "--request-timeout-ms=1000"]);
+    let (lost, worker) = hold(&fleet, &["endless"]);
+    fleet.signal(fleet.front(), Signal::KILL);
+    lost.into_iter().for_each(|lost| assert!(lost.join().unwrap().is_err()));
+    eventually("another worker", || {
+        let _ = fleet.get("/pid/p"); // it tells with its answers
+        fleet.pids(Role::Worker).iter().any(|other| *other != worker)
+    });
+    fleet.release("endless");
+    eventually("the old worker's end", || !fleet.pids(Role::Worker).contains(&worker));
+    fleet.await_whole();
+    fleet.finish();
+}
+
+#[test]
 fn a_drain_waits_for_all_that_is_under_way() {
     let mut fleet = fleet(1);
     let tokens = ["a", "b", "c", "d", "e", "f", "g", "h"];

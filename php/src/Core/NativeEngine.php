@@ -215,10 +215,9 @@ final class NativeEngine implements Backend
     {
         $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
         $this->abi->check($this->ffi->lyger_worker_report(memory_get_usage(true), 0));
-        $concurrency = $config->int('concurrency');
         [$inbox, $shift] = [new Inbox($this->abi), new Shift($this->ffi, $config)];
-        $worker = $concurrency > 1
-            ? new ConcurrentWorker($this->abi, $inbox, $runner, $shift, $concurrency)
+        $worker = $config->int('concurrency') > 1
+            ? new ConcurrentWorker($this->abi, $inbox, $runner, $shift, $config)
             : new Worker($this->abi, $inbox, $runner, $shift);
         $worker->run();
     }

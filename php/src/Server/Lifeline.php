@@ -104,8 +104,8 @@ final class Lifeline
                 ($this->onDeath)($error);
             }
         } elseif ($this->exits > 0) {
-            // A handler's own exit code is not how the server ended. After the application's own shutdown functions, which
-            // exit() would keep from their turn.
+            // A handler's own exit code is not how the server ended. After the application's own shutdown functions,
+            // which exit() would keep from their turn.
             $code = $this->exits < self::EXITS_MAX ? 0 : 1;
             register_shutdown_function(static fn (): never => exit($code));
         }

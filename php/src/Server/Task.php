@@ -18,11 +18,14 @@ final class Task
     private static ?self $current = null;
     private readonly Fiber $fiber;
     private int $wakeNs = 0;
+    /** When it came, on hrtime()'s clock. */
+    public readonly int $sinceNs;
 
     /** @param Closure(): void $work */
     public function __construct(public readonly Runner $runner, Closure $work)
     {
         $this->fiber = new Fiber($work);
+        $this->sinceNs = hrtime(true);
     }
 
     /** The one that runs. Null in the loop between them, and where one request is handled at a time. */

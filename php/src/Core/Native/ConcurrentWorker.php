@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Core\Native;
 
+use Lyger\Config;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
 use Lyger\Server\Guard;
@@ -35,14 +36,19 @@ final class ConcurrentWorker
     private bool $isLeft = false;
     private bool $isOver = false;
 
-    /** @param int $concurrency requests under way at most */
+    private readonly int $timeoutNs;
+    /** Requests under way at most. */
+    private readonly int $concurrency;
+
     public function __construct(
         private readonly Abi $abi,
         private readonly Inbox $inbox,
         private readonly Runner $runner,
         private readonly Shift $shift,
-        private readonly int $concurrency,
+        Config $config,
     ) {
+        $this->concurrency = $config->int('concurrency');
+        $this->timeoutNs = $config->int('request_timeout_ms') * self::NS_PER_MS;
     }
 
     public function run(): void
@@ -111,7 +117,10 @@ final class ConcurrentWorker
         $nowNs = hrtime(true);
         foreach ($this->tasks as [$task, $request]) {
             if ($task->wakeNs() <= $nowNs) {
-                $this->inbox->enter($request);
+                if (!$this->inbox->enter($request) && $nowNs - $task->sinceNs > $this->timeoutNs) {
+                    // The front that gave it has died: nobody else knows that its time is over.
+                    $this->shift->end();
+                }
                 $task->advance();
             }
         }
@@ -147,8 +156,8 @@ final class ConcurrentWorker
         $this->isLeft = true;
         $this->loop();
         (new Worker($this->abi, $this->inbox, $this->runner, $this->shift))->run(true);
-        // A handler's own exit code is not how the worker ended.
-        exit(0);
+        // A handler's own exit code is not how the worker ended. After the application's own shutdown functions.
+        register_shutdown_function(static fn (): never => exit(0));
     }
 
     /** @param array{message: string, file: string, line: int} $error */

@@ -70,10 +70,13 @@ final class Inbox
         return $this->isClosed;
     }
 
-    /** Says which of several requests the worker goes on with: a crash is that one's. */
-    public function enter(NativeSource $request): void
+    /**
+     * Says which of several requests the worker goes on with: a crash is that one's. False for one whose front has
+     * died; it is run to its end all the same.
+     */
+    public function enter(NativeSource $request): bool
     {
-        $this->ffi->lyger_request_enter($request->id); // a request that is over for its client is still run to its end
+        return $this->ffi->lyger_request_enter($request->id) === Status::Ok->value;
     }
 
     public function answer(NativeSource $request, Response $response): void
