@@ -46,6 +46,7 @@ final class Config
         'requests_per_worker_max' => [0, 0, 1_000_000_000],
         'memory_per_worker_bytes_max' => [0, 0, 1_099_511_627_776],
         'drain_timeout_ms' => [30_000, 0, self::DAY_MS],
+        'watch' => [false, [true, false, 'poll']],
         'debug' => false,
         'trusted_proxies' => [],
         'db.connections_max' => [16, 1, 10_000],
@@ -168,12 +169,19 @@ final class Config
         return (array) $this->settings[$key]->value;
     }
 
+    /** Whether changed code is loaded by itself, and 'poll' where it is to be looked for. */
+    public function watch(): bool|string
+    {
+        return $this->settings['watch']->value;
+    }
+
     /** What the engine's server takes, as JSON. */
     public function forServer(): string
     {
         $foreign = array_flip([
             'workers',
             'front',
+            'watch',
             'cache.bytes_max',
             'requests_per_worker_max',
             'memory_per_worker_bytes_max',

@@ -32,7 +32,7 @@ fn failed(error: std::io::Error) -> Failure {
 /// Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 ///
 /// `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
-/// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `drain_timeout_ms`, `config` (a string: the front's
+/// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `config` (a string: the front's
 /// configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
 /// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
 /// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::control::Control;
 use super::plan::{Action, Generation, Number, Plan};
 use super::report::BootReport;
+use crate::front::Watch;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
 use crate::lane;
@@ -48,6 +49,8 @@ pub struct Spec {
     pub port: u16,
     /// How many workers.
     pub workers: u32,
+    /// The code whose changes make a reload.
+    pub watch: Option<Watch>,
     /// How long the drain may take.
     pub drain_timeout_ms: u64,
     /// The front's configuration, a JSON object.
@@ -275,6 +278,11 @@ impl Master {
                     self.front_has_answered(&word);
                     Vec::new()
                 }
+                FromFront::Changed(_) if self.draining_until_ms.is_some() => Vec::new(),
+                FromFront::Changed(file) => {
+                    say(format_args!("{} has changed", file.display()));
+                    self.plan.reload(now_ms)
+                }
                 FromFront::Failed(reason) => {
                     say(format_args!("the front: {reason}"));
                     Vec::new()
@@ -345,6 +353,11 @@ impl Master {
                 return Ok(());
             }
             say(format_args!("the front has ended ({exit}) and is started again"));
+            if self.spec.watch.is_some() && self.draining_until_ms.is_none() {
+                // What changed meanwhile nobody has seen.
+                let actions = self.plan.reload(clock::now_ms());
+                self.act(actions)?;
+            }
             return Ok(());
         }
         if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {

@@ -14,6 +14,7 @@
 //! | `exchange` | requests and answers as they travel |
 //! | `worker` | the other end of the lane |
 //! | `proxies` | which client stands behind a proxy |
+//! | `watch` | which code of the application has changed |
 //! | `joint` | what the threads share |
 
 mod config;
@@ -26,6 +27,7 @@ mod process;
 mod proxies;
 mod server;
 mod station;
+mod watch;
 mod wire;
 pub mod words;
 mod worker;
@@ -36,6 +38,7 @@ pub use joint::Identity;
 pub use process::serve_fleet;
 pub use proxies::{Network, NotANetwork};
 pub use server::{Error, Server, listen};
+pub use watch::Watch;
 pub use worker::{Next, Part, QueryError, ReadError, SqlAnswer, Summary, Worker};
 
 /// One line on stderr, whatever is in it. Unlike `eprintln!` it doesn't panic when stderr is closed.

@@ -19,6 +19,7 @@ use super::joint::{Identity, Joint};
 use super::link::{Link, Received};
 use super::server;
 use super::station::Loss;
+use super::watch::{self, Watch};
 use super::words::{FromFront, ToFront};
 use crate::lane;
 use crate::runtime::local;
@@ -51,6 +52,7 @@ struct Serving {
     workers: u32,
     draining: bool,
     degraded: Vec<String>,
+    watch: Option<Watch>,
     listener: OwnedFd,
     bell: OwnedFd,
 }
@@ -63,11 +65,11 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
             Err(error) => return Err(error.into()),
         }
         match link.receive::<ToFront>()? {
-            Received::Message(ToFront::Serve { config, workers, draining, degraded }, descriptors) => {
+            Received::Message(ToFront::Serve { config, workers, draining, degraded, watch }, descriptors) => {
                 let [listener, bell]: [OwnedFd; 2] = descriptors
                     .try_into()
                     .map_err(|_| io::Error::other("the master sent no socket, or no event descriptor"))?;
-                return Ok(Some(Serving { config, workers, draining, degraded, listener, bell }));
+                return Ok(Some(Serving { config, workers, draining, degraded, watch, listener, bell }));
             }
             Received::Message(other, _) => return Err(io::Error::other(format!("unexpected first words: {other:?}"))),
             Received::Nothing => {}
@@ -95,6 +97,16 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         front.on_notices(move || notices.pass_on());
         if serving.draining {
             master.drain();
+        }
+        if let Some(watch) = serving.watch {
+            let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
+            watch::start(watch, move |file| drop(sender.send(file.to_owned())))?;
+            let master = Rc::clone(&master);
+            local::spawn(async move {
+                while let Some(file) = changes.recv().await {
+                    master.tell(&FromFront::Changed(file));
+                }
+            });
         }
         master.tell(&FromFront::Serving);
         let readable = local::watch_reads(master.link.as_fd().try_clone_to_owned()?)?;

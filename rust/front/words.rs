@@ -1,9 +1,12 @@
 //! What the processes of a fleet say to each other.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::station::WorkerNumber;
+use super::watch::Watch;
 
 /// From the master to the front.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,8 @@ pub enum ToFront {
         draining: bool,
         /// Fallbacks in use, a sentence each.
         degraded: Vec<String>,
+        /// The code whose changes are to be told.
+        watch: Option<Watch>,
     },
     /// A worker is being started. Its lane comes with it.
     Worker(WorkerNumber),
@@ -43,6 +48,8 @@ pub enum FromFront {
     Serving,
     /// The configuration is wrong, or a socket failed; the front ends.
     Failed(String),
+    /// This file of the application has changed, and maybe others.
+    Changed(PathBuf),
     /// A worker has come and takes requests.
     Ready(WorkerNumber),
     /// A worker is at a request whose time is over.

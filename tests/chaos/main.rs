@@ -56,3 +56,4 @@ mod recycling;
 mod reloads;
 mod slow_clients;
 mod state;
+mod watching;

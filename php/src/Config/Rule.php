@@ -36,6 +36,12 @@ final class Rule
         return is_bool($this->line);
     }
 
+    /** Whether a flag of it may stand without a value or with one. */
+    public function isSwitchWithChoice(): bool
+    {
+        return is_array($this->line) && $this->line !== [] && is_bool($this->line[0]);
+    }
+
     /** @return string such as "an integer from 1 to 1024" */
     public function wanted(): string
     {
@@ -43,6 +49,7 @@ final class Rule
             is_bool($this->line) => 'true or false',
             is_string($this->line) => 'an IP address or localhost',
             $this->line === [] => 'a list of IP addresses and networks such as 10.0.0.0/8',
+            $this->isSwitchWithChoice() => 'true, false or poll',
             is_array($this->line[1]) => implode(' or ', $this->line[1]) . ': no other is there',
             default => "an integer from {$this->line[1]} to {$this->line[2]}",
         };
@@ -60,13 +67,21 @@ final class Rule
             is_bool($this->line) => self::bool($value, $isTyped),
             is_string($this->line) => self::host($value),
             $this->line === [] => self::networks($value, $isTyped),
-            is_array($this->line[1]) => in_array($value, $this->line[1], true) ? $value : null,
+            is_array($this->line[1]) => $this->choice($value, $isTyped),
             default => $this->int($value, $isTyped),
         };
         if ($read === null) {
             throw InvalidConfig::impossible($this->key, self::shown($value), $this->wanted(), $place);
         }
         return new Setting($read, $source, $place);
+    }
+
+    private function choice(mixed $value, bool $isTyped): string|bool|null
+    {
+        if (in_array($value, $this->line[1], true)) {
+            return $value;
+        }
+        return $this->isSwitchWithChoice() ? self::bool($value, $isTyped) : null;
     }
 
     private static function bool(mixed $value, bool $isTyped): ?bool

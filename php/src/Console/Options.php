@@ -31,8 +31,13 @@ final class Options
             'a file of settings instead of the application\'s ' . File::NAME,
         );
         foreach (array_keys(Config::KEYS) as $key) {
-            $mode = Rule::of($key)->isSwitch() ? InputOption::VALUE_NEGATABLE : InputOption::VALUE_REQUIRED;
-            $command->addOption(self::flag($key), null, $mode, self::description($key));
+            $mode = match (true) {
+                Rule::of($key)->isSwitch() => InputOption::VALUE_NEGATABLE,
+                Rule::of($key)->isSwitchWithChoice() => InputOption::VALUE_OPTIONAL,
+                default => InputOption::VALUE_REQUIRED,
+            };
+            $absent = $mode === InputOption::VALUE_OPTIONAL ? false : null;
+            $command->addOption(self::flag($key), null, $mode, self::description($key), $absent);
         }
         foreach (Config::ALIASES as $alias => $key) {
             $description = 'the same as --' . self::flag($key);
@@ -70,6 +75,10 @@ final class Options
         foreach ($names as $name => $key) {
             $flag = self::flag($name);
             $value = $input->getOption($flag);
+            if (Rule::of($key)->isSwitchWithChoice()) {
+                // Without a value it is null, and it is false when it is not there.
+                $value = $value === false ? null : $value ?? true;
+            }
             if ($value === null) {
                 continue;
             }
@@ -91,6 +100,7 @@ final class Options
         $rule = Rule::of($key);
         return match ($key) {
             'debug' => 'show clients the details of errors',
+            'watch' => 'load changed code by itself; poll looks for changes where the system tells of none',
             'port' => 'the port, 0 for any free one [8000]',
             'trusted_proxies' => 'addresses and networks, separated by commas, whose X-Forwarded-For is believed',
             default => "{$rule->wanted()} [{$rule->default()}]",

@@ -49,6 +49,10 @@ final class Fleet
             'host' => $config->text('host') === 'localhost' ? '127.0.0.1' : $config->text('host'),
             'port' => $config->int('port'),
             'workers' => $config->int('workers'),
+            'watch' => $config->watch() === false ? null : [
+                'folder' => ControlSocket::absolute($app),
+                'poll' => $config->watch() === 'poll',
+            ],
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),
             'config' => $config->forServer(),
             'front' => [...$php, $script, 'fleet:front'],

@@ -22,6 +22,7 @@ enum Shape
         'concurrency' => 'but one process serves, one request at a time: more need the native engine on Linux',
         'requests_per_worker_max' => 'but one process serves, which nobody would replace',
         'memory_per_worker_bytes_max' => 'but one process serves, which nobody would replace',
+        'watch' => 'but one process serves, which cannot load code anew',
     ];
 
     private const PURE_PHP = [
@@ -39,6 +40,7 @@ enum Shape
         'concurrency' => 1,
         'requests_per_worker_max' => 0,
         'memory_per_worker_bytes_max' => 0,
+        'watch' => false,
     ];
 
     /** That of `rawr serve` here. */

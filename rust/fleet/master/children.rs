@@ -11,6 +11,7 @@ impl Master {
             workers: self.spec.workers,
             draining: self.draining_until_ms.is_some(),
             degraded: self.degraded.clone(),
+            watch: self.spec.watch.clone(),
         };
         let _ = link.send(&serve, &[self.listener.as_fd(), self.bell.as_fd()]);
         for (&number, worker) in &self.workers {

@@ -14,6 +14,7 @@ $spec = static function (array $but): string {
         'host' => '127.0.0.1',
         'port' => 0,
         'workers' => 1,
+        'watch' => null,
         'drain_timeout_ms' => 0,
         'config' => '{}',
         'front' => $nothing,
