@@ -42,8 +42,8 @@ $router->get('/exit', static function (): never {
     exit('kept');
 });
 
-// Does what handlers do, and keeps what is bounded: a cache that fills in the warm-up, something that is made when it is
-// first wanted, and the last ten requests.
+// Does what handlers do, and keeps what is bounded: a cache that fills in the warm-up, something that is made when it
+// is first wanted, and the last ten requests.
 $router->get('/calm/{n}', static function (int $n, Db $db): array {
     Hoard::$all = $n === 25 ? range(1, 1_000) : Hoard::$all;
     Hoard::$cache[$n % 5] ??= str_repeat('x', 1_000);
