@@ -21,7 +21,15 @@ fn idempotent(token: &str, number: u64) -> Ask {
 
 #[test]
 fn killed_workers_lose_no_idempotent_request() {
-    let fleet = Fleet::serve(3, &[]);
+    kill_workers_under_load(Fleet::serve(3, &[]));
+}
+
+#[test]
+fn killed_workers_lose_no_idempotent_request_over_sockets() {
+    kill_workers_under_load(Fleet::serve_over_sockets(3));
+}
+
+fn kill_workers_under_load(fleet: Fleet) {
     let load = Load::start(fleet.port, 8, Duration::from_millis(1), idempotent);
     let length = length(60);
     let pause = (length / 10).min(Duration::from_secs(1));

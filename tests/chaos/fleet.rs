@@ -54,8 +54,19 @@ impl Fleet {
         fleet
     }
 
+    /// The same with lanes of sockets.
+    pub(crate) fn serve_over_sockets(workers: usize) -> Self {
+        let mut fleet = Self::start_with(workers, &[], &[("LYGER_LANES", "socket")], |_| {});
+        fleet.await_announcement();
+        fleet
+    }
+
     /// Starts a fleet; `prepare` may change the application before.
     pub(crate) fn start(workers: usize, options: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_with(workers, options, &[], prepare)
+    }
+
+    fn start_with(workers: usize, options: &[&str], environment: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -79,6 +90,7 @@ impl Fleet {
             .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
             .env("XDG_RUNTIME_DIR", folder.path())
             .env(name, value)
+            .envs(environment.iter().copied())
             .env_remove("LYGER_CHAOS_SECONDS")
             .process_group(0)
             .stdin(Stdio::null())

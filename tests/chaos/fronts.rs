@@ -20,7 +20,17 @@ fn mixed(token: &str, number: u64) -> Ask {
 
 #[test]
 fn a_killed_front_costs_connections_and_never_mixes_up_answers() {
-    let fleet = Fleet::serve(2, &[]);
+    kill_fronts_under_load(Fleet::serve(2, &[]));
+}
+
+#[test]
+fn a_killed_front_is_the_same_over_sockets() {
+    let fleet = Fleet::serve_over_sockets(2);
+    assert!(fleet.get("/health").unwrap().text().contains("over sockets"), "the fallback is silent");
+    kill_fronts_under_load(fleet);
+}
+
+fn kill_fronts_under_load(fleet: Fleet) {
     let workers = fleet.pids(Role::Worker);
     let load = Load::start(fleet.port, 8, Duration::from_millis(1), mixed);
     let length = length(60);

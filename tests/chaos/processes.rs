@@ -39,14 +39,20 @@ fn role(pid: i32) -> Role {
     let has = |word: &str| line.split(|&byte| byte == 0).any(|other| other == word.as_bytes());
     match () {
         () if has("fleet:front") => Role::Front,
-        // A worker is its zygote's copy; it has a lane.
+        // A worker is its zygote's copy; it has a lane or, where that is of sockets, what wakes the front.
         () if has("fleet:zygote") => {
             let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-            if maps.contains("lyger-lane") { Role::Worker } else { Role::Zygote }
+            let is_worker = maps.contains("lyger-lane") || has_eventfd(pid);
+            if is_worker { Role::Worker } else { Role::Zygote }
         }
         () if has("serve") => Role::Master,
         () => Role::Other,
     }
+}
+
+fn has_eventfd(pid: i32) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| link.ends_with("anon_inode:[eventfd]"))
 }
 
 pub(crate) fn signal(pid: i32, signal: Signal) {
