@@ -777,7 +777,8 @@ lyger_status lyger_server_start(const char *config,
  Begins the server's drain and returns at once: it accepts no connection any more, and what runs and waits is finished
  within `drain_timeout_ms`. The worker goes on until `lyger_worker_next` returns `STOPPED`. A second call does nothing.
 
- Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+ Errors: `SERVER_NOT_RUNNING`, `SERVER_FAILED` (in a worker of a fleet, which has no server of its own), `WRONG_PROCESS`.
+ Any thread.
  */
 lyger_status lyger_server_stop(void);
 

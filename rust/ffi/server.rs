@@ -22,8 +22,18 @@ static SERVER: RwLock<Option<Arc<Server>>> = RwLock::new(None);
 /// The server whose worker calls.
 pub(super) fn current() -> Result<Arc<Server>, Failure> {
     runtime::not_forked()?;
+    if super::fleet::worker().is_some() {
+        return Err(of_a_fleet());
+    }
     let server = SERVER.read().unwrap_or_else(PoisonError::into_inner);
     server.clone().ok_or_else(|| Failure::new(Status::ServerNotRunning, "no server runs: start one"))
+}
+
+/// A handler's mistake must not end all the others' work.
+fn of_a_fleet() -> Failure {
+    let message = "this is a worker of a fleet: it neither starts nor stops a server; a SIGTERM to `rawr serve` does, \
+                   and `rawr reload` loads new code";
+    Failure::new(Status::ServerFailed, message)
 }
 
 /// The worker that calls: of the solo server, or the process of a fleet.
@@ -45,6 +55,9 @@ fn place() -> RwLockWriteGuard<'static, Option<Arc<Server>>> {
 
 fn start(config: Config) -> Result<u16, Failure> {
     runtime::claim()?;
+    if super::fleet::worker().is_some() {
+        return Err(of_a_fleet());
+    }
     let kernels = kernels::ready()?.to_owned();
     let mut place = place();
     if let Some(before) = &*place {
@@ -142,7 +155,8 @@ pub unsafe extern "C" fn lyger_server_start(config: *const c_char, len: usize, p
 /// Begins the server's drain and returns at once: it accepts no connection any more, and what runs and waits is finished
 /// within `drain_timeout_ms`. The worker goes on until `lyger_worker_next` returns `STOPPED`. A second call does nothing.
 ///
-/// Errors: `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
+/// Errors: `SERVER_NOT_RUNNING`, `SERVER_FAILED` (in a worker of a fleet, which has no server of its own), `WRONG_PROCESS`.
+/// Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_server_stop() -> Status {
     panic::status(stop)

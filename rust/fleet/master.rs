@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::control::Control;
 use super::plan::{Action, Generation, Number, Plan};
 use super::report::BootReport;
+use super::terminal::Terminal;
 use crate::front::Watch;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
@@ -65,7 +66,8 @@ pub struct Spec {
 
 /// Serves with a fleet until a signal says that it is enough. Returns the process's exit code.
 ///
-/// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads.
+/// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads, and drains when it says that the terminal was
+/// closed from which this process was started.
 ///
 /// # Errors
 /// When it could not even begin: the address, a program that isn't there, the operating system.
@@ -93,6 +95,7 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
     let mut master = Master {
         plan: Plan::new(spec.workers),
         since_ms: clock::now_ms(),
+        terminal: Terminal::of_this_process(),
         control,
         waiting: orders::Waiting::default(),
         boot_error: None,
@@ -143,6 +146,7 @@ struct Worker {
 struct Master {
     spec: Spec,
     since_ms: u64,
+    terminal: Terminal,
     control: Option<Control>,
     waiting: orders::Waiting,
     /// Why the generation that is being given up didn't boot.
@@ -220,6 +224,7 @@ impl Master {
         while let Some(signal) = self.signals.take() {
             match signal {
                 libc::SIGHUP if self.draining_until_ms.is_some() => {} // what ends is not renewed
+                libc::SIGHUP if self.terminal.has_gone() => self.drain(),
                 libc::SIGHUP => {
                     let actions = self.plan.reload(clock::now_ms());
                     self.act(actions)?;

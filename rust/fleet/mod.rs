@@ -20,6 +20,7 @@ mod control;
 mod master;
 mod plan;
 mod report;
+mod terminal;
 mod zygote;
 
 pub use master::{Spec, run};

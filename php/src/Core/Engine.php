@@ -264,7 +264,11 @@ final class Engine
         return $this->backend instanceof NativeEngine ? $this->backend : null;
     }
 
-    /** Begins the drain: running requests end, new ones are refused. Returns at once. Without a server: ServerFailed. */
+    /**
+     * Begins the drain: running requests end, new ones are refused. Returns at once.
+     *
+     * Without a server: ServerFailed. The same in a worker of `rawr serve`, whose server is not the handler's to stop.
+     */
     public function stopServer(): void
     {
         $this->backend->stopServer();

@@ -119,6 +119,48 @@ final class LifeTest extends ServerTestCase
         self::assertSame(0, $server->wait(), $server->errors());
     }
 
+    public function test_a_handler_in_a_fleet_cannot_stop_it_and_is_told_who_can(): void
+    {
+        $this->needsFleet();
+        $server = $this->ownServer(['--workers=1']);
+        self::assertSame(500, $server->ask('GET', '/stop')->status);
+        $server->awaitError('a SIGTERM to `rawr serve` does');
+        self::assertSame('hello x', $server->ask('GET', '/hello/x')->body);
+        $server->signal(SIGTERM);
+        self::assertSame(0, $server->wait(), $server->errors());
+    }
+
+    public function test_a_closed_terminal_ends_the_server_and_lets_running_requests_end(): void
+    {
+        $this->needsFleet();
+        if (!is_executable('/usr/bin/script')) {
+            self::markTestSkipped('needs script(1), which makes a terminal');
+        }
+        $rawr = dirname(__DIR__, 2) . '/bin/rawr';
+        $app = dirname(__DIR__) . '/apps/trouble';
+        $errors = tempnam(sys_get_temp_dir(), 'lyger-terminal-');
+        // exec, so that the server leads the terminal's session, as a shell would that is closed with it.
+        $line = 'exec ' . PHP_BINARY . " $rawr serve --app=$app --port=0 --workers=1 2>$errors";
+        $server = $this->keep(ServerProcess::command(['/usr/bin/script', '-qfc', $line, '/dev/null']));
+        $name = self::unique();
+        $request = $server->begin('GET', "/hold/$name");
+        for ($i = 0; !str_contains((string) file_get_contents($errors), "holds $name"); $i++) {
+            self::assertLessThan(4_000, $i, (string) file_get_contents($errors));
+            usleep(5_000);
+        }
+        // The terminal goes with the process that has made it.
+        $server->signal(SIGKILL);
+        $server->wait();
+        for ($i = 0; @stream_socket_client("tcp://127.0.0.1:{$server->port()}") !== false; $i++) {
+            self::assertLessThan(4_000, $i, 'it goes on listening');
+            usleep(5_000);
+        }
+        $server->release($name);
+        self::assertSame("held $name", $server->finish($request)->body);
+        self::assertStringNotContainsString('generation 2', (string) file_get_contents($errors));
+        unlink($errors);
+    }
+
     public function test_the_seeds_call_serves_a_router(): void
     {
         $server = $this->keep(ServerProcess::script([dirname(__DIR__) . '/apps/seed.php']));
