@@ -207,10 +207,8 @@ impl Master {
     fn wait(&self) {
         let now_ms = clock::now_ms();
         let waits = self.plan.is_waiting(now_ms) || self.front.is_none();
-        let pause_ms = if waits { 20 } else { 1_000 };
-        let timeout = Duration::from_millis(pause_ms);
-        let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
-        let timeout = if pause_ms == 1_000 { Timespec { tv_sec: 1, tv_nsec: 0 } } else { timeout };
+        let pause = Duration::from_millis(if waits { 20 } else { 1_000 });
+        let timeout = Timespec { tv_sec: pause.as_secs() as i64, tv_nsec: pause.subsec_nanos().into() };
         let mut wanted = vec![PollFd::new(&self.signals, PollFlags::IN)];
         if let Some(front) = &self.front {
             wanted.push(PollFd::new(&front.link, PollFlags::IN));
