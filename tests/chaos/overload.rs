@@ -22,7 +22,7 @@ fn past_the_queue_requests_are_refused_without_touching_php() {
     let mut refused = 0;
     for number in 0..30 {
         let mut client = fleet.client();
-        let request = format!("POST /work/w{number} HTTP/1.1\r\nHost: chaos\r\nContent-Length: 1\r\n\r\n1");
+        let request = format!("POST /job/w{number} HTTP/1.1\r\nHost: chaos\r\nContent-Length: 1\r\n\r\n1");
         client.send(request.as_bytes()).unwrap();
         if number < 8 {
             // Two turns of the front's: what came before has been taken.
@@ -54,7 +54,7 @@ fn what_waits_longer_than_the_queues_deadline_is_refused_and_never_run() {
         holding
     });
     // Some of them in the workers' lanes, the others in the queue.
-    let waiting: Vec<_> = (0..20).map(|number| fleet.ask_meanwhile("GET", format!("/work/w{number}"))).collect();
+    let waiting: Vec<_> = (0..20).map(|number| fleet.ask_meanwhile("GET", format!("/job/w{number}"))).collect();
     for waiting in waiting {
         let reply = waiting.join().unwrap().unwrap();
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
@@ -62,7 +62,7 @@ fn what_waits_longer_than_the_queues_deadline_is_refused_and_never_run() {
     fleet.release("one");
     fleet.release("two");
     holding.into_iter().for_each(|holding| assert_eq!(holding.join().unwrap().unwrap().status, 200));
-    assert_eq!(fleet.get("/work/after").unwrap().status, 200);
+    assert_eq!(fleet.get("/job/after").unwrap().status, 200);
     for number in 0..20 {
         assert!(fleet.noted(&format!("w{number}")).is_empty(), "number {number} was run all the same");
     }
@@ -85,7 +85,7 @@ fn under_overload_who_is_taken_is_served_in_time_and_who_is_refused_never_reache
                         break;
                     }
                     let (token, asked) = (format!("c{client}n{number}"), seconds_now());
-                    let reply = connection.ask("GET", &format!("/work/{token}?us=200000"), b"").unwrap();
+                    let reply = connection.ask("GET", &format!("/job/{token}?us=200000"), b"").unwrap();
                     let mut answers = answers.lock().unwrap();
                     if reply.status == 200 {
                         let text = reply.text();
@@ -121,7 +121,7 @@ fn clients_that_go_away_leave_room_for_others() {
     for round in 0..20 {
         for number in 0..10 {
             let mut client = fleet.client();
-            client.send(format!("GET /work/gone{round}x{number} HTTP/1.1\r\nHost: chaos\r\n\r\n").as_bytes()).unwrap();
+            client.send(format!("GET /job/gone{round}x{number} HTTP/1.1\r\nHost: chaos\r\n\r\n").as_bytes()).unwrap();
             client.reset();
         }
     }

@@ -185,7 +185,8 @@ final class ConfigTest extends TestCase
     {
         $strangers = Environment::strangers();
         $foreign = ['LYGER_BLESS', 'LYGER_CHAOS_SECONDS', 'LYGER_TEST_MYSQL', 'LYGER_BENCH_ROWS', 'LYGER_FPM_URL'];
-        foreach ([...$foreign, 'LYGER_LIBRARY', 'LYGER_ENGINE', 'LYGER_KERNELS', 'LYGER_LANES', 'LYGER_ZIG'] as $variable) {
+        $own = ['LYGER_LIBRARY', 'LYGER_ENGINE', 'LYGER_KERNELS', 'LYGER_LANES', 'LYGER_ZIG'];
+        foreach ([...$foreign, ...$own] as $variable) {
             getenv($variable) === false && putenv("$variable=x");
         }
         self::assertEqualsCanonicalizing(array_unique([...$strangers, ...$foreign]), Environment::strangers());

@@ -65,8 +65,8 @@ $work = static function (Request $request, string $token): Response {
     usleep((int) $request->query('us', '0'));
     return Response::text(sprintf('%s %.6F', $token, $began));
 };
-Route::get('/work/{token}', $work);
-Route::post('/work/{token}', $work);
+Route::get('/job/{token}', $work);
+Route::post('/job/{token}', $work);
 
 Route::get('/die/{how}/{token}', static function (string $how, string $token): mixed {
     note("die $token");
