@@ -42,7 +42,7 @@ fn a_handler_without_an_end_gets_a_504_and_its_worker_is_ended() {
             }
         }
     }
-    load.end().assert_flawless(50);
+    load.end_flawless(50);
     fleet.await_whole();
     fleet.finish();
 }

@@ -43,7 +43,7 @@ fn kill_workers_under_load(fleet: Fleet) {
             killed += 1;
         }
     }
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     assert!(killed > 3, "only {killed} were killed");
     fleet.await_whole();
     fleet.finish();
@@ -61,7 +61,7 @@ fn all_workers_killed_at_once_again_and_again_lose_no_idempotent_request() {
     }
     let before = load.right();
     eventually("some more requests", || load.right() > before + 50);
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     fleet.await_whole();
     fleet.finish();
 }
@@ -151,7 +151,7 @@ fn a_handler_that_dies_costs_its_own_request_and_no_other() {
     }
     let before = load.right();
     eventually("some more requests", || load.right() > before + 20);
-    load.end().assert_flawless(20);
+    load.end_flawless(20);
     fleet.await_whole();
     fleet.finish();
 }

@@ -116,7 +116,7 @@ fn a_little_of_everything_going_wrong_harms_nothing_else_and_leaves_nothing() {
     }
     rude_stop.store(true, Ordering::Relaxed);
     rude.join().unwrap();
-    load.end().assert_flawless(200);
+    load.end_flawless(200);
     assert_eq!(fleet.front(), front, "no worker's end has harmed the front");
     fleet.await_whole();
     let now = || fleet.front_and_master().map(figures);
@@ -149,7 +149,7 @@ fn requests_between_faults_are_answered_whatever_their_method_while_code_and_pro
         std::thread::sleep(Duration::from_millis(300));
         fleet.tell(Signal::HUP);
     }
-    load.end().assert_flawless(200);
+    load.end_flawless(200);
     fleet.await_whole();
     fleet.finish();
 }
@@ -171,7 +171,7 @@ fn handlers_talk_to_the_terminal_and_start_daemons_and_harm_nothing() {
         let said = fleet.said();
         said.matches("to standard output").count() == 20 && said.matches("to standard error").count() == 20
     });
-    load.end().assert_flawless(50);
+    load.end_flawless(50);
     fleet.tell(Signal::TERM);
     // What handlers leave behind is theirs: it neither keeps the server nor ends with it.
     let strangers = |fleet: &Fleet| fleet.pids(Role::Other);

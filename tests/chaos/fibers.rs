@@ -67,7 +67,7 @@ fn what_belongs_to_a_request_stays_with_it_over_every_wait() {
     });
     let before = load.right();
     eventually("many answers", || load.right() > before + 1_000);
-    load.end().assert_flawless(1_000);
+    load.end_flawless(1_000);
     fleet.await_whole();
     fleet.finish();
 }
@@ -121,7 +121,7 @@ fn any_number_of_exits_is_borne_under_load() {
         _ => Ask::echo(token, 0),
     });
     eventually("many answers", || load.right() > 300);
-    load.end().assert_flawless(300);
+    load.end_flawless(300);
     fleet.await_whole();
     assert!(!fleet.said().contains("has ended"), "a worker died instead of being replaced: {}", fleet.said());
     fleet.finish();
@@ -256,7 +256,7 @@ fn a_worker_is_replaced_after_its_requests_however_many_were_under_way() {
         ..Ask::echo(token, 0)
     });
     eventually("some hundred requests", || load.right() > 300);
-    load.end().assert_flawless(300);
+    load.end_flawless(300);
     fleet.await_whole();
     assert!(first.iter().all(|worker| !fleet.pids(Role::Worker).contains(worker)));
     fleet.finish();

@@ -45,7 +45,7 @@ fn slow_requests_do_not_slow_down_the_fast_ones() {
     });
     std::thread::sleep(length(60));
     eventually("some of each", || slow.right() > 10 && fast.right() > 50);
-    slow.end().assert_flawless(10);
+    slow.end_flawless(10);
     let tally = fast.end();
     tally.assert_flawless(50);
     assert!(tally.quantile(0.5) < SLOW, "half of the fast ones waited for slow ones: {:?}", tally.quantile(0.5));
@@ -73,6 +73,6 @@ fn who_waits_behind_a_held_worker_does_not_wait_for_a_gap_in_what_comes_later() 
         fleet.release(&token);
         assert_eq!(held.join().unwrap().unwrap().status, 200);
     }
-    load.end().assert_flawless(300);
+    load.end_flawless(300);
     fleet.finish();
 }

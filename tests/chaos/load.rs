@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
+use crate::fleet::eventually;
 
 /// A request, and what answers are right.
 pub(crate) struct Ask {
@@ -185,6 +186,13 @@ impl Load {
     /// Failures so far.
     pub(crate) fn failed(&self) -> usize {
         self.tally.lock().unwrap().failures.len()
+    }
+
+    /// Goes on until there were so many right answers, which a starved machine takes its time for, and asserts that there
+    /// was nothing else.
+    pub(crate) fn end_flawless(self, least: u64) {
+        eventually("as many answers", || self.right() >= least || !self.tally.lock().unwrap().failures.is_empty());
+        self.end().assert_flawless(least);
     }
 
     /// Lets each connection finish its request.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | **1** kill -9 of a worker every second for 60 s: no failed request, all workers back, no connection reset | `deaths::killed_workers_lose_no_idempotent_request`, `all_workers_killed_at_once_again_and_again_lose_no_idempotent_request` |
 //! | a GET or HEAD is tried once more, everything else gets a 502 at once; a route can opt out | `deaths::a_killed_workers_get_is_run_once_more_and_its_post_is_refused_at_once`, `a_route_that_opted_out_is_refused_at_once_when_its_worker_is_killed` |
+//! | with several under way in one worker each is treated by its own right (and promise 2) | `fibers::killed_with_several_under_way_each_is_treated_by_its_own_right`, `a_crash_of_one_costs_that_one_and_the_others_are_run_again` |
 //! | what had not begun is nobody's loss | `deaths::what_a_killed_worker_had_not_begun_goes_to_another_whatever_it_is` |
 //! | **2** a segfault, the memory limit, a fatal error cost one request: 500 or 502, no retry, never a third run | `deaths::a_handler_that_dies_costs_its_own_request_and_no_other` |
 //! | `exit()` is as under FPM | `deaths::exit_is_as_under_fpm_wherever_it_is_called_and_keeps_its_worker`, `a_worker_bears_any_number_of_exits` |
@@ -16,7 +17,7 @@
 //! | **4** 100 reloads in 60 s under load: no failed request, the new code runs | `reloads::a_hundred_reloads_under_load_lose_no_request_and_run_the_new_code`, `a_burst_of_reloads_ends_with_the_newest_code_and_loses_no_request` |
 //! | new workers first, then the old are drained | `reloads::a_reload_waits_for_no_handler_and_the_old_worker_finishes_its_own` |
 //! | code that doesn't boot: the old serves on, the error is shown in full | `reloads::code_that_does_not_boot_is_told_of_and_the_old_serves_on`, `an_application_that_never_booted_is_told_of_and_ends_with_4` |
-//! | `rawr reload` | `orders` |
+//! | `rawr reload`, `--watch` | `orders`, `watching` |
 //! | **5** SIGTERM: accept no more, finish what runs, exit 0 | `drains::a_server_that_ends_refuses_connections_at_once_and_requests_with_a_word`, `an_end_under_load_answers_every_request_that_it_took`, `a_signal_to_the_whole_process_group_drains_like_one_to_the_master` |
 //! | 1,000 slow responses in flight, none truncated | `drains::a_thousand_slow_responses_survive_the_end_of_the_server` (every byte is compared) |
 //! | 30 s, and not longer | `drains::what_takes_longer_than_the_drain_is_cut_off_and_told_of_and_nothing_is_left`, `a_second_signal_ends_at_once`; `reloads::an_end_in_the_middle_of_a_reload_is_an_end`, `drains::an_end_while_the_front_is_dead_is_an_end` |
@@ -57,3 +58,21 @@ mod reloads;
 mod slow_clients;
 mod state;
 mod watching;
+
+#[test]
+fn the_table_of_promises_names_tests_that_exist() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos");
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let files = std::fs::read_dir(&folder).unwrap().flatten().map(|file| file.path());
+    let sources: String =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).map(read).collect();
+    let table = read(folder.join("main.rs"));
+    let table = table.lines().filter(|line| line.starts_with("//! | "));
+    let words = table.flat_map(|line| line.split('`').skip(1).step_by(2));
+    // Other words between backticks are short.
+    let names: Vec<&str> = words.filter_map(|word| word.rsplit("::").next()).filter(|name| name.len() > 20).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}()")), "no test is called {name}");
+    }
+}

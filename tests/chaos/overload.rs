@@ -125,6 +125,8 @@ fn clients_that_go_away_leave_room_for_others() {
             client.reset();
         }
     }
+    // Two turns of the front's, in which it hears that they have gone.
+    (0..2).for_each(|_| drop(fleet.get("/health").unwrap()));
     let waiting = fleet.ask_meanwhile("GET", "/echo/stays?q=q".to_owned());
     fleet.release("held");
     assert_eq!(held.join().unwrap().unwrap().status, 200);

@@ -72,7 +72,7 @@ fn workers_that_have_served_enough_are_replaced_before_they_go() {
     }
     clients.into_iter().for_each(|client| client.join().unwrap());
     watch.assert_never_below(3);
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     assert!(counts.lock().unwrap().len() > 6, "workers were replaced: {:?}", counts.lock().unwrap());
     assert!(!fleet.said().contains("has ended"), "all of them left by themselves: {}", fleet.said());
     fleet.await_whole();
@@ -118,7 +118,7 @@ fn workers_that_grow_are_replaced_before_they_go() {
     }
     eventually("other workers", || !fleet.pids(Role::Worker).iter().any(|pid| first.contains(pid)));
     watch.assert_never_below(2);
-    load.end().assert_flawless(50);
+    load.end_flawless(50);
     // What comes while the replacement boots makes it larger still: the limit is one that is asked for, not one that is kept.
     assert!(largest < 20 * LIMIT, "a worker grew to {largest} bytes");
     assert!(!fleet.said().contains("has ended"), "all of them left by themselves: {}", fleet.said());
@@ -139,7 +139,7 @@ fn a_worker_whose_replacement_does_not_boot_serves_on() {
     watch.assert_never_below(2);
     std::fs::write(fleet.path("boot.php"), "<?php").unwrap();
     eventually("other workers", || !fleet.pids(Role::Worker).iter().any(|pid| old.contains(pid)));
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     fleet.await_whole();
     fleet.finish();
 }

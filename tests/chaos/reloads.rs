@@ -56,7 +56,7 @@ fn a_hundred_reloads_under_load_lose_no_request_and_run_the_new_code() {
         let due = length.mul_f64(reload as f64 / reloads as f64);
         std::thread::sleep(due.saturating_sub(began.elapsed()));
     }
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     fleet.await_whole();
     fleet.finish();
 }
@@ -75,7 +75,7 @@ fn a_burst_of_reloads_ends_with_the_newest_code_and_loses_no_request() {
     }
     eventually("the newest code", || version(&fleet) == "v version 11");
     fleet.await_whole_under_load();
-    load.end().assert_flawless(50);
+    load.end_flawless(50);
     fleet.finish();
 }
 
@@ -114,7 +114,7 @@ fn code_that_does_not_boot_is_told_of_and_the_old_serves_on() {
     std::fs::write(fleet.path("boot.php"), "<?php").unwrap();
     fleet.tell(Signal::HUP);
     eventually("the mended code", || version(&fleet) == format!("v version {}", BROKEN.len() + 1));
-    load.end().assert_flawless(100);
+    load.end_flawless(100);
     fleet.await_whole();
     fleet.finish();
 }

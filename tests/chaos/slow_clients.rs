@@ -123,7 +123,7 @@ fn slow_clients_keep_no_worker_and_no_good_client_and_take_little_memory() {
         while few && load.right() < 50 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        load.end().assert_flawless(50);
+        load.end_flawless(50);
     }));
     assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), 2 * each, &wrong[..wrong.len().min(10)]);
     fleet.await_whole();
@@ -177,7 +177,7 @@ fn clients_that_are_too_slow_are_ended_at_their_deadlines() {
             }
         }
     });
-    load.end().assert_flawless(50);
+    load.end_flawless(50);
     fleet.await_whole();
     fleet.finish();
 }

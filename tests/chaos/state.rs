@@ -48,7 +48,7 @@ fn no_user_sees_a_token_of_another() {
         eventually("some more requests", || load.right() > right || load.failed() > 0);
         right = load.right();
     }
-    load.end().assert_flawless(wanted);
+    load.end_flawless(wanted);
     fleet.await_whole();
     fleet.finish();
 }
