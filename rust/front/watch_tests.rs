@@ -24,11 +24,13 @@ fn await_file(told: &Receiver<PathBuf>, file: &Path) {
     while told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{} isn't told of", file.display())) != file {}
 }
 
+type Change = &'static dyn Fn(&Path);
+
 #[test]
 fn each_change_of_code_is_told_of_however_it_comes_about() {
     for poll in [false, true] {
         let (folder, told) = watching(poll);
-        let changes: [(&str, &dyn Fn(&Path)); 7] = [
+        let changes: [(&str, Change); 7] = [
             ("src/a.php", &|path| std::fs::write(path, "b").unwrap()),
             ("src/new.php", &|path| std::fs::write(path, "").unwrap()),
             ("src/new.php", &|path| std::fs::remove_file(path).unwrap()),
