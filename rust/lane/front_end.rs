@@ -330,7 +330,9 @@ impl Front for FrontEnd {
     }
 
     fn wants_replacement(&self) -> bool {
-        self.lane.shared().worker.leaving.load(Ordering::Relaxed) != 0
+        let wants = self.lane.shared().worker.leaving.load(Ordering::Relaxed) != 0;
+        self.lane.seen_leaving.store(wants, Ordering::Relaxed);
+        wants
     }
 
     fn figures(&self) -> (u64, u64) {

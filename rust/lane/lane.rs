@@ -46,6 +46,8 @@ pub(super) struct Lane {
     pub(super) replying: AtomicBool,
     /// The front has seen that the worker takes requests.
     pub(super) seen_taking: AtomicBool,
+    /// The front has seen that the worker asks to be replaced.
+    pub(super) seen_leaving: AtomicBool,
 }
 
 impl std::fmt::Debug for Lane {
@@ -92,6 +94,7 @@ impl Lane {
             feeding: AtomicBool::new(false),
             replying: AtomicBool::new(false),
             seen_taking: AtomicBool::new(false),
+            seen_leaving: AtomicBool::new(false),
         }
     }
 
@@ -106,6 +109,7 @@ impl Lane {
         !shared.completions.is_empty()
             || (self.has_met() && !shared.front.epoch.is_open(shared.front.epoch.current()))
             || (self.has_worker() && !self.seen_taking.load(Ordering::Relaxed))
+            || (shared.worker.leaving.load(Ordering::Relaxed) != 0 && !self.seen_leaving.load(Ordering::Relaxed))
             || !shared.upward.is_empty()
             || (self.feeding.load(Ordering::Relaxed) && !shared.downward.is_full())
             || (self.replying.load(Ordering::Relaxed) && !shared.replies.is_full())

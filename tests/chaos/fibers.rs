@@ -101,11 +101,16 @@ fn an_exception_or_an_exit_in_one_is_nothing_to_the_others() {
         assert_eq!(reply.status, status);
         assert!(text.is_none_or(|text| reply.text() == text), "{}", reply.text());
         assert_eq!(fleet.noted(how), [worker]);
+        if how == "exit" {
+            // It takes nothing new until these have ended, however long that is: another is there before.
+            assert_ne!(fleet.get("/pid/new").unwrap().text(), format!("new {worker}"));
+        }
         release(&fleet, &tokens, held);
         assert!(tokens.iter().all(|token| fleet.noted(token).len() == 1), "one was run again");
     }
     // It ends by itself once another is there, and that one has several under way again.
-    eventually("a worker with room", || fleet.get("/pid/p").is_ok());
+    let worker = fleet.noted("exit")[0];
+    eventually("the old worker's end", || !fleet.pids(Role::Worker).contains(&worker));
     fleet.await_whole();
     let tokens = ["x", "y", "z"];
     let (held, _) = hold(&fleet, &tokens);

@@ -42,7 +42,7 @@ fn role(pid: i32) -> Role {
         // A worker is its zygote's copy; it has a lane or, where that is of sockets, what wakes the front.
         () if has("fleet:zygote") => {
             let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-            let is_worker = maps.contains("lyger-lane") || has_eventfd(pid);
+            let is_worker = maps.contains("lyger-lane") || has_only_what_wakes_the_front(pid);
             if is_worker { Role::Worker } else { Role::Zygote }
         }
         () if has("serve") => Role::Master,
@@ -50,9 +50,11 @@ fn role(pid: i32) -> Role {
     }
 }
 
-fn has_eventfd(pid: i32) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| link.ends_with("anon_inode:[eventfd]"))
+/// A zygote has it in its hands too when it is about to fork, beside what tells it of its children.
+fn has_only_what_wakes_the_front(pid: i32) -> bool {
+    let descriptors = descriptors(pid);
+    let has = |what: &str| descriptors.iter().any(|target| target.ends_with(what));
+    has("anon_inode:[eventfd]") && !has("anon_inode:[signalfd]")
 }
 
 pub(crate) fn signal(pid: i32, signal: Signal) {

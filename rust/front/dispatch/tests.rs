@@ -283,6 +283,25 @@ fn a_worker_that_comes_unseen_is_announced_before_it_gets_anything() {
     assert_eq!(worker.claim(0).map(|id| path(&worker, id)).as_deref(), Some("/a"));
 }
 
+#[test]
+fn a_worker_that_asks_to_be_replaced_is_heard_whatever_it_is_at() {
+    let (dispatch, _, heard) = dispatch_of(0, 10);
+    let (front, mut worker) = open(|| {});
+    let lane = front.lane();
+    dispatch.add_worker(1, front);
+    assert_eq!(worker.claim(0), None);
+    dispatch.submit(request("/long"), heard, 0).unwrap();
+    dispatch.collect();
+    worker.claim(0).unwrap();
+    dispatch.notices();
+    assert!(!lane.needs_front());
+    worker.ask_for_replacement();
+    assert!(lane.needs_front(), "nothing calls for the collection that tells of it");
+    dispatch.collect();
+    assert_eq!(dispatch.notices(), [Notice::Leaving(1)]);
+    assert!(!lane.needs_front(), "a front that has heard of it would never sleep");
+}
+
 /// Keeps what it was called for, and says when an errand is dropped.
 type Errands = Rc<RefCell<Vec<(WorkerNumber, lane::Call)>>>;
 
