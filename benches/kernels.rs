@@ -14,7 +14,7 @@ use lyger::json::encode;
 use lyger::kernels::{self, Variant};
 use serde_json::Value;
 use support::shop::{self, ROWS};
-use support::{Case, Comparison, alternate, repeated, report};
+use support::{Case, Comparison, Metric, alternate, repeated, report};
 
 /// Wall time of one run of a pair.
 const SAMPLE: Duration = Duration::from_millis(60);
@@ -70,7 +70,7 @@ fn json() -> Vec<Comparison> {
     assert!(parsed == maps && text == serde_json::to_vec(&products).expect("serializable"), "other bytes");
 
     let name = format!("{ROWS} rows of 6 columns to JSON, {} KB, into a fresh buffer", text.len() / 1000);
-    let case = Case { name: &name, unit: "us", placement: "one thread" };
+    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
     let mut comparisons = Vec::new();
     {
         let mut build_and_encode = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
@@ -116,7 +116,8 @@ fn json() -> Vec<Comparison> {
 
 fn heavy() -> Vec<Comparison> {
     let name = format!("sum of sqrt(i) * sin(i), {ITERATIONS} terms");
-    let case = Case { name: &name, unit: "us", placement: "one thread; PHP in a process of its own" };
+    let placement = "one thread; PHP in a process of its own";
+    let case = Case { name: &name, unit: "us", placement, metric: Metric::Cpu };
     let mut comparisons = Vec::new();
     let peers = [("PHP's own loop", &[][..]), ("PHP's own loop, JIT", &JIT[..])];
     for (peer, options) in peers {

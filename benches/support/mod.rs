@@ -15,11 +15,26 @@ use serde::Serialize;
 pub(crate) const PAIRS: usize = 9;
 
 /// What was counted. Less is better in all of these.
+#[allow(dead_code, reason = "each bench counts its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Metric {
     /// Time of the processors.
     Cpu,
+    /// Time of the clock.
+    Wall,
+    /// Memory that nobody shares.
+    Memory,
+}
+
+impl Metric {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Wall => "wall time",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// One line of `target/bench/<name>.json`.
@@ -61,6 +76,8 @@ pub(crate) struct Case<'a> {
     pub(crate) unit: &'static str,
     /// Where it runs.
     pub(crate) placement: &'static str,
+    /// What the runs return.
+    pub(crate) metric: Metric,
 }
 
 /// Lets subject and peer take turns, the first place changing from pair to pair. Both return what one run cost.
@@ -69,37 +86,41 @@ pub(crate) fn alternate(
     subject: (&str, &mut dyn FnMut() -> f64),
     peer: (&str, &mut dyn FnMut() -> f64),
 ) -> Comparison {
-    let (mut subject_runs, mut peer_runs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for pair in 0..PAIRS {
-        let (subject_cost, peer_cost) = if pair % 2 == 0 {
-            let first = (subject.1)();
-            (first, (peer.1)())
-        } else {
-            let first = (peer.1)();
-            ((subject.1)(), first)
-        };
-        subject_runs.push(subject_cost);
-        peer_runs.push(peer_cost);
-        ratios.push(peer_cost / subject_cost);
-    }
-    ratios.sort_by(f64::total_cmp);
+    let pairs: Vec<(f64, f64)> = (0..PAIRS)
+        .map(|pair| {
+            if pair % 2 == 0 {
+                let first = (subject.1)();
+                (first, (peer.1)())
+            } else {
+                let first = (peer.1)();
+                ((subject.1)(), first)
+            }
+        })
+        .collect();
+    compare(case, subject.0, peer.0, &pairs)
+}
+
+/// What came of pairs that have been measured: what the subject's run cost, and the peer's. Must not be empty.
+pub(crate) fn compare(case: Case, subject: &str, peer: &str, pairs: &[(f64, f64)]) -> Comparison {
+    let mut ratios: Vec<f64> = pairs.iter().map(|(subject, peer)| peer / subject).collect();
     let ratio = median(&mut ratios);
     Comparison {
         case: case.name.to_owned(),
-        subject: subject.0.to_owned(),
-        peer: peer.0.to_owned(),
-        metric: Metric::Cpu,
+        subject: subject.to_owned(),
+        peer: peer.to_owned(),
+        metric: case.metric,
         unit: case.unit,
         placement: case.placement,
-        runs: PAIRS,
-        subject_median: median(&mut subject_runs),
-        peer_median: median(&mut peer_runs),
+        runs: pairs.len(),
+        subject_median: median(&mut pairs.iter().map(|pair| pair.0).collect::<Vec<_>>()),
+        peer_median: median(&mut pairs.iter().map(|pair| pair.1).collect::<Vec<_>>()),
         ratio,
-        spread: (ratios[PAIRS - 1] - ratios[0]) / ratio,
+        spread: (ratios[pairs.len() - 1] - ratios[0]) / ratio,
         ratio_min: None,
     }
 }
 
+/// Sorts them on the way.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -138,7 +159,7 @@ pub(crate) fn repeated<'a>(sample: Duration, work: &'a mut dyn FnMut()) -> impl 
 
 /// Prints all comparisons as a table and writes them to `target/bench/<name>.json`.
 pub(crate) fn report(name: &str, comparisons: &[Comparison]) -> std::io::Result<()> {
-    print!("{}", table(comparisons));
+    print(comparisons);
     let folder = target_folder().join("bench");
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{name}.json"));
@@ -147,13 +168,24 @@ pub(crate) fn report(name: &str, comparisons: &[Comparison]) -> std::io::Result<
     Ok(())
 }
 
+/// Prints all comparisons as a table.
+pub(crate) fn print(comparisons: &[Comparison]) {
+    print!("{}", table(comparisons));
+}
+
 fn table(comparisons: &[Comparison]) -> String {
     let mut text = String::new();
     let mut case = "";
     for comparison in comparisons {
         if comparison.case != case {
             case = &comparison.case;
-            let _ = writeln!(text, "\n{case} ({}, {} of CPU)", comparison.placement, comparison.unit);
+            let _ = writeln!(
+                text,
+                "\n{case} ({}, {} of {})",
+                comparison.placement,
+                comparison.unit,
+                comparison.metric.name()
+            );
             let _ = writeln!(
                 text,
                 "  {:<16} {:>10}   {:<34} {:>10} {:>8} {:>8}  promise",

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 
-use crate::crowd::{self, Pace};
+use crate::crowd;
 use crate::fleet::eventually;
 
 /// Where the process that is the server writes its port. Only that process has it.
@@ -82,16 +82,21 @@ fn serve(port_file: &Path) {
     });
 }
 
-#[test]
-fn a_bare_server_answers_as_the_application_does() {
+/// Is the server, and never returns, in the process that is to be one.
+pub(crate) fn serve_if_told() {
     if let Some(port_file) = std::env::var_os(PORT_FILE) {
         serve(port_file.as_ref());
     }
+}
+
+#[test]
+fn a_bare_server_answers_as_the_application_does() {
+    serve_if_told();
     let bare = Bare::start();
     crowd::block_on(async {
         let mut stream = crowd::connect(bare.port, false).await.unwrap();
         for token in ["one", "another"] {
-            crowd::ask_lines(&mut stream, token, 5_000, Pace::FULL).await.unwrap();
+            crowd::ask_lines(&mut stream, token, 5_000, crowd::Pace::FULL).await.unwrap();
         }
     });
 }

@@ -66,7 +66,13 @@ impl Fleet {
         Self::start_with(workers, options, &[], prepare)
     }
 
-    fn start_with(workers: usize, options: &[&str], environment: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
+    /// The same with this environment before all else.
+    pub(crate) fn start_with(
+        workers: usize,
+        options: &[&str],
+        environment: &[(&str, &str)],
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

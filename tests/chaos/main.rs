@@ -43,6 +43,7 @@ mod crowd;
 mod fleet;
 mod load;
 mod processes;
+mod slow;
 
 mod deadlines;
 mod deaths;
