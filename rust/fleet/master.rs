@@ -171,8 +171,7 @@ struct Master {
 }
 
 fn say(line: std::fmt::Arguments<'_>) {
-    use io::Write;
-    let _ = writeln!(io::stderr(), "lyger: {line}");
+    crate::runtime::say::say(io::stderr(), &format!("lyger: {line}\n"));
 }
 
 impl Master {
@@ -193,8 +192,13 @@ impl Master {
             let now_ms = clock::now_ms();
             let due = self.plan.tick(now_ms);
             self.act(due)?;
-            if self.front.is_none() && now_ms >= self.front_next_ms && !self.drained && !self.plan.is_ending() {
-                self.start_front()?;
+            let wants_front = self.front.is_none() && !self.drained && !self.plan.is_ending();
+            if wants_front
+                && now_ms >= self.front_next_ms
+                && let Err(error) = self.start_front()
+            {
+                say(format_args!("the front can't be started: {error}; it is tried again"));
+                self.front_next_ms = now_ms + FRONT_PAUSE_MS;
             }
             if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && !self.drained {
                 self.drain_takes_too_long();
@@ -410,9 +414,21 @@ impl Master {
     fn act(&mut self, actions: Vec<Action>) -> io::Result<()> {
         for action in actions {
             match action {
-                Action::StartZygote(generation) => self.start_zygote(generation)?,
+                Action::StartZygote(generation) => {
+                    if let Err(error) = self.start_zygote(generation) {
+                        self.cannot_start(format!("generation {generation}"), error)?;
+                        let actions = self.plan.zygote_ended(generation, clock::now_ms());
+                        self.act(actions)?;
+                    }
+                }
                 Action::EndZygote(generation) => drop(self.zygotes.remove(&generation)),
-                Action::Fork(generation, number) => self.fork(generation, number)?,
+                Action::Fork(generation, number) => {
+                    if let Err(error) = self.fork(generation, number) {
+                        self.cannot_start(format!("worker {number}"), error)?;
+                        let actions = self.plan.ended(number, false, clock::now_ms());
+                        self.act(actions)?;
+                    }
+                }
                 Action::Retire(worker) => self.tell_front(&ToFront::Retire(worker), None),
                 Action::Lost { worker, killed_from_outside } => {
                     self.tell_front(&ToFront::Lost { worker, killed_from_outside }, None);
@@ -442,16 +458,27 @@ impl Master {
         Ok(())
     }
 
+    /// Something that the system has not enough of just now, or a program that isn't there any more. Who serves goes on.
+    ///
+    /// # Errors
+    /// The error, when nobody serves yet.
+    fn cannot_start(&mut self, what: String, error: io::Error) -> io::Result<()> {
+        if self.plan.generation().is_none() {
+            return Err(io::Error::new(error.kind(), format!("{what} can't be started: {error}")));
+        }
+        say(format_args!("{what} can't be started: {error}"));
+        self.boot_error = Some(format!("{what} can't be started: {error}"));
+        Ok(())
+    }
+
     fn announce(&mut self, generation: Generation) {
-        use io::Write;
         if self.announced {
             say(format_args!("generation {generation} serves"));
             return;
         }
         self.announced = true;
         let line = self.spec.announcement.replace("{port}", &self.port.to_string());
-        let mut out = io::stdout();
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush()); // nobody may listen
+        crate::runtime::say::say(io::stdout(), &format!("{line}\n"));
     }
 
     fn tell_front(&self, message: &ToFront, descriptor: Option<&OwnedFd>) {

@@ -41,10 +41,9 @@ pub use server::{Error, Server, listen};
 pub use watch::Watch;
 pub use worker::{Next, Part, QueryError, ReadError, SqlAnswer, Summary, Worker};
 
-/// One line on stderr, whatever is in it. Unlike `eprintln!` it doesn't panic when stderr is closed.
+/// One line on stderr, whatever is in it, and none when stderr takes nothing.
 fn log(line: std::fmt::Arguments<'_>) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "lyger: {}", one_line(&line.to_string()));
+    crate::runtime::say::say(std::io::stderr(), &format!("lyger: {}\n", one_line(&line.to_string())));
 }
 
 /// Databases quote what they were sent, and paths are what a client likes: no line of the log may be written by it.

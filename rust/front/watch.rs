@@ -211,12 +211,12 @@ impl Survey {
 /// What of a folder is looked at: all of it, a part, nothing.
 fn leads_to(root: &Path, parent: &Path, folder: PathBuf) -> Option<PathBuf> {
     let name = folder.file_name()?.as_encoded_bytes();
-    let is_of_composer = parent.starts_with(root.join("vendor"));
+    let vendor = root.join("vendor");
     match name {
         b"node_modules" => None,
-        _ if name.starts_with(b".") || is_of_composer => None,
+        b"composer" if parent == vendor => Some(folder),
+        _ if name.starts_with(b".") || parent.starts_with(vendor) => None,
         b"var" | b"storage" if parent == root => None,
-        b"vendor" if parent == root => Some(folder.join("composer")),
         _ => Some(folder),
     }
 }

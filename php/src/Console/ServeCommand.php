@@ -74,6 +74,8 @@ final class ServeCommand extends Command
 
     private function serve(Engine $engine, string $folder, Config $config, ?int $leaks, OutputInterface $output): int
     {
+        // Output that nobody takes any more is lost, and ends neither the boot nor a handler.
+        ignore_user_abort(true);
         $host = $config->text('host');
         $host = str_contains($host, ':') ? "[$host]" : $host;
         if (Shape::of($engine) === Shape::Fleet) {

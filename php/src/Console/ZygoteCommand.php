@@ -32,6 +32,8 @@ final class ZygoteCommand extends Command
 
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
+        // Output that nobody takes any more is lost, and ends neither the boot nor a handler.
+        ignore_user_abort(true);
         $engine = Engine::getInstance();
         $native = $engine->native();
         if ($native?->forkWorkers() === null) {
