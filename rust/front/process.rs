@@ -111,7 +111,8 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         master.tell(&FromFront::Serving);
         let readable = local::watch_reads(master.link.as_fd().try_clone_to_owned()?)?;
         let attending = local::spawn(Rc::clone(&master).attend(readable));
-        let finished = local::spawn(front.run(listener, controlled)).await.map_err(io::Error::other)?;
+        let finished =
+            local::spawn(front.run(listener, controlled, Front::name_unfinished)).await.map_err(io::Error::other)?;
         master.tell(&FromFront::Drained { finished });
         attending.abort();
         io::Result::Ok(())
@@ -190,7 +191,10 @@ impl Master {
                 let loss = if killed_from_outside { Loss::KilledFromOutside } else { Loss::Other };
                 dispatch.lose(worker, loss);
             }
-            ToFront::Drain => self.drain(),
+            ToFront::Drain => {
+                self.front.announce_drain();
+                self.drain();
+            }
             ToFront::TellStatus => self.tell(&FromFront::Status(json!({
                 "waiting": dispatch.waiting(),
                 "connections": self.front.connection_count(),

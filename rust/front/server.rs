@@ -261,7 +261,8 @@ fn serve(
         let front = Front::new(config, joint);
         front.dispatch.add_worker(0, front_end);
         // Spawned, because waking `block_on`'s own future costs a system call each time.
-        let serving = crate::runtime::local::spawn(front.run(listener, control));
+        // A handler that is cut off is named by `await_handler`.
+        let serving = crate::runtime::local::spawn(front.run(listener, control, |_| {}));
         // Whether the drain has finished everything is asked of the worker, see `await_handler`.
         serving.await.map(drop).map_err(io::Error::other)
     })?;

@@ -1,5 +1,7 @@
 //! Promise 5: who ends a server with a signal loses no answer.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -70,7 +72,7 @@ fn a_server_that_ends_refuses_connections_at_once_and_requests_with_a_word() {
     eventually("the request's start", || fleet.noted("held").len() == 1);
     eventually("the other one's", || fleet.get("/health").unwrap().text().contains("\"busy\":1"));
     fleet.tell(Signal::TERM);
-    eventually("the port's end", || std::net::TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
+    eventually("the port's end", || TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
     // Who had a connection all the time is told, or finds it closed.
     if let Ok(reply) = idle.ask("GET", "/echo/late?q=q", b"") {
         assert_eq!((reply.status, reply.closes()), (503, true), "{}", reply.text());
@@ -117,13 +119,71 @@ fn what_takes_longer_than_the_drain_is_cut_off_and_told_of_and_nothing_is_left()
 }
 
 #[test]
+fn a_drain_says_how_much_it_finishes_and_names_what_it_does_not() {
+    let mut fleet = Fleet::serve(1, &["--drain-timeout-ms=500"]);
+    let mut unread = narrow(&fleet);
+    unread.write_all(crowd::get("/big/unread?times=400000").as_bytes()).unwrap();
+    unread.read_exact(&mut [0; 12]).unwrap(); // its answer has begun
+    let mut half = fleet.client();
+    half.send(b"POST /echo/half HTTP/1.1\r\nHost: chaos\r\nContent-Length: 1000\r\n\r\nso much").unwrap();
+    let stuck = fleet.ask_meanwhile("GET", "/never/sleep/stuck?secret=1".to_owned());
+    eventually("the request's start", || fleet.noted("stuck").len() == 1);
+    let behind = fleet.ask_meanwhile("HEAD", "/echo/behind".to_owned());
+    await_what_was_sent(&fleet);
+    fleet.tell(Signal::TERM);
+    for cut_off in [stuck, behind] {
+        assert_eq!(cut_off.join().unwrap().unwrap().status, 503);
+    }
+    assert_eq!(fleet.ended(), Some(1), "{}", fleet.said());
+    let said = fleet.said();
+    assert_eq!(said.matches("lyger: finishing 4 requests, at most 500 ms\n").count(), 1, "{said}");
+    let cut_off: Vec<&str> = said.lines().filter(|line| line.ends_with(" ms and the drain's time is over")).collect();
+    assert_eq!(cut_off.len(), 4, "{said}");
+    for what in [
+        "lyger: GET /never/sleep/stuck in worker 1 still runs after ",
+        "lyger: HEAD /echo/behind still waits for a worker after ",
+        " still reads the answer to GET /big/unread after ",
+        " still sends a request's body after ",
+    ] {
+        assert!(cut_off.iter().any(|line| line.contains(what)), "{what:?} is missing: {said}");
+    }
+}
+
+#[test]
+fn of_many_requests_that_a_drain_cuts_off_it_names_some_and_counts_the_others() {
+    let mut fleet = Fleet::serve(2, &["--drain-timeout-ms=200"]);
+    let all: Vec<_> = (0..25).map(|_| fleet.ask_meanwhile("GET", "/never/sleep/stuck".to_owned())).collect();
+    eventually("the beginning", || fleet.noted("stuck").len() == 2);
+    await_what_was_sent(&fleet);
+    fleet.tell(Signal::TERM);
+    all.into_iter().for_each(|one| assert_eq!(one.join().unwrap().unwrap().status, 503));
+    assert_eq!(fleet.ended(), Some(1), "{}", fleet.said());
+    let said = fleet.said();
+    assert!(said.contains("finishing 25 requests"), "{said}");
+    assert_eq!(said.matches("and the drain's time is over").count(), 10, "{said}");
+    assert!(said.contains("lyger: and 15 more\n"), "{said}");
+}
+
+/// A connection over which little of an answer gets as long as nobody reads it.
+fn narrow(fleet: &Fleet) -> TcpStream {
+    let stream = crowd::block_on(async { crowd::connect(fleet.port, true).await?.into_std() }).unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+/// What was sent before is with the front after this.
+fn await_what_was_sent(fleet: &Fleet) {
+    (0..2).for_each(|_| assert_eq!(fleet.get("/health").unwrap().status, 200));
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let mut fleet = Fleet::serve(2, &[]);
         let _lost = fleet.ask_meanwhile("GET", "/never/deaf/stuck".to_owned());
         eventually("the request's start", || fleet.noted("stuck").len() == 1);
         fleet.tell(signal);
-        eventually("the drain", || std::net::TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
+        eventually("the drain", || TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
         fleet.tell(signal);
         assert_eq!(fleet.ended(), Some(code), "{}", fleet.said());
     }
@@ -136,7 +196,7 @@ fn a_signal_to_the_whole_process_group_drains_like_one_to_the_master() {
         let held = fleet.ask_meanwhile("GET", "/hold/held".to_owned());
         eventually("the request's start", || fleet.noted("held").len() == 1);
         fleet.tell_group(signal);
-        eventually("the drain", || std::net::TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
+        eventually("the drain", || TcpStream::connect(("127.0.0.1", fleet.port)).is_err());
         fleet.release("held");
         assert_eq!(held.join().unwrap().unwrap().text(), "held held");
         assert_eq!(fleet.ended(), Some(0), "{}", fleet.said());

@@ -13,6 +13,7 @@
 //! | **2** a segfault, the memory limit, a fatal error cost one request: 500 or 502, no retry, never a third run | `deaths::a_handler_that_dies_costs_its_own_request_and_no_other` |
 //! | `exit()` is as under FPM | `deaths::exit_is_as_under_fpm_wherever_it_is_called_and_keeps_its_worker`, `a_worker_bears_any_number_of_exits` |
 //! | **3** a handler that loops or sleeps gets its 504 at the deadline; SIGTERM, a second later SIGKILL | `deadlines::a_handler_without_an_end_gets_a_504_and_its_worker_is_ended`, `a_client_that_goes_away_does_not_free_its_handler_from_the_deadline` |
+//! | and so does one that hangs in a query | `end_to_end::fleet_sql::a_deadline_that_passes_amid_a_query_ends_the_worker_and_frees_its_connection` |
 //! | what waits behind it is served, and the fleet comes back | `deadlines::what_waits_behind_an_endless_request_is_answered_by_another_worker`, `a_fleet_whose_workers_are_all_stuck_again_and_again_comes_back` |
 //! | **4** 100 reloads in 60 s under load: no failed request, the new code runs | `reloads::a_hundred_reloads_under_load_lose_no_request_and_run_the_new_code`, `a_burst_of_reloads_ends_with_the_newest_code_and_loses_no_request` |
 //! | new workers first, then the old are drained | `reloads::a_reload_waits_for_no_handler_and_the_old_worker_finishes_its_own` |
@@ -21,6 +22,7 @@
 //! | `rawr reload`, `--watch` | `orders`, `watching` |
 //! | **5** SIGTERM: accept no more, finish what runs, exit 0 | `drains::a_server_that_ends_refuses_connections_at_once_and_requests_with_a_word`, `an_end_under_load_answers_every_request_that_it_took`, `a_signal_to_the_whole_process_group_drains_like_one_to_the_master` |
 //! | 1,000 slow responses in flight, none truncated | `drains::a_thousand_slow_responses_survive_the_end_of_the_server` (every byte is compared) |
+//! | what it finishes is counted, what it cuts off is named | `drains::a_drain_says_how_much_it_finishes_and_names_what_it_does_not`, `of_many_requests_that_a_drain_cuts_off_it_names_some_and_counts_the_others` |
 //! | 30 s, and not longer | `drains::what_takes_longer_than_the_drain_is_cut_off_and_told_of_and_nothing_is_left`, `a_second_signal_ends_at_once`; `reloads::an_end_in_the_middle_of_a_reload_is_an_end`, `drains::an_end_while_the_front_is_dead_is_an_end` |
 //! | **6** at 50 requests each under load: no failures, the replacement starts first | `recycling::workers_that_have_served_enough_are_replaced_before_they_go`, `a_worker_whose_replacement_does_not_boot_serves_on` |
 //! | jittered | `recycling::workers_that_began_together_do_not_leave_together` |
@@ -64,12 +66,13 @@ mod watching;
 
 #[test]
 fn the_table_of_promises_names_tests_that_exist() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos");
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
-    let files = std::fs::read_dir(&folder).unwrap().flatten().map(|file| file.path());
+    let folders = ["chaos", "end_to_end"].map(|folder| tests.join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten().map(|file| file.path()));
     let sources: String =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).map(read).collect();
-    let table = read(folder.join("main.rs"));
+    let table = read(tests.join("chaos/main.rs"));
     let table = table.lines().filter(|line| line.starts_with("//! | "));
     let words = table.flat_map(|line| line.split('`').skip(1).step_by(2));
     // Other words between backticks are short.

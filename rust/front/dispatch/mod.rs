@@ -56,6 +56,14 @@ pub(crate) enum Outcome {
     Ended,
 }
 
+/// A submitted request that has no outcome yet.
+#[derive(Debug)]
+pub(crate) struct Whereabouts {
+    pub(crate) request: Rc<Request>,
+    /// The worker that is at it, and since when by the machine's clock in milliseconds.
+    pub(crate) claimed: Option<(WorkerNumber, u64)>,
+}
+
 /// Where an outcome goes. Called on the dispatch thread; must not call the dispatch back.
 pub(crate) trait Sink {
     fn deliver(&self, outcome: Outcome);
@@ -226,6 +234,20 @@ impl Dispatch {
     /// Requests that no worker has claimed.
     pub(crate) fn waiting(&self) -> usize {
         self.inner.borrow().waiting()
+    }
+
+    /// Where a request is that has no outcome yet.
+    pub(crate) fn whereabouts(&self, ticket: Ticket) -> Option<Whereabouts> {
+        let inner = self.inner.borrow();
+        let call = inner.calls.find(ticket)?;
+        let claimed = match call.place {
+            Place::Lane(number, id) => {
+                let claimed_at_ms = inner.at(number).and_then(|at| inner.stations[at].lane.claimed_at_ms(id));
+                claimed_at_ms.map(|claimed_at_ms| (number, claimed_at_ms))
+            }
+            Place::Queue | Place::Nowhere => None,
+        };
+        Some(Whereabouts { request: call.request.clone()?, claimed })
     }
 
     /// What the front knows of each worker, for `rawr status`.

@@ -21,7 +21,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::super::dispatch::{Outcome, Sink, Ticket};
+use super::super::dispatch::{Outcome, Sink, Ticket, Whereabouts};
+use super::super::exchange::Request;
 use super::framing::Framing;
 use super::io::Io;
 use super::service::Service;
@@ -73,6 +74,10 @@ pub(super) struct Connection {
     requests: Cell<u64>,
     /// The present request, while the dispatch has it.
     ticket: Cell<Option<Ticket>>,
+    /// When the present request's head was complete.
+    began_ms: Cell<u64>,
+    /// The present request, once a worker has answered it.
+    answered: RefCell<Option<Rc<Request>>>,
     hearing: Cell<Hearing>,
     withheld: RefCell<Vec<u8>>,
     withheld_status: Cell<u16>,
@@ -98,6 +103,8 @@ impl Connection {
             framing,
             requests: Cell::new(0),
             ticket: Cell::new(None),
+            began_ms: Cell::new(0),
+            answered: RefCell::default(),
             hearing: Cell::new(Hearing::Listens),
             withheld: RefCell::default(),
             withheld_status: Cell::new(0),
@@ -154,6 +161,7 @@ impl Connection {
                 false => (Phase::Idle, self.front.config.idle_timeout_ms),
             };
             self.phase.set(phase);
+            self.answered.take();
             self.deadline_in(timeout_ms);
         }
     }
@@ -161,6 +169,8 @@ impl Connection {
     /// hyper has handed over the next request.
     pub(super) fn begin_request(&self) {
         self.requests.set(self.requests.get() + 1);
+        self.began_ms.set(self.front.joint.now_ms());
+        self.answered.take();
         self.enter(Phase::Waiting);
     }
 
@@ -172,6 +182,37 @@ impl Connection {
     /// Which request of the dispatch's this connection waits for.
     pub(super) fn waits_for(&self, ticket: Option<Ticket>) {
         self.ticket.set(ticket);
+    }
+
+    /// A worker has answered the present request, of which only the head is of interest now.
+    pub(super) fn is_answered(&self, mut request: Rc<Request>) {
+        if let Some(request) = Rc::get_mut(&mut request) {
+            request.body = bytes::Bytes::new();
+        }
+        self.answered.replace(Some(request));
+    }
+
+    /// Who is at the present request and what with, and since when, in words for the log; `None` between requests.
+    pub(super) fn under_way(&self) -> Option<(String, u64)> {
+        let began_ms = self.began_ms.get();
+        let (phase, peer) = (self.phase.get(), self.peer);
+        let name = |request: &Request| {
+            format!("{} {}", request.head.method().escape_ascii(), request.head.path().escape_ascii())
+        };
+        let whereabouts = self.ticket.get().and_then(|ticket| self.front.dispatch.whereabouts(ticket));
+        Some(match (phase, whereabouts, &*self.answered.borrow()) {
+            (Phase::Idle | Phase::Head, ..) => return None,
+            (Phase::Body, ..) => (format!("{peer} still sends a request's body"), began_ms),
+            (_, Some(Whereabouts { request, claimed: Some((worker, claimed_at_ms)) }), _) => {
+                (format!("{} in worker {worker} still runs", name(&request)), claimed_at_ms)
+            }
+            (_, Some(Whereabouts { request, claimed: None }), _) => {
+                (format!("{} still waits for a worker", name(&request)), began_ms)
+            }
+            (Phase::Waiting, None, Some(request)) => (format!("{} still waits for its query", name(request)), began_ms),
+            (_, None, Some(request)) => (format!("{peer} still reads the answer to {}", name(request)), began_ms),
+            (_, None, None) => (format!("{peer} still reads an answer"), began_ms),
+        })
     }
 
     /// The service goes on to this phase.

@@ -6,6 +6,7 @@
 
 mod connection;
 mod crew;
+mod drain;
 mod framing;
 mod io;
 mod refusal;
@@ -89,7 +90,13 @@ impl Front {
     }
 
     /// Serves until the drain is over; whether all that ran could be finished. A byte on `control` begins the drain.
-    pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, mut control: UnixStream) -> bool {
+    /// `cut_off` is called when the drain's time is over and what it cuts off is still there.
+    pub(crate) async fn run(
+        self: Rc<Self>,
+        listener: TcpListener,
+        mut control: UnixStream,
+        cut_off: impl FnOnce(&Self) + 'static,
+    ) -> bool {
         self.joint.begin_turn();
         self.dispatch.open_desk(sql::desk(&self));
         local::spawn(Rc::clone(&self).collect_answers());
@@ -104,6 +111,9 @@ impl Front {
         self.accept_no_more(&listener);
 
         let drained = wait_until(self.config.drain_timeout_ms, || !self.is_busy()).await;
+        if !drained {
+            cut_off(&self);
+        }
         self.dispatch.end();
         if !drained {
             wait_until(LAST_WORDS_MS, || !self.is_busy()).await;

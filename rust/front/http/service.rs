@@ -136,8 +136,12 @@ impl Step {
 
     fn resume(connection: &Rc<Connection>, outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Answered { answer: Answer::Respond(response), .. } => Self::Ready(reply::from_worker(response)),
-            Outcome::Answered { id, answer: Answer::Query(query), .. } => {
+            Outcome::Answered { request, answer: Answer::Respond(response), .. } => {
+                connection.is_answered(request);
+                Self::Ready(reply::from_worker(response))
+            }
+            Outcome::Answered { id, request, answer: Answer::Query(query) } => {
+                connection.is_answered(request);
                 let connection = Rc::clone(connection);
                 Self::Working(Box::pin(async move { sql::answer(&connection.front, id.number(), *query).await }))
             }
