@@ -2,7 +2,7 @@
 //!
 //! Each pair has a fleet of its own, with the installed library: good clients ask at a fixed rate, the crowd comes, they ask
 //! again, the crowd goes. Then the same crowd comes to a bare hyper server. `LYGER_BENCH_SHORT=1` is for trying it: few
-//! connections, few pairs, and nothing written.
+//! connections, few pairs, and nothing written. `LYGER_BENCH_CASES` picks cases by a part of their names.
 #![cfg(target_os = "linux")]
 
 #[allow(dead_code, reason = "the tests use the rest")]
@@ -91,8 +91,9 @@ fn main() -> std::io::Result<()> {
         (format!("{slow} that don't read"), Shape { senders: 0, readers: slow }),
         (format!("{slow} of each"), Shape { senders: slow, readers: slow }),
     ];
+    let wanted = std::env::var("LYGER_BENCH_CASES").unwrap_or_default();
     let mut comparisons = Vec::new();
-    for (name, shape) in cases {
+    for (name, shape) in cases.into_iter().filter(|(name, _)| name.contains(&wanted)) {
         let pairs: Vec<Pair> = (1..=extent.pairs)
             .map(|number| {
                 let pair = measure(shape, extent.asking);

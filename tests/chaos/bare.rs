@@ -55,8 +55,13 @@ impl Drop for Bare {
 
 /// Answers `/big/TOKEN?times=N` as the application does, anything else with 200, when the request's body is here.
 async fn answer(request: http::Request<hyper::body::Incoming>) -> Result<http::Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let _ = body.collect().await; // who goes away in the middle gets no answer anyway
+    let (parts, mut body) = request.into_parts();
+    // Its bytes are copied together: each frame, however short, keeps the whole buffer alive that it was read into. Who goes
+    // away in the middle gets no answer anyway.
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        frame.data_ref().into_iter().for_each(|data| bytes.extend_from_slice(data));
+    }
     let token = parts.uri.path().rsplit('/').next().unwrap_or_default();
     let times = parts.uri.query().and_then(|query| query.strip_prefix("times=")?.parse().ok()).unwrap_or(1);
     Ok(http::Response::new(Full::new(format!("{token}\n").repeat(times).into())))
