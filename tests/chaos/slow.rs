@@ -25,6 +25,10 @@ pub(crate) const PATIENT: [&str; 7] = [
 /// What a sender's body has in the end.
 const BODY_BYTES: usize = 100_000;
 
+/// So many connect at once: fewer than any listening socket holds. Past that the kernel hands out SYN cookies, and on a loaded
+/// machine answers some of them with a reset.
+const BATCH: usize = 250;
+
 /// Lines of the answers that nobody reads. Every 50th answer is longer than all that a lane holds.
 fn lines(number: usize) -> usize {
     if number.is_multiple_of(50) { 60_000 } else { 6_000 }
@@ -42,19 +46,26 @@ impl Slow {
         let (here, mut arrived) = mpsc::unbounded_channel();
         let (go_on, on) = watch::channel(false);
         let mut clients = JoinSet::new();
-        for number in 0..readers {
-            clients.spawn_local(read_later(port, number, here.clone(), on.clone()));
-        }
-        for number in 0..senders {
-            // Together they would send all their bytes in one moment of each second.
-            let first = Duration::from_secs(1) * number as u32 / senders as u32;
-            clients.spawn_local(send_slowly(port, number, first, here.clone(), on.clone()));
-        }
-        for _ in 0..senders + readers {
-            tokio::select! {
-                _ = arrived.recv() => {}
-                Some(left) = clients.join_next() => panic!("it did not stay: {left:?}"),
+        let all: Vec<_> = (0..readers).map(|number| (number, false)).chain((0..senders).map(|n| (n, true))).collect();
+        for batch in all.chunks(BATCH) {
+            for &(number, sends) in batch {
+                if sends {
+                    // Together they would send all their bytes in one moment of each second.
+                    let first = Duration::from_secs(1) * number as u32 / senders as u32;
+                    clients.spawn_local(send_slowly(port, number, first, here.clone(), on.clone()));
+                } else {
+                    clients.spawn_local(read_later(port, number, here.clone(), on.clone()));
+                }
             }
+            for _ in batch {
+                tokio::select! {
+                    _ = arrived.recv() => {}
+                    Some(left) = clients.join_next() => panic!("it did not stay: {left:?}"),
+                }
+            }
+            // The server has taken the whole batch when it answers one that came after them.
+            let mut last = crowd::connect(port, false).await.unwrap();
+            crowd::ask_lines(&mut last, "last", 1, Pace::FULL).await.unwrap();
         }
         Self { clients, go_on }
     }
