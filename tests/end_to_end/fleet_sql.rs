@@ -182,6 +182,27 @@ fn a_query_that_runs_when_a_reload_or_the_drain_begins_gets_its_reply() {
 }
 
 #[test]
+fn a_query_that_outlives_the_drain_is_cut_off_and_named_whoever_waits_for_it() {
+    let dsns = Dsns::of("fleet_cut_off");
+    let limits = [("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"), ("LYGER_DRAIN_TIMEOUT_MS", "500")];
+    let mut fleet = Fleet::start(&dsns, 1, &limits);
+    let postgres = postgres();
+    let sleeping = "FROM pg_stat_activity WHERE application_name = 'fleet_cut_off' AND wait_event = 'PgSleep'";
+    let _clients = [(1, "/answer/postgres/60"), (2, "/wait/postgres/60")].map(|(count, target)| {
+        let mut client = fleet.connect();
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        let query = format!("SELECT count(*) AS n {sleeping}");
+        eventually("the query runs", || postgres.json(&query, &[]) == format!(r#"[{{"n":{count}}}]"#));
+        client
+    });
+    signal("TERM", &fleet.master.id().to_string());
+    assert_eq!(fleet.master.wait().unwrap().code(), Some(1));
+    fleet.line("lyger: finishing 2 requests, at most 500 ms");
+    fleet.line("lyger: GET /answer/postgres/60 still waits for its query after ");
+    fleet.line("lyger: GET /wait/postgres/60 in worker 1 still runs after ");
+}
+
+#[test]
 fn statements_values_and_results_of_many_megabytes_travel() {
     let dsns = Dsns::of("fleet_long");
     // The server takes packets of 16 MiB, and the first byte of one is the command's.

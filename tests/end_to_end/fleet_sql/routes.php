@@ -29,6 +29,11 @@ $wait = function (string $name, string $seconds) {
 Route::get('/wait/{name}/{seconds}', $wait);
 Route::post('/wait/{name}/{seconds}', $wait);
 
+// The same, but the front waits: the worker has answered.
+Route::get('/answer/postgres/{seconds}', fn (string $seconds) => Db::connect(dsn('postgres'))->respond(
+    "SELECT 1 AS n FROM pg_sleep($seconds)",
+));
+
 // A statement of so many bytes, and a value and a result of almost as many.
 Route::get('/long/{name}/{bytes}', function (string $name, string $bytes) {
     $db = Db::connect(dsn($name));
