@@ -126,14 +126,13 @@ fn a_drain_says_how_much_it_finishes_and_names_what_it_does_not() {
     unread.read_exact(&mut [0; 12]).unwrap(); // its answer has begun
     let mut half = fleet.client();
     half.send(b"POST /echo/half HTTP/1.1\r\nHost: chaos\r\nContent-Length: 1000\r\n\r\nso much").unwrap();
-    let stuck = fleet.ask_meanwhile("GET", "/never/sleep/stuck?secret=1".to_owned());
+    let (mut stuck, mut behind) = (fleet.client(), fleet.client());
+    stuck.send(crowd::get("/never/sleep/stuck?secret=1").as_bytes()).unwrap();
     eventually("the request's start", || fleet.noted("stuck").len() == 1);
-    let behind = fleet.ask_meanwhile("HEAD", "/echo/behind".to_owned());
+    behind.send(b"HEAD /echo/behind HTTP/1.1\r\nHost: chaos\r\n\r\n").unwrap();
     await_what_was_sent(&fleet);
     fleet.tell(Signal::TERM);
-    for cut_off in [stuck, behind] {
-        assert_eq!(cut_off.join().unwrap().unwrap().status, 503);
-    }
+    assert_eq!((stuck.reply("GET").unwrap().status, behind.reply("HEAD").unwrap().status), (503, 503));
     assert_eq!(fleet.ended(), Some(1), "{}", fleet.said());
     let said = fleet.said();
     assert_eq!(said.matches("lyger: finishing 4 requests, at most 500 ms\n").count(), 1, "{said}");
@@ -152,11 +151,12 @@ fn a_drain_says_how_much_it_finishes_and_names_what_it_does_not() {
 #[test]
 fn of_many_requests_that_a_drain_cuts_off_it_names_some_and_counts_the_others() {
     let mut fleet = Fleet::serve(2, &["--drain-timeout-ms=200"]);
-    let all: Vec<_> = (0..25).map(|_| fleet.ask_meanwhile("GET", "/never/sleep/stuck".to_owned())).collect();
+    let mut all: Vec<_> = (0..25).map(|_| fleet.client()).collect();
+    all.iter_mut().for_each(|one| one.send(crowd::get("/never/sleep/stuck").as_bytes()).unwrap());
     eventually("the beginning", || fleet.noted("stuck").len() == 2);
     await_what_was_sent(&fleet);
     fleet.tell(Signal::TERM);
-    all.into_iter().for_each(|one| assert_eq!(one.join().unwrap().unwrap().status, 503));
+    all.iter_mut().for_each(|one| assert_eq!(one.reply("GET").unwrap().status, 503));
     assert_eq!(fleet.ended(), Some(1), "{}", fleet.said());
     let said = fleet.said();
     assert!(said.contains("finishing 25 requests"), "{said}");
