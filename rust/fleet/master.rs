@@ -33,6 +33,9 @@ const FRONT_PAUSE_MS: u64 = 500;
 
 /// What shutdown functions and destructors may take at a fleet's end, beside a SIGTERM's time.
 const LAST_WORDS_MS: u64 = 4_000;
+/// After the drain: how long workers and zygotes may take to end, those that are killed included.
+const END_MS_MAX: u64 = 10_000;
+
 /// How long the front may take beyond the drain's own time.
 const DRAIN_SLACK_MS: u64 = 5_000;
 
@@ -112,7 +115,7 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
         workers: BTreeMap::new(),
         announced: false,
         draining_until_ms: None,
-        drained: false,
+        drained_ms: None,
         exit: None,
         code: 0,
     };
@@ -165,7 +168,8 @@ struct Master {
     workers: BTreeMap<Number, Worker>,
     announced: bool,
     draining_until_ms: Option<u64>,
-    drained: bool,
+    /// Since when the front has nothing more to answer.
+    drained_ms: Option<u64>,
     exit: Option<i32>,
     code: i32,
 }
@@ -192,7 +196,7 @@ impl Master {
             let now_ms = clock::now_ms();
             let due = self.plan.tick(now_ms);
             self.act(due)?;
-            let wants_front = self.front.is_none() && !self.drained && !self.plan.is_ending();
+            let wants_front = self.front.is_none() && self.drained_ms.is_none() && !self.plan.is_ending();
             if wants_front
                 && now_ms >= self.front_next_ms
                 && let Err(error) = self.start_front()
@@ -200,7 +204,11 @@ impl Master {
                 say(format_args!("the front can't be started: {error}; it is tried again"));
                 self.front_next_ms = now_ms + FRONT_PAUSE_MS;
             }
-            if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && !self.drained {
+            if self.drained_ms.is_some_and(|since_ms| now_ms >= since_ms + END_MS_MAX) {
+                say(format_args!("what has not ended by now is killed"));
+                self.exit = Some(1);
+            }
+            if self.draining_until_ms.is_some_and(|until_ms| now_ms >= until_ms) && self.drained_ms.is_none() {
                 self.drain_takes_too_long();
                 self.end_workers(true)?;
             }
@@ -254,7 +262,7 @@ impl Master {
 
     /// Ends what is left, when the front has drained or has had its time.
     fn end_workers(&mut self, are_stuck: bool) -> io::Result<()> {
-        self.drained = true;
+        self.drained_ms = Some(clock::now_ms());
         // With the front's end their lanes are closed; who sleeps in a handler, or loads the application, hears of it by a
         // signal. The others end by themselves, with PHP's shutdown functions, which no signal would run.
         let stuck: Vec<Number> =
@@ -356,7 +364,7 @@ impl Master {
         if self.front.as_ref().is_some_and(|front| Some(front.pid) == pid) {
             self.hear_front()?; // its last words
             self.front = None;
-            if self.drained || self.plan.is_ending() {
+            if self.drained_ms.is_some() || self.plan.is_ending() {
                 return Ok(());
             }
             say(format_args!("the front has ended ({exit}) and is started again"));
@@ -395,7 +403,7 @@ impl Master {
     fn worker_ended(&mut self, number: Number, exit: Option<Exit>) -> io::Result<()> {
         let worker = self.workers.remove(&number);
         let reported = worker.as_ref().and_then(|worker| worker.report.as_ref()?.read());
-        let is_news = exit != Some(Exit::Code(0)) && !self.drained && reported.is_none();
+        let is_news = exit != Some(Exit::Code(0)) && self.drained_ms.is_none() && reported.is_none();
         let is_news = is_news && !worker.is_some_and(|worker| self.plan.is_given_up(worker.generation));
         if let Some(exit) = exit.filter(|_| is_news) {
             say(format_args!("worker {number} has ended ({exit})"));

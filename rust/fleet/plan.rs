@@ -13,6 +13,10 @@ const RESPAWN_MAX_MS: u64 = 5_000;
 /// it would keep every later one from beginning.
 const BOOT_MS_MAX: u64 = 60_000;
 
+/// A generation whose first worker takes longer than this to load gives way to the next, when that is asked for: somebody has
+/// mended what hangs.
+const SUPERSEDED_AFTER_MS: u64 = 2_000;
+
 /// So many workers may be killed from outside while they boot, one after the other, before that counts as a boot that
 /// failed: the kernel kills those who need more memory than there is.
 const BOOT_KILLS_MAX: u32 = 8;
@@ -146,7 +150,11 @@ impl Plan {
     pub(super) fn reload(&mut self, now_ms: u64) -> Vec<Action> {
         if self.incoming.is_some() || self.ending {
             self.reload_wanted = !self.ending;
-            return Vec::new();
+            let mut actions = Vec::new();
+            if self.incoming.is_some_and(|incoming| self.hangs(incoming, now_ms)) && self.current.is_some() {
+                self.give_up_incoming(now_ms, &mut actions);
+            }
+            return actions;
         }
         self.last_generation += 1;
         self.incoming = Some(self.last_generation);
@@ -296,6 +304,11 @@ impl Plan {
     /// Whether [`Plan::tick`] has something to do before long.
     pub(super) fn is_waiting(&self, now_ms: u64) -> bool {
         self.respawn_ms > now_ms || self.workers.values().any(|worker| worker.terminated_ms.is_some() && !worker.killed)
+    }
+
+    fn hangs(&self, generation: Generation, now_ms: u64) -> bool {
+        let is_young = |worker: &Worker| worker.since_ms + SUPERSEDED_AFTER_MS > now_ms;
+        !self.has_booted(generation) && self.count(generation, is_young) == 0
     }
 
     fn has_booted(&self, generation: Generation) -> bool {

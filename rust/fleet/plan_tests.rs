@@ -227,3 +227,23 @@ fn the_end_waits_for_all_and_kills_who_is_stuck() {
             .collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn a_generation_that_hangs_gives_way_to_the_next() {
+    let mut plan = serving();
+    plan.reload(0);
+    assert_eq!(plan.reload(SUPERSEDED_AFTER_MS - 1), [], "it may still come");
+    let superseded = plan.reload(SUPERSEDED_AFTER_MS);
+    assert_eq!(superseded, [Kill(3), ReloadFailed(2), StartZygote(3), Fork(3, 4)]);
+    assert_eq!(plan.ready(4, SUPERSEDED_AFTER_MS), [Fork(3, 5)]);
+    assert_eq!(plan.ready(5, SUPERSEDED_AFTER_MS), [Serving(3), Retire(1), Retire(2)]);
+}
+
+#[test]
+fn a_generation_whose_first_worker_has_come_is_waited_for() {
+    let mut plan = serving();
+    plan.reload(0);
+    plan.ready(3, 0);
+    assert_eq!(plan.reload(SUPERSEDED_AFTER_MS), []);
+    assert_eq!(plan.ready(4, SUPERSEDED_AFTER_MS).last(), Some(&Fork(3, 5)), "and then it is its turn");
+}

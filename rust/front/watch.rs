@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -21,6 +21,9 @@ use crate::runtime::signals::start_thread;
 
 /// How often is looked without notices.
 const POLL_EVERY: Duration = Duration::from_millis(500);
+
+/// How often is looked with notices: of some changes there is none, such as of a link on the way to the application.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Two surveys that lie so far apart have to agree before anybody is told: who saves saves more than one file.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -116,14 +119,15 @@ impl Lookout {
             std::thread::sleep(POLL_EVERY);
             return;
         };
-        match notices.arrived.recv() {
+        match notices.arrived.recv_timeout(LOOK_EVERY) {
+            Err(RecvTimeoutError::Timeout) => {}
             Ok(gone) => {
                 let more = std::iter::from_fn(|| notices.arrived.try_recv().ok()).flatten();
                 let gone: HashSet<PathBuf> = gone.into_iter().chain(more).collect();
                 // A folder that comes back under its name has to be watched anew.
                 notices.watched.retain(|folder| !folder.ancestors().any(|folder| gone.contains(folder)));
             }
-            Err(_) => self.go_without(&"its thread has ended"), // the watcher's, which nothing should end
+            Err(RecvTimeoutError::Disconnected) => self.go_without(&"its thread has ended"), // the watcher's, which nothing should end
         }
     }
 

@@ -210,3 +210,13 @@ fn an_end_while_the_front_is_dead_is_an_end() {
     fleet.tell(Signal::TERM);
     assert_eq!(fleet.ended(), Some(0), "{}", fleet.said());
 }
+
+#[test]
+fn a_zygote_that_hangs_keeps_no_server_from_its_end() {
+    let mut fleet = Fleet::serve(2, &[]);
+    fleet.signal(fleet.pids(Role::Zygote)[0], Signal::STOP);
+    fleet.tell(Signal::TERM);
+    assert_eq!(fleet.ended(), Some(1));
+    assert!(fleet.said().contains("what has not ended by now is killed"), "{}", fleet.said());
+    fleet.assert_nothing_is_left();
+}

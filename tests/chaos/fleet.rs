@@ -95,6 +95,7 @@ impl Fleet {
             // A test may put a php.ini there.
             .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
             .env("XDG_RUNTIME_DIR", folder.path())
+            .env("TMPDIR", folder.path())
             .env(name, value)
             .envs(environment.iter().copied())
             .env_remove("LYGER_CHAOS_SECONDS")
@@ -148,7 +149,8 @@ impl Fleet {
         let mut rawr = Command::new("php");
         rawr.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("php/bin/rawr")).args(arguments);
         rawr.arg(format!("--app={}", self.folder.path().display()));
-        rawr.env("LYGER_ENGINE", "php").env("XDG_RUNTIME_DIR", self.folder.path()).stdin(Stdio::null());
+        let folder = self.folder.path();
+        rawr.env("LYGER_ENGINE", "php").env("XDG_RUNTIME_DIR", folder).env("TMPDIR", folder).stdin(Stdio::null());
         rawr
     }
 

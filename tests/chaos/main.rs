@@ -23,7 +23,7 @@
 //! | **5** SIGTERM: accept no more, finish what runs, exit 0 | `drains::a_server_that_ends_refuses_connections_at_once_and_requests_with_a_word`, `an_end_under_load_answers_every_request_that_it_took`, `a_signal_to_the_whole_process_group_drains_like_one_to_the_master` |
 //! | 1,000 slow responses in flight, none truncated | `drains::a_thousand_slow_responses_survive_the_end_of_the_server` (every byte is compared) |
 //! | what it finishes is counted, what it cuts off is named | `drains::a_drain_says_how_much_it_finishes_and_names_what_it_does_not`, `of_many_requests_that_a_drain_cuts_off_it_names_some_and_counts_the_others`, `end_to_end::fleet_sql::a_query_that_outlives_the_drain_is_cut_off_and_named_whoever_waits_for_it` |
-//! | 30 s, and not longer | `drains::what_takes_longer_than_the_drain_is_cut_off_and_told_of_and_nothing_is_left`, `a_second_signal_ends_at_once`; `reloads::an_end_in_the_middle_of_a_reload_is_an_end`, `drains::an_end_while_the_front_is_dead_is_an_end` |
+//! | 30 s, and not longer | `drains::what_takes_longer_than_the_drain_is_cut_off_and_told_of_and_nothing_is_left`, `a_second_signal_ends_at_once`; `reloads::an_end_in_the_middle_of_a_reload_is_an_end`, `drains::an_end_while_the_front_is_dead_is_an_end`, `a_zygote_that_hangs_keeps_no_server_from_its_end` |
 //! | **6** at 50 requests each under load: no failures, the replacement starts first | `recycling::workers_that_have_served_enough_are_replaced_before_they_go`, `a_worker_whose_replacement_does_not_boot_serves_on` |
 //! | jittered | `recycling::workers_that_began_together_do_not_leave_together` |
 //! | `--max-memory` | `recycling::workers_that_grow_are_replaced_before_they_go` |

@@ -63,7 +63,7 @@ final class Doctor
         return new Check(
             'opcache',
             true,
-            $on ? 'on' : 'off on the command line (quicker: php -d opcache.enable_cli=1 rawr serve)',
+            $on ? 'on' : 'off on the command line; the workers of rawr serve have it',
         );
     }
 

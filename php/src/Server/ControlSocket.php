@@ -20,6 +20,8 @@ final class ControlSocket
     /** A reload waits for the one before it, and each is given up after a minute at the latest. */
     private const ANSWER_SECONDS_MAX = 180;
     private const CONNECT_SECONDS_MAX = 5.0;
+    /** A master that is not stopped answers this at once, at the latest when its front has not. */
+    private const STATUS_SECONDS_MAX = 10;
 
     /**
      * Makes the folder.
@@ -76,7 +78,7 @@ final class ControlSocket
      */
     public static function ask(mixed $server, string $question): array
     {
-        stream_set_timeout($server, self::ANSWER_SECONDS_MAX);
+        stream_set_timeout($server, $question === 'status' ? self::STATUS_SECONDS_MAX : self::ANSWER_SECONDS_MAX);
         @fwrite($server, "$question\n"); // who has gone doesn't answer
         $answer = json_decode((string) @stream_get_contents($server), true);
         fclose($server);

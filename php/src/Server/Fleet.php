@@ -17,6 +17,8 @@ final class Fleet
 {
     /** A millisecond of a worker's start, and that two of three workers draw the same is one in 20,000. */
     private const LCG_STEPS_MAX = 65_536;
+    /** What PHP itself has where no php.ini says something else, and php-fpm with it. */
+    private const MEMORY_LIMIT = '128M';
 
     /**
      * @param string $app the application's folder
@@ -56,10 +58,26 @@ final class Fleet
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),
             'config' => $config->forServer(),
             'front' => [...$php, $script, 'fleet:front'],
-            // One opcode cache for the workers of a generation: they inherit it from the process that forks them.
-            'zygote' => [...$php, '-d', 'opcache.enable_cli=1', $script, 'fleet:zygote', ...$arguments],
+            'zygote' => [...$php, ...self::settings($php), $script, 'fleet:zygote', ...$arguments],
             'announcement' => $announcement,
         ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
+    }
+
+    /**
+     * What servers have and PHP's command line hasn't, as words of a command.
+     *
+     * @param list<string> $php
+     * @return list<string>
+     */
+    private static function settings(array $php): array
+    {
+        // One opcode cache for the workers of a generation: they inherit it from the process that forks them.
+        $settings = ['-d', 'opcache.enable_cli=1'];
+        // On the command line there is commonly no limit, and the system then kills whom it likes.
+        if (ini_get('memory_limit') === '-1' && !str_contains(implode(' ', $php), 'memory_limit')) {
+            array_push($settings, '-d', 'memory_limit=' . self::MEMORY_LIMIT);
+        }
+        return $settings;
     }
 
     /** Whether this system has what a fleet is made of: memory files, signal descriptors, orphans that find a parent. */
