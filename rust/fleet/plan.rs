@@ -422,14 +422,19 @@ impl Plan {
 
     fn give_up_incoming(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
         let Some(generation) = self.incoming.take() else { return };
-        let its: Vec<Number> = self
+        let its: Vec<(Number, State)> = self
             .workers
             .iter()
             .filter(|(_, worker)| worker.generation == generation)
-            .map(|(&number, _)| number)
+            .map(|(&number, worker)| (number, worker.state))
             .collect();
-        for number in its {
-            self.kill(number, actions);
+        for (number, state) in its {
+            match state {
+                // It may be at a request, which is not to blame.
+                State::Ready if self.current.is_some() => self.retire(number, actions),
+                State::Leaving => {}
+                State::Ready | State::Starting => self.kill(number, actions),
+            }
         }
         actions.push(Action::ReloadFailed(generation));
         // Whoever asked meanwhile may have mended it.

@@ -48,9 +48,9 @@ fn code_that_does_not_boot_leaves_the_old_generation_serving() {
     plan.ready(3, 0);
     assert!(!plan.is_given_up(2));
     let failed = plan.ended(4, false, 0);
-    assert_eq!(failed, [Lost { worker: 4, killed_from_outside: false }, Kill(3), ReloadFailed(2)]);
+    assert_eq!(failed, [Lost { worker: 4, killed_from_outside: false }, Retire(3), ReloadFailed(2)]);
     assert!(plan.is_given_up(2) && !plan.is_given_up(1));
-    assert_eq!(plan.ended(3, true, 0), [Lost { worker: 3, killed_from_outside: false }, EndZygote(2)]);
+    assert_eq!(plan.ended(3, false, 0), [Lost { worker: 3, killed_from_outside: false }, EndZygote(2)]);
     assert_eq!(plan.ended(1, true, 0), [Lost { worker: 1, killed_from_outside: true }, Fork(1, 5)]);
     assert_eq!(plan.reload(0), [StartZygote(3), Fork(3, 6)]);
 }
@@ -204,7 +204,7 @@ fn a_boot_that_hangs_is_given_up() {
     plan.reload(0);
     plan.ready(3, 10);
     assert_eq!(plan.tick(60_009), []);
-    assert_eq!(plan.tick(60_010), [Kill(4), Kill(3), ReloadFailed(2)]);
+    assert_eq!(plan.tick(60_010), [Kill(4), Retire(3), ReloadFailed(2)]);
     plan.ended(3, true, 60_011);
     plan.ended(4, true, 60_011);
     plan.ended(1, true, 60_012);

@@ -17,7 +17,7 @@
 //! | what waits behind it is served, and the fleet comes back | `deadlines::what_waits_behind_an_endless_request_is_answered_by_another_worker`, `a_fleet_whose_workers_are_all_stuck_again_and_again_comes_back` |
 //! | **4** 100 reloads in 60 s under load: no failed request, the new code runs | `reloads::a_hundred_reloads_under_load_lose_no_request_and_run_the_new_code`, `a_burst_of_reloads_ends_with_the_newest_code_and_loses_no_request` |
 //! | new workers first, then the old are drained | `reloads::a_reload_waits_for_no_handler_and_the_old_worker_finishes_its_own` |
-//! | code that doesn't boot: the old serves on, the error is shown in full | `reloads::code_that_does_not_boot_is_told_of_and_the_old_serves_on`, `an_application_that_never_booted_is_told_of_and_ends_with_4` |
+//! | code that doesn't boot: the old serves on, the error is shown in full | `reloads::code_that_does_not_boot_is_told_of_and_the_old_serves_on`, `a_reload_that_fails_after_its_first_worker_has_come_loses_no_request`, `an_application_that_never_booted_is_told_of_and_ends_with_4` |
 //! | and so it does when the system has no descriptors left | `scarcity::without_descriptors_what_serves_goes_on_and_what_is_missing_comes_once_there_are_some` |
 //! | `rawr reload`, `--watch` | `orders`, `watching` |
 //! | **5** SIGTERM: accept no more, finish what runs, exit 0 | `drains::a_server_that_ends_refuses_connections_at_once_and_requests_with_a_word`, `an_end_under_load_answers_every_request_that_it_took`, `a_signal_to_the_whole_process_group_drains_like_one_to_the_master` |

@@ -169,3 +169,24 @@ fn an_end_in_the_middle_of_a_reload_is_an_end() {
     assert_eq!(held.join().unwrap().unwrap().text(), "held held");
     assert_eq!(fleet.ended(), Some(0), "{}", fleet.said());
 }
+
+#[test]
+fn a_reload_that_fails_after_its_first_worker_has_come_loses_no_request() {
+    let fleet = Fleet::serve(2, &[]);
+    let every_second = "<?php $file = __DIR__ . '/loads'; $loads = (int) @file_get_contents($file);\
+        file_put_contents($file, (string) ($loads + 1)); if ($loads % 2) { throw new Exception('not again'); }";
+    std::fs::write(fleet.path("boot.php"), every_second).unwrap();
+    let load = Load::start(fleet.port, 6, Duration::from_millis(1), |token, number| match number % 2 {
+        0 => Ask::echo(token, 20_000),
+        _ => Ask::post(token, 20_000),
+    });
+    for reload in 1..=share(20, 60, 4) {
+        fleet.tell(Signal::HUP);
+        let failed = || fleet.said().matches("the reload has failed").count() as u64;
+        eventually("a reload that fails", || failed() >= reload);
+    }
+    load.end_flawless(50);
+    std::fs::write(fleet.path("boot.php"), "<?php").unwrap();
+    fleet.await_whole();
+    fleet.finish();
+}

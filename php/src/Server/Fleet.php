@@ -58,13 +58,13 @@ final class Fleet
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),
             'config' => $config->forServer(),
             'front' => [...$php, $script, 'fleet:front'],
-            'zygote' => [...$php, ...self::settings($php), $script, 'fleet:zygote', ...$arguments],
+            'zygote' => [$php[0], ...self::settings($php), ...array_slice($php, 1), $script, 'fleet:zygote', ...$arguments],
             'announcement' => $announcement,
         ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
     }
 
     /**
-     * What servers have and PHP's command line hasn't, as words of a command.
+     * What servers have and PHP's command line hasn't, as words of a command that go before the user's own.
      *
      * @param list<string> $php
      * @return list<string>
@@ -73,6 +73,11 @@ final class Fleet
     {
         // One opcode cache for the workers of a generation: they inherit it from the process that forks them.
         $settings = ['-d', 'opcache.enable_cli=1'];
+        $lock = (string) (ini_get('opcache.lockfile_path') ?: '/tmp');
+        if (!is_writable($lock)) {
+            fwrite(STDERR, "The workers run without the opcache: $lock (opcache.lockfile_path) can't be written to\n");
+            $settings = [];
+        }
         // On the command line there is commonly no limit, and the system then kills whom it likes.
         if (ini_get('memory_limit') === '-1' && !str_contains(implode(' ', $php), 'memory_limit')) {
             array_push($settings, '-d', 'memory_limit=' . self::MEMORY_LIMIT);

@@ -38,7 +38,8 @@ final class TroubleTest extends ServerTestCase
         self::assertSame(500, $server->ask('GET', '/throw/lines')->status);
         $server->signal(SIGTERM);
         $server->wait();
-        $lines = array_filter(explode("\n", $server->errors()), static fn (string $line) => $line !== '');
+        // The tests' own variables are none of Lyger's, which rawr serve says at its start.
+        $lines = preg_grep('/^$|is set, but is no setting of Lyger$/', explode("\n", $server->errors()), PREG_GREP_INVERT);
         self::assertCount(1, $lines, $server->errors());
         self::assertStringContainsString('GET /throw/lines: RuntimeException: one\r\ntwo\000\033[2Jthree', end($lines));
     }
