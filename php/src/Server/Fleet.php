@@ -58,7 +58,14 @@ final class Fleet
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),
             'config' => $config->forServer(),
             'front' => [...$php, $script, 'fleet:front'],
-            'zygote' => [$php[0], ...self::settings($php), ...array_slice($php, 1), $script, 'fleet:zygote', ...$arguments],
+            'zygote' => [
+                $php[0],
+                ...self::settings($php),
+                ...array_slice($php, 1),
+                $script,
+                'fleet:zygote',
+                ...$arguments,
+            ],
             'announcement' => $announcement,
         ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
     }

@@ -39,7 +39,8 @@ final class TroubleTest extends ServerTestCase
         $server->signal(SIGTERM);
         $server->wait();
         // The tests' own variables are none of Lyger's, which rawr serve says at its start.
-        $lines = preg_grep('/^$|is set, but is no setting of Lyger$/', explode("\n", $server->errors()), PREG_GREP_INVERT);
+        $others = '/^$|is set, but is no setting of Lyger$/';
+        $lines = preg_grep($others, explode("\n", $server->errors()), PREG_GREP_INVERT);
         self::assertCount(1, $lines, $server->errors());
         self::assertStringContainsString('GET /throw/lines: RuntimeException: one\r\ntwo\000\033[2Jthree', end($lines));
     }
