@@ -126,6 +126,6 @@ final class ControlSocket
 
     private static function user(): int
     {
-        return (int) fileowner('/proc/self');
+        return function_exists('posix_geteuid') ? posix_geteuid() : (int) @fileowner('/proc/self');
     }
 }

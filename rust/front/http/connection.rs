@@ -380,24 +380,27 @@ pub(super) async fn serve(connection: Rc<Connection>) {
         Ending::Finished => None,
         Ending::Ended(End::Closed) | Ending::Failed => return,
     };
-    let stream = &mut *connection.stream.borrow_mut();
     let lingers = last_words.is_some() || connection.lingers.get();
-    let linger = async {
-        if let Some(words) = last_words {
-            stream.write_all(&words).await?;
+    let stream = &mut *connection.stream.borrow_mut();
+    // Apart: what it needs would otherwise be a part of every connection's task, from its beginning.
+    let last_seconds = Box::pin(take_leave(stream, last_words, lingers));
+    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), last_seconds).await;
+}
+
+async fn take_leave(stream: &mut TcpStream, last_words: Option<Vec<u8>>, lingers: bool) -> io::Result<()> {
+    if let Some(words) = last_words {
+        stream.write_all(&words).await?;
+    }
+    stream.shutdown().await?;
+    let mut dropped = 0;
+    let mut buffer = [0; 4096];
+    while lingers && dropped < LINGER_BYTES_MAX {
+        match stream.read(&mut buffer).await? {
+            0 => break,
+            bytes => dropped += bytes,
         }
-        stream.shutdown().await?;
-        let mut dropped = 0;
-        let mut buffer = [0; 4096];
-        while lingers && dropped < LINGER_BYTES_MAX {
-            match stream.read(&mut buffer).await? {
-                0 => break,
-                bytes => dropped += bytes,
-            }
-        }
-        io::Result::Ok(())
-    };
-    let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS), linger).await;
+    }
+    Ok(())
 }
 
 enum Ending {

@@ -23,6 +23,9 @@ use super::{routes, sql};
 /// The first allocation for a body of announced length: a client that announces much and sends little gets no more.
 const BODY_PREALLOCATED_BYTES_MAX: u64 = 65_536;
 
+/// A body whose first bytes are so many comes at a pace at which it is worth making room for the rest.
+const QUICK_BYTES_MIN: usize = 1024;
+
 /// What hyper calls for each request of a connection.
 pub(super) struct Service(pub(super) Rc<Connection>);
 
@@ -286,7 +289,10 @@ async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes,
             continue;
         }
         if !first.is_empty() {
-            rest.reserve((announced.min(BODY_PREALLOCATED_BYTES_MAX) as usize).max(2 * first.len()));
+            // Who sends little at a time may send for long: room is made for what has come, not for what was announced.
+            let is_quick = first.len() >= QUICK_BYTES_MIN;
+            let room = if is_quick { announced.min(BODY_PREALLOCATED_BYTES_MAX) as usize } else { 0 };
+            rest.reserve(room.max(2 * first.len()));
             rest.extend_from_slice(&first);
             first = Bytes::new();
         }
