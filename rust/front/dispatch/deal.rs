@@ -196,6 +196,8 @@ impl Inner {
 
     /// Takes back the oldest request that waits behind another of the same busy worker.
     fn take_back_oldest(&mut self) -> Option<u32> {
+        // Claimed in between, or never to be had again: each is tried once.
+        let mut refused = Vec::new();
         loop {
             let mut oldest: Option<(u64, usize, usize, Id)> = None;
             let busy = |station: &Station| station.given > 1 && !station.is_free(self.concurrency);
@@ -204,6 +206,7 @@ impl Inner {
                     let Some(entry) = self.calls.get(station.calls[slot]) else { continue };
                     let Some(id) = entry.id_in_lane() else { continue };
                     if station.lane.state(id) == Some(State::Waiting)
+                        && !refused.contains(&(at, slot))
                         && oldest.is_none_or(|(since_ms, ..)| entry.since_ms < since_ms)
                     {
                         oldest = Some((entry.since_ms, at, slot, id));
@@ -214,7 +217,7 @@ impl Inner {
             if let Some(call) = self.take_back(at, slot, id) {
                 return Some(call);
             }
-            // Claimed in between; look again: there is one less.
+            refused.push((at, slot));
         }
     }
 

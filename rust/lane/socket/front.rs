@@ -357,7 +357,8 @@ impl Front for FrontEnd {
 
     fn retract(&mut self, id: Id) -> bool {
         let inner = &mut *self.lane.inner();
-        let Some(slot) = inner.slot(id).filter(|slot| slot.state == State::Waiting && !slot.offered) else {
+        let ended = inner.ended; // then what was sent and not confirmed never will be
+        let Some(slot) = inner.slot(id).filter(|slot| slot.state == State::Waiting && (!slot.offered || ended)) else {
             return false;
         };
         // Nobody has to skip it: its place in the queue is stale from here on.

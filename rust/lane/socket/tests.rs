@@ -29,6 +29,7 @@ fn a_request_that_a_dead_worker_was_sent_and_never_claimed_counts_as_unclaimed()
     assert_eq!(front.collect(), Ok(None));
     assert_eq!(front.state(id), Some(State::Waiting));
     assert!(!front.lane().needs_front(), "a dead worker keeps the front awake");
+    assert!(front.retract(id), "nobody else would have it");
 }
 
 #[test]
