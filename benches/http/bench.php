@@ -16,7 +16,7 @@ const ROUNDS = 7;
 const ROUND_SECONDS = 2;
 const CONNECTIONS = 64;
 const PRODUCTS = 2000;
-/** Above 1 by so much the issue of the fleet allows: what a hello may cost against nginx's `return 200`. */
+/** What a hello may cost at most, against nginx's `return 200`. */
 const HELLO_MARK = 1.15;
 /** CPU microseconds that a request with a handler of 50 us may cost. */
 const BURN_50_MARK = 60.0;

@@ -126,6 +126,7 @@ final class ControlSocket
 
     private static function user(): int
     {
-        return function_exists('posix_geteuid') ? posix_geteuid() : (int) @fileowner('/proc/self');
+        $user = function_exists('posix_geteuid') ? posix_geteuid() : @fileowner('/proc/self');
+        return $user !== false ? $user : throw new ServerFailed('neither ext-posix nor /proc says which user this is');
     }
 }

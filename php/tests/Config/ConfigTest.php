@@ -93,7 +93,7 @@ final class ConfigTest extends TestCase
     public function test_there_are_as_many_workers_as_cores_unless_somebody_asks(): void
     {
         if (PHP_OS_FAMILY !== 'Linux') {
-            self::markTestSkipped('one worker elsewhere');
+            self::markTestSkipped('runs in the half with the library, on Linux: elsewhere one process serves');
         }
         $config = Config::resolve();
         self::assertSame((int) shell_exec('nproc'), $config->int('workers'));
@@ -243,7 +243,7 @@ final class ConfigTest extends TestCase
     public function test_the_engine_takes_the_same_range_of_every_number(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('needs the library');
+            self::markTestSkipped('runs in the half with the library');
         }
         $abi = new Abi((new Library())->load());
         $port = FFI::addr($abi->ffi->new('uint16_t'));

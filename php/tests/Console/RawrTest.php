@@ -139,7 +139,7 @@ final class RawrTest extends TestCase
     public function test_a_folder_that_a_fleet_cannot_be_told_of_is_named(): void
     {
         if (!Engine::getInstance()->isNative() || PHP_OS_FAMILY !== 'Linux') {
-            self::markTestSkipped('pure PHP starts no processes');
+            self::markTestSkipped('runs in the half with the library, on Linux: pure PHP starts no processes');
         }
         $app = $this->app('') . "/\xff";
         mkdir($app);
@@ -256,7 +256,7 @@ final class RawrTest extends TestCase
     public function test_the_preload_file_carries_scope_library_and_declarations(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('needs the library');
+            self::markTestSkipped('runs in the half with the library');
         }
         [$code, $output] = $this->rawr(['doctor', '--preload']);
         self::assertSame(0, $code);

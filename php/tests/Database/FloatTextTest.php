@@ -49,7 +49,7 @@ final class FloatTextTest extends TestCase
     public function test_thousands_of_doubles_are_written_as_the_library_writes_them(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('needs the library');
+            self::markTestSkipped('runs in the half with the library');
         }
         $native = NativeEngine::load(new Library());
         mt_srand(20240102);

@@ -134,7 +134,7 @@ final class LifeTest extends ServerTestCase
     {
         $this->needsFleet();
         if (!is_executable('/usr/bin/script')) {
-            self::markTestSkipped('needs script(1), which makes a terminal');
+            self::markTestSkipped('runs where script(1) makes a terminal: every Debian has it, in bsdutils');
         }
         $rawr = dirname(__DIR__, 2) . '/bin/rawr';
         $app = dirname(__DIR__) . '/apps/trouble';
@@ -206,7 +206,7 @@ final class LifeTest extends ServerTestCase
     public function test_health_is_answered_while_php_is_busy(): void
     {
         if (!self::isNative()) {
-            self::markTestSkipped('pure PHP does one thing at a time');
+            self::markTestSkipped('runs in the half with the library: pure PHP does one thing at a time');
         }
         $server = $this->ownServer();
         $request = $server->hold($name = self::unique());

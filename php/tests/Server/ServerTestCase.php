@@ -67,7 +67,7 @@ abstract class ServerTestCase extends TestCase
     protected function needsFleet(): void
     {
         if (!self::isNative() || PHP_OS_FAMILY !== 'Linux') {
-            self::markTestSkipped('several workers need the native engine on Linux');
+            self::markTestSkipped('runs in the half with the library, on Linux: elsewhere there is one worker');
         }
     }
 

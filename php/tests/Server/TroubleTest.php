@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Server;
 
+use Lyger\Tests\Support\Answer;
+use Lyger\Tests\Support\ServerProcess;
+
 /** Handlers that echo, throw, exit and die. */
 final class TroubleTest extends ServerTestCase
 {
@@ -110,9 +113,9 @@ final class TroubleTest extends ServerTestCase
         return [['/exhaust', 'Allowed memory size'], ['/redeclare', 'Cannot declare class Twice']];
     }
 
-    public function test_who_waits_behind_a_fatal_error_is_told_so(): void
+    /** The answer to a request that waited while the one before it died of a fatal error. */
+    private function afterFatal(ServerProcess $server): Answer
     {
-        $server = $this->soloServer();
         $before = $server->hold($name = self::unique());
         $fatal = $server->begin('GET', '/exhaust');
         usleep(20_000);
@@ -120,7 +123,13 @@ final class TroubleTest extends ServerTestCase
         $server->release($name);
         self::assertSame("held $name", $server->finish($before)->body);
         self::assertSame(500, $server->finish($fatal)->status);
-        self::assertSame(503, $server->finish($after)->status);
+        return $server->finish($after);
+    }
+
+    public function test_who_waits_behind_a_fatal_error_is_told_so(): void
+    {
+        $server = $this->soloServer();
+        self::assertSame(503, $this->afterFatal($server)->status);
         self::assertSame(255, $server->wait());
     }
 
@@ -145,14 +154,7 @@ final class TroubleTest extends ServerTestCase
     {
         $this->needsFleet();
         $server = $this->ownServer(['--workers=1']);
-        $before = $server->hold($name = self::unique());
-        $fatal = $server->begin('GET', '/exhaust');
-        usleep(20_000);
-        $after = $server->begin('GET', '/hello/x');
-        $server->release($name);
-        self::assertSame("held $name", $server->finish($before)->body);
-        self::assertSame(500, $server->finish($fatal)->status);
-        self::assertSame('hello x', $server->finish($after)->body);
+        self::assertSame('hello x', $this->afterFatal($server)->body);
     }
 
     public function test_nothing_of_one_request_is_left_for_the_next(): void
