@@ -74,11 +74,12 @@ fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
     guess + 3 * rows
 }
 
-/// A column with its key, and with mixed cells as JSON.
+/// A column with its key, and with those cells as JSON that aren't yet.
 struct Prepared<'a> {
     column: &'a Column,
     key: Vec<u8>,
-    mixed: Option<(Vec<u32>, Vec<u8>)>,
+    // Mixed cells, and numbers' digits where some of them are words.
+    json: Option<(Vec<u32>, Vec<u8>)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -86,11 +87,19 @@ impl<'a> Prepared<'a> {
         let mut key = Vec::new();
         append_text(&mut key, column.name().as_bytes());
         key.push(b':');
-        let mixed = if let Data::Mixed(cells) = column.data() { Some(encode_cells(cells)) } else { None };
-        Self { column, key, mixed }
+        let json = match column.data() {
+            Data::Mixed(cells) => Some(encode_cells(cells)),
+            Data::Number(cells) => without_words(cells),
+            _ => None,
+        };
+        Self { column, key, json }
     }
 
     fn view(&self) -> ColumnView<'_> {
+        if let Some((offsets, bytes)) = &self.json {
+            let values = Values::Json(Cells::new(offsets, bytes).expect("what new made is padded"));
+            return ColumnView { key: &self.key, values, validity: self.column.nulls().validity() };
+        }
         let values = match self.column.data() {
             Data::Int64(values) => Values::Int64(values),
             Data::UInt64(values) => Values::UInt64(values),
@@ -99,12 +108,9 @@ impl<'a> Prepared<'a> {
             Data::Bool(values) => Values::Bool(values),
             Data::Text(strings) => Values::Text(cells(strings)),
             Data::Ascii(strings) => Values::Ascii(cells(strings)),
-            Data::Json(strings) => Values::Json(cells(strings)),
+            Data::Json(strings) | Data::Number(strings) => Values::Json(cells(strings)),
             Data::Bytes(strings) => Values::Bytes(cells(strings)),
-            Data::Mixed(_) => {
-                let (offsets, bytes) = self.mixed.as_ref().expect("encoded by new");
-                Values::Json(Cells::new(offsets, bytes).expect("encode_cells pads"))
-            }
+            Data::Mixed(_) => unreachable!("new has made JSON of mixed cells"),
         };
         ColumnView { key: &self.key, values, validity: self.column.nulls().validity() }
     }
@@ -112,6 +118,24 @@ impl<'a> Prepared<'a> {
 
 fn cells(strings: &Strings) -> Cells<'_> {
     Cells::new(strings.offsets(), strings.padded_bytes()).expect("a table's string columns are padded")
+}
+
+/// Digits with `null` in place of NaN and the infinities; `None` when there are none of these, as nearly always.
+fn without_words(cells: &Strings) -> Option<(Vec<u32>, Vec<u8>)> {
+    // All digits end in one, and the words don't.
+    let is_word = |cell: &[u8]| cell.last().is_some_and(|last| !last.is_ascii_digit());
+    if !(0..cells.len()).any(|row| is_word(cells.get(row))) {
+        return None;
+    }
+    let (mut offsets, mut bytes) = (Vec::with_capacity(cells.len() + 1), Vec::new());
+    offsets.push(0);
+    for row in 0..cells.len() {
+        let cell = cells.get(row);
+        bytes.extend_from_slice(if is_word(cell) { b"null" } else { cell });
+        offsets.push(u32::try_from(bytes.len()).expect("hardly longer than a column, which is below 4 GiB"));
+    }
+    bytes.resize(bytes.len() + PADDING, 0);
+    Some((offsets, bytes))
 }
 
 fn encode_cells(cells: &[Cell]) -> (Vec<u32>, Vec<u8>) {
@@ -181,6 +205,23 @@ mod tests {
             json(vec![column]),
             "[{\"m\":-5},{\"m\":null},{\"m\":1.0},{\"m\":null},{\"m\":false},{\"m\":\"\\\"\u{7f}\"},{\"m\":\"/w==\"}]"
         );
+    }
+
+    #[test]
+    fn digits_of_numbers_stay_as_they_are_and_words_are_null() {
+        let mut column = Column::number("n");
+        for digits in ["-0.50", "1234567890123456789012345678901234567890.12345"] {
+            column.push_bytes(digits.as_bytes());
+        }
+        column.push_null();
+        assert_eq!(
+            json(vec![column.clone()]),
+            r#"[{"n":-0.50},{"n":1234567890123456789012345678901234567890.12345},{"n":null}]"#
+        );
+        for word in ["NaN", "Infinity", "-Infinity", "7"] {
+            column.push_bytes(word.as_bytes());
+        }
+        assert!(json(vec![column]).ends_with(r#"{"n":null},{"n":null},{"n":null},{"n":null},{"n":7}]"#));
     }
 
     #[test]

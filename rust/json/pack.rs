@@ -47,7 +47,11 @@ impl Table {
                 Data::Float64(values) => values.iter().for_each(|value| out.extend_from_slice(&value.to_ne_bytes())),
                 Data::Float32(values) => values.iter().for_each(|value| out.extend_from_slice(&value.to_ne_bytes())),
                 Data::Bool(values) => out.extend_from_slice(values),
-                Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => {
+                Data::Text(cells)
+                | Data::Ascii(cells)
+                | Data::Json(cells)
+                | Data::Number(cells)
+                | Data::Bytes(cells) => {
                     cells.offsets()[1..].iter().for_each(|end| out.extend_from_slice(&end.to_ne_bytes()));
                     out.extend_from_slice(&cells.padded_bytes()[..cells.len_bytes()]);
                 }
@@ -85,6 +89,7 @@ const fn kind(data: &Data) -> u8 {
         Data::Json(_) => 7,
         Data::Bytes(_) => 8,
         Data::Mixed(_) => 9,
+        Data::Number(_) => 10,
     }
 }
 
@@ -131,6 +136,14 @@ fn unpack_column(input: &mut Input<'_>, rows: usize) -> Result<Column, Broken> {
                 return Err(Broken);
             }
             Data::Mixed(cells)
+        }
+        10 => {
+            let cells = input.strings(rows)?;
+            // PHP's serialize format has them bare: no cell may end its own place there.
+            if !cells.padded_bytes().iter().all(|byte| b"0123456789+-.eENaIfinty".contains(byte)) {
+                return Err(Broken);
+            }
+            Data::Number(cells)
         }
         _ => return Err(Broken),
     };
@@ -237,7 +250,7 @@ mod tests {
     /// A column of any kind with this many rows.
     fn column(rows: usize) -> impl Strategy<Value = Column> {
         let cells = prop::collection::vec((any::<u64>(), prop::collection::vec(any::<u8>(), 0..20), cell()), rows);
-        (".{0,8}", 0..10_u8, 0..3_u64, cells).prop_map(|(name, kind, nulls, cells)| {
+        (".{0,8}", 0..11_u8, 0..3_u64, cells).prop_map(|(name, kind, nulls, cells)| {
             let mut column = match kind {
                 0 => Column::int64(name),
                 1 => Column::uint64(name),
@@ -248,6 +261,7 @@ mod tests {
                 6 => Column::ascii(name),
                 7 => Column::json(name),
                 8 => Column::bytes(name),
+                10 => Column::number(name),
                 _ => Column::mixed(name),
             };
             for (number, bytes, cell) in cells {
@@ -261,6 +275,8 @@ mod tests {
                     6 => column.push_bytes(number.to_string().as_bytes()),
                     7 => column.push_bytes(format!("[{number}]").as_bytes()),
                     9 => column.push_cell(cell),
+                    10 if number % 5 == 0 => column.push_bytes(b"-Infinity"),
+                    10 => column.push_bytes(format!("{number}.50").as_bytes()),
                     _ => column.push_bytes(&bytes),
                 }
             }

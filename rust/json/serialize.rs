@@ -9,6 +9,7 @@ use super::table::{Cell, Column, Data, Table};
 /// The rows as a serialized list of associative arrays.
 ///
 /// Integers, floats, booleans and nulls keep their type; text, decimals, dates, JSON texts and bytes are strings;
+/// decimals that were asked for as numbers are floats;
 /// an unsigned integer above `i64::MAX` is the string of its digits, because PHP has no wider integer.
 ///
 /// ```
@@ -81,6 +82,17 @@ fn write_cell(out: &mut Vec<u8>, numbers: &mut Numbers, column: &Column, row: us
         Data::Bool(values) => out.extend_from_slice(if values[row] == 0 { b"b:0;" } else { b"b:1;" }),
         Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => {
             write_string(out, numbers, cells.get(row));
+        }
+        Data::Number(cells) => {
+            out.extend_from_slice(b"d:");
+            out.extend_from_slice(match cells.get(row) {
+                b"NaN" => b"NAN",
+                b"Infinity" => b"INF",
+                b"-Infinity" => b"-INF",
+                // PHP reads any number of digits and takes the nearest float.
+                digits => digits,
+            });
+            out.push(b';');
         }
         Data::Mixed(cells) => match &cells[row] {
             Cell::Null => out.extend_from_slice(b"N;"),
@@ -195,6 +207,20 @@ mod tests {
             serialized(vec![floats]),
             "a:5:{i:0;a:1:{s:1:\"f\";d:NAN;}i:1;a:1:{s:1:\"f\";d:INF;}i:2;a:1:{s:1:\"f\";d:-INF;}\
              i:3;a:1:{s:1:\"f\";d:-0.0;}i:4;a:1:{s:1:\"f\";d:1e+300;}}"
+        );
+    }
+
+    #[test]
+    fn digits_of_numbers_are_floats_that_php_rounds() {
+        let mut numbers = Column::number("n");
+        for digits in ["-12.50", "123456789012345678901234567890", "NaN", "Infinity", "-Infinity"] {
+            numbers.push_bytes(digits.as_bytes());
+        }
+        numbers.push_null();
+        assert_eq!(
+            serialized(vec![numbers]),
+            "a:6:{i:0;a:1:{s:1:\"n\";d:-12.50;}i:1;a:1:{s:1:\"n\";d:123456789012345678901234567890;}\
+             i:2;a:1:{s:1:\"n\";d:NAN;}i:3;a:1:{s:1:\"n\";d:INF;}i:4;a:1:{s:1:\"n\";d:-INF;}i:5;a:1:{s:1:\"n\";N;}}"
         );
     }
 

@@ -5,7 +5,7 @@
 //!
 //! What always holds: every column of a [`Table`] has the same number of rows; its string buffers end in
 //! [`PADDING`](crate::kernels::PADDING) zero bytes, so that a kernel may load a whole vector at the last byte; an [`Data::Ascii`] cell
-//! needs no JSON escape; a [`Data::Json`] cell is one valid JSON text.
+//! needs no JSON escape; a [`Data::Json`] cell is one valid JSON text; a [`Data::Number`] cell is the digits of one number.
 
 pub use super::cells::{Nulls, Strings};
 
@@ -35,7 +35,7 @@ impl Table {
         let rows = columns.first().map_or(0, Column::len);
         assert!(columns.iter().all(|column| column.len() == rows), "columns differ in length");
         for column in &mut columns {
-            if let Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) = &mut column.data {
+            if let Some(cells) = column.data.strings_mut() {
                 cells.pad();
             }
         }
@@ -88,6 +88,9 @@ pub enum Data {
     Ascii(Strings),
     /// JSON texts, embedded as they are.
     Json(Strings),
+    /// Exact digits of decimals that were asked for as numbers: as they are in JSON, the nearest float in PHP. A cell is a
+    /// JSON number, or `NaN`, `Infinity` or `-Infinity`, which are `null` in JSON.
+    Number(Strings),
     /// Raw bytes, base64 in JSON.
     Bytes(Strings),
     /// Cells of several kinds, which only `SQLite`'s dynamic types produce.
@@ -156,6 +159,8 @@ impl Column {
         ascii => Ascii,
         /// An empty column of JSON texts.
         json => Json,
+        /// An empty column of decimals that become numbers: see [`Data::Number`] for what a cell may be.
+        number => Number,
         /// An empty column of raw bytes.
         bytes => Bytes,
         /// An empty column of cells of any kind.
@@ -175,15 +180,15 @@ impl Column {
         push_bool(bool) => Bool, u8::from;
     }
 
-    /// Appends a cell to a column of text, ASCII, JSON or bytes; the caller keeps that kind's promise.
+    /// Appends a cell to a column of text, ASCII, JSON, numbers' digits or bytes; the caller keeps that kind's promise.
     ///
     /// # Panics
     /// When the column is of another kind.
     pub fn push_bytes(&mut self, cell: &[u8]) {
         let row = self.len();
-        match &mut self.data {
-            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.push(cell),
-            other => panic!("push_bytes on a column of {}", other.kind_name()),
+        match self.data.strings_mut() {
+            Some(cells) => cells.push(cell),
+            None => panic!("push_bytes on a column of {}", self.data.kind_name()),
         }
         self.nulls.push_valid(row);
     }
@@ -223,6 +228,11 @@ impl Column {
             Data::Float32(values) => Cell::Float(values[row].into()),
             Data::Bool(values) => Cell::Bool(values[row] != 0),
             Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) => text(cells.get(row)),
+            // NaN and the infinities are words that Rust reads, too.
+            Data::Number(cells) => {
+                let digits = std::str::from_utf8(cells.get(row)).ok().and_then(|digits| digits.parse().ok());
+                digits.map_or_else(|| text(cells.get(row)), Cell::Float)
+            }
             Data::Bytes(cells) => Cell::Bytes(cells.get(row).to_vec()),
             Data::Mixed(cells) => cells[row].clone(),
         };
@@ -243,7 +253,9 @@ impl Column {
             Data::Float64(values) => values.push(0.0),
             Data::Float32(values) => values.push(0.0),
             Data::Bool(values) => values.push(0),
-            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.push(b""),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Number(cells) | Data::Bytes(cells) => {
+                cells.push(b"")
+            }
             Data::Mixed(cells) => cells.push(Cell::Null),
         }
         self.nulls.push_null(row);
@@ -258,7 +270,9 @@ impl Column {
             Data::Float64(values) => values.len(),
             Data::Float32(values) => values.len(),
             Data::Bool(values) => values.len(),
-            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => cells.len(),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Number(cells) | Data::Bytes(cells) => {
+                cells.len()
+            }
             Data::Mixed(cells) => cells.len(),
         }
     }
@@ -294,7 +308,7 @@ impl Column {
             Data::Float64(values) => values.len() * 8,
             Data::Float32(values) => values.len() * 4,
             Data::Bool(values) => values.len(),
-            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => {
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Number(cells) | Data::Bytes(cells) => {
                 cells.len_bytes() + cells.len() * 4
             }
             Data::Mixed(cells) => cells.iter().map(Cell::byte_len).sum(),
@@ -314,6 +328,15 @@ impl Cell {
 }
 
 impl Data {
+    fn strings_mut(&mut self) -> Option<&mut Strings> {
+        match self {
+            Self::Text(cells) | Self::Ascii(cells) | Self::Json(cells) | Self::Number(cells) | Self::Bytes(cells) => {
+                Some(cells)
+            }
+            _ => None,
+        }
+    }
+
     /// The kind's name, for messages.
     #[must_use]
     pub fn kind_name(&self) -> &'static str {
@@ -326,6 +349,7 @@ impl Data {
             Self::Text(_) => "text",
             Self::Ascii(_) => "ascii",
             Self::Json(_) => "json",
+            Self::Number(_) => "number",
             Self::Bytes(_) => "bytes",
             Self::Mixed(_) => "mixed",
         }
