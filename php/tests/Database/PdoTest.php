@@ -6,7 +6,6 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Bytes;
 use Lyger\Database\Db;
-use Lyger\Database\Fallback\Dsn;
 use Lyger\Tests\Support\Databases;
 use PDO;
 use PHPUnit\Framework\TestCase;
@@ -54,7 +53,7 @@ final class PdoTest extends TestCase
         $sql = "SELECT * FROM $table ORDER BY id";
         $ours = json_decode($db->json($sql), true, 512, JSON_THROW_ON_ERROR);
         self::assertCount(self::ROWS, $ours);
-        $pdo = self::pdo($dsn)->query($sql)->fetchAll(PDO::FETCH_ASSOC);
+        $pdo = Databases::pdo($dsn)->query($sql)->fetchAll(PDO::FETCH_ASSOC);
         $theirs = array_map(fn (array $row): array => self::documented($row, Databases::name($dsn)), $pdo);
         $theirs = json_decode(json_encode($theirs, JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION), true);
         foreach ($theirs as $index => $row) {
@@ -111,18 +110,5 @@ final class PdoTest extends TestCase
         $row['doc'] = $database === 'mysql' ? $row['doc'] : json_decode($row['doc'], true);
         $row['made'] = strtr($row['made'], ' ', 'T');
         return $row;
-    }
-
-    private static function pdo(string $text): PDO
-    {
-        $dsn = Dsn::parse($text);
-        $name = ['sqlite' => 'sqlite', 'postgres' => 'pgsql', 'mysql' => 'mysql'][$dsn->dialect];
-        $where = match ($name) {
-            'sqlite' => $dsn->database,
-            'pgsql' => "host={$dsn->host};port={$dsn->port};dbname={$dsn->database}",
-            'mysql' => "host={$dsn->host};port={$dsn->port};dbname={$dsn->database};charset=utf8mb4",
-        };
-        $options = [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_EMULATE_PREPARES => false];
-        return new PDO("$name:$where", $dsn->user, $dsn->password, $options);
     }
 }

@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Support;
 
+use Lyger\Database\Fallback\Dsn;
+use PDO;
+
 /** The databases that a test may use: SQLite always, the others where tests/support/with-services started them. */
 final class Databases
 {
@@ -38,5 +41,24 @@ final class Databases
     public static function table(): string
     {
         return 't' . bin2hex(random_bytes(6));
+    }
+
+    /** The same database through PDO, with prepared statements of the server's own and its clock in UTC. */
+    public static function pdo(string $dsn): PDO
+    {
+        $parsed = Dsn::parse($dsn);
+        $where = match ($parsed->dialect) {
+            'postgres' => "pgsql:host={$parsed->host};port={$parsed->port};dbname={$parsed->database}",
+            'mysql' => "mysql:host={$parsed->host};port={$parsed->port};dbname={$parsed->database};charset=utf8mb4",
+            default => "sqlite:{$parsed->database}",
+        };
+        $options = [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_EMULATE_PREPARES => false];
+        $pdo = new PDO($where, $parsed->user, $parsed->password, $options);
+        match ($parsed->dialect) {
+            'postgres' => $pdo->exec("SET TimeZone = 'UTC'"),
+            'mysql' => $pdo->exec("SET time_zone = '+00:00'"),
+            default => null,
+        };
+        return $pdo;
     }
 }

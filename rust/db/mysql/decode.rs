@@ -18,6 +18,10 @@ enum Kind {
     Float,
     Double,
     Decimal,
+    // The digits of a decimal as a number.
+    Number,
+    // Up to 64 bits as a number, whose first byte is the highest.
+    Bit,
     Text,
     Bytes,
     Json,
@@ -35,10 +39,14 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(columns: &[MySqlColumn]) -> Result<Self, Error> {
+    /// Columns for a result; its decimals as numbers in JSON where `decimals_as_numbers`, or else as strings.
+    pub(super) fn new(columns: &[MySqlColumn], decimals_as_numbers: bool) -> Result<Self, Error> {
         let columns = columns.iter().map(|column| {
             let type_info = column.type_info();
-            let kind = Kind::of(type_info).ok_or_else(|| unsupported(column))?;
+            let kind = match Kind::of(type_info).ok_or_else(|| unsupported(column))? {
+                Kind::Decimal if decimals_as_numbers => Kind::Number,
+                kind => kind,
+            };
             Ok((kind, kind.new_column(type_info, column.name())))
         });
         Ok(Self { columns: columns.collect::<Result<_, Error>>()?, scratch: Vec::new() })
@@ -85,11 +93,7 @@ impl Decoder {
 
 fn unsupported(column: &MySqlColumn) -> Error {
     let (name, database_type) = (column.name(), column.type_info().name());
-    let hint = match database_type {
-        "BIT" => format!("write `{name}` + 0 in the SELECT list"),
-        "GEOMETRY" => format!("write ST_AsText(`{name}`) in the SELECT list"),
-        _ => format!("write CAST(`{name}` AS CHAR) in the SELECT list"),
-    };
+    let hint = format!("write CAST(`{name}` AS CHAR) in the SELECT list");
     Error::UnsupportedType { column: name.to_owned(), database_type: database_type.to_owned(), hint }
 }
 
@@ -115,7 +119,9 @@ impl Kind {
             "JSON" => Self::Json,
             "NULL" => Self::Null,
             "ENUM" | "SET" => Self::Text,
-            "BIT" | "GEOMETRY" => return None,
+            "BIT" => Self::Bit,
+            // The server's own form: four bytes of SRID, then the WKB of OpenGIS.
+            "GEOMETRY" => Self::Bytes,
             // Strings and blobs: what tells them apart is the collation, not the BINARY flag, which utf8mb4_bin has too.
             _ if <str as Type<MySql>>::compatible(type_info) => Self::Text,
             _ if <[u8] as Type<MySql>>::compatible(type_info) => Self::Bytes,
@@ -126,6 +132,8 @@ impl Kind {
     fn new_column(self, type_info: &MySqlTypeInfo, name: &str) -> Column {
         match self {
             Self::Unsigned if type_info.name() == "BIGINT UNSIGNED" => Column::uint64(name),
+            Self::Bit => Column::uint64(name),
+            Self::Number => Column::number(name),
             Self::Signed | Self::Unsigned => Column::int64(name),
             Self::Float => Column::float32(name),
             Self::Double => Column::float64(name),
@@ -155,6 +163,12 @@ impl Kind {
             Self::Float => column.push_f32(f32::from_le_bytes(cell.try_into().ok()?)),
             Self::Double => column.push_f64(f64::from_le_bytes(cell.try_into().ok()?)),
             Self::Decimal | Self::Text | Self::Bytes | Self::Json => column.push_bytes(cell),
+            Self::Number => column.push_bytes(without_leading_zeros(cell)),
+            Self::Bit => {
+                let mut bytes = [0; 8];
+                bytes.get_mut(8_usize.checked_sub(cell.len())?..)?.copy_from_slice(cell);
+                column.push_u64(u64::from_be_bytes(bytes));
+            }
             Self::Date => {
                 let (year, month, day) = date(cell.get(1..)?)?;
                 temporal::write_date(scratch, year.into(), month.into(), day.into());
@@ -178,6 +192,16 @@ impl Kind {
 
 fn is_unsigned(type_info: &MySqlTypeInfo) -> bool {
     <u64 as Type<MySql>>::compatible(type_info)
+}
+
+/// JSON has no `007.50`, which is what a column with ZEROFILL sends.
+fn without_leading_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    match digits.get(zeros) {
+        Some(b'1'..=b'9') => &digits[zeros..],
+        // One of them is the zero itself.
+        _ => &digits[zeros.saturating_sub(1)..],
+    }
 }
 
 /// Trailing zeros are left out on the wire: nothing at all is the zero date.
@@ -230,6 +254,21 @@ mod tests {
         assert_eq!(duration(&[1, 34, 0, 0, 0, 22, 59, 59]), "-838:59:59");
         assert_eq!(duration(&[0, 0, 0, 0, 0, 3, 4, 5, 0x20, 0xa1, 7, 0]), "03:04:05.5");
         assert!(write_duration(&mut Vec::new(), &[0, 0]).is_none());
+    }
+
+    #[test]
+    fn digits_are_a_json_number_whatever_zeros_stand_before_them() {
+        for (sent, number) in [
+            ("007.50", "7.50"),
+            ("000.50", "0.50"),
+            ("0000", "0"),
+            ("0", "0"),
+            ("-0.50", "-0.50"),
+            ("100", "100"),
+            ("", ""),
+        ] {
+            assert_eq!(without_leading_zeros(sent.as_bytes()), number.as_bytes(), "{sent}");
+        }
     }
 
     #[test]

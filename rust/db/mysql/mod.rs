@@ -6,6 +6,7 @@
 //! with its zone.
 
 mod decode;
+mod null;
 
 use super::limits::Limits;
 use super::pool::{Failure, Session};
@@ -13,6 +14,7 @@ use super::socket::{self, Socket};
 use super::{Error, Param, Rows, tokens};
 use decode::Decoder;
 use futures_util::TryStreamExt;
+use null::Null;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, Statement};
@@ -114,7 +116,11 @@ impl MySqlSession {
         if expected != params.len() {
             return Err(Failure::Refused(Error::param_count(expected, params.len())));
         }
-        let arguments = arguments(params).map_err(Failure::Refused)?;
+        let null = match params.contains(&Param::Null) {
+            true => Some(Null::learn(&mut self.connection).await?),
+            false => None,
+        };
+        let arguments = arguments(params, null.as_ref()).map_err(Failure::Refused)?;
         let mut decoder: Option<Decoder> = None;
         let mut budget = limits.result_budget();
         let (mut affected, mut last_insert_id) = (0, 0);
@@ -125,7 +131,7 @@ impl MySqlSession {
                     // The types are those of this execution: before it, the types of the parameters were unknown.
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,
-                        None => decoder.insert(Decoder::new(sqlx::Row::columns(&row)).map_err(Failure::Cut)?),
+                        None => decoder.insert(Decoder::new(sqlx::Row::columns(&row), false).map_err(Failure::Cut)?),
                     };
                     let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
                     budget.take(bytes).map_err(Failure::Cut)?;
@@ -142,7 +148,7 @@ impl MySqlSession {
         }
         let decoder = match decoder {
             Some(decoder) => decoder,
-            None => Decoder::new(statement.columns()).map_err(Failure::Refused)?,
+            None => Decoder::new(statement.columns(), false).map_err(Failure::Refused)?,
         };
         let last_insert_id = i64::try_from(last_insert_id).ok().filter(|id| *id != 0);
         Ok(Rows { table: decoder.into_table(), affected, last_insert_id })
@@ -171,11 +177,12 @@ fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
-fn arguments(params: &[Param]) -> Result<MySqlArguments, Error> {
+/// `null` is there where one of the parameters is NULL.
+fn arguments(params: &[Param], null: Option<&Null>) -> Result<MySqlArguments, Error> {
     let mut arguments = MySqlArguments::default();
     for (position, param) in (1..).zip(params) {
         let added = match param {
-            Param::Null => arguments.add(None::<i64>),
+            Param::Null => arguments.add(null.cloned()),
             Param::Bool(value) => arguments.add(*value),
             Param::Int(value) => arguments.add(*value),
             // MySQL would store NULL or 0 for them, which nobody asked for.

@@ -10,11 +10,11 @@ use Lyger\Database\Bytes;
 interface Connection
 {
     /**
-     * Runs one statement.
+     * Runs one statement; its decimals are strings of exact digits, or numbers of the same digits in JSON.
      *
      * @param list<null|bool|int|float|string|Bytes> $params
      */
-    public function query(string $sql, array $params): Table;
+    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table;
 
     /** Asks the server whether it still knows this connection. */
     public function isAlive(): bool;

@@ -21,7 +21,7 @@ final class JsonText
             default => match ($kind) {
                 Kind::Text => self::quote($value),
                 Kind::Bytes => '"' . base64_encode($value) . '"',
-                Kind::Json, Kind::Integer => $value,
+                Kind::Json, Kind::Integer, Kind::Number => $value,
                 Kind::Single => FloatText::single($value),
             },
         };

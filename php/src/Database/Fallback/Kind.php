@@ -17,4 +17,6 @@ enum Kind
     case Integer;
     /** The shortest digits of a single. */
     case Single;
+    /** The exact digits of a decimal that was asked for as a number. */
+    case Number;
 }

@@ -48,9 +48,9 @@ final class MysqlConnection implements Connection
         $this->strictly(fn () => $this->connect(), $this->unreachable(...));
     }
 
-    public function query(string $sql, array $params): Table
+    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
     {
-        return $this->strictly(fn (): Table => $this->run($sql, $params));
+        return $this->strictly(fn (): Table => $this->run($sql, $params, $decimalsAsNumbers));
     }
 
     public function isAlive(): bool
@@ -106,7 +106,7 @@ final class MysqlConnection implements Connection
     }
 
     /** @param list<null|bool|int|float|string|Bytes> $params */
-    private function run(string $sql, array $params): Table
+    private function run(string $sql, array $params, bool $decimalsAsNumbers): Table
     {
         $statement = $this->mysqli->prepare($sql);
         if ($statement->param_count !== count($params)) {
@@ -124,7 +124,7 @@ final class MysqlConnection implements Connection
             throw $exception;
         }
         if ($result instanceof mysqli_result) {
-            $table = $this->read($result);
+            $table = $this->read($result, $decimalsAsNumbers);
             $result->free();
             $statement->close();
             while ($this->mysqli->more_results() && $this->mysqli->next_result()) {
@@ -138,12 +138,12 @@ final class MysqlConnection implements Connection
         return $table;
     }
 
-    private function read(mysqli_result $result): Table
+    private function read(mysqli_result $result, bool $decimalsAsNumbers): Table
     {
         $columns = [];
         $types = [];
         foreach ($result->fetch_fields() as $field) {
-            $types[] = $type = MysqlType::of($field);
+            $types[] = $type = MysqlType::of($field, $decimalsAsNumbers);
             $columns[] = new Column($field->name, $type->kind());
         }
         $rows = [];

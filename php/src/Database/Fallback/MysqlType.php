@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
-use Lyger\Exception\UnsupportedType;
-
 /** What a column of MySQL holds: how mysqli's value becomes ours. */
 enum MysqlType
 {
@@ -13,6 +11,7 @@ enum MysqlType
     case Unsigned;
     case Single;
     case Double;
+    case Number;
     case Text;
     case Bytes;
     case Json;
@@ -25,29 +24,25 @@ enum MysqlType
     private const BINARY = 63;
 
     /** @param object{name: string, type: int, flags: int, charsetnr: int} $field */
-    public static function of(object $field): self
+    public static function of(object $field, bool $decimalsAsNumbers = false): self
     {
         $isUnsigned = ($field->flags & MYSQLI_UNSIGNED_FLAG) !== 0;
-        $isList = ($field->flags & (MYSQLI_ENUM_FLAG | MYSQLI_SET_FLAG)) !== 0;
         return match ($field->type) {
             MYSQLI_TYPE_TINY, MYSQLI_TYPE_SHORT, MYSQLI_TYPE_INT24, MYSQLI_TYPE_LONG, MYSQLI_TYPE_YEAR => self::Integer,
             MYSQLI_TYPE_LONGLONG => $isUnsigned ? self::Unsigned : self::Integer,
             MYSQLI_TYPE_FLOAT => self::Single,
             MYSQLI_TYPE_DOUBLE => self::Double,
-            MYSQLI_TYPE_DECIMAL, MYSQLI_TYPE_NEWDECIMAL, MYSQLI_TYPE_NULL => self::Text,
+            MYSQLI_TYPE_DECIMAL, MYSQLI_TYPE_NEWDECIMAL => $decimalsAsNumbers ? self::Number : self::Text,
+            MYSQLI_TYPE_NULL => self::Text,
             MYSQLI_TYPE_DATE, MYSQLI_TYPE_NEWDATE => self::Date,
             MYSQLI_TYPE_TIME => self::Time,
             MYSQLI_TYPE_DATETIME => self::Datetime,
             MYSQLI_TYPE_TIMESTAMP => self::Timestamp,
             MYSQLI_TYPE_JSON => self::Json,
-            MYSQLI_TYPE_BIT
-                => throw UnsupportedType::column($field->name, 'BIT', "write `{$field->name}` + 0 in the SELECT list"),
-            MYSQLI_TYPE_GEOMETRY => throw UnsupportedType::column(
-                $field->name,
-                'GEOMETRY',
-                "write ST_AsText(`{$field->name}`) in the SELECT list",
-            ),
-            default => $field->charsetnr === self::BINARY && !$isList ? self::Bytes : self::Text,
+            MYSQLI_TYPE_BIT => self::Unsigned,
+            // The server's own form: four bytes of SRID, then the WKB of OpenGIS.
+            MYSQLI_TYPE_GEOMETRY => self::Bytes,
+            default => $field->charsetnr === self::BINARY ? self::Bytes : self::Text,
         };
     }
 
@@ -56,6 +51,7 @@ enum MysqlType
         return match ($this) {
             self::Unsigned => Kind::Integer,
             self::Single => Kind::Single,
+            self::Number => Kind::Number,
             self::Bytes => Kind::Bytes,
             self::Json => Kind::Json,
             default => Kind::Text,
@@ -68,6 +64,8 @@ enum MysqlType
             self::Integer => (int) $value,
             self::Single => sprintf('%.*H', -1, (float) $value),
             self::Double => (float) $value,
+            // JSON has no 007.50, which is what a column with ZEROFILL sends.
+            self::Number => preg_replace('/^0+(?=\d)/', '', (string) $value),
             self::Time => self::trimmed((string) $value),
             self::Datetime => strtr(self::trimmed((string) $value), ' ', 'T'),
             self::Timestamp => strtr(self::trimmed((string) $value), ' ', 'T') . 'Z',

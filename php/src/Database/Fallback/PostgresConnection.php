@@ -45,7 +45,7 @@ final class PostgresConnection implements Connection
         $this->types = new PostgresTypes($this->pdo);
     }
 
-    public function query(string $sql, array $params): Table
+    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
     {
         [$rewritten, $count] = Tokens::forPostgres($sql);
         if ($count !== count($params)) {
@@ -55,7 +55,7 @@ final class PostgresConnection implements Connection
         }
         $began = microtime(true);
         try {
-            [$statement, $table] = $this->run($rewritten, $params);
+            [$statement, $table] = $this->run($rewritten, $params, $decimalsAsNumbers);
         } catch (PDOException $exception) {
             throw $this->failure($sql, $exception, microtime(true) - $began);
         }
@@ -68,13 +68,13 @@ final class PostgresConnection implements Connection
      * @param list<null|bool|int|float|string|Bytes> $params
      * @return array{PDOStatement, Table}
      */
-    private function run(string $rewritten, array $params): array
+    private function run(string $rewritten, array $params, bool $decimalsAsNumbers): array
     {
         try {
             $statement = $this->pdo->prepare($rewritten);
             self::bind($statement, $params);
             $statement->execute();
-            return [$statement, $this->read($statement)];
+            return [$statement, $this->read($statement, $decimalsAsNumbers)];
         } catch (PDOException $exception) {
             // PDO doesn't know which types the server inferred. Where a boolean or a whole float is no integer to it,
             // which it says before it runs anything, it is asked again with the digits that the native engine sends.
@@ -82,7 +82,7 @@ final class PostgresConnection implements Connection
             $value = $params[$position - 1] ?? null;
             if (is_bool($value) || (is_float($value) && floor($value) === $value && abs($value) < 2 ** 63)) {
                 $params[$position - 1] = (int) $value;
-                return $this->run($rewritten, $params);
+                return $this->run($rewritten, $params, $decimalsAsNumbers);
             }
             throw $exception;
         }
@@ -115,14 +115,14 @@ final class PostgresConnection implements Connection
         }
     }
 
-    private function read(PDOStatement $statement): Table
+    private function read(PDOStatement $statement, bool $decimalsAsNumbers): Table
     {
         $columns = [];
         $types = [];
         for ($index = 0; $index < $statement->columnCount(); $index++) {
             $meta = $statement->getColumnMeta($index) ?: [];
             $name = (string) ($meta['name'] ?? '');
-            $types[$index] = $this->types->of((int) ($meta['pgsql:oid'] ?? 0), $name);
+            $types[$index] = $this->types->of((int) ($meta['pgsql:oid'] ?? 0), $decimalsAsNumbers);
             $columns[$index] = new Column($name, $types[$index]->kind());
         }
         $rows = [];

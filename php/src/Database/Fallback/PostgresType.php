@@ -4,14 +4,15 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
-/** What a column of PostgreSQL holds: how its text becomes a value. */
-enum PostgresType
+/** What a column of PostgreSQL holds, where it is no array: how its text becomes a value. */
+enum PostgresType implements PostgresReader
 {
     case Bool;
     case Integer;
     case Single;
     case Double;
     case Numeric;
+    case Number;
     case Text;
     case Json;
     case Bytea;
@@ -43,6 +44,7 @@ enum PostgresType
             self::Json => Kind::Json,
             self::Bytea => Kind::Bytes,
             self::Single => Kind::Single,
+            self::Number => Kind::Number,
             default => Kind::Text,
         };
     }
@@ -52,9 +54,8 @@ enum PostgresType
         return match ($this) {
             self::Bool => is_bool($value) ? $value : $value === 't',
             self::Integer => (int) $value,
-            self::Single => is_numeric($value) ? (string) $value : self::double((string) $value),
+            self::Single, self::Number => is_numeric($value) ? (string) $value : self::double((string) $value),
             self::Double => self::double((string) $value),
-            self::Numeric => is_numeric($value) ? (string) $value : null,
             self::Bytea => is_resource($value) ? (string) stream_get_contents($value) : $value,
             self::Timestamp => self::rfc3339((string) $value, ''),
             self::Timestamptz => self::rfc3339((string) $value, 'Z'),

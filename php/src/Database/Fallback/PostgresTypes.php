@@ -4,37 +4,48 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
-use Lyger\Exception\UnsupportedType;
 use PDO;
 
-/** The types of one database: the built-in ones, and those that it names itself. */
+/** The types of one database: the built-in ones, and those that it names itself. What isn't known is the server's text. */
 final class PostgresTypes
 {
-    /** @var array<int, array{string, string}> kind and name by OID */
-    private array $named = [];
+    /** @var array<int, array{typtype: string, typname: string, base: int, element: int, delimiter: ?string}> by OID */
+    private array $known = [];
 
     public function __construct(private readonly PDO $pdo)
     {
     }
 
-    /** @throws UnsupportedType */
-    public function of(int $oid, string $column): PostgresType
+    public function of(int $oid, bool $decimalsAsNumbers = false): PostgresReader
     {
         $type = PostgresType::ofOid($oid);
         if ($type !== null) {
-            return $type;
+            return $type === PostgresType::Numeric && $decimalsAsNumbers ? PostgresType::Number : $type;
         }
-        [$kind, $name] = $this->named[$oid] ??= $this->look($oid);
-        return $kind === 'e' || $name === 'citext'
-            ? PostgresType::Text
-            : throw UnsupportedType::column($column, $name, "write \"$column\"::text in the SELECT list");
+        $type = $this->known[$oid] ??= $this->look($oid);
+        return match (true) {
+            // The server tells a domain's base for a column, but not for the elements of an array.
+            $type['typtype'] === 'd' => $this->of($type['base'], $decimalsAsNumbers),
+            $type['delimiter'] !== null
+                => new PostgresArray($this->of($type['element'], $decimalsAsNumbers), $type['delimiter']),
+            $type['typname'] === 'vector' => PostgresType::Json,
+            default => PostgresType::Text,
+        };
     }
 
-    /** @return array{string, string} */
+    /**
+     * A type with a delimiter is an array: int2vector has elements, too, but is written in a way of its own.
+     *
+     * @return array{typtype: string, typname: string, base: int, element: int, delimiter: ?string}
+     */
     private function look(int $oid): array
     {
-        $sql = "SELECT typtype, typname FROM pg_catalog.pg_type WHERE oid = $oid";
-        $found = $this->pdo->query($sql)->fetch(PDO::FETCH_NUM);
-        return is_array($found) ? [(string) $found[0], (string) $found[1]] : ['', "oid $oid"];
+        $sql = 'SELECT t.typtype, t.typname, t.typbasetype AS base, t.typelem AS element, e.typdelim AS delimiter '
+            . 'FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e '
+            . "ON e.oid = t.typelem AND t.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc WHERE t.oid = $oid";
+        $found = $this->pdo->query($sql)->fetch(PDO::FETCH_ASSOC);
+        return is_array($found)
+            ? $found
+            : ['typtype' => '', 'typname' => '', 'base' => 0, 'element' => 0, 'delimiter' => null];
     }
 }

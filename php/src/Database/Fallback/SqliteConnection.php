@@ -17,7 +17,7 @@ use PDOStatement;
  * SQLite through PDO.
  *
  * In SQLite the value has the type and not the column; the declared type adds booleans, dates and JSON, which have no
- * storage class. PDO cannot bind floats, so they go as text through a function of our own. It cannot be interrupted
+ * storage class. Decimals are stored as numbers, so nothing is to be asked for. PDO cannot bind floats, so they go as text through a function of our own. It cannot be interrupted
  * either: db.statement_timeout_ms doesn't hold here.
  */
 final class SqliteConnection implements Connection
@@ -45,7 +45,7 @@ final class SqliteConnection implements Connection
         $this->pdo->sqliteCreateFunction('lyger_float', floatval(...), 1, PDO::SQLITE_DETERMINISTIC);
     }
 
-    public function query(string $sql, array $params): Table
+    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
     {
         [$rewritten, $count] = Tokens::forSqlite($sql, array_fill_keys(self::floats($params), 'lyger_float'));
         if (Tokens::hasSecondStatement($sql)) {

@@ -36,7 +36,7 @@ final class Table
             foreach ($row as $index => $value) {
                 $assoc[$names[$index]] = match (true) {
                     $value instanceof Bytes => $value->bytes,
-                    $kinds[$index] === Kind::Single && is_string($value) => (float) $value,
+                    is_string($value) && in_array($kinds[$index], [Kind::Single, Kind::Number], true) => (float) $value,
                     default => $value,
                 };
             }
