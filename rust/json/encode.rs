@@ -24,7 +24,7 @@ use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
 #[must_use]
 pub fn to_vec(table: &Table) -> Vec<u8> {
     let columns: Vec<Prepared> = members(table.columns()).into_iter().map(Prepared::new).collect();
-    let views: Vec<ColumnView> = columns.iter().map(Prepared::view).collect();
+    let views: Vec<ColumnView> = columns.iter().map(|column| column.view(0, table.rows())).collect();
     let mut out = Vec::with_capacity(capacity_guess(&views, table.rows()));
     let mut row = 0;
     loop {
@@ -42,7 +42,7 @@ pub fn to_vec(table: &Table) -> Vec<u8> {
 }
 
 /// The columns that become members: one per name, the last of each, where the first stood.
-fn members(columns: &[Column]) -> Vec<&Column> {
+pub(super) fn members(columns: &[Column]) -> Vec<&Column> {
     let mut position_of: HashMap<&str, usize> = HashMap::with_capacity(columns.len());
     let mut members: Vec<&Column> = Vec::with_capacity(columns.len());
     for column in columns {
@@ -58,7 +58,7 @@ fn members(columns: &[Column]) -> Vec<&Column> {
 
 /// Room for the table with few escapes: numbers at their longest, text a ninth longer than it is, and what the kernel
 /// wants to see free before it begins the last row.
-fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
+pub(super) fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
     const NUMBER: usize = 24;
     let mut guess = 256;
     for view in views {
@@ -75,7 +75,7 @@ fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
 }
 
 /// A column with its key, and with those cells as JSON that aren't yet.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     column: &'a Column,
     key: Vec<u8>,
     // Mixed cells, and numbers' digits where some of them are words.
@@ -83,7 +83,7 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(column: &'a Column) -> Self {
+    pub(super) fn new(column: &'a Column) -> Self {
         let mut key = Vec::new();
         append_text(&mut key, column.name().as_bytes());
         key.push(b':');
@@ -95,29 +95,37 @@ impl<'a> Prepared<'a> {
         Self { column, key, json }
     }
 
-    fn view(&self) -> ColumnView<'_> {
-        if let Some((offsets, bytes)) = &self.json {
-            let values = Values::Json(Cells::new(offsets, bytes).expect("what new made is padded"));
-            return ColumnView { key: &self.key, values, validity: self.column.nulls().validity() };
-        }
-        let values = match self.column.data() {
-            Data::Int64(values) => Values::Int64(values),
-            Data::UInt64(values) => Values::UInt64(values),
-            Data::Float64(values) => Values::Float64(values),
-            Data::Float32(values) => Values::Float32(values),
-            Data::Bool(values) => Values::Bool(values),
-            Data::Text(strings) => Values::Text(cells(strings)),
-            Data::Ascii(strings) => Values::Ascii(cells(strings)),
-            Data::Json(strings) | Data::Number(strings) => Values::Json(cells(strings)),
-            Data::Bytes(strings) => Values::Bytes(cells(strings)),
-            Data::Mixed(_) => unreachable!("new has made JSON of mixed cells"),
+    /// Has this byte precede the key in every row.
+    pub(super) fn mark(&mut self, mark: u8) {
+        self.key.insert(0, mark);
+    }
+
+    /// The rows from `from` on and before `to`; `from` is a multiple of 8, where a byte of the bitmap begins.
+    pub(super) fn view(&self, from: usize, to: usize) -> ColumnView<'_> {
+        let validity = self.column.nulls().validity().map(|bits| &bits[from / 8..]);
+        let values = match (&self.json, self.column.data()) {
+            (Some((offsets, bytes)), _) => Values::Json(window(offsets, bytes, from, to)),
+            (_, Data::Int64(values)) => Values::Int64(&values[from..to]),
+            (_, Data::UInt64(values)) => Values::UInt64(&values[from..to]),
+            (_, Data::Float64(values)) => Values::Float64(&values[from..to]),
+            (_, Data::Float32(values)) => Values::Float32(&values[from..to]),
+            (_, Data::Bool(values)) => Values::Bool(&values[from..to]),
+            (_, Data::Text(strings)) => Values::Text(cells(strings, from, to)),
+            (_, Data::Ascii(strings)) => Values::Ascii(cells(strings, from, to)),
+            (_, Data::Json(strings) | Data::Number(strings)) => Values::Json(cells(strings, from, to)),
+            (_, Data::Bytes(strings)) => Values::Bytes(cells(strings, from, to)),
+            (_, Data::Mixed(_)) => unreachable!("new has made JSON of mixed cells"),
         };
-        ColumnView { key: &self.key, values, validity: self.column.nulls().validity() }
+        ColumnView { key: &self.key, values, validity }
     }
 }
 
-fn cells(strings: &Strings) -> Cells<'_> {
-    Cells::new(strings.offsets(), strings.padded_bytes()).expect("a table's string columns are padded")
+fn cells(strings: &Strings, from: usize, to: usize) -> Cells<'_> {
+    window(strings.offsets(), strings.padded_bytes(), from, to)
+}
+
+fn window<'a>(offsets: &'a [u32], bytes: &'a [u8], from: usize, to: usize) -> Cells<'a> {
+    Cells::new(&offsets[from..=to], bytes).expect("a table's string columns are padded, and so is what new made")
 }
 
 /// Digits with `null` in place of NaN and the infinities; `None` when there are none of these, as nearly always.

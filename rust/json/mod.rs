@@ -1,7 +1,12 @@
 //! Columns to bytes.
 
+pub mod body;
 mod cells;
+pub mod csv;
 pub mod encode;
+pub mod keyed;
 pub mod pack;
 pub mod serialize;
+pub mod shape;
+mod slices;
 pub mod table;

@@ -9,7 +9,7 @@ use crate::source;
 const ROOMS: [(&str, &[&str]); 12] = [
     ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
     ("fleet", &["front", "lane", "runtime"]),
-    ("front", &["lane", "db", "cache", "resp", "handles", "runtime"]),
+    ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
     ("resp", &["cache"]),
     ("db", &["json", "handles", "runtime"]),
     ("cache", &["kernels"]),
