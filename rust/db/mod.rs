@@ -19,6 +19,7 @@
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
 //! | `wording` | what a driver's error says |
+//! | `page` | a page of a statement's rows |
 //! | `outcome` | rows and errors as bytes for another process |
 //! | `store` | results that PHP names by id |
 
@@ -28,6 +29,7 @@ mod error;
 mod limits;
 mod mysql;
 pub mod outcome;
+pub mod page;
 pub mod params;
 mod pool;
 mod postgres;

@@ -35,6 +35,17 @@ impl<'a> Words<'a> {
         Self { dialect, sql, at: 0 }
     }
 
+    /// A statement without what may stand behind it: semicolons, comments and white space.
+    pub(super) fn trimmed(dialect: Dialect, sql: &'a str) -> &'a str {
+        let (mut words, mut end) = (Self::new(dialect, sql), 0);
+        while let Some(token) = words.next() {
+            if token != Token::Mark(b';') {
+                end = words.at;
+            }
+        }
+        &sql[..end]
+    }
+
     /// The next token if it is a word; else nothing is taken.
     pub(super) fn word(&mut self) -> Option<&'a str> {
         let mut ahead = self.clone();

@@ -633,13 +633,17 @@ lyger_status lyger_request_respond(uint64_t id,
                                    size_t body_len);
 
 /*
- Answers a request with the rows of a statement, as JSON, and returns at once: the server runs it and the worker is free.
+ Answers a request with the rows of a statement and returns at once: the server runs it and the worker is free.
  The id is stale afterwards.
 
- `http_status` and `headers` are as in `lyger_request_respond`, with `content-type: application/json` unless given; `dsn`, `sql` and
- `params` as in `lyger_db_execute`. A statement that fails becomes a 500 or 503 with a JSON body to the client.
+ `http_status` and `headers` are as in `lyger_request_respond`, with the shape's `content-type` unless given; `dsn`, `sql` and
+ `params` as in `lyger_db_execute`. `options` (at most 64 KiB) is empty for a JSON array of objects, or a JSON object: `shape` is
+ `list`, `keyed` (by the column `key`), `single`, `envelope`, `paged` (`page` and `per_page`), `ndjson` or `csv`; `etag` is
+ `true` for an ETag. A statement that fails becomes a 500 or 503 with a JSON body to the client, a single row that
+ isn't there a 404; what fails after the first megabyte has left ends the connection.
 
- Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`). Any thread.
+ Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`, `options` that
+ are none). Any thread.
 
  Promised by the caller:
  Each pointer must be null with length 0 or readable for its length.
@@ -653,7 +657,9 @@ lyger_status lyger_request_respond_sql(uint64_t id,
                                        const char *sql,
                                        size_t sql_len,
                                        const uint8_t *params,
-                                       size_t params_len);
+                                       size_t params_len,
+                                       const char *options,
+                                       size_t options_len);
 
 /*
  Leaves a request to the engine, because the application has no route for it: `GET /` gets the engine's own page, everything

@@ -81,7 +81,7 @@ fn refused(id: u64, error: AnswerError) -> Failure {
         AnswerError::HeaderName(name) | AnswerError::HeaderValue(name) => {
             Failure::new(Status::InvalidArgument, message).with_value(name)
         }
-        AnswerError::UnfinishedHeaders => Failure::new(Status::InvalidArgument, message),
+        AnswerError::UnfinishedHeaders | AnswerError::Options(_) => Failure::new(Status::InvalidArgument, message),
     }
 }
 
@@ -195,13 +195,17 @@ pub unsafe extern "C" fn lyger_request_respond(
     })
 }
 
-/// Answers a request with the rows of a statement, as JSON, and returns at once: the server runs it and the worker is free.
+/// Answers a request with the rows of a statement and returns at once: the server runs it and the worker is free.
 /// The id is stale afterwards.
 ///
-/// `http_status` and `headers` are as in `lyger_request_respond`, with `content-type: application/json` unless given; `dsn`, `sql` and
-/// `params` as in `lyger_db_execute`. A statement that fails becomes a 500 or 503 with a JSON body to the client.
+/// `http_status` and `headers` are as in `lyger_request_respond`, with the shape's `content-type` unless given; `dsn`, `sql` and
+/// `params` as in `lyger_db_execute`. `options` (at most 64 KiB) is empty for a JSON array of objects, or a JSON object: `shape` is
+/// `list`, `keyed` (by the column `key`), `single`, `envelope`, `paged` (`page` and `per_page`), `ndjson` or `csv`; `etag` is
+/// `true` for an ETag. A statement that fails becomes a 500 or 503 with a JSON body to the client, a single row that
+/// isn't there a 404; what fails after the first megabyte has left ends the connection.
 ///
-/// Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`). Any thread.
+/// Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`, `options` that
+/// are none). Any thread.
 ///
 /// # Safety
 /// Each pointer must be null with length 0 or readable for its length.
@@ -217,6 +221,8 @@ pub unsafe extern "C" fn lyger_request_respond_sql(
     sql_len: usize,
     params: *const u8,
     params_len: usize,
+    options: *const c_char,
+    options_len: usize,
 ) -> Status {
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
@@ -226,6 +232,7 @@ pub unsafe extern "C" fn lyger_request_respond_sql(
                 headers: bytes("headers", headers, headers_len, HEADERS_BYTES_MAX)?,
                 dsn: text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
                 sql: self::sql(sql, sql_len)?,
+                options: bytes("options", options, options_len, NAME_BYTES_MAX)?,
                 params: bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
             }
         };

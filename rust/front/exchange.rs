@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use crate::json::shape::Options;
+
 /// A request's method, path, query and headers as one run of bytes, so that the same form can lie in shared memory.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -207,6 +209,8 @@ pub struct Query {
     pub dsn: String,
     /// What to ask.
     pub sql: String,
+    /// The body's shape, and what else is asked of the answer.
+    pub options: Options,
     /// Bound values in the packed form of `db::params`.
     pub params: Bytes,
 }
@@ -236,6 +240,9 @@ pub enum AnswerError {
     /// A header value with a control byte.
     #[error("invalid value of header {0:?}")]
     HeaderValue(String),
+    /// The options of an answer of rows are none.
+    #[error("the options of the answer: {0}")]
+    Options(String),
 }
 
 /// Checks a response's status and header block before they reach a socket: a CR or LF in a value would let an
@@ -318,6 +325,7 @@ mod tests {
             headers: Bytes::new(),
             dsn: "postgres://u:secret@h/d".into(),
             sql: "SELECT 1".into(),
+            options: Options::default(),
             params: Bytes::from_static(b"secret"),
         };
         assert!(!format!("{query:?}").contains("secret"));

@@ -3,7 +3,7 @@
 //! ```text
 //!   request:  40 bytes of lengths and addresses, method, path, query, headers as `name NUL value NUL ...`, body
 //!   call:     8 bytes of lengths, DSN, statement, parameters; its reply is a `db::outcome`, or nothing where the engine failed
-//!   answer:   16 bytes of kind, status and lengths, headers, then the body, or DSN, statement and parameters
+//!   answer:   20 bytes of kind, status and lengths, headers, then the body, or DSN, statement, options and parameters
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,9 +11,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use bytes::Bytes;
 
 use super::exchange::{Answer, Query, Request, Response, Scheme, header_in};
+use crate::json::shape::Options;
 
 const REQUEST_BYTES: usize = 40;
-const ANSWER_BYTES: usize = 16;
+const ANSWER_BYTES: usize = 20;
 
 /// Appends what precedes the body.
 pub(crate) fn write_request_head(request: &Request, target: &mut Vec<u8>) {
@@ -120,27 +121,30 @@ impl<'a> RequestView<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AnswerParts<'a> {
     Respond { status: u16, headers: &'a [u8], body: &'a [u8] },
-    Query { status: u16, headers: &'a [u8], dsn: &'a [u8], sql: &'a [u8], params: &'a [u8] },
+    Query { status: u16, headers: &'a [u8], dsn: &'a [u8], sql: &'a [u8], options: &'a [u8], params: &'a [u8] },
     Pass,
 }
 
 impl<'a> AnswerParts<'a> {
     /// The runs of bytes that make the answer, with room for the first.
-    pub(crate) fn write(self, fixed: &'a mut [u8; ANSWER_BYTES]) -> [&'a [u8]; 5] {
+    pub(crate) fn write(self, fixed: &'a mut [u8; ANSWER_BYTES]) -> [&'a [u8]; 6] {
         let (kind, status, headers, rest) = match self {
-            Self::Respond { status, headers, body } => (0_u8, status, headers, [body, &[], &[]]),
-            Self::Query { status, headers, dsn, sql, params } => (1, status, headers, [dsn, sql, params]),
-            Self::Pass => (2, 0, &[][..], [&[][..]; 3]),
+            Self::Respond { status, headers, body } => (0_u8, status, headers, [body, &[], &[], &[]]),
+            Self::Query { status, headers, dsn, sql, options, params } => {
+                (1, status, headers, [dsn, sql, options, params])
+            }
+            Self::Pass => (2, 0, &[][..], [&[][..]; 4]),
         };
-        // The C ABI limits headers, DSN and statement to less than 4 GiB; the last part's length is what is left.
+        // The C ABI limits all but the last to less than 4 GiB; the last part's length is what is left.
         fixed[0] = kind;
         fixed[2..4].copy_from_slice(&status.to_ne_bytes());
         fixed[4..8].copy_from_slice(&(headers.len() as u32).to_ne_bytes());
         if kind == 1 {
             fixed[8..12].copy_from_slice(&(rest[0].len() as u32).to_ne_bytes());
             fixed[12..16].copy_from_slice(&(rest[1].len() as u32).to_ne_bytes());
+            fixed[16..20].copy_from_slice(&(rest[2].len() as u32).to_ne_bytes());
         }
-        [fixed, headers, rest[0], rest[1], rest[2]]
+        [fixed, headers, rest[0], rest[1], rest[2], rest[3]]
     }
 
     pub(crate) const fn room() -> [u8; ANSWER_BYTES] {
@@ -164,7 +168,8 @@ pub(crate) fn read_answer(mut bytes: Bytes) -> Option<Answer> {
         1 if (200..=599).contains(&status) => {
             let dsn = text(take(&mut bytes, number(8))?)?;
             let sql = text(take(&mut bytes, number(12))?)?;
-            Answer::Query(Box::new(Query { status, headers, dsn, sql, params: bytes }))
+            let options = Options::parse(&take(&mut bytes, number(16))?).ok()?;
+            Answer::Query(Box::new(Query { status, headers, dsn, sql, options, params: bytes }))
         }
         2 => Answer::Pass,
         _ => return None,
@@ -203,6 +208,7 @@ pub(crate) fn read_call(call: &[u8]) -> Option<(&str, &str, &[u8])> {
 mod tests {
     use super::super::exchange::Head;
     use super::*;
+    use crate::json::shape::Shape;
 
     fn written(request: &Request) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -265,13 +271,22 @@ mod tests {
             ),
             other => panic!("{other:?}"),
         }
-        let query =
-            AnswerParts::Query { status: 200, headers: b"", dsn: b"sqlite:x", sql: b"SELECT 1", params: b"\x01" };
+        let query = AnswerParts::Query {
+            status: 200,
+            headers: b"",
+            dsn: b"sqlite:x",
+            sql: b"SELECT 1",
+            options: br#"{"shape":"csv","etag":true}"#,
+            params: b"\x01",
+        };
         match read(query).unwrap() {
-            Answer::Query(query) => assert_eq!(
-                (query.dsn.as_str(), query.sql.as_str(), &query.params[..]),
-                ("sqlite:x", "SELECT 1", &b"\x01"[..])
-            ),
+            Answer::Query(query) => {
+                assert_eq!(
+                    (query.dsn.as_str(), query.sql.as_str(), &query.params[..]),
+                    ("sqlite:x", "SELECT 1", &b"\x01"[..])
+                );
+                assert_eq!(query.options, Options { shape: Shape::Csv, etag: true });
+            }
             other => panic!("{other:?}"),
         }
         assert!(matches!(read(AnswerParts::Pass), Some(Answer::Pass)));
@@ -296,12 +311,12 @@ mod tests {
     #[test]
     fn an_answer_that_is_none_is_refused() {
         let mut fixed = AnswerParts::room();
-        let good = AnswerParts::Query { status: 200, headers: b"", dsn: b"d", sql: b"s", params: b"" };
+        let good = AnswerParts::Query { status: 200, headers: b"", dsn: b"d", sql: b"s", options: b"{}", params: b"" };
         let good = good.write(&mut fixed).concat();
         for len in 0..good.len() {
             assert!(read_answer(Bytes::copy_from_slice(&good[..len])).is_none(), "{len}");
         }
-        for (at, byte) in [(0, 9), (2, 1), (4, 255), (8, 255), (15, 255), (16, 255)] {
+        for (at, byte) in [(0, 9), (2, 1), (4, 255), (8, 255), (15, 255), (19, 255), (20, 255), (22, 255)] {
             let mut broken = good.clone();
             broken[at] = byte;
             assert!(read_answer(broken.into()).is_none(), "{at}");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::exchange::{AnswerError, check_headers};
 use super::wire::{self, AnswerParts, RequestView};
 use crate::db::{self, Dsn, Rows};
+use crate::json::shape::Options;
 use crate::lane::{Id, NoReply, Woken, Worker as _, WorkerEnd, WorkerLane};
 use crate::runtime::clock;
 
@@ -108,6 +109,8 @@ pub struct SqlAnswer<'a> {
     pub dsn: &'a str,
     /// What to ask.
     pub sql: &'a str,
+    /// The body's shape and more, as [`Options::parse`] reads it; empty for a list.
+    pub options: &'a [u8],
     /// Bound values in the packed form of `db::params`.
     pub params: &'a [u8],
 }
@@ -270,11 +273,13 @@ impl Worker {
     /// Answers a request with the rows of a query, which the front runs: this worker is free at once.
     ///
     /// # Errors
-    /// As [`Worker::respond`]; a query that fails becomes a 500 or 503 to the client.
+    /// As [`Worker::respond`], and options that are none; a query that fails becomes a 500 or 503 to the client.
     pub fn respond_sql(&self, id: u64, answer: SqlAnswer<'_>) -> Result<(), AnswerError> {
-        let SqlAnswer { status, headers, dsn, sql, params } = answer;
+        let SqlAnswer { status, headers, dsn, sql, options, params } = answer;
         check_headers(status, headers)?;
-        self.answer(id, AnswerParts::Query { status, headers, dsn: dsn.as_bytes(), sql: sql.as_bytes(), params })
+        Options::parse(options).map_err(|error| AnswerError::Options(error.to_string()))?;
+        let (dsn, sql) = (dsn.as_bytes(), sql.as_bytes());
+        self.answer(id, AnswerParts::Query { status, headers, dsn, sql, options, params })
     }
 
     /// Leaves a request to the engine: `GET /` gets its root page, everything else 404.

@@ -193,7 +193,11 @@ mod tests {
     fn table(from: i64, rows: i64) -> Table {
         let (mut id, mut text, mut mixed) = (Column::int64("id"), Column::text("t\"x"), Column::mixed("m"));
         for number in from..from + rows {
-            if number % 7 == 3 { id.push_null() } else { id.push_i64(number) }
+            if number % 7 == 3 {
+                id.push_null()
+            } else {
+                id.push_i64(number)
+            }
             text.push_bytes("\u{1}\u{fc},\"\n".repeat(number as usize % 50).as_bytes());
             mixed.push_cell([Cell::Null, Cell::Int(number), Cell::Text("x".into())][number as usize % 3].clone());
         }
@@ -330,7 +334,8 @@ mod tests {
             Err(Misshapen::Key(KeyError::Null("id".into())))
         );
         let mut keys = Column::mixed("k");
-        for cell in [Cell::Bool(true), Cell::Float(1.0), Cell::Text("\"".into()), Cell::Bytes(vec![255]), Cell::Int(1)] {
+        for cell in [Cell::Bool(true), Cell::Float(1.0), Cell::Text("\"".into()), Cell::Bytes(vec![255]), Cell::Int(1)]
+        {
             keys.push_cell(cell);
         }
         assert_eq!(

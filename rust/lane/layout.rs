@@ -24,7 +24,7 @@ pub const SLOT_BYTES: usize = 8192 - 128;
 pub const PIPE_BYTES: usize = 256 * 1024;
 
 /// Changes with every change of [`Shared`], so that processes of two versions refuse each other's memory.
-pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0004; // "Lyger", 4
+pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0005; // "Lyger", 5
 
 /// An entry of the completion ring that asks for the rest of a request rather than bringing its slot home.
 pub(super) const PULL: u32 = 1 << 31;

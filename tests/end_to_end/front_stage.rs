@@ -142,7 +142,14 @@ fn act(server: &Server, gate: &Gate, request: &Summary, path: &str, query: &str)
         "/bare" => worker.respond(request.id, 400, b"connection\0close\0", b""),
         "/sql" => worker.respond_sql(
             request.id,
-            SqlAnswer { status: 200, headers: b"", dsn: "sqlite::memory:", sql: &decode(query), params: &[0, 0, 0, 0] },
+            SqlAnswer {
+                status: 200,
+                headers: b"",
+                dsn: "sqlite::memory:",
+                sql: &decode(query),
+                options: b"",
+                params: &[0, 0, 0, 0],
+            },
         ),
         "/dsn" => worker.respond_sql(
             request.id,
@@ -151,9 +158,25 @@ fn act(server: &Server, gate: &Gate, request: &Summary, path: &str, query: &str)
                 headers: b"x-from\0sql\0",
                 dsn: &decode(query),
                 sql: "SELECT 1 AS one",
+                options: b"",
                 params: &[0, 0, 0, 0],
             },
         ),
+        "/rows" => {
+            // The options up to the first `&`, and then the statement.
+            let query = decode(query);
+            let (options, sql) = query.split_once('&').expect("options and a statement");
+            let options = options.replace('\'', "\"");
+            let answer = SqlAnswer {
+                status: 200,
+                headers: b"x-from\0rows\0",
+                dsn: "sqlite::memory:",
+                sql,
+                options: options.as_bytes(),
+                params: &[0, 0, 0, 0],
+            };
+            worker.respond_sql(request.id, answer)
+        }
         "/" | "/pass" => worker.pass(request.id),
         _ => worker.respond(request.id, 200, text, format!("{path}?{query}").as_bytes()),
     };
@@ -224,7 +247,7 @@ impl Client {
         self.reply()
     }
 
-    /// The next response; chunked bodies don't occur.
+    /// The next response.
     pub(crate) fn reply(&mut self) -> Reply {
         self.try_reply(true).expect("a response")
     }
@@ -245,8 +268,25 @@ impl Client {
         let status = head.split(' ').nth(1)?.parse().ok()?;
         let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         let mut body = vec![0; if with_body && status >= 200 { length } else { 0 }];
-        self.reader.read_exact(&mut body).ok()?;
+        if with_body && header(&head, "transfer-encoding") == Some("chunked") {
+            while self.read_chunk(&mut body)? {}
+        } else {
+            self.reader.read_exact(&mut body).ok()?;
+        }
         Some(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+
+    /// Reads a chunk behind the others; false for the last, and `None` when the server closed before it.
+    pub(crate) fn read_chunk(&mut self, body: &mut Vec<u8>) -> Option<bool> {
+        let mut size = String::new();
+        self.reader.read_line(&mut size).ok().filter(|&bytes| bytes > 0)?;
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("a chunk's size");
+        let start = body.len();
+        body.resize(start + size + 2, 0);
+        self.reader.read_exact(&mut body[start..]).ok()?;
+        assert_eq!(&body[start + size..], b"\r\n");
+        body.truncate(start + size);
+        Some(size > 0)
     }
 
     /// Ends what this client sends; it still reads.

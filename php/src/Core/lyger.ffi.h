@@ -156,7 +156,9 @@ lyger_status lyger_request_respond_sql(uint64_t id,
                                        const char *sql,
                                        size_t sql_len,
                                        const uint8_t *params,
-                                       size_t params_len);
+                                       size_t params_len,
+                                       const char *options,
+                                       size_t options_len);
 
 lyger_status lyger_request_pass(uint64_t id);
 

@@ -232,6 +232,16 @@ impl Connection {
         }
     }
 
+    /// The answer's body ends before its end. Behind a length or chunks the client sees that; where only the connection's
+    /// end is the body's, as in HTTP/1.0, a reset tells it (RFC 9112, 8).
+    pub(super) fn is_cut_off(&self) {
+        let is_old = self.answered.borrow().as_ref().is_some_and(|request| request.version == "1.0");
+        if is_old {
+            // Fails only for a connection that is gone already.
+            let _ = socket2::SockRef::from(&*self.stream.borrow()).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// The connection closes after this answer although the client may still be sending.
     pub(super) fn expect_unread_bytes(&self) {
         self.lingers.set(true);

@@ -1,9 +1,10 @@
 //! The axum front: sockets, HTTP/1 by hyper, the engine's own routes by axum.
 //!
 //! One thread with a current-thread Tokio runtime accepts, parses, hands requests to the dispatch, and writes the
-//! answers. Everything here lives on that thread (hence `Rc` and `Cell`); what takes long (`SQLite`, encoding large
-//! results) runs on Tokio's blocking threads.
+//! answers. Everything here lives on that thread (hence `Rc` and `Cell`); what blocks (`SQLite`) runs on Tokio's blocking
+//! threads, and what takes long (encoding large results) lets others have their turn.
 
+mod conditional;
 mod connection;
 mod crew;
 mod drain;
@@ -12,7 +13,9 @@ mod io;
 mod refusal;
 mod reply;
 mod routes;
+mod rows;
 mod service;
+mod slices;
 mod sql;
 
 use std::cell::{Cell, OnceCell, RefCell};

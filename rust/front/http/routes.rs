@@ -36,7 +36,7 @@ pub(super) fn engine_routes(joint: Arc<Joint>) -> Router {
 /// Asks the engine's routes.
 pub(super) async fn answer(routes: Router, method: Method, path: &str) -> reply::Draft {
     if path == "*" {
-        let mut draft = http::Response::new(Bytes::new());
+        let mut draft = reply::whole(Bytes::new());
         *draft.status_mut() = StatusCode::NO_CONTENT;
         draft.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOW));
         return draft;
@@ -48,7 +48,7 @@ pub(super) async fn answer(routes: Router, method: Method, path: &str) -> reply:
     let Ok(response) = routes.oneshot(request).await;
     let (parts, body) = response.into_parts();
     match body.collect().await {
-        Ok(body) => http::Response::from_parts(parts, body.to_bytes()),
+        Ok(body) => http::Response::from_parts(parts, reply::Content::Whole(body.to_bytes())),
         Err(_) => reply::error(500),
     }
 }

@@ -18,7 +18,7 @@ use super::super::exchange::{self, Answer, Head, Scheme};
 use super::super::proxies;
 use super::connection::{Connection, Phase};
 use super::reply::{self, Draft, Reply};
-use super::{routes, sql};
+use super::{routes, rows};
 
 /// The first allocation for a body of announced length: a client that announces much and sends little gets no more.
 const BODY_PREALLOCATED_BYTES_MAX: u64 = 65_536;
@@ -144,9 +144,10 @@ impl Step {
                 Self::Ready(reply::from_worker(response))
             }
             Outcome::Answered { id, request, answer: Answer::Query(query) } => {
+                let asked = rows::Asked::of(id.number(), &request);
                 connection.is_answered(request);
                 let connection = Rc::clone(connection);
-                Self::Working(Box::pin(async move { sql::answer(&connection.front, id.number(), *query).await }))
+                Self::Working(Box::pin(async move { rows::answer(&connection.front, asked, *query).await }))
             }
             Outcome::Answered { request, answer: Answer::Pass, .. } => {
                 let routes = connection.front.routes.clone();

@@ -1,31 +1,26 @@
-//! Queries of workers on the front's connections. Those that a worker left to the front are run, encoded and answered, and
-//! the worker is free meanwhile; for the rows of others it waits at the other end of its lane.
+//! The front's connections to databases, for the answers of rows (`rows`) and for the queries of workers, who wait for
+//! theirs at the other end of their lanes.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::CONTENT_TYPE;
-use http::{Response, StatusCode};
-use serde_json::json;
 
 use super::super::config::Config;
 use super::super::dispatch::Desk;
-use super::super::exchange::Query;
 use super::super::wire;
+use super::Front;
 use super::crew::Crew;
-use super::reply::{self, Draft};
-use super::{Front, refusal};
-use crate::db::{self, Dialect, outcome, params};
-use crate::handles::Kind;
+use super::slices::Failure;
+use crate::db::{self, Dialect, Param, outcome, params};
+use crate::json::table::Table;
 use crate::runtime::local;
 
-/// Results larger than this are encoded on a blocking thread: the front's own must not stand still for longer than
+/// Results larger than this are packed on a blocking thread: the front's own must not stand still for longer than
 /// some ten microseconds.
-const ENCODED_IN_PLACE_BYTES_MAX: usize = 262_144;
+const PACKED_IN_PLACE_BYTES_MAX: usize = 262_144;
 
 /// Statements of SQLite that run at once. More would only take turns on the cores; one that waits for another's lock
 /// needs none of them.
@@ -62,27 +57,29 @@ impl Database {
             Err(error) => Err(error),
         };
         match &outcome {
-            Ok(rows) if rows.table.byte_len() > ENCODED_IN_PLACE_BYTES_MAX => {
+            Ok(rows) if rows.table.byte_len() > PACKED_IN_PLACE_BYTES_MAX => {
                 tokio::task::spawn_blocking(move || outcome::pack(&outcome)).await.ok()
             }
             outcome => Some(outcome::pack(outcome)),
         }
     }
 
-    /// The rows as JSON.
-    async fn run(&self, query: Query) -> Result<Vec<u8>, Failure> {
-        let dsn = self.pools.dsn(&query.dsn).map_err(Failure::Database)?;
-        let params = params::decode(&query.params).map_err(Failure::Database)?;
-        if dsn.dialect() == Dialect::Sqlite {
+    /// Which kind of database it is.
+    pub(super) fn dialect(&self, dsn: &str) -> Result<Dialect, Failure> {
+        Ok(self.pools.dsn(dsn)?.dialect())
+    }
+
+    /// The rows of an answer's statement.
+    pub(super) async fn rows(&self, dsn: &str, sql: String, params: Vec<Param>) -> Result<Table, Failure> {
+        let dsn = self.pools.dsn(dsn)?;
+        let rows = if dsn.dialect() == Dialect::Sqlite {
             let pools = Arc::clone(&self.pools);
-            let work = move || pools.query_sqlite(&dsn, &query.sql, &params).map(|rows| rows.to_json());
-            return self.sqlite.run(work).await.ok_or(Failure::Panicked)?.map_err(Failure::Database);
-        }
-        let rows = self.pools.query(&dsn, &query.sql, &params).await.map_err(Failure::Database)?;
-        if rows.table.byte_len() <= ENCODED_IN_PLACE_BYTES_MAX {
-            return Ok(rows.to_json());
-        }
-        tokio::task::spawn_blocking(move || rows.to_json()).await.map_err(|_| Failure::Panicked)
+            let work = move || pools.query_sqlite(&dsn, &sql, &params);
+            self.sqlite.run(work).await.ok_or(Failure::Panicked)??
+        } else {
+            self.pools.query(&dsn, &sql, &params).await?
+        };
+        Ok(rows.table)
     }
 }
 
@@ -106,55 +103,4 @@ impl Drop for Errand {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// Why there are no rows to send.
-enum Failure {
-    Database(db::Error),
-    /// The request's own time was over.
-    Late,
-    /// A bug of the engine's, caught.
-    Panicked,
-}
-
-/// Answers a request with a query's rows.
-pub(super) async fn answer(front: &Front, request: u64, mut query: Query) -> Draft {
-    let timeout = Duration::from_millis(front.config.request_timeout_ms);
-    let (status, headers) = (query.status, std::mem::take(&mut query.headers));
-    let result = match tokio::time::timeout(timeout, front.database.run(query)).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::Late),
-    };
-    match result {
-        Ok(body) => {
-            let mut draft = Response::new(Bytes::from(body));
-            *draft.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-            reply::set_headers(draft.headers_mut(), &headers);
-            draft.headers_mut().entry(CONTENT_TYPE).or_insert(reply::JSON);
-            draft
-        }
-        Err(failure) => refuse(front, request, &failure),
-    }
-}
-
-fn refuse(front: &Front, request: u64, failure: &Failure) -> Draft {
-    // As PHP knows it.
-    let request = Kind::Request.id_of(request);
-    use db::Error::{Connect, PoolExhausted};
-    let (status, detail, sqlstate) = match failure {
-        Failure::Database(error) => {
-            let status = if matches!(error, Connect { .. } | PoolExhausted { .. }) { 503 } else { 500 };
-            (status, error.to_string(), error.sqlstate())
-        }
-        Failure::Late => (504, format!("no rows after {} ms", front.config.request_timeout_ms), None),
-        Failure::Panicked => (500, "the engine failed, see above".to_owned(), None),
-    };
-    let sqlstate_text = sqlstate.map(|sqlstate| format!(" [{sqlstate}]")).unwrap_or_default();
-    super::super::log(format_args!("request {request}: {status}{sqlstate_text}: {detail}"));
-    let mut error = json!({ "status": status, "message": refusal::message(status), "request": request });
-    if front.config.debug {
-        error["message"] = json!(detail);
-        error["sqlstate"] = json!(sqlstate);
-    }
-    reply::error_with_body(status, json!({ "error": error }).to_string())
 }

@@ -149,7 +149,13 @@ static void answering_with_sql(void) {
     int client = ask("GET /sql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     GIVES(LYGER_STATUS_OK, lyger_worker_next(SECONDS_5, &head, buf, sizeof buf, &needed));
 #define RESPOND_SQL(status, headers, hlen, dsn, dlen, sql, slen, params, plen) \
-    lyger_request_respond_sql(head.id, status, headers, hlen, dsn, dlen, sql, slen, params, plen)
+    lyger_request_respond_sql(head.id, status, headers, hlen, dsn, dlen, sql, slen, params, plen, NULL, 0)
+#define RESPOND_SHAPED(options, olen) \
+    lyger_request_respond_sql(head.id, 200, NULL, 0, "sqlite::memory:", 15, "SELECT 7 AS n", 13, NULL, 0, options, olen)
+    GIVES(LYGER_STATUS_NULL_POINTER, RESPOND_SHAPED(NULL, 1));
+    GIVES(LYGER_STATUS_TOO_LONG, RESPOND_SHAPED(NOWHERE, SIZE_MAX));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, RESPOND_SHAPED("\xff", 1));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, RESPOND_SHAPED("{\"shape\":\"star\"}", 16));
     GIVES(LYGER_STATUS_NULL_POINTER, RESPOND_SQL(200, NULL, 1, "x", 1, "SELECT 1", 8, NULL, 0));
     GIVES(LYGER_STATUS_NULL_POINTER, RESPOND_SQL(200, NULL, 0, NULL, 1, "SELECT 1", 8, NULL, 0));
     GIVES(LYGER_STATUS_NULL_POINTER, RESPOND_SQL(200, NULL, 0, "x", 1, NULL, 8, NULL, 0));
@@ -164,6 +170,11 @@ static void answering_with_sql(void) {
     GIVES(LYGER_STATUS_INVALID_HANDLE, RESPOND_SQL(200, NULL, 0, "x", 1, "SELECT 1", 8, NULL, 0));
     const char *text = answer(client);
     CHECK(strstr(text, "HTTP/1.1 200") && strstr(text, "[{\"n\":7}]"));
+
+    client = ask("GET /sql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    GIVES(LYGER_STATUS_OK, lyger_worker_next(SECONDS_5, &head, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_OK, RESPOND_SHAPED("{\"shape\":\"csv\"}", 15));
+    CHECK(strstr(answer(client), "\r\n\r\nn\r\n7\r\n"));
 
     /* What fails later is the client's to hear. */
     client = ask("GET /sql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -197,7 +208,7 @@ static void forking_beside_a_server(void) {
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_worker_next(0, &head, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_read(1, 1, NULL, 0, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_respond(1, 200, NULL, 0, NULL, 0));
-        GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_respond_sql(1, 200, NULL, 0, "x", 1, "y", 1, NULL, 0));
+        GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_respond_sql(1, 200, NULL, 0, "x", 1, "y", 1, NULL, 0, NULL, 0));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_pass(1));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_enter(1));
         GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_request_once(1));

@@ -128,6 +128,8 @@ final class Inbox
                 strlen($sql),
                 $this->abi->bytes($params),
                 strlen($params),
+                null,
+                0,
             );
         }
         $body = $response->body();

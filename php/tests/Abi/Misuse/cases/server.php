@@ -172,7 +172,13 @@ return [
         'misuse' => $withRequest(static function (Probe $p, int $id): void {
             $far = $p->nowhere();
             $dsn = Probe::DSN;
-            $sql = static fn (...$arguments): int => $p->ffi->lyger_request_respond_sql($id, ...$arguments);
+            $sql = static fn (...$arguments): int => $p->ffi->lyger_request_respond_sql($id, ...$arguments, ...[null, 0]);
+            $shaped = static fn (mixed $options, int $bytes): int => $p->ffi
+                ->lyger_request_respond_sql($id, 200, null, 0, $dsn, 15, 'x', 1, null, 0, $options, $bytes);
+            $p->gives(Status::NullPointer, $shaped(null, 1));
+            $p->gives(Status::TooLong, $shaped($far, (64 << 10) + 1));
+            $p->gives(Status::InvalidArgument, $shaped("\xff", 1));
+            $p->gives(Status::InvalidArgument, $shaped('{"shape":"star"}', 16));
             $p->gives(Status::NullPointer, $sql(200, null, 1, $dsn, 15, 'x', 1, null, 0));
             $p->gives(Status::NullPointer, $sql(200, null, 0, null, 1, 'x', 1, null, 0));
             $p->gives(Status::NullPointer, $sql(200, null, 0, $dsn, 15, null, 1, null, 0));
@@ -187,7 +193,7 @@ return [
             $p->gives(Status::InvalidArgument, $sql(0, null, 0, $dsn, 15, 'x', 1, null, 0));
             $p->gives(Status::InvalidArgument, $sql(200, "x\0open", 6, $dsn, 15, 'x', 1, null, 0));
             foreach (Probe::forged($id) as $forged) {
-                $status = $p->ffi->lyger_request_respond_sql($forged, 200, null, 0, $dsn, 15, 'x', 1, null, 0);
+                $status = $p->ffi->lyger_request_respond_sql($forged, 200, null, 0, $dsn, 15, 'x', 1, null, 0, null, 0);
                 $p->gives(Status::InvalidHandle, $status);
             }
             // What only the database can refuse is the client's to hear.
@@ -195,7 +201,7 @@ return [
             $p->gives(Status::InvalidHandle, $sql(200, null, 0, $dsn, 15, 'x', 1, null, 0));
         }),
         'valid' => static fn (Probe $p)
-            => $p->ffi->lyger_request_respond_sql(1, 200, null, 0, 'x', 1, 'x', 1, null, 0),
+            => $p->ffi->lyger_request_respond_sql(1, 200, null, 0, 'x', 1, 'x', 1, null, 0, null, 0),
         'child' => Status::WrongProcess,
     ],
     'lyger_request_enter' => [
