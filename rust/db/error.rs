@@ -106,6 +106,11 @@ impl Error {
         Self::InvalidParams { position: None, message: message.into() }
     }
 
+    /// About one parameter, as the statement or the caller calls it: `:name`.
+    pub(super) fn named_param(name: &str, message: impl std::fmt::Display) -> Self {
+        Self::params(format!("parameter {name}: {message}"))
+    }
+
     pub(super) fn param_count(expected: usize, given: usize) -> Self {
         let s = if expected == 1 { "" } else { "s" };
         Self::params(format!("the statement has {expected} placeholder{s}, {given} given"))

@@ -1,6 +1,6 @@
 //! SQL: DSNs, connections, bound parameters, typed columns and the store of results.
 //!
-//! A query goes from a [`Dsn`], a text and [`Param`]s to [`Rows`], whose values are typed columns and never maps.
+//! A query goes from a [`Dsn`], a text and [`Given`] parameters to [`Rows`], whose values are typed columns and never maps.
 //! PostgreSQL and MySQL are sqlx's concrete connections in a free list of our own (sqlx's pool pings on every
 //! release, which doubles the time of a small query); SQLite runs on the thread that calls.
 //!
@@ -45,7 +45,7 @@ mod words;
 pub use dsn::{Dialect, Dsn};
 pub use error::Error;
 pub use limits::Limits;
-pub use params::Param;
+pub use params::{Given, Param};
 
 use crate::json::table::Table;
 use dsn::Target;
@@ -84,7 +84,7 @@ impl Rows {
 /// use lyger::db::{Database, Dsn, Limits, Param};
 /// let database = Database::new(Limits::default());
 /// let dsn = Dsn::parse("sqlite::memory:").unwrap();
-/// let rows = database.query_sqlite(&dsn, "SELECT ? + 1 AS n", &[Param::Int(41)]).unwrap();
+/// let rows = database.query_sqlite(&dsn, "SELECT ? + 1 AS n", vec![Param::Int(41)].into()).unwrap();
 /// assert_eq!(rows.table.columns()[0].name(), "n");
 /// ```
 #[derive(Default)]
@@ -149,12 +149,13 @@ impl Database {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn query(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+    pub async fn query(&self, dsn: &Dsn, sql: &str, given: Given) -> Result<Rows, Error> {
         refuse(dsn, sql)?;
+        let (sql, params) = tokens::bind(dsn.dialect(), sql, given)?;
         match self.pool(dsn) {
-            Pool::Sqlite(pool) => pool.query(sql, params),
-            Pool::Postgres(pool) => pool.query(sql, params).await,
-            Pool::MySql(pool) => pool.query(sql, params).await,
+            Pool::Sqlite(pool) => pool.query(&sql, &params),
+            Pool::Postgres(pool) => pool.query(&sql, &params).await,
+            Pool::MySql(pool) => pool.query(&sql, &params).await,
         }
     }
 
@@ -162,10 +163,11 @@ impl Database {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::InvalidDsn`] for a DSN of another database.
-    pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+    pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, given: Given) -> Result<Rows, Error> {
         refuse(dsn, sql)?;
+        let (sql, params) = tokens::bind(dsn.dialect(), sql, given)?;
         match self.pool(dsn) {
-            Pool::Sqlite(pool) => pool.query(sql, params),
+            Pool::Sqlite(pool) => pool.query(&sql, &params),
             Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
         }
     }
@@ -240,7 +242,7 @@ mod tests {
         }
         let database = Database::new(Limits::default());
         let dsn = Dsn::parse("sqlite::memory:").unwrap();
-        drop(is_send(database.query(&dsn, "SELECT 1", &[])));
+        drop(is_send(database.query(&dsn, "SELECT 1", Given::default())));
     }
 
     #[test]

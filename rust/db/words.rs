@@ -1,7 +1,10 @@
 //! The words of a statement, as its database would read them: what stands in quotes and comments is none.
 //!
-//! `tokens` reads PostgreSQL's placeholders; this reads all three dialects, and only as far as one needs to know what
-//! a statement is. In MySQL the inside of `/*! ... */` is part of the statement.
+//! This reads all three dialects, and only as far as one needs to know what a statement is and where its placeholders
+//! are. In MySQL the inside of `/*! ... */` and `/*M! ... */` is part of the statement. The rules: PostgreSQL's manual, section 4.1, with
+//! `standard_conforming_strings` on; MySQL's, chapter "Language Structure", in its default mode (a backslash escapes, `"` is a
+//! string's); SQLite's tokenizer. Text that never ends (an open quote) reaches to the end: the server words that error
+//! best.
 
 use super::Dialect;
 
@@ -27,12 +30,31 @@ impl Token<'_> {
 pub(super) struct Words<'a> {
     dialect: Dialect,
     sql: &'a str,
+    // Where the last token begins, and where it ends.
+    start: usize,
     at: usize,
+    // Whether this is inside a comment that MySQL executes: only there does `*/` end something.
+    in_code: bool,
 }
 
 impl<'a> Words<'a> {
     pub(super) fn new(dialect: Dialect, sql: &'a str) -> Self {
-        Self { dialect, sql, at: 0 }
+        Self { dialect, sql, start: 0, at: 0, in_code: false }
+    }
+
+    /// Where the last token begins, in bytes.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where the last token ends.
+    pub(super) fn end(&self) -> usize {
+        self.at
+    }
+
+    /// Takes everything before `at`, which lies behind the last token and between two characters.
+    pub(super) fn skip_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// A statement without what may stand behind it: semicolons, comments and white space.
@@ -86,6 +108,7 @@ impl<'a> Words<'a> {
     fn skip_blank(&mut self) {
         loop {
             let rest = self.rest();
+            self.in_code |= matches!(rest, [b'/', b'*', b'!', ..] | [b'/', b'*', b'M', b'!', ..]) && self.is_mysql();
             self.at += match rest {
                 [b, ..] if is_blank(*b) => 1,
                 // The mark that editors put before UTF-8: SQLite reads past it.
@@ -99,7 +122,10 @@ impl<'a> Words<'a> {
                 [b'-', b'-', ..] => line(rest),
                 [b'/', b'*', b'!', ..] if self.is_mysql() => 3 + digits(&rest[3..]),
                 [b'/', b'*', b'M', b'!', ..] if self.is_mysql() => 4 + digits(&rest[4..]),
-                [b'*', b'/', ..] if self.is_mysql() => 2,
+                [b'*', b'/', ..] if self.in_code => {
+                    self.in_code = false;
+                    2
+                }
                 [b'/', b'*', ..] => comment(rest, self.dialect == Dialect::Postgres),
                 _ => return,
             };
@@ -114,6 +140,7 @@ impl<'a> Iterator for Words<'a> {
         self.skip_blank();
         let rest = self.rest();
         let start = self.at;
+        self.start = start;
         let (len, token) = match *rest.first()? {
             b'\'' => (quoted(rest, self.is_mysql()), Token::Other),
             b'"' => (quoted(rest, self.is_mysql()), Token::Other),
@@ -128,7 +155,7 @@ impl<'a> Iterator for Words<'a> {
                 let len = name(rest);
                 let escapes = self.dialect == Dialect::Postgres && rest[..len].eq_ignore_ascii_case(b"e");
                 if escapes && rest.get(len) == Some(&b'\'') {
-                    (len + quoted(&rest[len..], true), Token::Other)
+                    (len + escaped(&rest[len..]), Token::Other)
                 } else {
                     // A name ends before an ASCII character or at the end, so never within a character.
                     (len, Token::Word(&self.sql[start..start + len]))
@@ -141,7 +168,8 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-fn is_name(b: u8) -> bool {
+/// Whether a character is one of names.
+pub(super) fn is_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
 }
 
@@ -192,6 +220,31 @@ fn quoted(rest: &[u8], backslash_escapes: bool) -> usize {
     rest.len()
 }
 
+// A string with escapes that goes on behind a doubled quote or a line break has them there, too.
+fn escaped(rest: &[u8]) -> usize {
+    let mut len = quoted(rest, true);
+    while let Some(gap) = gap_of_string(&rest[len..]) {
+        len += gap + quoted(&rest[len + gap..], true);
+    }
+    len
+}
+
+// White space and `--` comments with a line break, and behind them a quote.
+fn gap_of_string(rest: &[u8]) -> Option<usize> {
+    let (mut at, mut breaks) = (0, false);
+    loop {
+        match rest.get(at)? {
+            b'\'' => return (breaks || at == 0).then_some(at),
+            b'-' if rest.get(at + 1) == Some(&b'-') => at += rest[at..].iter().position(|b| b"\r\n".contains(b))?,
+            b if is_blank(*b) => {
+                breaks |= b"\r\n".contains(b);
+                at += 1;
+            }
+            _ => return None,
+        }
+    }
+}
+
 // `$$` or `$tag$`.
 fn dollar_tag(rest: &[u8]) -> Option<&[u8]> {
     let len = rest[1..].iter().take_while(|b| is_name(**b)).count();
@@ -215,6 +268,10 @@ mod tests {
             (Postgres, "/* a /* b */ c */ d -- e\nf", vec!["d", "f"]),
             (MySql, "/* a /* b */ c # d\n-- e\nf", vec!["c", "f"]),
             (MySql, "/*!50000 a */ /*M! b */ /*+ c */ 1--d", vec!["a", "b", "d"]),
+            (MySql, "2*/* a ' */3 b /*! c */* d", vec!["b", "c", "d"]),
+            (Postgres, "E'a' -- it's\n '\\' b' c 'd' 'e\\' f", vec!["c", "f"]),
+            (Postgres, "E'it''s \\' a' b", vec!["b"]),
+            (Postgres, "E'a'\n'\\' b' c E'a' '\\' d", vec!["c", "d"]),
             (Postgres, r"'\' a '\'", vec!["a"]),
             (MySql, r"'\' a' b", vec!["b"]),
             (Postgres, r"E'\' a' b $$ c $$ $x$ d $$ $x$ $1 e", vec!["b", "e"]),

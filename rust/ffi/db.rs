@@ -65,10 +65,10 @@ fn execute(dsn: &str, sql: &str, packed: &[u8]) -> Result<u64, Failure> {
     let database = database()?;
     let dsn = database.dsn(dsn)?;
     let rows = match dsn.dialect() {
-        Dialect::Sqlite => database.query_sqlite(&dsn, sql, &params)?,
+        Dialect::Sqlite => database.query_sqlite(&dsn, sql, params)?,
         Dialect::Postgres | Dialect::MySql => match fleet::worker() {
             Some(worker) => worker.query(&dsn, sql, packed)?,
-            None => runtime::block_on(database.query(&dsn, sql, &params))??,
+            None => runtime::block_on(database.query(&dsn, sql, params))??,
         },
     };
     result::keep(rows)
@@ -97,9 +97,11 @@ pub unsafe extern "C" fn lyger_db_query(dsn: *const c_char, query: *const c_char
 /// `lyger_result_free`. Without a result `*result` is 0.
 ///
 /// `dsn` (at most 4,096 bytes) is `postgres://…`, `postgresql://…`, `mysql://…`, `mariadb://…`, `sqlite:…` or a path. `sql` (at
-/// most 16 MiB) is one statement with `?` for each parameter. `params` (at most 64 MiB) is a little-endian u32 count, then for
-/// each parameter a tag byte and its value: 0 null, 1 false, 2 true, 3 integer (i64), 4 float (f64), 5 text (u32 length,
-/// UTF-8), 6 bytes (u32 length, bytes); empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
+/// most 16 MiB) is one statement with `?` or `:name` for each parameter. `params` (at most 64 MiB) is a little-endian u32 count,
+/// then for each parameter a tag byte and its value: 0 null, 1 false, 2 true, 3 integer (i64), 4 float (f64), 5 text (u32
+/// length, UTF-8), 6 bytes (u32 length, bytes), 7 a list (u32 count, then as many tags and values), which stands for as many
+/// placeholders. Named ones begin with 0xFFFFFFFF and then the u32 count, and before each value stands its name (u32 length,
+/// UTF-8). Empty for none. Blocks until the result is there or `db.statement_timeout_ms` have
 /// passed; a signal doesn't interrupt it. In a worker of a fleet the front's connections carry out what isn't SQLite's, under
 /// the front's limits; should the front die meanwhile, that is `CONNECTION_FAILED`.
 ///

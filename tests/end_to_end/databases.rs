@@ -23,7 +23,7 @@ impl Fixture {
     }
 
     pub(crate) fn try_query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        self.block_on(self.database.query(&self.dsn, sql, params))
+        self.block_on(self.database.query(&self.dsn, sql, params.into()))
     }
 
     pub(crate) fn query(&self, sql: &str, params: &[Param]) -> Rows {

@@ -1,7 +1,7 @@
 //! What breaks: connections, credentials, statements, schemas.
 
 use crate::databases::{Fixture, all, mysql, mysql_dsn, postgres, postgres_dsn, sqlite};
-use lyger::db::{Dsn, Error, Limits, Param};
+use lyger::db::{Dsn, Error, Given, Limits, Param};
 use std::time::{Duration, Instant};
 
 fn one_connection(dsn: &str) -> Fixture {
@@ -86,9 +86,9 @@ fn a_connection_that_is_killed_in_a_statement_heals() {
         let result = victim.block_on(async {
             let killer = async {
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                admin.database.query(&admin.dsn, &kill, &[]).await.unwrap();
+                admin.database.query(&admin.dsn, &kill, Given::default()).await.unwrap();
             };
-            tokio::join!(victim.database.query(&victim.dsn, sleep, &[]), killer).0
+            tokio::join!(victim.database.query(&victim.dsn, sleep, Given::default()), killer).0
         });
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Connect { .. }), "{name}: {error:?}");
@@ -107,7 +107,7 @@ fn a_query_that_nobody_awaits_any_more_takes_its_connection_with_it() {
         assert_eq!(number(&db, id), before, "{name}: a connection is used again");
         let sleep = if name == "postgres" { "SELECT pg_sleep(2), 7" } else { "SELECT SLEEP(2), 7" };
         db.block_on(async {
-            let query = db.database.query(&db.dsn, sleep, &[]);
+            let query = db.database.query(&db.dsn, sleep, Given::default());
             assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
         });
         assert_ne!(number(&db, id), before, "{name}: the answer of another query was on its way");

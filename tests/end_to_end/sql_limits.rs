@@ -1,7 +1,7 @@
 //! The bounds on time, memory and connections.
 
 use crate::databases::{Fixture, json_of, mysql_dsn, postgres_dsn};
-use lyger::db::{Error, Limits, Param};
+use lyger::db::{Error, Given, Limits, Param};
 use std::time::{Duration, Instant};
 
 fn all(limits: Limits) -> [(&'static str, Fixture); 3] {
@@ -77,7 +77,10 @@ fn a_full_pool_makes_a_query_wait_and_then_fail_by_name() {
     for (name, db) in all(limits).into_iter().take(2) {
         let sleep = if name == "postgres" { "SELECT pg_sleep(1)" } else { "SELECT SLEEP(1)" };
         let (first, second) = db.block_on(async {
-            tokio::join!(db.database.query(&db.dsn, sleep, &[]), db.database.query(&db.dsn, "SELECT 1", &[]))
+            tokio::join!(
+                db.database.query(&db.dsn, sleep, Given::default()),
+                db.database.query(&db.dsn, "SELECT 1", Given::default())
+            )
         });
         assert!(first.is_ok(), "{name}");
         let error = second.unwrap_err();
@@ -96,7 +99,7 @@ fn queries_beside_each_other_share_the_pool() {
         let results = db.block_on(async {
             futures_util::future::join_all((0..40).map(|n| {
                 let (db, sql) = (&db, &sql);
-                async move { db.database.query(&db.dsn, sql, &[Param::Int(n)]).await }
+                async move { db.database.query(&db.dsn, sql, vec![Param::Int(n)].into()).await }
             }))
             .await
         });
@@ -120,7 +123,9 @@ fn threads_share_the_connections_of_a_file() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for n in 0..50 {
-                    db.database.query_sqlite(&db.dsn, "INSERT INTO counted VALUES (?)", &[Param::Int(n)]).unwrap();
+                    db.database
+                        .query_sqlite(&db.dsn, "INSERT INTO counted VALUES (?)", vec![Param::Int(n)].into())
+                        .unwrap();
                 }
             });
         }

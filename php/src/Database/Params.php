@@ -5,43 +5,48 @@ declare(strict_types=1);
 namespace Lyger\Database;
 
 use BackedEnum;
+use DateTimeImmutable;
+use DateTimeInterface;
+use DateTimeZone;
 use Lyger\Exception\InvalidParams;
 use Stringable;
 
 /**
  * Bound parameters: which PHP values there are, and their packed form for the engine (rust/db/params.rs): a
  * little-endian u32 count, then a tag byte and the content of each value.
+ *
+ * An array with string keys gives names, `['id' => 5]` or, as PDO also has it, `[':id' => 5]`; any other gives
+ * positions, whatever its keys are. An array as a value is a list: as many placeholders as it has values, for `IN (?)`.
  */
 final class Params
 {
+    /** Stands where the count does, and says that names follow. */
+    private const NAMED = "\xff\xff\xff\xff";
+
     /**
-     * Only null, bool, int, float, string and Bytes are left.
+     * Only null, bool, int, float, string and Bytes are left, and lists of them.
      *
-     * @param array<mixed> $params by position; keys are ignored where they are integers
-     * @return list<null|bool|int|float|string|Bytes>
+     * @param array<mixed> $params
      */
-    public static function normalize(array $params): array
+    public static function normalize(array $params): Given
     {
+        $names = self::names($params);
         $values = [];
-        foreach ($params as $key => $value) {
-            if (is_string($key)) {
-                throw InvalidParams::because("parameters are bound by position, not by name (\"$key\")");
+        foreach (array_values($params) as $index => $value) {
+            $label = $names === null ? (string) ($index + 1) : ":$names[$index]";
+            if (!is_array($value)) {
+                $values[] = self::value($value, $label);
+                continue;
             }
-            $values[] = match (true) {
-                $value === null, is_scalar($value), $value instanceof Bytes => $value,
-                $value instanceof BackedEnum => $value->value,
-                $value instanceof Stringable => (string) $value,
-                default => throw InvalidParams::type(count($values) + 1, get_debug_type($value)),
-            };
-            $last = $values[count($values) - 1];
-            if (is_string($last) && preg_match('//u', $last) !== 1) {
-                $position = count($values);
-                throw InvalidParams::because(
-                    "parameter $position: the string is not valid UTF-8; bind it as bytes (Lyger\\Database\\Bytes)"
-                );
+            $list = [];
+            foreach ($value as $item) {
+                $list[] = is_array($item)
+                    ? throw InvalidParams::because("parameter $label: a list holds values, and no list")
+                    : self::value($item, $label);
             }
+            $values[] = $list;
         }
-        return $values;
+        return new Given($names, $values);
     }
 
     /** @param array<mixed> $params */
@@ -50,18 +55,89 @@ final class Params
         if ($params === []) {
             return '';
         }
-        $packed = pack('V', count($params));
-        foreach (self::normalize($params) as $value) {
-            $packed .= match (true) {
-                $value === null => "\x00",
-                $value === false => "\x01",
-                $value === true => "\x02",
-                is_int($value) => "\x03" . pack('P', $value),
-                is_float($value) => "\x04" . pack('e', $value),
-                $value instanceof Bytes => "\x06" . pack('V', strlen($value->bytes)) . $value->bytes,
-                default => "\x05" . pack('V', strlen($value)) . $value,
-            };
+        $given = self::normalize($params);
+        $packed = ($given->names === null ? '' : self::NAMED) . pack('V', count($given->values));
+        foreach ($given->values as $index => $value) {
+            if ($given->names !== null) {
+                $packed .= pack('V', strlen($given->names[$index])) . $given->names[$index];
+            }
+            if (!is_array($value)) {
+                $packed .= self::packed($value);
+                continue;
+            }
+            $packed .= "\x07" . pack('V', count($value));
+            foreach ($value as $item) {
+                $packed .= self::packed($item);
+            }
         }
         return $packed;
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return list<string>|null
+     */
+    private static function names(array $params): ?array
+    {
+        if (array_is_list($params)) {
+            return null;
+        }
+        $names = [];
+        foreach (array_keys($params) as $key) {
+            if (!is_string($key)) {
+                continue;
+            }
+            if (preg_match('//u', $key) !== 1) {
+                throw InvalidParams::because('the name of a parameter is not valid UTF-8');
+            }
+            $name = str_starts_with($key, ':') ? substr($key, 1) : $key;
+            if (in_array($name, $names, true)) {
+                throw InvalidParams::because("parameter :$name: it is given twice");
+            }
+            $names[] = $name;
+        }
+        if ($names === []) {
+            return null;
+        }
+        return count($names) === count($params) ? $names : throw InvalidParams::because(
+            "the parameters have names (\"$names[0]\") and positions: give a name to all of them, or to none"
+        );
+    }
+
+    private static function value(mixed $value, string $label): null|bool|int|float|string|Bytes
+    {
+        $value = match (true) {
+            $value === null, is_scalar($value), $value instanceof Bytes => $value,
+            $value instanceof BackedEnum => $value->value,
+            $value instanceof DateTimeInterface => self::time($value),
+            $value instanceof Stringable => (string) $value,
+            default => throw InvalidParams::type($label, get_debug_type($value)),
+        };
+        return is_string($value) && preg_match('//u', $value) !== 1 ? throw InvalidParams::because(
+            "parameter $label: the string is not valid UTF-8; bind it as bytes (Lyger\\Database\\Bytes)"
+        ) : $value;
+    }
+
+    /**
+     * A time in UTC, which is every session's time zone, in the one form that all databases take for their timestamps
+     * and that SQLite's CURRENT_TIMESTAMP has: `2024-01-02 03:04:05`, with microseconds where there are some.
+     */
+    private static function time(DateTimeInterface $time): string
+    {
+        $utc = DateTimeImmutable::createFromInterface($time)->setTimezone(new DateTimeZone('UTC'));
+        return $utc->format($utc->format('u') === '000000' ? 'Y-m-d H:i:s' : 'Y-m-d H:i:s.u');
+    }
+
+    private static function packed(null|bool|int|float|string|Bytes $value): string
+    {
+        return match (true) {
+            $value === null => "\x00",
+            $value === false => "\x01",
+            $value === true => "\x02",
+            is_int($value) => "\x03" . pack('P', $value),
+            is_float($value) => "\x04" . pack('e', $value),
+            $value instanceof Bytes => "\x06" . pack('V', strlen($value->bytes)) . $value->bytes,
+            default => "\x05" . pack('V', strlen($value)) . $value,
+        };
     }
 }

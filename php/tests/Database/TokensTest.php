@@ -5,42 +5,37 @@ declare(strict_types=1);
 namespace Lyger\Tests\Database;
 
 use Lyger\Database\Fallback\Tokens;
-use Lyger\Exception\InvalidParams;
 use PHPUnit\Framework\TestCase;
 
 final class TokensTest extends TestCase
 {
     /** @dataProvider postgres */
-    public function test_only_placeholders_are_rewritten(string $sql, string $rewritten, int $count): void
+    public function test_postgresqls_statements_are_written_as_pdo_reads_them(string $sql, string $pdo, int $last): void
     {
-        self::assertSame([$rewritten, $count], Tokens::forPostgres($sql));
+        self::assertSame([$pdo, $last], Tokens::forPdoPostgres($sql));
     }
 
     public function postgres(): array
     {
         return [
-            ['SELECT ?, ?', 'SELECT :p1, :p2', 2],
             ['SELECT $2, $1, $2', 'SELECT :p2, :p1, :p2', 2],
-            ["SELECT '?', \"?\", ?", "SELECT '?', \"?\", :p1", 1],
-            ["SELECT 'it''s ?', ?", "SELECT 'it''s ?', :p1", 1],
-            ["SELECT E'\\'?', ?", "SELECT E'\\'?', :p1", 1],
-            ["SELECT 'a\\', ?", "SELECT E'a\\\\', :p1", 1],
-            ["SELECT 1 -- ?\n, ?", "SELECT 1 -- ?\n, :p1", 1],
-            ['SELECT /* ? /* ? */ ? */ ?', 'SELECT   :p1', 1],
-            ['SELECT /* ? */ ?', 'SELECT /* ? */ :p1', 1],
-            ["SELECT $$?'\\$$, \$x\$ ? \$y$ ? \$x$, ?", "SELECT E'?''\\\\', E' ? \$y$ ? ', :p1", 1],
-            ["SELECT U&'\\0061 ?', ?", "SELECT U&'\\0061 ?', :p1", 1],
-            ['SELECT a$1, ?::int', 'SELECT a$1, :p1::int', 1],
-            ["SELECT j ?? 'k'", "SELECT j ?? 'k'", 0],
+            ["SELECT '?', \"?\", $1", "SELECT '?', \"?\", :p1", 1],
+            ["SELECT 'it''s ?', $1", "SELECT 'it''s ?', :p1", 1],
+            ["SELECT E'\\'?', $1", "SELECT E'\\'?', :p1", 1],
+            ["SELECT E'a'\n'\\' \$1', $1", "SELECT E'a'\n'\\' \$1', :p1", 1],
+            ["SELECT 'a\\', $1", "SELECT E'a\\\\', :p1", 1],
+            ["SELECT 1 -- $1\n, $1", "SELECT 1 -- $1\n, :p1", 1],
+            ['SELECT /* ? /* $1 */ ? */ $1', 'SELECT   :p1', 1],
+            ['SELECT /* ? */ $1', 'SELECT /* ? */ :p1', 1],
+            ["SELECT $$?'\\$$, \$x\$ ? \$y$ $1 \$x$, $1", "SELECT E'?''\\\\', E' ? \$y$ $1 ', :p1", 1],
+            ["SELECT U&'\\0061 ?', $1", "SELECT U&'\\0061 ?', :p1", 1],
+            ['SELECT a$1, $1::int', 'SELECT a$1, :p1::int', 1],
+            ["SELECT j ? 'k', j ?| $1", "SELECT j ?? 'k', j ??| :p1", 1],
+            ['SELECT a[1:2], a[:n], a[$1:m]', 'SELECT a[1: 2], a[: n], a[:p1: m]', 1],
+            ['SELECT f(a := $1)', 'SELECT f(a := :p1)', 1],
             ['SELECT 1', 'SELECT 1', 0],
             ["SELECT 'never closed ?", "SELECT 'never closed ?", 0],
         ];
-    }
-
-    public function test_two_kinds_of_placeholders_in_one_statement_are_refused(): void
-    {
-        $this->expectException(InvalidParams::class);
-        Tokens::forPostgres('SELECT ?, $1');
     }
 
     /** @dataProvider sqlite */
@@ -92,11 +87,13 @@ final class TokensTest extends TestCase
             '/* /* c */ */' => [true, false, false],
             '/* a /* b */ BEGIN' => [true, false, false],
             '/*! SET x = 1 */' => [true, false, true],
+            '#' => [false, true, false],
             '/*M! SET x = 1 */' => [true, false, true],
         ];
         $blank = ['', " \n\x0b", ' ; ;', "-- c\n;", '/* c */ -- d', '/* open', '/**/', '/*/ */;', '/* a /* b */'];
         $cases += array_fill_keys($blank, [true, true, true]);
-        $cases += array_fill_keys(['SELECT 1', '/* c */ x', "-- c\nx", '#', '(', '/', '-', 'ü'], [false, false, false]);
+        $code = ['SELECT 1', '/* c */ x', "-- c\nx", "#x\ny", '(', '/', '-', 'ü'];
+        $cases += array_fill_keys($code, [false, false, false]);
         foreach ($cases as $sql => $expected) {
             $found = array_map(static fn (string $dialect): bool => Tokens::isBlank($sql, $dialect), $dialects);
             self::assertSame($expected, $found, $sql);

@@ -42,8 +42,7 @@ impl Session for PgSession {
 
     async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
         let (changes_rows, copies) = (!is_query(sql), tokens::first_keyword(sql).eq_ignore_ascii_case("COPY"));
-        let sql = tokens::to_postgres(sql).map_err(Failure::Refused)?;
-        let sql = AssertSqlSafe(sql.into_owned()).into_sql_str();
+        let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
         let mut result = self.attempt(sql.clone(), params, limits).await;
         if matches!(&result, Err(Failure::Database(error)) if is_stale_statement(error)) {
             // The server refused before it executed anything, and no transaction can be open here.

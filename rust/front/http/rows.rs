@@ -113,7 +113,7 @@ async fn write(front: Rc<Front>, query: Query, outlet: Outlet) -> Result<(), Fai
             let dialect = front.database.dialect(&dsn)?;
             let counted = front.database.rows(&dsn, db::page::count(dialect, &sql), params.clone()).await?;
             let total = db::page::total(&counted)?;
-            let (sql, params) = db::page::select(dialect, &sql, params, page)?;
+            let (sql, params) = db::page::select(dialect, &sql, params, page);
             (sql, params, total)
         }
         _ => (sql, params, 0),

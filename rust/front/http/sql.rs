@@ -14,7 +14,7 @@ use super::super::wire;
 use super::Front;
 use super::crew::Crew;
 use super::slices::Failure;
-use crate::db::{self, Dialect, Param, outcome, params};
+use crate::db::{self, Dialect, Given, outcome, params};
 use crate::json::table::Table;
 use crate::runtime::local;
 
@@ -51,9 +51,9 @@ impl Database {
             Ok((params, dsn)) if dsn.dialect() == Dialect::Sqlite => {
                 // A worker runs these itself; the front's thread must not wait for a disk whoever asks.
                 let (pools, sql) = (Arc::clone(&self.pools), sql.to_owned());
-                self.sqlite.run(move || pools.query_sqlite(&dsn, &sql, &params)).await?
+                self.sqlite.run(move || pools.query_sqlite(&dsn, &sql, params)).await?
             }
-            Ok((params, dsn)) => self.pools.query(&dsn, sql, &params).await,
+            Ok((params, dsn)) => self.pools.query(&dsn, sql, params).await,
             Err(error) => Err(error),
         };
         match &outcome {
@@ -70,14 +70,14 @@ impl Database {
     }
 
     /// The rows of an answer's statement.
-    pub(super) async fn rows(&self, dsn: &str, sql: String, params: Vec<Param>) -> Result<Table, Failure> {
+    pub(super) async fn rows(&self, dsn: &str, sql: String, given: Given) -> Result<Table, Failure> {
         let dsn = self.pools.dsn(dsn)?;
         let rows = if dsn.dialect() == Dialect::Sqlite {
             let pools = Arc::clone(&self.pools);
-            let work = move || pools.query_sqlite(&dsn, &sql, &params);
+            let work = move || pools.query_sqlite(&dsn, &sql, given);
             self.sqlite.run(work).await.ok_or(Failure::Panicked)??
         } else {
-            self.pools.query(&dsn, &sql, &params).await?
+            self.pools.query(&dsn, &sql, given).await?
         };
         Ok(rows.table)
     }

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Database\Fallback;
 
 use Lyger\Config;
-use Lyger\Database\Bytes;
+use Lyger\Database\Given;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\QueryFailed;
 
@@ -28,8 +28,7 @@ final class Connections
         $this->limits = Limits::of($config);
     }
 
-    /** @param list<null|bool|int|float|string|Bytes> $params */
-    public function query(string $dsn, string $sql, array $params): Table
+    public function query(string $dsn, string $sql, Given $given): Table
     {
         $parsed = Dsn::parse($dsn);
         if (Tokens::isBlank($sql, $parsed->dialect)) {
@@ -37,6 +36,7 @@ final class Connections
             throw QueryFailed::because($reason, '42601');
         }
         Refusal::check($parsed->dialect, $sql);
+        [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
         $connection = $this->take($dsn) ?? $this->connect($parsed);
         try {
             return $connection->query($sql, $params);

@@ -110,10 +110,7 @@ final class MysqlConnection implements Connection
     {
         $statement = $this->mysqli->prepare($sql);
         if ($statement->param_count !== count($params)) {
-            $s = $statement->param_count === 1 ? '' : 's';
-            throw InvalidParams::because(
-                "the statement has {$statement->param_count} placeholder$s, " . count($params) . ' given'
-            );
+            throw InvalidParams::count($statement->param_count, count($params));
         }
         try {
             self::bind($statement, $params);

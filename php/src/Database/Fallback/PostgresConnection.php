@@ -47,11 +47,14 @@ final class PostgresConnection implements Connection
 
     public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
     {
-        [$rewritten, $count] = Tokens::forPostgres($sql);
+        [$rewritten, $count] = Tokens::forPdoPostgres($sql);
         if ($count !== count($params)) {
-            $this->hearServer($sql);
-            $s = $count === 1 ? '' : 's';
-            throw InvalidParams::because("the statement has $count placeholder$s, " . count($params) . ' given');
+            if (in_array(Tokens::firstKeyword($sql), ['PREPARE', 'CREATE'], true)) {
+                [$rewritten] = Tokens::forPdoPostgres($sql, false); // their $1 is their own
+            } else {
+                $this->hearServer($sql);
+                throw InvalidParams::count($count, count($params));
+            }
         }
         $began = microtime(true);
         try {
@@ -89,8 +92,8 @@ final class PostgresConnection implements Connection
     }
 
     /**
-     * What the server has to say about a statement with the wrong number of parameters: it comes first, as in the
-     * native engine. `jsonb ? 'a'` is a mistake in its syntax rather than one in counting.
+     * What the server has to say about a statement with $1 and without parameters: it comes first, as in the native
+     * engine.
      */
     private function hearServer(string $sql): void
     {
@@ -99,7 +102,7 @@ final class PostgresConnection implements Connection
             return; // PREPARE takes no others
         }
         try {
-            $this->pdo->exec('PREPARE lyger_heard AS ' . Tokens::forPostgres($sql, '$')[0]);
+            $this->pdo->exec('PREPARE lyger_heard AS ' . Tokens::forPdoPostgres($sql, false)[0]);
             $this->pdo->exec('DEALLOCATE lyger_heard');
         } catch (PDOException $exception) {
             throw $this->failure($sql, $exception, 0.0);

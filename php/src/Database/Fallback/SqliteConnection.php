@@ -55,8 +55,7 @@ final class SqliteConnection implements Connection
             [$changesBefore, , $idBefore] = $this->counters();
             $statement = $this->pdo->prepare($rewritten);
             if ($count !== count($params)) {
-                $s = $count === 1 ? '' : 's';
-                throw InvalidParams::because("the statement has $count placeholder$s, " . count($params) . ' given');
+                throw InvalidParams::count($count, count($params));
             }
             self::bind($statement, $params);
             $statement->execute();

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Lyger\Database\Fallback;
 
 use Lyger\Exception\InvalidArgument;
-use Lyger\Exception\InvalidParams;
 
 /** As much of SQL's lexical structure as the fallback needs: rust/db/tokens.rs, in regular expressions. */
 final class Tokens
@@ -13,16 +12,16 @@ final class Tokens
     // First what holds no placeholder and is left alone; then what PDO would misread; then the placeholders. What never
     // ends reaches to the end.
     private const POSTGRES = '~
-        (?: \' (?:[^\'\\\\]++|\'\')*+ (?:\'|\z)
-          | (?<![\w$\x80-\xff]) [eE]\' (?:[^\'\\\\]++|\\\\.|\'\')*+ (?:\'|\z)
+        (?: (?<![\w$\x80-\xff]) [eE] (\' (?:[^\'\\\\]++|\\\\.|\'\')*+ (?:\'|\z)) (?:[ \t\f]*+[\r\n]\s*+(?-1))*+
+          | \' (?:[^\'\\\\]++|\'\')*+ (?:\'|\z)
           | (?<![\w$\x80-\xff]) [uU]&\' (?:[^\']++|\'\')*+ (?:\'|\z)
           | " (?:[^"]++|"")*+ (?:"|\z)
-          | --[^\n]*+
+          | --[^\r\n]*+ | ::++
           | [a-zA-Z_\x80-\xff][\w$\x80-\xff]*+ ) (*SKIP)(*F)
       | \' (?<quoted>(?:[^\']++|\'\')*+) \'
       | \$(?<tag>(?:[a-zA-Z_\x80-\xff][\w\x80-\xff]*)?)\$ (?<dollars>.*?) (?:\$\k<tag>\$|\z)
       | (?<comment>/\* (?:[^*/]++|\*(?!/)|/(?!\*)|(?&comment))*+ (?:\*/|\z))
-      | \?\? | \? | \$\d+ ~xs';
+      | \? | \$\d+ | :(?=\w) ~xs';
 
     private const SQLITE = '~
         (?: \' (?:[^\']++|\'\')*+ (?:\'|\z) | " (?:[^"]++|"")*+ (?:"|\z)
@@ -43,7 +42,7 @@ final class Tokens
     {
         $comment = match ($dialect) {
             'postgres' => self::COMMENT,
-            'mysql' => '(?!/\*M?!)' . self::FLAT_COMMENT,
+            'mysql' => '\#[^\n]*+|(?!/\*M?!)' . self::FLAT_COMMENT,
             default => self::FLAT_COMMENT,
         };
         return preg_match("~^(?:[\s;]++|--[^\n]*+|$comment)*+\z~", $sql) === 1;
@@ -57,31 +56,26 @@ final class Tokens
     }
 
     /**
-     * PostgreSQL's placeholders as PDO's named ones: ? and $2 become :p1 and :p2.
+     * A statement of PostgreSQL as PDO reads it: $2 becomes :p2, and what PDO would take for placeholders is escaped.
      *
-     * @param string $mark what stands before their numbers: with $ they are PostgreSQL's own, for a text that PDO
-     *     doesn't look at
+     * @param bool $numbers whether $2 is a placeholder of PDO's
      * @return array{string, int} the statement and the highest placeholder
      */
-    public static function forPostgres(string $sql, string $mark = ':p'): array
+    public static function forPdoPostgres(string $sql, bool $numbers = true): array
     {
-        $count = 0;
         $highest = 0;
-        $name = static function (array $token) use (&$count, &$highest, $mark): string {
+        $name = static function (array $token) use (&$highest, $numbers): string {
             [$text] = $token;
-            if ($text === '?') {
-                return $mark . ++$count;
-            }
-            if ($text === '??' && $mark === '$') {
-                return '?';
-            }
             if ($text[0] === '$' && $token['dollars'] === null) {
                 $highest = max($highest, (int) substr($text, 1));
-                return $mark . substr($text, 1);
+                return $numbers ? ':p' . substr($text, 1) : $text;
             }
             // PDO before PHP 8.4 takes a backslash for an escape, knows no dollar quotes, and ends a comment at the
-            // first end: it is given the same in forms that it reads. `??` is its own escape for the operator.
+            // first end: it is given the same in forms that it reads.
             return match (true) {
+                $text === '?' => '??',
+                // A slice, a[1:n].
+                $text === ':' => ': ',
                 $token['quoted'] !== null => "E'" . str_replace('\\', '\\\\', $token['quoted']) . "'",
                 $token['dollars'] !== null
                     => "E'" . strtr($token['dollars'], ['\\' => '\\\\', "'" => "''"]) . "'",
@@ -91,12 +85,7 @@ final class Tokens
         };
         $flags = PREG_UNMATCHED_AS_NULL;
         $rewritten = preg_replace_callback(self::POSTGRES, $name, $sql, -1, $replaced, $flags) ?? throw self::tooLong();
-        if ($count > 0 && $highest > 0) {
-            throw InvalidParams::because(
-                'the statement mixes ? with $1; use one kind (and write ?? for an operator that has a question mark)'
-            );
-        }
-        return [$rewritten, max($count, $highest)];
+        return [$rewritten, $highest];
     }
 
     /**

@@ -1,0 +1,458 @@
+//! A statement with `?` or `:name`, and what is given for them, to the database's own placeholders and values.
+//!
+//! `php/src/Database/Fallback/Bind.php` does the same; `tests/support/bindings.tsv` holds both to it.
+
+use super::super::{Dialect, Error, Given, Param, params::Value};
+use super::places::{Mark, Opening, Place, Places};
+use crate::db::words::is_name;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
+
+/// Rewrites a statement to the placeholders of its database, and puts the values into their order.
+///
+/// PostgreSQL has `$1`, and `$1` again where a name is used again; MySQL has `?`, and binds the value again; SQLite has
+/// `?`, and `?1` for names. A list becomes as many placeholders. What stands in quotes and comments is left alone, and so
+/// is a statement in which nothing has to change.
+///
+/// # Errors
+/// [`Error::InvalidParams`] where the parameters don't fit the statement.
+pub(in crate::db) fn bind(dialect: Dialect, sql: &str, given: Given) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
+    match given {
+        Given::Positional(values) => positional(dialect, sql, values),
+        Given::Named(named) if named.is_empty() => positional(dialect, sql, Vec::new()),
+        Given::Named(named) => by_name(dialect, sql, named),
+    }
+}
+
+/// The most parameters of one statement: PostgreSQL and MySQL count them in 16 bits, SQLite has this for its default.
+fn params_max(dialect: Dialect) -> usize {
+    if dialect == Dialect::Sqlite { 32_766 } else { 65_535 }
+}
+
+fn name_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "PostgreSQL",
+        Dialect::MySql => "MySQL",
+        Dialect::Sqlite => "SQLite",
+    }
+}
+
+fn check_count(dialect: Dialect, count: usize) -> Result<(), Error> {
+    let max = params_max(dialect);
+    if count <= max {
+        return Ok(());
+    }
+    let name = name_of(dialect);
+    Err(Error::params(format!(
+        "the statement has {count} parameters, and {name} takes {max} at most: split it, or send a list as JSON"
+    )))
+}
+
+fn positional(dialect: Dialect, sql: &str, values: Vec<Value>) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
+    let given = values.len();
+    let lists = values.iter().position(|value| matches!(value, Value::List(_)));
+    let total = values.iter().map(|value| if let Value::List(list) = value { list.len() } else { 1 }).sum();
+    check_count(dialect, total)?;
+    // SQLite counts its own placeholders, of which it has five kinds, and all of them go by position.
+    let is_native = lists.is_none() && dialect == Dialect::Sqlite;
+    if is_native || (given == 0 && memchr::memchr3(b'?', b':', b'$', sql.as_bytes()).is_none()) {
+        return Ok((Cow::Borrowed(sql), values.into_iter().filter_map(one).collect()));
+    }
+    let mut output = Output::new(dialect, sql, total);
+    let mut values = values.into_iter();
+    let (mut count, mut highest) = (0, 0);
+    let mut places = Places::new(dialect, sql);
+    while let Some(place) = places.next() {
+        match place.mark {
+            Mark::Operator => output.replace(place.range, "?"),
+            Mark::Question => {
+                count += 1;
+                match values.next() {
+                    None => {} // How many there are is told at the end.
+                    Some(value) if is_empty(&value) => {
+                        output.put_empty(&place, places.closing()).ok_or_else(|| Error::param(count, EMPTY_LIST))?
+                    }
+                    Some(value) => {
+                        let numbers = output.bind(value)?;
+                        output.put(place.range, &numbers);
+                    }
+                }
+            }
+            Mark::Name(_) if place.in_brackets => {}
+            Mark::Name(name) => return Err(Error::params(unnamed(name))),
+            Mark::Number(_) | Mark::Native if lists.is_some() => {
+                let text = &sql[place.range];
+                let message = format!("a list stands for ? or :name, and the statement has {text}");
+                return Err(Error::param(lists.unwrap_or(0) + 1, message));
+            }
+            Mark::Number(number) => highest = highest.max(number),
+            Mark::Native => {}
+        }
+    }
+    if count > 0 && highest > 0 {
+        return Err(Error::params(format!("the statement mixes ? with $1; use one kind{}", operator_hint(dialect))));
+    }
+    if highest > 0 {
+        // Without parameters `$1` may be another's: PREPARE, or the body of a function.
+        if given > 0 && given != highest {
+            return Err(Error::param_count(highest, given));
+        }
+        for value in values {
+            output.bind(value)?;
+        }
+    } else if count != given {
+        return Err(Error::param_count(count, given));
+    }
+    output.finish()
+}
+
+fn by_name(dialect: Dialect, sql: &str, named: Vec<(String, Value)>) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
+    let (names, mut values): (Vec<String>, Vec<Value>) = named.into_iter().unzip();
+    let mut by_name = HashMap::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        match by_name.entry(name.as_str()) {
+            Entry::Vacant(place) => place.insert(index),
+            Entry::Occupied(_) => return Err(Error::named_param(&format!(":{name}"), "it is given twice")),
+        };
+    }
+    let mut numbers: Vec<Option<Numbers>> = vec![None; names.len()];
+    let mut output = Output::new(dialect, sql, names.len());
+    let mut places = Places::new(dialect, sql);
+    while let Some(place) = places.next() {
+        let name = match place.mark {
+            Mark::Operator => {
+                output.replace(place.range, "?");
+                continue;
+            }
+            Mark::Name(name) => name,
+            Mark::Question | Mark::Number(_) | Mark::Native => {
+                let (text, hint) = (&sql[place.range], operator_hint(dialect));
+                let hint = if place.mark == Mark::Question { hint } else { "" };
+                return Err(Error::params(format!(
+                    "the statement has {text}, and the parameters have names: write :name in its place{hint}"
+                )));
+            }
+        };
+        let Some(index) = by_name.get(name).copied() else {
+            if place.in_brackets {
+                continue;
+            }
+            return Err(Error::params(format!("the statement has :{name}, and no parameter of that name is given")));
+        };
+        if is_empty(&values[index]) {
+            numbers[index] = Some(Numbers::default());
+            output
+                .put_empty(&place, places.closing())
+                .ok_or_else(|| Error::named_param(&format!(":{name}"), EMPTY_LIST))?;
+            continue;
+        }
+        let found = match (&numbers[index], dialect) {
+            (Some(found), Dialect::Postgres | Dialect::Sqlite) => found.clone(),
+            (_, Dialect::MySql) => output.bind(values[index].clone())?,
+            // Moved, because it is bound once.
+            (None, _) => output.bind(std::mem::replace(&mut values[index], Value::One(Param::Null)))?,
+        };
+        output.put(place.range, &found);
+        numbers[index] = Some(found);
+    }
+    if let Some(index) = numbers.iter().position(Option::is_none) {
+        let name = &names[index];
+        return Err(Error::named_param(&format!(":{name}"), format_args!("the statement has no :{name}")));
+    }
+    output.finish()
+}
+
+const EMPTY_LIST: &str = "an empty list stands alone in IN (?)";
+
+fn unnamed(name: &str) -> String {
+    format!(
+        "the statement has :{name}, and the parameters have no names: name all of them, or write ? in its place \
+         (and a blank behind a colon that is SQL's own)"
+    )
+}
+
+fn operator_hint(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::Postgres { " (and write ?? for an operator that has a question mark)" } else { "" }
+}
+
+fn one(value: Value) -> Option<Param> {
+    if let Value::One(param) = value { Some(param) } else { None }
+}
+
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::List(list) if list.is_empty())
+}
+
+/// The numbers of bound values, from 1.
+type Numbers = Range<usize>;
+
+/// The statement that comes out.
+struct Output<'a> {
+    dialect: Dialect,
+    sql: &'a str,
+    text: String,
+    // How much of `sql` is in `text`; nothing as long as nothing changed.
+    copied: usize,
+    params: Vec<Param>,
+}
+
+impl<'a> Output<'a> {
+    fn new(dialect: Dialect, sql: &'a str, params: usize) -> Self {
+        Self { dialect, sql, text: String::new(), copied: 0, params: Vec::with_capacity(params) }
+    }
+
+    fn bind(&mut self, value: Value) -> Result<Numbers, Error> {
+        let first = self.params.len() + 1;
+        match value {
+            Value::One(param) => self.params.push(param),
+            Value::List(list) => self.params.extend(list),
+        }
+        check_count(self.dialect, self.params.len())?;
+        Ok(first..self.params.len() + 1)
+    }
+
+    fn replace(&mut self, range: Range<usize>, with: &str) {
+        self.copy(range);
+        self.text.push_str(with);
+    }
+
+    fn copy(&mut self, range: Range<usize>) {
+        if self.copied == 0 {
+            self.text.reserve(self.sql.len() + 4 * self.params.capacity());
+        }
+        self.text.push_str(&self.sql[self.copied..range.start]);
+        self.copied = range.end;
+    }
+
+    fn put(&mut self, range: Range<usize>, numbers: &Numbers) {
+        let bytes = self.sql.as_bytes();
+        let is_same = &self.sql[range.clone()] == "?" && numbers.len() == 1 && self.dialect != Dialect::Postgres;
+        if is_same {
+            return;
+        }
+        // `LIMIT?` must not become the name `LIMIT$1`, nor `?1` another number.
+        let before = range.start.checked_sub(1).is_some_and(|at| is_name(bytes[at]) || bytes[at] == b'$');
+        let after = bytes.get(range.end).is_some_and(|b| is_name(*b));
+        let is_numbered = match self.dialect {
+            Dialect::Postgres => true,
+            Dialect::MySql => false,
+            Dialect::Sqlite => bytes[range.start] == b':',
+        };
+        let mark = if self.dialect == Dialect::Postgres { '$' } else { '?' };
+        self.copy(range);
+        if before {
+            self.text.push(' ');
+        }
+        for number in numbers.clone() {
+            if number > numbers.start {
+                self.text.push_str(", ");
+            }
+            self.text.push(mark);
+            if is_numbered {
+                self.text.push_str(itoa::Buffer::new().format(number));
+            }
+        }
+        if after {
+            self.text.push(' ');
+        }
+    }
+
+    /// Nothing is in an empty list, and everything is outside of it, NULL as well. `None` where it stands elsewhere.
+    fn put_empty(&mut self, place: &Place<'_>, closing: Option<usize>) -> Option<()> {
+        let (Opening { start, negated }, end) = (place.opening?, closing?);
+        match self.dialect {
+            // With OPERATOR() it binds as IN does: `a = b IN (?)` stays what it is.
+            Dialect::Postgres if negated => self.replace(start..end, "OPERATOR(<>) ALL ('{}')"),
+            Dialect::Postgres => self.replace(start..end, "OPERATOR(=) ANY ('{}')"),
+            Dialect::MySql => self.replace(place.range.clone(), "SELECT NULL FROM DUAL WHERE FALSE"),
+            Dialect::Sqlite => self.replace(place.range.clone(), ""),
+        }
+        Some(())
+    }
+
+    fn finish(mut self) -> Result<(Cow<'a, str>, Vec<Param>), Error> {
+        if self.copied == 0 {
+            return Ok((Cow::Borrowed(self.sql), self.params));
+        }
+        self.text.push_str(&self.sql[self.copied..]);
+        Ok((Cow::Owned(self.text), self.params))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Dialect::{MySql, Postgres, Sqlite};
+
+    /// Statements with their parameters, and what becomes of both.
+    const BINDINGS: &str = include_str!("../../../tests/support/bindings.tsv");
+
+    fn param(value: &serde_json::Value) -> Param {
+        use serde_json::Value as Json;
+        match value {
+            Json::Null => Param::Null,
+            Json::Bool(value) => Param::Bool(*value),
+            Json::Number(value) => value.as_i64().map_or_else(|| Param::Float(value.as_f64().unwrap()), Param::Int),
+            Json::String(value) => Param::Text(value.clone()),
+            other => panic!("{other}"),
+        }
+    }
+
+    fn value(value: &serde_json::Value) -> Value {
+        match value.as_array() {
+            Some(list) => Value::List(list.iter().map(param).collect()),
+            None => Value::One(param(value)),
+        }
+    }
+
+    fn given(json: &str) -> Given {
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        match json.as_object() {
+            Some(named) => Given::Named(named.iter().map(|(name, given)| (name.clone(), value(given))).collect()),
+            None => Given::Positional(json.as_array().unwrap().iter().map(value).collect()),
+        }
+    }
+
+    #[test]
+    fn statements_and_values_come_out_as_the_table_says() {
+        let mut lines = 0;
+        for line in BINDINGS.lines().filter(|line| !line.starts_with('#')) {
+            let [dialects, sql, parameters, expected, rest] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("{line}")
+            };
+            let bytes = [("{CR}", "\r"), ("{LF}", "\n"), ("{TAB}", "\t")];
+            let text = |text: &str| bytes.iter().fold(text.to_owned(), |text, (name, byte)| text.replace(name, byte));
+            let sql = &text(sql);
+            let expected = if expected == "=" { sql.clone() } else { text(expected) };
+            for (name, dialect) in [("postgres", Postgres), ("mysql", MySql), ("sqlite", Sqlite)] {
+                if dialects != "all" && !dialects.split(',').any(|wanted| wanted == name) {
+                    continue;
+                }
+                lines += 1;
+                match bind(dialect, sql, given(parameters)) {
+                    Err(error) => {
+                        assert_eq!(("error".to_owned(), rest), (expected.clone(), &*error.to_string()), "{sql}")
+                    }
+                    Ok((found, params)) => {
+                        assert_eq!(found, expected, "{name}: {sql}");
+                        let json: serde_json::Value = serde_json::from_str(rest).expect(rest);
+                        let values: Vec<Param> = json.as_array().unwrap().iter().map(param).collect();
+                        assert_eq!(params, values, "{name}: {sql}");
+                    }
+                }
+            }
+        }
+        assert!(lines > 100, "{lines}");
+    }
+
+    #[test]
+    fn a_statement_in_which_nothing_changes_is_not_copied() {
+        for dialect in [Postgres, MySql, Sqlite] {
+            let found = bind(dialect, "SELECT a FROM t WHERE b = 'x'", Given::default()).unwrap();
+            assert!(matches!(found.0, Cow::Borrowed(_)));
+        }
+        let values = || Given::from(vec![Param::Int(1)]);
+        assert!(matches!(bind(MySql, "SELECT ?", values()).unwrap().0, Cow::Borrowed(_)));
+        assert!(matches!(bind(Sqlite, "SELECT ?", values()).unwrap().0, Cow::Borrowed(_)));
+        assert!(matches!(bind(Postgres, "SELECT $1", values()).unwrap().0, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_refused() {
+        let twice = Given::Named(vec![("a".to_owned(), Value::One(Param::Null)); 2]);
+        assert_eq!(bind(MySql, "SELECT :a", twice).unwrap_err().to_string(), "parameter :a: it is given twice");
+    }
+
+    #[test]
+    fn the_databases_limits_of_parameters_hold_at_their_boundaries() {
+        for (dialect, max) in [(Postgres, 65_535), (MySql, 65_535), (Sqlite, 32_766)] {
+            let list = |count| Value::List(vec![Param::Null; count]);
+            let ways: [&dyn Fn(usize) -> Result<_, Error>; 4] = [
+                &|count| bind(dialect, "SELECT a IN (?)", Given::Positional(vec![list(count)])),
+                &|count| bind(dialect, "SELECT a IN (:a)", Given::Named(vec![("a".to_owned(), list(count))])),
+                &|count| {
+                    let named = vec![("a".to_owned(), list(count - 1)), ("b".to_owned(), list(1))];
+                    bind(dialect, "SELECT a IN (:a), b IN (:b)", Given::Named(named))
+                },
+                &|count| bind(dialect, "", Given::from(vec![Param::Null; count])),
+            ];
+            for way in &ways[..3] {
+                assert_eq!(way(max).unwrap().1.len(), max);
+            }
+            for way in ways {
+                let message = way(max + 1).unwrap_err().to_string();
+                let (given, name) = (max + 1, name_of(dialect));
+                assert_eq!(
+                    message,
+                    format!(
+                        "the statement has {given} parameters, and {name} takes {max} at most: split it, or send a \
+                         list as JSON"
+                    )
+                );
+            }
+        }
+    }
+
+    // What stands before and behind the pieces is none of a dialect's quotes or names.
+    fn opaque(dialect: Dialect) -> &'static [&'static str] {
+        match dialect {
+            Postgres => {
+                &["'?:a'", "\"?:a\"", "E'\\'?:a'", "$$?:a$$", "$q$ ? $$ :a$q$", "/*?/*:a*/?*/", "--?:a\n", "1::a"]
+            }
+            MySql => &["'?\\':a'", "\"?\\\":a\"", "`?:a`", "/*?/*:a*/", "-- ?:a\n", "#?:a\n", "@a:=1", "l:LOOP"],
+            Sqlite => &["'?:a'", "\"?:a\"", "`?:a`", "[?:a]", "/*?/*:a*/", "--?:a\n", "x'00'"],
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(sql in "[ -~äß\n?:$'\"/*!`\\[\\]\\\\-]{0,60}", count in 0..4_usize) {
+            for dialect in [Postgres, MySql, Sqlite] {
+                let list = Value::List(vec![Param::Null; count]);
+                let _ = bind(dialect, &sql, Given::Positional(vec![list.clone(); count]));
+                let _ = bind(dialect, &sql, Given::Named(vec![("a".to_owned(), list)]));
+                if let Ok((found, _)) = bind(dialect, &sql, Given::default()) {
+                    // Only PostgreSQL's `??` changes.
+                    proptest::prop_assert!(found == sql || (dialect == Postgres && sql.contains("??")));
+                }
+            }
+        }
+
+        #[test]
+        fn quotes_and_comments_stay_and_each_value_has_its_placeholder(
+            picks in proptest::collection::vec((0..9_usize, 0..3_usize), 0..12),
+        ) {
+            for dialect in [Postgres, MySql, Sqlite] {
+                let pieces = opaque(dialect);
+                let (mut sql, mut expected) = (String::new(), String::new());
+                let mut values = Vec::new();
+                let mut bound = 0;
+                for (piece, len) in &picks {
+                    let Some(piece) = pieces.get(*piece) else {
+                        let list = vec![Param::Int(values.len() as i64); len + 1];
+                        let numbers = (bound + 1..bound + 2 + len).map(|number| match dialect {
+                            Postgres => format!("${number}"),
+                            _ => "?".to_owned(),
+                        });
+                        expected.push_str(&numbers.collect::<Vec<_>>().join(", "));
+                        sql.push('?');
+                        bound += len + 1;
+                        values.push(Value::List(list));
+                        sql.push(' ');
+                        expected.push(' ');
+                        continue;
+                    };
+                    for text in [&mut sql, &mut expected] {
+                        text.push_str(piece);
+                        text.push(' ');
+                    }
+                }
+                let (found, params) = bind(dialect, &sql, Given::Positional(values)).unwrap();
+                proptest::prop_assert_eq!(found, expected);
+                proptest::prop_assert_eq!(params.len(), bound);
+            }
+        }
+    }
+}
