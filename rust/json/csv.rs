@@ -95,7 +95,7 @@ pub(super) fn append_text(column: &Column, row: usize, out: &mut Vec<u8>) -> boo
             Cell::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
             Cell::Int(value) => append_int(*value, out),
             Cell::Float(value) => return append_float(*value, f64::is_finite, out),
-            Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Cell::Text(text) => append_lossy(text, out),
             Cell::Bytes(bytes) => append_bytes(bytes, out),
         },
     }

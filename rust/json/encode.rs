@@ -156,7 +156,7 @@ fn encode_cells(cells: &[Cell]) -> (Vec<u32>, Vec<u8>) {
             Cell::Bool(value) => bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
             Cell::Int(value) => bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
             Cell::Float(value) => append_float(&mut bytes, *value),
-            Cell::Text(text) => append_text(&mut bytes, text.as_bytes()),
+            Cell::Text(text) => append_text(&mut bytes, text),
             Cell::Bytes(raw) => append_base64(&mut bytes, raw),
         }
         offsets.push(u32::try_from(bytes.len()).expect("db.result_bytes_max keeps a column far below 4 GiB of JSON"));

@@ -162,7 +162,7 @@ fn pack_cell(cell: &Cell, out: &mut Vec<u8>) {
         Cell::Float(value) => tagged(out, 4, &value.to_ne_bytes()),
         Cell::Text(text) => {
             tagged(out, 5, &(text.len() as u32).to_ne_bytes());
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(text);
         }
         Cell::Bytes(bytes) => {
             tagged(out, 6, &(bytes.len() as u32).to_ne_bytes());
@@ -182,7 +182,7 @@ fn unpack_cell(input: &mut Input<'_>) -> Result<Cell, Broken> {
         5 | 6 => {
             let len = input.u32()? as usize;
             let bytes = input.bytes(len)?.to_vec();
-            if tag == 6 { Cell::Bytes(bytes) } else { Cell::Text(String::from_utf8(bytes).map_err(|_| Broken)?) }
+            if tag == 6 { Cell::Bytes(bytes) } else { Cell::Text(bytes) }
         }
         _ => return Err(Broken),
     })
@@ -242,7 +242,7 @@ mod tests {
             any::<bool>().prop_map(Cell::Bool),
             any::<i64>().prop_map(Cell::Int),
             any::<f64>().prop_map(Cell::Float),
-            ".{0,9}".prop_map(Cell::Text),
+            any::<Vec<u8>>().prop_map(Cell::Text),
             any::<Vec<u8>>().prop_map(Cell::Bytes),
         ]
     }

@@ -99,7 +99,7 @@ fn write_cell(out: &mut Vec<u8>, numbers: &mut Numbers, column: &Column, row: us
             Cell::Bool(value) => out.extend_from_slice(if *value { b"b:1;" } else { b"b:0;" }),
             Cell::Int(value) => write_integer(out, numbers, *value),
             Cell::Float(value) => write_float(out, numbers, *value),
-            Cell::Text(text) => write_string(out, numbers, text.as_bytes()),
+            Cell::Text(text) => write_string(out, numbers, text),
             Cell::Bytes(bytes) => write_string(out, numbers, bytes),
         },
     }

@@ -108,8 +108,8 @@ pub enum Cell {
     Int(i64),
     /// A double.
     Float(f64),
-    /// Text.
-    Text(String),
+    /// Text; invalid UTF-8 becomes U+FFFD when it is encoded, as in a column of text.
+    Text(Vec<u8>),
     /// Raw bytes.
     Bytes(Vec<u8>),
 }
@@ -211,18 +211,17 @@ impl Column {
 
     /// Turns the column into a mixed one, cell by cell; a mixed column stays as it is.
     ///
-    /// Text that is not valid UTF-8 gets U+FFFD here, as it would in JSON; unsigned integers above `i64::MAX` become
-    /// their digits.
+    /// Unsigned integers above `i64::MAX` become their digits.
     pub fn make_mixed(&mut self) {
         if matches!(self.data, Data::Mixed(_)) {
             return;
         }
-        let text = |bytes: &[u8]| Cell::Text(String::from_utf8_lossy(bytes).into_owned());
+        let text = |bytes: &[u8]| Cell::Text(bytes.to_vec());
         let cell = |row: usize| match &self.data {
             _ if self.nulls.is_null(row) => Cell::Null,
             Data::Int64(values) => Cell::Int(values[row]),
             Data::UInt64(values) => {
-                i64::try_from(values[row]).map_or_else(|_| Cell::Text(values[row].to_string()), Cell::Int)
+                i64::try_from(values[row]).map_or_else(|_| Cell::Text(values[row].to_string().into_bytes()), Cell::Int)
             }
             Data::Float64(values) => Cell::Float(values[row]),
             Data::Float32(values) => Cell::Float(values[row].into()),

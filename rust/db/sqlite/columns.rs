@@ -177,7 +177,7 @@ impl Decoded<'_> {
             Self::Int(value) => Cell::Int(value),
             Self::Float(value) => Cell::Float(value),
             // A column is JSON from its declaration on, so it never meets another kind.
-            Self::Text(text) | Self::Json(text) => Cell::Text(String::from_utf8_lossy(&text).into_owned()),
+            Self::Text(text) | Self::Json(text) => Cell::Text(text.into_owned()),
             Self::Bytes(bytes) => Cell::Bytes(bytes.to_vec()),
         }
     }

@@ -106,6 +106,12 @@ return [
         ['\'"s"\'', '"s"', '"s"'], ["'[]'", '[]', '[]'],
     ],
     'JSONB' => [["'{}'", '{}', '"{}"']],
+    'no type, with broken text beside a number' => [
+        'type' => '',
+        // Text that isn't UTF-8 can only be bound as bytes.
+        'back' => '',
+        ["CAST(x'61ff' AS TEXT)", "a\xff", "\"a\u{FFFD}\""], ['5', 5, '5'],
+    ],
     'no type' => [
         'type' => '',
         ['5', 5, '5'], ['1.5', 1.5, '1.5'], ["'text'", 'text', '"text"'],
