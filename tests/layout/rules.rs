@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
 const UNSAFE_ROOMS: [&str; 5] = ["ffi", "lane", "kernels", "cache", "runtime"];
 
 /// The files and folders of the top level; a `?` marks those that may be missing.
-const TOP_LEVEL: [&str; 21] = [
+const TOP_LEVEL: [&str; 22] = [
     ".ci",
     ".gitattributes?",
     ".gitignore",
@@ -41,6 +41,7 @@ const TOP_LEVEL: [&str; 21] = [
     "build.rs",
     "build.zig",
     "build.zig.zon",
+    "docs",
     "flake.nix",
     "php",
     "rust",

@@ -22,7 +22,7 @@ use PHPUnit\Framework\TestCase;
  *         'strict' => true: a STRICT table of SQLite
  *         'null' => false: the type has no NULL
  *         'back' => the expression with one `?` that stores the PHP value again; `?` if none, '' where there is none
- *         [literal, PHP value, JSON, and where they differ 'pdo' => PDO's value, 'fallback' => [PHP value, JSON] there],
+ *         [literal, PHP value, JSON, where they differ also 'pdo' => PDO's, 'fallback' => [PHP value, JSON] there],
  *     ]
  *
  * A value of raw bytes is Bytes here, and a plain string in the rows. In PDO's values a stream is its contents.
@@ -31,6 +31,7 @@ final class TypesTest extends TestCase
 {
     /** PostgreSQL's types and expressions that the native engine refuses so far. */
     private const WAITING = [
+        'int8multirange', 'nummultirange', 'tsmultirange', 'tstzmultirange', 'xid8', 'regtype', 'txid_snapshot',
         'money', 'date', 'time with time zone', 'timestamp', 'interval', 'interval day to second(3)', 'jsonpath',
         'xml', 'bit(8)', 'bit', 'bit varying(10)', 'inet', 'cidr', 'macaddr', 'macaddr8', 'point', 'line', 'lseg',
         'box', 'path', 'polygon', 'circle', 'int4range', 'int8range', 'numrange', 'tsrange', 'tstzrange', 'daterange',
