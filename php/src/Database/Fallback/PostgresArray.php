@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Lyger\Database\Fallback;
 
 /**
- * An array of PostgreSQL, from the text of its array_out to JSON: `{{1,NULL},{2,3}}` to `[[1,null],[2,3]]`. Each element
- * is written as a column of its type would be. JSON counts from 0 whatever the array's own bounds are.
+ * An array of PostgreSQL, from the text of its array_out to JSON: `{{1,NULL},{2,3}}` to `[[1,null],[2,3]]`. Each
+ * element is written as a column of its type would be. JSON counts from 0 whatever the array's own bounds are.
  */
 final class PostgresArray implements PostgresReader
 {

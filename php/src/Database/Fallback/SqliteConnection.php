@@ -17,8 +17,8 @@ use PDOStatement;
  * SQLite through PDO.
  *
  * In SQLite the value has the type and not the column; the declared type adds booleans, dates and JSON, which have no
- * storage class. Decimals are stored as numbers, so nothing is to be asked for. PDO cannot bind floats, so they go as text through a function of our own. It cannot be interrupted
- * either: db.statement_timeout_ms doesn't hold here.
+ * storage class. Decimals are stored as numbers, so there is nothing to ask for. PDO cannot bind floats, so they go as
+ * text through a function of our own. It cannot be interrupted either: db.statement_timeout_ms doesn't hold here.
  */
 final class SqliteConnection implements Connection
 {

@@ -77,7 +77,8 @@ return [
         'back' => 'ARRAY(SELECT jsonb_array_elements_text(?::text::jsonb)::text)',
         ["'{}'", '[]', '[]', 'pdo' => '{}'],
         [
-            'ARRAY[\'a\', NULL, \'NULL\', \'\', \'say "hi"\', E\'back\\\\slash\\nline\', \'a,b\', \'{x}\', \'ü🦀\', \' \']',
+            'ARRAY[\'a\', NULL, \'NULL\', \'\', \'say "hi"\', '
+                . 'E\'back\\\\slash\\nline\', \'a,b\', \'{x}\', \'ü🦀\', \' \']',
             '["a",null,"NULL","","say \\"hi\\"","back\\\\slash\\nline","a,b","{x}","ü🦀"," "]',
             '["a",null,"NULL","","say \\"hi\\"","back\\\\slash\\nline","a,b","{x}","ü🦀"," "]',
             'pdo' => "{a,NULL,\"NULL\",\"\",\"say \\\"hi\\\"\",\"back\\\\slash\nline\",\"a,b\",\"{x}\",ü🦀,\" \"}",
