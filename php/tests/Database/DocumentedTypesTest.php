@@ -54,6 +54,8 @@ final class DocumentedTypesTest extends TestCase
         $isTime = static fn (mixed $value, string $between): bool => is_string($value)
             && preg_match("/^\d+-\d\d-\d\d{$between}\d\d:\d\d/", $value) === 1;
         $differences = [
+            '`xid`, `cid` and `xid8` of PostgreSQL' => static fn (string $database, mixed $own, mixed $pdo): bool
+                => $database === 'PostgreSQL' && is_int($own) && $pdo === (string) $own,
             'floats of PostgreSQL' => static fn (string $database, mixed $own, mixed $pdo): bool
                 => $database === 'PostgreSQL' && is_float($own) && is_string($pdo),
             'arrays of PostgreSQL' => static fn (string $database, mixed $own, mixed $pdo): bool

@@ -9,6 +9,7 @@ enum PostgresType implements PostgresReader
 {
     case Bool;
     case Integer;
+    case Unsigned;
     case Single;
     case Double;
     case Numeric;
@@ -24,7 +25,10 @@ enum PostgresType implements PostgresReader
     {
         return match ($oid) {
             16 => self::Bool,
-            20, 21, 23, 26 => self::Integer,
+            // int8, int2, int4, oid, xid, cid
+            20, 21, 23, 26, 28, 29 => self::Integer,
+            // xid8
+            5069 => self::Unsigned,
             700 => self::Single,
             701 => self::Double,
             1700 => self::Numeric,
@@ -45,6 +49,7 @@ enum PostgresType implements PostgresReader
             self::Bytea => Kind::Bytes,
             self::Single => Kind::Single,
             self::Number => Kind::Number,
+            self::Unsigned => Kind::Integer,
             default => Kind::Text,
         };
     }
@@ -54,6 +59,7 @@ enum PostgresType implements PostgresReader
         return match ($this) {
             self::Bool => is_bool($value) ? $value : $value === 't',
             self::Integer => (int) $value,
+            self::Unsigned => (string) (int) $value === $value ? (int) $value : (string) $value,
             self::Single, self::Number => is_numeric($value) ? (string) $value : self::double((string) $value),
             self::Double => self::double((string) $value),
             self::Bytea => is_resource($value) ? (string) stream_get_contents($value) : $value,

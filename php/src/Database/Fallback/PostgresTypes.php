@@ -28,7 +28,8 @@ final class PostgresTypes
             $type['typtype'] === 'd' => $this->of($type['base'], $decimalsAsNumbers),
             $type['delimiter'] !== null
                 => new PostgresArray($this->of($type['element'], $decimalsAsNumbers), $type['delimiter']),
-            $type['typname'] === 'vector' => PostgresType::Json,
+            // pgvector's text is a JSON array.
+            in_array($type['typname'], ['vector', 'halfvec'], true) => PostgresType::Json,
             default => PostgresType::Text,
         };
     }

@@ -43,7 +43,7 @@ return [
         ["to_tsvector('simple', 'a b')", "'a':1 'b':2", '"\'a\':1 \'b\':2"'], ['generate_series(1, 1)', 1, '1'],
         ["current_setting('server_version_num') IS NOT NULL", true, 'true'], ['(-32768)::int2', -32768, '-32768'],
         ['(1::bit(3))::text', '001', '"001"'], ["'x'::name", 'x', '"x"'],
-        ["host('192.0.2.1')", '192.0.2.1', '"192.0.2.1"'], ["'5'::xid8", '5', '"5"'],
+        ["host('192.0.2.1')", '192.0.2.1', '"192.0.2.1"'], ["'5'::xid8", 5, '5', 'pdo' => '5'],
         ['txid_current() > 0', true, 'true'], ['null::int[]', null, 'null'],
         ["'{1,2}'::int[] = ARRAY[1,2]", true, 'true'], ['array_to_json(ARRAY[1, 2])', '[1,2]', '[1,2]'],
         ["ARRAY['a', NULL]::varchar[]", '["a",null]', '["a",null]', 'pdo' => '{a,NULL}'],

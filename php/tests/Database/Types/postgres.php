@@ -355,10 +355,6 @@ return [
             '"{[\"2024-01-02 00:00:00+00\",)}"',
         ],
     ],
-    'xid8' => [
-        'back' => '?::text::xid8',
-        ["'18446744073709551615'", '18446744073709551615', '"18446744073709551615"'],
-    ],
     'regtype' => [
         'back' => '?::text::regtype',
         ["'integer'", 'integer', '"integer"'],
@@ -381,7 +377,37 @@ return [
     ],
     'xid' => [
         'back' => '?::text::xid',
-        ["'4294967295'", '4294967295', '"4294967295"'],
+        ["'4294967295'", 4294967295, '4294967295', 'pdo' => '4294967295'],
+    ],
+    'cid' => [
+        'back' => '?::text::cid',
+        ["'7'", 7, '7', 'pdo' => '7'],
+    ],
+    'xid8' => [
+        'back' => '?::text::xid8',
+        ["'5'", 5, '5', 'pdo' => '5'],
+        ["'9223372036854775807'", PHP_INT_MAX, '9223372036854775807', 'pdo' => '9223372036854775807'],
+        ["'9223372036854775808'", '9223372036854775808', '9223372036854775808'],
+        ["'18446744073709551615'", '18446744073709551615', '18446744073709551615'],
+    ],
+    // Types of the names that pgvector has, which the server's own functions for text read and write.
+    'vector' => [
+        'setup' => 'CREATE SCHEMA {type}; CREATE TYPE {type}.vector;'
+            . 'CREATE FUNCTION {type}.i(cstring) RETURNS {type}.vector STRICT LANGUAGE internal AS $$textin$$;'
+            . 'CREATE FUNCTION {type}.o({type}.vector) RETURNS cstring STRICT LANGUAGE internal AS $$textout$$;'
+            . 'CREATE TYPE {type}.vector (INPUT = {type}.i, OUTPUT = {type}.o)',
+        'type' => '{type}.vector',
+        'back' => '?::text::{type}.vector',
+        ["'[1,2.5,-3e-05]'", '[1,2.5,-3e-05]', '[1,2.5,-3e-05]'],
+    ],
+    'halfvec' => [
+        'setup' => 'CREATE SCHEMA {type}; CREATE TYPE {type}.halfvec;'
+            . 'CREATE FUNCTION {type}.i(cstring) RETURNS {type}.halfvec STRICT LANGUAGE internal AS $$textin$$;'
+            . 'CREATE FUNCTION {type}.o({type}.halfvec) RETURNS cstring STRICT LANGUAGE internal AS $$textout$$;'
+            . 'CREATE TYPE {type}.halfvec (INPUT = {type}.i, OUTPUT = {type}.o)',
+        'type' => '{type}.halfvec',
+        'back' => '?::text::{type}.halfvec',
+        ["'[1,2.5,-3e-05]'", '[1,2.5,-3e-05]', '[1,2.5,-3e-05]'],
     ],
     'tid' => [
         'back' => '?::text::tid',
