@@ -6,6 +6,8 @@
 use super::Rows;
 use crate::handles::{self, Handles, Kind};
 use crate::json;
+use crate::json::body::Misshapen;
+use crate::json::shape::Shape;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// All results that wait for PHP.
@@ -30,6 +32,15 @@ pub struct Stored {
     rows: Rows,
     json: OnceLock<Vec<u8>>,
     serialized: OnceLock<Vec<u8>>,
+    // The last shape that was asked for: asking for its length first costs nothing.
+    shaped: Mutex<Option<Shaped>>,
+}
+
+#[derive(Debug, Clone)]
+struct Shaped {
+    shape: Shape,
+    total: u64,
+    body: Arc<Vec<u8>>,
 }
 
 impl Default for Store {
@@ -50,7 +61,7 @@ impl Store {
     /// # Errors
     /// When [`handles::LIVE_MAX`] results are kept.
     pub fn insert(&self, rows: Rows) -> Result<u64, handles::Error> {
-        let stored = Stored { rows, json: OnceLock::new(), serialized: OnceLock::new() };
+        let stored = Stored { rows, json: OnceLock::new(), serialized: OnceLock::new(), shaped: Mutex::default() };
         self.lock().insert(Arc::new(stored))
     }
 
@@ -108,6 +119,20 @@ impl Stored {
         self.json.get_or_init(|| json::encode::to_vec(&self.rows.table))
     }
 
+    /// The rows in a shape; `total` is how many there are on all pages.
+    ///
+    /// # Errors
+    /// No single row, or no keys.
+    pub fn shaped(&self, shape: &Shape, total: u64) -> Result<Arc<Vec<u8>>, Misshapen> {
+        let mut last = self.shaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.as_ref().filter(|last| last.shape == *shape && last.total == total) {
+            return Ok(Arc::clone(&last.body));
+        }
+        let body = Arc::new(json::body::whole(shape, &self.rows.table, total)?);
+        *last = Some(Shaped { shape: shape.clone(), total, body: Arc::clone(&body) });
+        Ok(body)
+    }
+
     /// The rows in the format of PHP's `serialize()`: a list of associative arrays.
     #[must_use]
     pub fn serialized(&self) -> &[u8] {
@@ -134,6 +159,17 @@ mod tests {
         assert_eq!(stored.json(), br#"[{"id":7}]"#);
         assert!(std::ptr::eq(stored.json(), store.get(id).unwrap().json()));
         assert_eq!(stored.serialized(), br#"a:1:{i:0;a:1:{s:2:"id";i:7;}}"#);
+    }
+
+    #[test]
+    fn each_shape_is_made_anew_and_kept_until_another_is_asked_for() {
+        let store = Store::new();
+        let stored = store.get(store.insert(one()).unwrap()).unwrap();
+        let single = stored.shaped(&Shape::Single, 0).unwrap();
+        assert_eq!(single.as_slice(), br#"{"id":7}"#);
+        assert!(Arc::ptr_eq(&single, &stored.shaped(&Shape::Single, 0).unwrap()));
+        assert_eq!(stored.shaped(&Shape::Csv, 0).unwrap().as_slice(), b"id\r\n7\r\n");
+        assert!(stored.shaped(&Shape::Keyed("x".into()), 0).is_err());
     }
 
     #[test]

@@ -741,6 +741,27 @@ lyger_status lyger_result_rows(uint64_t result,
                                size_t *needed);
 
 /*
+ Writes a result in a shape to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+
+ `options` (at most 64 KiB) are those of `lyger_request_respond_sql`, of which `etag` means nothing here; `total` is the number of
+ rows on all pages, for the shape `paged`. The last shape that was asked for is kept until the result is freed.
+
+ Errors: `INVALID_HANDLE`, `NOT_FOUND` (a single row that isn't there), `INVALID_ARGUMENT` (`options` that are none, a column to
+ be keyed by that isn't there or has a NULL), `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG`, `INVALID_CONFIG`
+ (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `options` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_result_shaped(uint64_t result,
+                                 const char *options,
+                                 size_t options_len,
+                                 uint64_t total,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *needed);
+
+/*
  Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_result_free(uint64_t result);

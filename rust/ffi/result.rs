@@ -6,11 +6,14 @@
 use std::ffi::c_char;
 
 use super::error::Failure;
-use super::slice::{Out, Output};
+use super::slice::{NAME_BYTES_MAX, Out, Output, bytes};
 use super::status::Status;
 use super::{panic, strings};
 use crate::db::Rows;
 use crate::db::store::Store;
+use crate::json::body::Misshapen;
+use crate::json::keyed::KeyError;
+use crate::json::shape::Options;
 use crate::{kernels, runtime};
 
 static RESULTS: Store = Store::new();
@@ -130,6 +133,48 @@ pub unsafe extern "C" fn lyger_result_rows(result: u64, buf: *mut c_char, cap: u
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         runtime::not_forked()?;
         output.fill(RESULTS.get(result)?.serialized())
+    })
+}
+
+/// Writes a result in a shape to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
+///
+/// `options` (at most 64 KiB) are those of `lyger_request_respond_sql`, of which `etag` means nothing here; `total` is the number of
+/// rows on all pages, for the shape `paged`. The last shape that was asked for is kept until the result is freed.
+///
+/// Errors: `INVALID_HANDLE`, `NOT_FOUND` (a single row that isn't there), `INVALID_ARGUMENT` (`options` that are none, a column to
+/// be keyed by that isn't there or has a NULL), `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG`, `INVALID_CONFIG`
+/// (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `options` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_shaped(
+    result: u64,
+    options: *const c_char,
+    options_len: usize,
+    total: u64,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        // SAFETY: the same.
+        let options = unsafe { bytes("options", options, options_len, NAME_BYTES_MAX) }?;
+        runtime::not_forked()?;
+        let stored = RESULTS.get(result)?;
+        kernels::ready()?;
+        let wrong = |error: String| Failure::new(Status::InvalidArgument, error);
+        let options = Options::parse(options).map_err(|error| wrong(error.to_string()))?;
+        match stored.shaped(&options.shape, total) {
+            Ok(body) => output.fill(&body),
+            Err(error @ Misshapen::NoRow) => Err(Failure::new(Status::NotFound, error.to_string())),
+            Err(Misshapen::Key(error @ (KeyError::Missing(_) | KeyError::Null(_)))) => {
+                let (KeyError::Missing(name) | KeyError::Null(name)) = &error;
+                Err(wrong(error.to_string()).with_value(name.as_str()))
+            }
+        }
     })
 }
 

@@ -6,6 +6,7 @@ namespace Lyger\Core;
 
 use Closure;
 use Lyger\Config;
+use Lyger\Database\RowShape;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
 
@@ -42,6 +43,13 @@ interface Backend
 
     /** The rows as a JSON array of objects. */
     public function json(int $result): string;
+
+    /**
+     * The rows in a shape; null where a single row is asked for and there is none.
+     *
+     * @param int $total how many rows there are on all pages
+     */
+    public function shaped(int $result, RowShape $shape, int $total): ?string;
 
     /** @return list<array<string, mixed>> the rows as PDO's FETCH_ASSOC gives them, with their types */
     public function rows(int $result): array;

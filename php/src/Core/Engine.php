@@ -6,6 +6,7 @@ namespace Lyger\Core;
 
 use Closure;
 use Lyger\Config;
+use Lyger\Database\RowShape;
 use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
@@ -147,6 +148,16 @@ final class Engine
     public function jsonifyResult(int $ptr): string
     {
         return $this->backend->json($ptr);
+    }
+
+    /**
+     * A result's rows in a shape; null where a single row is asked for and there is none.
+     *
+     * @param int $total how many rows there are on all pages
+     */
+    public function shapedResult(int $ptr, RowShape $shape, int $total = 0): ?string
+    {
+        return $this->backend->shaped($ptr, $shape, $total);
     }
 
     /** @return list<array<string, mixed>> a result's rows as PHP values */

@@ -14,6 +14,7 @@ use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Params;
+use Lyger\Database\RowShape;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
@@ -105,6 +106,22 @@ final class NativeEngine implements Backend
         return $this->abi->text(
             fn (CData $buffer, int $bytes, CData $needed): int
                 => $this->ffi->lyger_result_json(self::id($result), $buffer, $bytes, $needed)
+        );
+    }
+
+    public function shaped(int $result, RowShape $shape, int $total): ?string
+    {
+        $options = $shape->options();
+        return $this->abi->find(
+            fn (CData $buffer, int $bytes, CData $needed): int => $this->ffi->lyger_result_shaped(
+                self::id($result),
+                $options,
+                strlen($options),
+                $total,
+                $buffer,
+                $bytes,
+                $needed,
+            )
         );
     }
 

@@ -7,8 +7,10 @@ namespace Lyger\Core;
 use Closure;
 use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
+use Lyger\Database\Fallback\Shaped;
 use Lyger\Database\Fallback\Table;
 use Lyger\Database\Params;
+use Lyger\Database\RowShape;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
@@ -122,6 +124,11 @@ final class PhpEngine implements Backend
     public function json(int $result): string
     {
         return $this->json[$result] ??= $this->table($result)->json();
+    }
+
+    public function shaped(int $result, RowShape $shape, int $total): ?string
+    {
+        return Shaped::body($this->table($result), $shape, $total);
     }
 
     public function rows(int $result): array

@@ -176,6 +176,14 @@ lyger_status lyger_result_json(uint64_t result, char *buf, size_t cap, size_t *n
 
 lyger_status lyger_result_rows(uint64_t result, char *buf, size_t cap, size_t *needed);
 
+lyger_status lyger_result_shaped(uint64_t result,
+                                 const char *options,
+                                 size_t options_len,
+                                 uint64_t total,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *needed);
+
 lyger_status lyger_result_free(uint64_t result);
 
 void lyger_start_server(uint16_t port);

@@ -6,6 +6,7 @@ namespace Lyger\Database;
 
 use Lyger\Core\Engine;
 use Lyger\Core\ResultInfo;
+use Lyger\Database\Fallback\Dsn;
 use Lyger\Http\SqlResponse;
 
 /**
@@ -74,14 +75,35 @@ final class Db
     }
 
     /**
-     * An answer of the rows as JSON. Under the native server they never become PHP values, and PHP doesn't wait for
-     * the database. The server has its own connections: a database in memory (`sqlite::memory:`) is another one there.
+     * An answer of the rows, as a JSON array unless another shape is asked for: ->keyedBy('id'), ->single(),
+     * ->envelope(), ->paged(1, 50), ->ndjson(), ->csv(); and with an ->etag().
+     *
+     * Under the native server they never become PHP values, and PHP doesn't wait for the database. The server has its
+     * own connections: a database in memory (`sqlite::memory:`) is another one there.
      *
      * @param array<mixed> $params
      */
     public function respond(string $sql, array $params = []): SqlResponse
     {
         return SqlResponse::of($this, $sql, $params);
+    }
+
+    /**
+     * The body of an answer of rows; null where a single row is asked for and there is none.
+     *
+     * @internal
+     * @param array<mixed> $params
+     */
+    public function shaped(string $sql, array $params, RowShape $shape): ?string
+    {
+        $total = 0;
+        if ($shape->name === 'paged') {
+            $dialect = Dsn::parse($this->dsn)->dialect;
+            $total = $this->query(Paging::count($dialect, $sql), $params)[0]['total'];
+            [$sql, $params] = Paging::select($dialect, $sql, $params, $shape);
+        }
+        $shaped = fn (int $result): ?string => $this->engine->shapedResult($result, $shape, $total);
+        return $this->engine->with($this->dsn, $sql, $params, $shaped);
     }
 
     public function dsn(): string

@@ -89,7 +89,10 @@ final class Psr7
         foreach ($response->headers() as [$name]) {
             $response->removeHeader($name);
         }
-        $response->setStatus($psr->getStatusCode());
+        // One whose statement has run for a middleware has found out by itself that nothing is there.
+        if (!($response instanceof SqlResponse && $response->isMissing())) {
+            $response->setStatus($psr->getStatusCode());
+        }
         foreach ($psr->getHeaders() as $name => $values) {
             foreach ($values as $value) {
                 $response->addHeader((string) $name, $value);

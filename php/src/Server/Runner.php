@@ -11,6 +11,7 @@ use Lyger\Http\Echoed;
 use Lyger\Http\HttpException;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
+use Lyger\Http\SqlResponse;
 use Lyger\Http\Uploads;
 use Throwable;
 
@@ -50,8 +51,8 @@ final class Runner
         try {
             $response = Response::from(($this->handler)($request));
             $response = $this->withEcho($response, $this->end());
-            if (!$this->keepsSql) {
-                $response->body();
+            if ($response instanceof SqlResponse && !($this->keepsSql && $response->isPending())) {
+                $response->settle($request);
             }
         } catch (HttpException $exception) {
             $this->end();

@@ -9,7 +9,9 @@ use Lyger\Core\Library;
 use Lyger\Core\NativeEngine;
 use Lyger\Core\PhpEngine;
 use Lyger\Database\Bytes;
+use Lyger\Database\RowShape;
 use Lyger\Exception\EngineMissing;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
 use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\RefusedStatements;
@@ -146,6 +148,18 @@ final class ParityTest extends TestCase
         $engine->free($engine->execute($dsn, $sql, $params));
     }
 
+    /** @return array<string, RowShape> */
+    private static function shapes(): array
+    {
+        $shapes = ['list' => RowShape::list(), 'single' => RowShape::single(), 'envelope' => RowShape::envelope()];
+        $shapes += ['paged' => RowShape::paged(3, 10), 'ndjson' => RowShape::ndjson(), 'csv' => RowShape::csv()];
+        // Names of columns in the statements, of many kinds.
+        foreach (['a', 'b', 'c', 'd', 'e', 'f', 'i', 'id', 'j', 'm', 't', 'u', '5'] as $column) {
+            $shapes["by $column"] = RowShape::keyedBy($column);
+        }
+        return $shapes;
+    }
+
     /** @return array<string, mixed> */
     private static function outcome(Backend $engine, string $dsn, string $sql, array $params): array
     {
@@ -158,7 +172,18 @@ final class ParityTest extends TestCase
         // As text: NAN is not equal to itself.
         $values = serialize($engine->rows($result));
         $json = $engine->json($result);
+        $shaped = [];
+        foreach (self::shapes() as $name => $shape) {
+            if ($info->rows === 0 && in_array($shape->name, ['csv', 'keyed'], true)) {
+                continue; // PDO tells no names of SQLite's columns then
+            }
+            try {
+                $shaped[$name] = $engine->shaped($result, $shape, 101);
+            } catch (InvalidArgument $exception) {
+                $shaped[$name] = $exception->getMessage();
+            }
+        }
         $engine->free($result);
-        return ['json' => $json, 'values' => $values] + (array) $info;
+        return ['json' => $json, 'shaped' => $shaped, 'values' => $values] + (array) $info;
     }
 }

@@ -44,6 +44,7 @@ static void misuse_kernels(void) {
     LEAVES(LYGER_STATUS_OK, id != 0);
     LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_jsonify_result(id) == NULL);
     GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_result_json(id, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_result_shaped(id, NULL, 0, 0, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_OK, lyger_result_rows(id, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_OK, lyger_result_free(id));
     uint16_t port;

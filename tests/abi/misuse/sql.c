@@ -76,6 +76,16 @@ void misuse_results(void) {
     WROTE(buf, needed, "a:1:{i:0;a:1:{s:1:\"n\";s:3:\"a\0b\";}}");
     GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_rows(id, NULL, 0, &needed));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_rows(id, buf, sizeof buf, NULL));
+#define SHAPED(options) lyger_result_shaped(id, options, strlen(options), 9, buf, sizeof buf, &needed)
+    GIVES(LYGER_STATUS_OK, SHAPED("{\"shape\":\"single\"}"));
+    WROTE(buf, needed, "{\"n\":\"YQBi\"}");
+    GIVES(LYGER_STATUS_OK, lyger_result_shaped(id, NULL, 0, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_shaped(id, NULL, 0, 0, NULL, 0, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_shaped(id, NULL, 0, 0, buf, sizeof buf, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_shaped(id, NULL, 1, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_result_shaped(id, NOWHERE, SIZE_MAX, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, SHAPED("{"));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, SHAPED("{\"shape\":\"keyed\",\"key\":\"x\"}"));
     LEAVES(LYGER_STATUS_OK, (json = lyger_jsonify_result(id)) && !strcmp(json, "[{\"n\":\"YQBi\"}]"));
     lyger_free_string(json);
 
@@ -87,6 +97,7 @@ void misuse_results(void) {
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_json(forged[at], buf, sizeof buf, &needed));
         CHECK(needed == 0);
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_rows(forged[at], buf, sizeof buf, &needed));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_shaped(forged[at], NULL, 0, 0, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(forged[at]));
         LEAVES(LYGER_STATUS_INVALID_HANDLE, lyger_jsonify_result(forged[at]) == NULL);
         lyger_free_result(forged[at]);

@@ -116,7 +116,7 @@ final class Inbox
         $headersBytes = strlen($headers);
         if ($response instanceof SqlResponse && $response->isPending()) {
             $params = Params::pack($response->params());
-            [$dsn, $sql] = [$response->dsn(), $response->sql()];
+            [$dsn, $sql, $options] = [$response->dsn(), $response->sql(), $response->options()];
             return $this->ffi->lyger_request_respond_sql(
                 $id,
                 $status,
@@ -128,8 +128,8 @@ final class Inbox
                 strlen($sql),
                 $this->abi->bytes($params),
                 strlen($params),
-                null,
-                0,
+                $options,
+                strlen($options),
             );
         }
         $body = $response->body();

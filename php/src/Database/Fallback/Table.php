@@ -48,9 +48,12 @@ final class Table
     /** The rows as a JSON array of objects, byte for byte what the engine writes. */
     public function json(): string
     {
-        if ($this->rows === []) {
-            return '[]';
-        }
+        return '[' . implode(',', $this->objects()) . ']';
+    }
+
+    /** @return list<string> each row as a JSON object */
+    public function objects(): array
+    {
         $keys = [];
         foreach ($this->columns as $index => $column) {
             $keys[$index] = JsonText::quote($column->name) . ':';
@@ -63,6 +66,6 @@ final class Table
             }
             $rows[] = '{' . implode(',', $cells) . '}';
         }
-        return '[' . implode(',', $rows) . ']';
+        return $rows;
     }
 }

@@ -132,6 +132,24 @@ Route::get('/sql/{n}', static fn (int $n, Db $db): SqlResponse => $db
     ->setHeader('X-Rows', (string) $n));
 Route::get('/rows/{n}', static fn (int $n, Db $db): array => $db
     ->query('WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < ?) SELECT i FROM s', [$n]));
+Route::get('/shapes/{shape}', static function (string $shape, Db $db): SqlResponse {
+    $rows = $db->respond("SELECT column1 AS id, column2 AS name FROM (VALUES (1, 'ü'), (2, NULL), (1, 'a,b'))");
+    return match ($shape) {
+        'list' => $rows->csv()->list(),
+        'keyed' => $rows->keyedBy('id'),
+        'single' => $rows->single(),
+        'missing' => $db->respond('SELECT 1 AS id WHERE 0')->single()->setHeader('X-A', 'b'),
+        'envelope' => $rows->envelope(),
+        'paged' => $db
+            ->respond('SELECT column1 AS id FROM (VALUES (1), (2), (3)) WHERE id < :max ; -- end', ['max' => 9])
+            ->paged(2, 2),
+        'ndjson' => $rows->ndjson(),
+        'csv' => $rows->csv(),
+        'etag' => $rows->etag(),
+        'read' => $rows->etag()->setBody($rows->body()),
+        'unkeyed' => $rows->keyedBy('name'),
+    };
+});
 Route::get('/sql', static fn (Db $db): SqlResponse => $db->respond('SELECT * FROM nothing_like_it'));
 Route::get('/sql-echo', static function (Db $db): SqlResponse {
     echo ' ';

@@ -172,7 +172,8 @@ return [
         'misuse' => $withRequest(static function (Probe $p, int $id): void {
             $far = $p->nowhere();
             $dsn = Probe::DSN;
-            $sql = static fn (...$arguments): int => $p->ffi->lyger_request_respond_sql($id, ...$arguments, ...[null, 0]);
+            $sql = static fn (...$arguments): int
+                => $p->ffi->lyger_request_respond_sql($id, ...[...$arguments, null, 0]);
             $shaped = static fn (mixed $options, int $bytes): int => $p->ffi
                 ->lyger_request_respond_sql($id, 200, null, 0, $dsn, 15, 'x', 1, null, 0, $options, $bytes);
             $p->gives(Status::NullPointer, $shaped(null, 1));

@@ -116,6 +116,38 @@ return [
     ],
     'lyger_result_json' => $output('lyger_result_json', '[{"t":"ü"}]'),
     'lyger_result_rows' => $output('lyger_result_rows', serialize([['t' => 'ü']])),
+    'lyger_result_shaped' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $id = $p->query("SELECT 'ü' AS t");
+            $shaped = static fn (?string $options, int $bytes, mixed $buffer, int $room): int
+                => $p->ffi->lyger_result_shaped($id, $options, $bytes, 9, $buffer, $room, $p->needed);
+            $csv = '{"shape":"csv"}';
+            $p->gives(Status::NullPointer, $shaped(null, 1, $p->buffer, 4096));
+            $p->gives(Status::NullPointer, $shaped($csv, 15, null, 4096));
+            $status = $p->ffi->lyger_result_shaped($id, $csv, 15, 9, $p->buffer, 4096, null);
+            $p->gives(Status::NullPointer, $status);
+            $p->gives(Status::TooLong, $shaped($csv, 15, $p->buffer, -1));
+            $status = $p->ffi->lyger_result_shaped($id, $p->nowhere(), 65_537, 9, $p->buffer, 4096, $p->needed);
+            $p->gives(Status::TooLong, $status);
+            foreach (["\xff", '{', '{"shape":"star"}', '{"shape":"keyed","key":"x"}'] as $wrong) {
+                $p->gives(Status::InvalidArgument, $shaped($wrong, strlen($wrong), $p->buffer, 4096));
+            }
+            $p->gives(Status::BufferTooSmall, $shaped($csv, 15, null, 0));
+            $p->gives(Status::Ok, $shaped($csv, 15, $p->buffer, $p->needed[0]));
+            $p->check($p->written() === "t\r\nü\r\n", 'CSV', $p->written());
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+            $id = $p->query('SELECT 1 AS n WHERE 0');
+            $single = '{"shape":"single"}';
+            $status = $p->ffi->lyger_result_shaped($id, $single, 18, 0, $p->buffer, 4096, $p->needed);
+            $p->gives(Status::NotFound, $status);
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+            $wrongIds(static fn (Probe $p, int $id)
+                => $p->ffi->lyger_result_shaped($id, null, 0, 0, $p->buffer, 4096, $p->needed))($p);
+        },
+        'valid' => static fn (Probe $p)
+            => $p->ffi->lyger_result_shaped($p->query(), null, 0, 0, $p->buffer, 4096, $p->needed),
+        'child' => Status::WrongProcess,
+    ],
     'lyger_result_describe' => [
         'misuse' => static function (Probe $p) use ($wrongIds): void {
             $info = FFI::addr($p->ffi->new('lyger_result_info', false));

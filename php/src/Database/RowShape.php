@@ -1,0 +1,93 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database;
+
+use Lyger\Exception\InvalidArgument;
+
+/** What a body of rows looks like; rust/json/shape.rs has the same. */
+final class RowShape
+{
+    private function __construct(
+        public readonly string $name,
+        public readonly string $key = '',
+        public readonly int $page = 0,
+        public readonly int $perPage = 0,
+    ) {
+    }
+
+    /** [{"id":1},{"id":2}] */
+    public static function list(): self
+    {
+        return new self('list');
+    }
+
+    /** {"1":{"id":1},"2":{"id":2}} */
+    public static function keyedBy(string $column): self
+    {
+        if (preg_match('//u', $column) !== 1) {
+            throw InvalidArgument::because('the name of the column to be keyed by is not UTF-8');
+        }
+        return new self('keyed', $column);
+    }
+
+    /** {"id":1} */
+    public static function single(): self
+    {
+        return new self('single');
+    }
+
+    /** {"data":[{"id":1}],"meta":{"count":1}} */
+    public static function envelope(): self
+    {
+        return new self('envelope');
+    }
+
+    /** {"data":[{"id":1}],"meta":{"count":1,"total":9,"page":2,"per_page":1,"pages":9}} */
+    public static function paged(int $page, int $perPage): self
+    {
+        if ($page < 1 || $perPage < 1) {
+            throw InvalidArgument::because("pages are counted from 1 and have rows: no page $page of $perPage");
+        }
+        if ($page - 1 > intdiv(PHP_INT_MAX, $perPage)) {
+            throw InvalidArgument::because("page $page of $perPage rows each lies behind every row");
+        }
+        return new self('paged', '', $page, $perPage);
+    }
+
+    /** {"id":1}\n{"id":2}\n */
+    public static function ndjson(): self
+    {
+        return new self('ndjson');
+    }
+
+    /** id\r\n1\r\n2\r\n */
+    public static function csv(): self
+    {
+        return new self('csv');
+    }
+
+    public function contentType(): string
+    {
+        return match ($this->name) {
+            'ndjson' => 'application/x-ndjson',
+            'csv' => 'text/csv; charset=utf-8; header=present',
+            default => 'application/json',
+        };
+    }
+
+    /** As the engine reads it: '' is a list. */
+    public function options(bool $etag = false): string
+    {
+        if ($this->name === 'list' && !$etag) {
+            return '';
+        }
+        $options = ['shape' => $this->name] + match ($this->name) {
+            'keyed' => ['key' => $this->key],
+            'paged' => ['page' => $this->page, 'per_page' => $this->perPage],
+            default => [],
+        };
+        return json_encode($etag ? $options + ['etag' => true] : $options, JSON_THROW_ON_ERROR);
+    }
+}
