@@ -1,6 +1,6 @@
 //! The three real databases, each as a test sees it: one thread, one runtime, the engine's own connections.
 
-use lyger::db::{Database, Dsn, Error, Limits, Param, Rows};
+use lyger::db::{Database, Dsn, Error, Given, Limits, Param, Rows};
 use lyger::json::{encode, serialize};
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -28,6 +28,15 @@ impl Fixture {
 
     pub(crate) fn query(&self, sql: &str, params: &[Param]) -> Rows {
         self.try_query(sql, params).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// With names, or lists.
+    pub(crate) fn try_given(&self, sql: &str, given: Given) -> Result<Rows, Error> {
+        self.block_on(self.database.query(&self.dsn, sql, given))
+    }
+
+    pub(crate) fn given(&self, sql: &str, given: Given) -> Rows {
+        self.try_given(sql, given).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     pub(crate) fn error(&self, sql: &str, params: &[Param]) -> Error {

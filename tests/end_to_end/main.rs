@@ -13,6 +13,7 @@ mod front_smuggling;
 mod front_sql;
 mod front_stage;
 mod sql_faults;
+mod sql_hostile;
 mod sql_limits;
 mod sql_params;
 mod sql_types_mysql;

@@ -19,6 +19,9 @@ use std::ops::Range;
 /// # Errors
 /// [`Error::InvalidParams`] where the parameters don't fit the statement.
 pub(in crate::db) fn bind(dialect: Dialect, sql: &str, given: Given) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
+    if dialect == Dialect::Postgres {
+        check_text(&given)?;
+    }
     match given {
         Given::Positional(values) => positional(dialect, sql, values),
         Given::Named(named) if named.is_empty() => positional(dialect, sql, Vec::new()),
@@ -49,6 +52,27 @@ fn check_count(dialect: Dialect, count: usize) -> Result<(), Error> {
         "the statement has {count} parameters, and {name} takes {max} at most: split it, or send a list as JSON"
     )))
 }
+
+/// PostgreSQL keeps no NUL in text, in no encoding: it would be one error of the server's, about an encoding.
+fn check_text(given: &Given) -> Result<(), Error> {
+    let is_nul = |param: &Param| matches!(param, Param::Text(text) if memchr::memchr(0, text.as_bytes()).is_some());
+    let has_nul = |value: &Value| match value {
+        Value::One(param) => is_nul(param),
+        Value::List(list) => list.iter().any(is_nul),
+    };
+    match given {
+        Given::Positional(values) => {
+            let found = values.iter().position(has_nul);
+            found.map_or(Ok(()), |index| Err(Error::param(index + 1, NUL)))
+        }
+        Given::Named(named) => {
+            let found = named.iter().find(|(_, value)| has_nul(value));
+            found.map_or(Ok(()), |(name, _)| Err(Error::named_param(&format!(":{name}"), NUL)))
+        }
+    }
+}
+
+const NUL: &str = "the string has a NUL byte, which PostgreSQL keeps in no text; bind it as bytes";
 
 fn positional(dialect: Dialect, sql: &str, values: Vec<Value>) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
     let given = values.len();

@@ -31,9 +31,27 @@ final class Bind
     /** @return array{string, list<null|bool|int|float|string|Bytes>} the statement and its values, in their order */
     public static function statement(string $dialect, string $sql, Given $given): array
     {
+        if ($dialect === 'postgres') {
+            self::checkText($given);
+        }
         $bind = new self($dialect, $sql);
         $given->names === null || $given->values === [] ? $bind->positional($given) : $bind->named($given);
         return [$bind->text . substr($sql, $bind->copied), $bind->params];
+    }
+
+    /** PostgreSQL keeps no NUL in text, in no encoding. */
+    private static function checkText(Given $given): void
+    {
+        foreach ($given->values as $index => $value) {
+            foreach (is_array($value) ? $value : [$value] as $one) {
+                if (is_string($one) && str_contains($one, "\0")) {
+                    throw InvalidParams::because(
+                        "parameter {$given->label($index)}: the string has a NUL byte, which PostgreSQL keeps in no "
+                        . 'text; bind it as bytes'
+                    );
+                }
+            }
+        }
     }
 
     private function positional(Given $given): void

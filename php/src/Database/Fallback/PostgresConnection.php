@@ -150,11 +150,6 @@ final class PostgresConnection implements Connection
                 $value instanceof Bytes => $statement->bindValue($name, $value->bytes, PDO::PARAM_LOB),
                 is_bool($value) => $statement->bindValue($name, $value ? 'true' : 'false'),
                 is_float($value) => $statement->bindValue($name, self::digits($value)),
-                // libpq takes C strings: what stands behind a NUL would be lost.
-                str_contains((string) $value, "\0") => throw QueryFailed::because(
-                    'parameter ' . ($index + 1) . ' has a NUL byte, which PostgreSQL keeps in no text',
-                    '22021',
-                ),
                 default => $statement->bindValue($name, (string) $value),
             };
         }
