@@ -110,7 +110,7 @@ return [
         'type' => '',
         // Text that isn't UTF-8 can only be bound as bytes.
         'back' => '',
-        ["CAST(x'61ff' AS TEXT)", "a\xff", "\"a\u{FFFD}\""], ['5', 5, '5'],
+        ['5', 5, '5'], ["CAST(x'61ff' AS TEXT)", "a\xff", "\"a\u{FFFD}\""],
     ],
     'no type' => [
         'type' => '',
