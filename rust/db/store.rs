@@ -34,6 +34,7 @@ pub struct Stored {
     serialized: OnceLock<Vec<u8>>,
     // The last shape that was asked for: asking for its length first costs nothing.
     shaped: Mutex<Option<Shaped>>,
+    slice: Mutex<Slice>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +42,14 @@ struct Shaped {
     shape: Shape,
     total: u64,
     body: Arc<Vec<u8>>,
+}
+
+/// The last slice that was asked for: who learns that a buffer is too small asks for it again.
+#[derive(Debug, Default)]
+struct Slice {
+    from: usize,
+    count: usize,
+    serialized: Vec<u8>,
 }
 
 impl Default for Store {
@@ -61,7 +70,13 @@ impl Store {
     /// # Errors
     /// When [`handles::LIVE_MAX`] results are kept.
     pub fn insert(&self, rows: Rows) -> Result<u64, handles::Error> {
-        let stored = Stored { rows, json: OnceLock::new(), serialized: OnceLock::new(), shaped: Mutex::default() };
+        let stored = Stored {
+            rows,
+            json: OnceLock::new(),
+            serialized: OnceLock::new(),
+            shaped: Mutex::default(),
+            slice: Mutex::default(),
+        };
         self.lock().insert(Arc::new(stored))
     }
 
@@ -137,6 +152,17 @@ impl Stored {
     #[must_use]
     pub fn serialized(&self) -> &[u8] {
         self.serialized.get_or_init(|| json::serialize::to_vec(&self.rows.table))
+    }
+
+    /// Gives `take` at most `count` rows from row `from` on in the same format, a list numbered from 0. Only the last
+    /// slice is kept.
+    pub fn with_slice<T>(&self, from: usize, count: usize, take: impl FnOnce(&[u8]) -> T) -> T {
+        let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
+        if slice.serialized.is_empty() || (slice.from, slice.count) != (from, count) {
+            let serialized = json::serialize::slice_to_vec(&self.rows.table, from, count);
+            *slice = Slice { from, count, serialized };
+        }
+        take(&slice.serialized)
     }
 }
 

@@ -762,6 +762,23 @@ lyger_status lyger_result_shaped(uint64_t result,
                                  size_t *needed);
 
 /*
+ Writes at most `count` rows of a result, from row `from` (counted from 0) on, to `buf` as `lyger_result_rows` writes all:
+ a list that is numbered from 0, and empty behind the last row. Only the last slice is kept, so a large result can be read
+ in pieces without a second copy of it.
+
+ Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_result_slice(uint64_t result,
+                                uint64_t from,
+                                uint64_t count,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+/*
  Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_result_free(uint64_t result);

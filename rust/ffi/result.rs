@@ -178,6 +178,32 @@ pub unsafe extern "C" fn lyger_result_shaped(
     })
 }
 
+/// Writes at most `count` rows of a result, from row `from` (counted from 0) on, to `buf` as `lyger_result_rows` writes all:
+/// a list that is numbered from 0, and empty behind the last row. Only the last slice is kept, so a large result can be read
+/// in pieces without a second copy of it.
+///
+/// Errors: `INVALID_HANDLE`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_slice(
+    result: u64,
+    from: u64,
+    count: u64,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        runtime::not_forked()?;
+        let (from, count) = (usize::try_from(from).unwrap_or(usize::MAX), usize::try_from(count).unwrap_or(usize::MAX));
+        RESULTS.get(result)?.with_slice(from, count, |serialized| output.fill(serialized))
+    })
+}
+
 /// Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_result_free(result: u64) -> Status {

@@ -20,16 +20,26 @@ use super::table::{Cell, Column, Data, Table};
 /// ```
 #[must_use]
 pub fn to_vec(table: &Table) -> Vec<u8> {
+    slice_to_vec(table, 0, table.rows())
+}
+
+/// At most `count` rows from row `from` on, as a list that is numbered from 0; none behind the last row.
+#[must_use]
+pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
+    let from = from.min(table.rows());
+    let count = count.min(table.rows() - from);
     let columns = keyed(table.columns());
     let per_row: usize = columns.iter().map(|(key, _)| key.len() + 16).sum();
-    let mut out = Vec::with_capacity(table.byte_len() + (per_row + 24) * table.rows() + 16);
+    let cells = table.byte_len() / table.rows().max(1) * count;
+    let mut out = Vec::with_capacity(cells + (per_row + 24) * count + 16);
     let mut numbers = Numbers::default();
     out.extend_from_slice(b"a:");
-    out.extend_from_slice(numbers.integer(table.rows()));
+    out.extend_from_slice(numbers.integer(count));
     out.extend_from_slice(b":{");
-    for row in 0..table.rows() {
+    for index in 0..count {
+        let row = from + index;
         out.extend_from_slice(b"i:");
-        out.extend_from_slice(numbers.integer(row));
+        out.extend_from_slice(numbers.integer(index));
         out.extend_from_slice(b";a:");
         out.extend_from_slice(numbers.integer(columns.len()));
         out.extend_from_slice(b":{");
@@ -165,6 +175,18 @@ mod tests {
 
     fn serialized(columns: Vec<Column>) -> String {
         String::from_utf8(to_vec(&Table::new(columns))).unwrap()
+    }
+
+    #[test]
+    fn a_slice_is_numbered_from_0_and_ends_with_the_table() {
+        let mut column = Column::int64("n");
+        (1..=3).for_each(|number| column.push_i64(number));
+        let table = Table::new(vec![column]);
+        let slice = |from, count| String::from_utf8(slice_to_vec(&table, from, count)).unwrap();
+        assert_eq!(slice(1, 1), "a:1:{i:0;a:1:{s:1:\"n\";i:2;}}");
+        assert_eq!(slice(1, 9), "a:2:{i:0;a:1:{s:1:\"n\";i:2;}i:1;a:1:{s:1:\"n\";i:3;}}");
+        assert_eq!(slice(2, usize::MAX), "a:1:{i:0;a:1:{s:1:\"n\";i:3;}}");
+        assert_eq!([slice(3, 1), slice(usize::MAX, usize::MAX), slice(0, 0)], ["a:0:{}"; 3]);
     }
 
     #[test]

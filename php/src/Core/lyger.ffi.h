@@ -184,6 +184,8 @@ lyger_status lyger_result_shaped(uint64_t result,
                                  size_t cap,
                                  size_t *needed);
 
+lyger_status lyger_result_slice(uint64_t result, uint64_t from, uint64_t count, char *buf, size_t cap, size_t *needed);
+
 lyger_status lyger_result_free(uint64_t result);
 
 void lyger_start_server(uint16_t port);

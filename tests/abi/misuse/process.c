@@ -50,6 +50,7 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_json(id, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_rows(id, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_shaped(id, NULL, 0, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_slice(id, 0, 1, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_free(id));
     LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_jsonify_result(id) == NULL);
     lyger_free_result(id);

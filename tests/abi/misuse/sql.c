@@ -86,6 +86,12 @@ void misuse_results(void) {
     GIVES(LYGER_STATUS_TOO_LONG, lyger_result_shaped(id, NOWHERE, SIZE_MAX, 0, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, SHAPED("{"));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, SHAPED("{\"shape\":\"keyed\",\"key\":\"x\"}"));
+    GIVES(LYGER_STATUS_OK, lyger_result_slice(id, 0, UINT64_MAX, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "a:1:{i:0;a:1:{s:1:\"n\";s:3:\"a\0b\";}}");
+    GIVES(LYGER_STATUS_OK, lyger_result_slice(id, UINT64_MAX, UINT64_MAX, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "a:0:{}");
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_slice(id, 0, 1, NULL, 0, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_slice(id, 0, 1, buf, sizeof buf, NULL));
     LEAVES(LYGER_STATUS_OK, (json = lyger_jsonify_result(id)) && !strcmp(json, "[{\"n\":\"YQBi\"}]"));
     lyger_free_string(json);
 
@@ -98,6 +104,7 @@ void misuse_results(void) {
         CHECK(needed == 0);
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_rows(forged[at], buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_shaped(forged[at], NULL, 0, 0, buf, sizeof buf, &needed));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_slice(forged[at], 0, 1, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(forged[at]));
         LEAVES(LYGER_STATUS_INVALID_HANDLE, lyger_jsonify_result(forged[at]) == NULL);
         lyger_free_result(forged[at]);

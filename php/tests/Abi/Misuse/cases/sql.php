@@ -148,6 +148,29 @@ return [
             => $p->ffi->lyger_result_shaped($p->query(), null, 0, 0, $p->buffer, 4096, $p->needed),
         'child' => Status::WrongProcess,
     ],
+    'lyger_result_slice' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $slice = static fn (int $id, int $from, int $count, mixed $cap = 4096): int
+                => $p->ffi->lyger_result_slice($id, $from, $count, $p->buffer, $cap, $p->needed);
+            $id = $p->query("SELECT 'a' AS t UNION ALL SELECT 'b' UNION ALL SELECT 'ü'");
+            $p->gives(Status::NullPointer, $p->ffi->lyger_result_slice($id, 0, 1, $p->buffer, 4096, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_result_slice($id, 0, 1, null, 4096, $p->needed));
+            $p->gives(Status::TooLong, $slice($id, 0, 1, -1));
+            $p->gives(Status::BufferTooSmall, $slice($id, 1, 9, 10));
+            foreach ([[0, 1, ['a']], [1, 9, ['b', 'ü']], [0, -1, ['a', 'b', 'ü']], [3, 1, []], [-1, -1, []]] as $case) {
+                [$from, $count, $texts] = $case;
+                $p->gives(Status::Ok, $slice($id, $from, $count));
+                $expected = serialize(array_map(static fn (string $text): array => ['t' => $text], $texts));
+                $p->check($p->written() === $expected, $expected, $p->written());
+            }
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+            $wrongIds(static fn (Probe $p, int $id)
+                => $p->ffi->lyger_result_slice($id, 0, 1, $p->buffer, 4096, $p->needed))($p);
+        },
+        'valid' => static fn (Probe $p)
+            => $p->ffi->lyger_result_slice($p->query(), 0, 1, $p->buffer, 4096, $p->needed),
+        'child' => Status::WrongProcess,
+    ],
     'lyger_result_describe' => [
         'misuse' => static function (Probe $p) use ($wrongIds): void {
             $info = FFI::addr($p->ffi->new('lyger_result_info', false));
