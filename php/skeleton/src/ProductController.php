@@ -30,7 +30,7 @@ final class ProductController
     /** A path like /products/seven is 404 by itself: $id is an int. */
     public function show(int $id): Response
     {
-        $product = $this->db->first(
+        $product = $this->db->row(
             'SELECT p.*, c.name AS category FROM products p JOIN categories c ON c.id = p.category_id WHERE p.id = ?',
             [$id],
         );
@@ -50,7 +50,7 @@ final class ProductController
         if (!$isText || !is_numeric($price) || !is_finite((float) $price) || !is_numeric($category)) {
             throw HttpException::of(422, 'A product needs a name, a price, and a category_id that is a number.');
         }
-        if ($this->db->first('SELECT id FROM categories WHERE id = ?', [(int) $category]) === null) {
+        if ($this->db->row('SELECT id FROM categories WHERE id = ?', [(int) $category]) === null) {
             throw HttpException::of(422, "There is no category $category.");
         }
         [$product] = $this->db->query(

@@ -7,6 +7,8 @@ namespace Lyger\Core;
 use Closure;
 use Lyger\Config;
 use Lyger\Database\RowShape;
+use Lyger\Database\Options;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
 
@@ -37,7 +39,7 @@ interface Backend
      * @return int the result's id
      * @throws LygerException
      */
-    public function execute(string $dsn, string $sql, array $params): int;
+    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int;
 
     public function describe(int $result): ResultInfo;
 
@@ -51,10 +53,34 @@ interface Backend
      */
     public function shaped(int $result, RowShape $shape, int $total): ?string;
 
-    /** @return list<array<string, mixed>> the rows as PDO's FETCH_ASSOC gives them, with their types */
-    public function rows(int $result): array;
+    /**
+     * @param int|null $count how many at most, null for all from $from on
+     * @return list<array<string, mixed>> the rows as PDO's FETCH_ASSOC gives them, with their types
+     */
+    public function rows(int $result, int $from = 0, ?int $count = null): array;
 
     public function free(int $result): void;
+
+    /**
+     * Runs a statement whose rows are asked for chunk by chunk.
+     *
+     * @param array<mixed> $params
+     * @return int the stream's id
+     * @throws LygerException
+     */
+    public function openStream(string $dsn, string $sql, array $params, Options $options): int;
+
+    /** @return list<array<string, mixed>>|null the next rows, null behind the last */
+    public function nextChunk(int $stream): ?array;
+
+    /** Also amid its rows: then the statement ends. */
+    public function closeStream(int $stream): void;
+
+    /** Where the current client's transaction stands, as the database has it. */
+    public function transactionState(string $dsn): TransactionState;
+
+    /** The current client has ended: what its statements have left on connections goes. */
+    public function endClient(): void;
 
     public function cacheStore(string $key, string $value): void;
 

@@ -7,6 +7,9 @@ namespace Lyger\Core;
 use Closure;
 use Lyger\Config;
 use Lyger\Database\RowShape;
+use Lyger\Database\Client;
+use Lyger\Database\Options;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
@@ -127,21 +130,23 @@ final class Engine
     /**
      * Runs a statement; the result stays in the engine until freeResult().
      *
+     * @param array<mixed> $params bound: null, bool, int, float, string (UTF-8) and Lyger\Database\Bytes
      * @return int the result's id
      */
-    public function dbQuery(string $dsn, string $query): int
+    public function dbQuery(string $dsn, string $query, array $params = []): int
     {
-        return $this->backend->execute($dsn, $query, []);
+        return $this->dbExecute($dsn, $query, $params);
     }
 
     /**
-     * dbQuery() with bound parameters: null, bool, int, float, string (UTF-8) and Lyger\Database\Bytes.
+     * dbQuery() with options.
      *
      * @param array<mixed> $params
      */
-    public function dbExecute(string $dsn, string $query, array $params = []): int
+    public function dbExecute(string $dsn, string $query, array $params = [], ?Options $options = null): int
     {
-        return $this->backend->execute($dsn, $query, $params);
+        Client::current(); // from now on there is something to end
+        return $this->backend->execute($dsn, $query, $params, $options);
     }
 
     /** A result's rows as a JSON array of objects. */
@@ -160,10 +165,17 @@ final class Engine
         return $this->backend->shaped($ptr, $shape, $total);
     }
 
-    /** @return list<array<string, mixed>> a result's rows as PHP values */
-    public function resultRows(int $ptr): array
+    /**
+     * @param int $from the first row, counted from 0
+     * @param int|null $count how many at most; null for all that follow
+     * @return list<array<string, mixed>> a result's rows as PHP values
+     */
+    public function resultRows(int $ptr, int $from = 0, ?int $count = null): array
     {
-        return $this->backend->rows($ptr);
+        if ($from < 0 || $count < 0) {
+            throw InvalidArgument::because('rows are counted from 0, and none is before it');
+        }
+        return $this->backend->rows($ptr, $from, $count);
     }
 
     /** How many rows there are, how many were affected, and the id that an INSERT generated. */
@@ -177,10 +189,14 @@ final class Engine
         $this->backend->free($ptr);
     }
 
-    /** dbQuery(), jsonifyResult() and freeResult() in one call. */
-    public function dbQueryJson(string $dsn, string $query): string
+    /**
+     * dbQuery(), jsonifyResult() and freeResult() in one call.
+     *
+     * @param array<mixed> $params
+     */
+    public function dbQueryJson(string $dsn, string $query, array $params = []): string
     {
-        return $this->with($dsn, $query, [], $this->backend->json(...));
+        return $this->with($dsn, $query, $params, $this->backend->json(...));
     }
 
     /**
@@ -191,14 +207,54 @@ final class Engine
      * @param callable(int): T $use
      * @return T
      */
-    public function with(string $dsn, string $query, array $params, callable $use): mixed
-    {
-        $result = $this->backend->execute($dsn, $query, $params);
+    public function with(
+        string $dsn,
+        string $query,
+        array $params,
+        callable $use,
+        ?Options $options = null,
+    ): mixed {
+        $result = $this->dbExecute($dsn, $query, $params, $options);
         try {
             return $use($result);
         } finally {
             $this->backend->free($result);
         }
+    }
+
+    /**
+     * Runs a statement whose rows are asked for with nextChunk(): Db::stream() does.
+     *
+     * @param array<mixed> $params
+     * @return int the stream's id, for closeStream()
+     */
+    public function openStream(string $dsn, string $query, array $params, Options $options): int
+    {
+        Client::current();
+        return $this->backend->openStream($dsn, $query, $params, $options);
+    }
+
+    /** @return list<array<string, mixed>>|null the next rows of a stream, null behind the last */
+    public function nextChunk(int $stream): ?array
+    {
+        return $this->backend->nextChunk($stream);
+    }
+
+    public function closeStream(int $stream): void
+    {
+        $this->backend->closeStream($stream);
+    }
+
+    /** Where the transaction of this request (or this process) stands, as the database has it. */
+    public function transactionState(string $dsn): TransactionState
+    {
+        return $this->backend->transactionState($dsn);
+    }
+
+    /** @internal Lyger\Database\Client calls it when a request has ended. */
+    public function endClient(): void
+    {
+        $this->backend->endClient();
     }
 
     public function cacheSet(string $key, string $value): void

@@ -13,9 +13,12 @@ use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Worker;
+use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineFailed;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
@@ -27,6 +30,10 @@ final class NativeEngine implements Backend
     private const JOIN_MS = 1_000;
     private const BOOT_REPORT_BYTES_MAX = 65_536;
 
+    private const CHUNK_ROWS = 500;
+
+    /** @var array<int, int> how many rows were read, by result */
+    private array $streams = [];
     private readonly FFI $ffi;
     private readonly CData $id;
 
@@ -74,8 +81,11 @@ final class NativeEngine implements Backend
         $this->abi->check($this->ffi->lyger_engine_configure($json, strlen($json)));
     }
 
-    public function execute(string $dsn, string $sql, array $params): int
+    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int
     {
+        if ($options !== null && ($options->timeoutMs !== null || $options->decimalsAsNumbers)) {
+            throw InvalidArgument::because('timeout() and decimals() are pure PHP\'s so far');
+        }
         $packed = Params::pack($params);
         $this->abi->check($this->ffi->lyger_db_execute(
             $dsn,
@@ -125,11 +135,13 @@ final class NativeEngine implements Backend
         );
     }
 
-    public function rows(int $result): array
+    public function rows(int $result, int $from = 0, ?int $count = null): array
     {
+        $id = self::id($result);
         $serialized = $this->abi->text(
-            fn (CData $buffer, int $bytes, CData $needed): int
-                => $this->ffi->lyger_result_rows(self::id($result), $buffer, $bytes, $needed)
+            fn (CData $buffer, int $bytes, CData $needed): int => $from === 0 && $count === null
+                ? $this->ffi->lyger_result_rows($id, $buffer, $bytes, $needed)
+                : $this->ffi->lyger_result_slice($id, $from, $count ?? PHP_INT_MAX, $buffer, $bytes, $needed)
         );
         $rows = unserialize($serialized, ['allowed_classes' => false]);
         return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
@@ -138,6 +150,40 @@ final class NativeEngine implements Backend
     public function free(int $result): void
     {
         $this->abi->check($this->ffi->lyger_result_free(self::id($result)));
+    }
+
+    public function openStream(string $dsn, string $sql, array $params, Options $options): int
+    {
+        $result = $this->execute($dsn, $sql, $params, $options);
+        $this->streams[$result] = 0;
+        return $result;
+    }
+
+    public function nextChunk(int $stream): ?array
+    {
+        $from = $this->streams[$stream] ?? throw InvalidHandle::stream($stream);
+        $rows = $this->rows($stream, $from, self::CHUNK_ROWS);
+        $this->streams[$stream] += count($rows);
+        return $rows === [] ? null : $rows;
+    }
+
+    public function closeStream(int $stream): void
+    {
+        if (isset($this->streams[$stream])) {
+            unset($this->streams[$stream]);
+            $this->free($stream);
+        }
+    }
+
+    /** The engine refuses whatever would begin one. */
+    public function transactionState(string $dsn): TransactionState
+    {
+        return TransactionState::None;
+    }
+
+    public function endClient(): void
+    {
+        array_map($this->closeStream(...), array_keys($this->streams));
     }
 
     public function cacheStore(string $key, string $value): void

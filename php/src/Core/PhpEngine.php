@@ -9,8 +9,10 @@ use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Shaped;
 use Lyger\Database\Fallback\Table;
+use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
@@ -91,10 +93,11 @@ final class PhpEngine implements Backend
         $this->config = $config;
     }
 
-    public function execute(string $dsn, string $sql, array $params): int
+    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int
     {
         self::check($sql);
-        $table = $this->connections($this->config)->query($dsn, $sql, Params::normalize($params));
+        $params = Params::normalize($params);
+        $table = $this->connections($this->config)->query($dsn, $sql, $params, $options ?? new Options());
         $this->results[++$this->lastResult] = $table;
         return $this->lastResult;
     }
@@ -131,15 +134,42 @@ final class PhpEngine implements Backend
         return Shaped::body($this->table($result), $shape, $total);
     }
 
-    public function rows(int $result): array
+    public function rows(int $result, int $from = 0, ?int $count = null): array
     {
-        return $this->table($result)->assoc();
+        $table = $this->table($result);
+        return ($from === 0 && $count === null ? $table : $table->slice($from, $count))->assoc();
     }
 
     public function free(int $result): void
     {
         $this->table($result);
         unset($this->results[$result], $this->json[$result]);
+    }
+
+    public function openStream(string $dsn, string $sql, array $params, Options $options): int
+    {
+        self::check($sql);
+        return $this->connections($this->config)->openStream($dsn, $sql, Params::normalize($params), $options);
+    }
+
+    public function nextChunk(int $stream): ?array
+    {
+        return $this->connections($this->config)->nextChunk($stream)?->assoc();
+    }
+
+    public function closeStream(int $stream): void
+    {
+        $this->connections?->closeStream($stream);
+    }
+
+    public function transactionState(string $dsn): TransactionState
+    {
+        return $this->connections?->transaction($dsn) ?? TransactionState::None;
+    }
+
+    public function endClient(): void
+    {
+        $this->connections?->end();
     }
 
     public function cacheStore(string $key, string $value): void

@@ -67,6 +67,9 @@ enum Status: int
 
     public function exception(string $message, ?string $sqlstate = null, ?string $value = null): LygerException
     {
+        if ($this === self::QueryFailed) {
+            return E\QueryFailed::because($message, $sqlstate);
+        }
         $class = $this->exceptionClass();
         return new $class($message, $sqlstate, $value);
     }

@@ -4,10 +4,19 @@ declare(strict_types=1);
 
 namespace Lyger\Database;
 
+use Closure;
+use Generator;
 use Lyger\Core\Engine;
 use Lyger\Core\ResultInfo;
 use Lyger\Database\Fallback\Dsn;
+use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\LygerException;
+use Lyger\Exception\TransactionConflict;
+use Lyger\Exception\TransactionFailed;
 use Lyger\Http\SqlResponse;
+use SensitiveParameter;
+use Throwable;
 
 /**
  * One database.
@@ -16,17 +25,25 @@ use Lyger\Http\SqlResponse;
  *     $rows = $db->query('SELECT id, name FROM products WHERE price < ?', [20]);
  *     return $db->respond('SELECT id, name FROM products WHERE price < ?', [20]);
  *
- * Parameters are bound, never spliced: `?` in every database, $1 in PostgreSQL too. They are null, bool, int, float,
- * string (UTF-8) and Bytes. Each statement may run on another connection, so none can open a transaction.
+ * Parameters are bound, never spliced. They are null, bool, int, float, string (UTF-8) and Bytes.
+ *
+ * Each statement may run on another connection, until one leaves something on its own: a transaction, a setting, a
+ * temporary table, a lock. From then on this client (see Client) has that connection for itself on this DSN, whichever
+ * Db it asks, and at its end what it left is gone.
  */
 final class Db
 {
+    private const SECONDS_MAX = 4_000_000;
+
+    private Options $options;
+
     private function __construct(private readonly string $dsn, private readonly Engine $engine)
     {
+        $this->options = new Options();
     }
 
     /** Connects at the first statement. */
-    public static function connect(string $dsn): self
+    public static function connect(#[SensitiveParameter] string $dsn): self
     {
         return new self($dsn, Engine::getInstance());
     }
@@ -40,7 +57,7 @@ final class Db
      */
     public function query(string $sql, array $params = []): array
     {
-        return $this->engine->with($this->dsn, $sql, $params, $this->engine->resultRows(...));
+        return $this->run($sql, $params, $this->engine->resultRows(...));
     }
 
     /**
@@ -49,9 +66,33 @@ final class Db
      * @param array<mixed> $params
      * @return array<string, mixed>|null
      */
-    public function first(string $sql, array $params = []): ?array
+    public function row(string $sql, array $params = []): ?array
     {
-        return $this->query($sql, $params)[0] ?? null;
+        $first = fn (int $result): ?array => $this->engine->resultRows($result, 0, 1)[0] ?? null;
+        return $this->run($sql, $params, $first);
+    }
+
+    /**
+     * The first column of the first row; null when there is no row, as when the value is null.
+     *
+     * @param array<mixed> $params
+     */
+    public function value(string $sql, array $params = []): mixed
+    {
+        $row = $this->row($sql, $params) ?? [];
+        return $row === [] ? null : reset($row);
+    }
+
+    /**
+     * The first column of every row.
+     *
+     * @param array<mixed> $params
+     * @return list<mixed>
+     */
+    public function column(string $sql, array $params = []): array
+    {
+        $first = static fn (array $row): mixed => $row === [] ? null : reset($row);
+        return array_map($first, $this->query($sql, $params));
     }
 
     /**
@@ -61,7 +102,7 @@ final class Db
      */
     public function execute(string $sql, array $params = []): ResultInfo
     {
-        return $this->engine->with($this->dsn, $sql, $params, $this->engine->resultInfo(...));
+        return $this->run($sql, $params, $this->engine->resultInfo(...));
     }
 
     /**
@@ -71,7 +112,40 @@ final class Db
      */
     public function json(string $sql, array $params = []): string
     {
-        return $this->engine->with($this->dsn, $sql, $params, $this->engine->jsonifyResult(...));
+        return $this->run($sql, $params, $this->engine->jsonifyResult(...));
+    }
+
+    /**
+     * The rows stay in the engine and become PHP values one slice after the other, or objects, or JSON.
+     *
+     * @param array<mixed> $params
+     */
+    public function result(string $sql, array $params = []): Result
+    {
+        $dsn = $this->dsn;
+        $open = fn (): int => $this->engine->dbExecute($dsn, $sql, $params, $this->options);
+        return new Result($this->engine, $this->attempt($open));
+    }
+
+    /**
+     * The rows one after the other, while the database still has the rest: memory stays small however many there are.
+     * The statement runs when the first is asked for. Leaving the loop early ends it.
+     *
+     * @param array<mixed> $params
+     * @return Generator<int, array<string, mixed>>
+     */
+    public function stream(string $sql, array $params = []): Generator
+    {
+        $stream = $this->attempt(fn (): int => $this->engine->openStream($this->dsn, $sql, $params, $this->options));
+        try {
+            while (($rows = $this->during(fn (): ?array => $this->engine->nextChunk($stream))) !== null) {
+                foreach ($rows as $row) {
+                    yield $row;
+                }
+            }
+        } finally {
+            $this->engine->closeStream($stream);
+        }
     }
 
     /**
@@ -103,11 +177,260 @@ final class Db
             [$sql, $params] = Paging::select($dialect, $sql, $params, $shape);
         }
         $shaped = fn (int $result): ?string => $this->engine->shapedResult($result, $shape, $total);
-        return $this->engine->with($this->dsn, $sql, $params, $shaped);
+        return $this->run($sql, $params, $shaped);
+    }
+
+    /**
+     * Runs $work in a transaction: committed when it returns, rolled back when it throws. Within another one it is a
+     * savepoint. Returns what $work returns.
+     *
+     *     $db->transaction(function (Db $db) use ($from, $to): void {
+     *         $db->execute('UPDATE accounts SET cents = cents - 100 WHERE id = ?', [$from]);
+     *         $db->execute('UPDATE accounts SET cents = cents + 100 WHERE id = ?', [$to]);
+     *     }, Isolation::Serializable, attempts: 3);
+     *
+     * @template T
+     * @param callable(self): T $work is called again, from its beginning, when another transaction was in the way
+     *     (TransactionConflict) and there are attempts left; only the outermost transaction can be run again
+     * @return T
+     * @throws TransactionFailed when it could not be committed as one
+     */
+    public function transaction(
+        callable $work,
+        ?Isolation $isolation = null,
+        bool $readOnly = false,
+        int $attempts = 1,
+    ): mixed {
+        if ($attempts < 1) {
+            throw InvalidArgument::because("there is at least one attempt, and not $attempts", (string) $attempts);
+        }
+        $transaction = $this->current();
+        for (;; $attempts--) {
+            $this->begin($isolation, $readOnly);
+            $level = $transaction->level();
+            try {
+                $outcome = $work($this);
+                if ($transaction->level() !== $level) {
+                    throw $transaction->level() > $level ? TransactionFailed::leftOpen() : TransactionFailed::ended();
+                }
+                $transaction->commit();
+                return $outcome;
+            } catch (Throwable $exception) {
+                $this->abandon($transaction, $level);
+                if ($level > 1 || $attempts === 1 || !$exception instanceof TransactionConflict) {
+                    throw $exception;
+                }
+            }
+        }
+    }
+
+    /** Begins a transaction, or within one a savepoint of its own. Each is ended by one commit() or rollback(). */
+    public function begin(?Isolation $isolation = null, bool $readOnly = false): void
+    {
+        $this->current()->begin($this->kind(), $isolation, $readOnly);
+    }
+
+    /** @throws TransactionFailed without a begin(), and where the database has ended or rolled back the transaction */
+    public function commit(): void
+    {
+        $this->current()->commit();
+    }
+
+    /** @throws TransactionFailed without a begin(), and where a statement has committed the transaction */
+    public function rollback(): void
+    {
+        $this->current()->rollback();
+    }
+
+    /** Whether the database has a transaction open for this client, however that was begun. */
+    public function inTransaction(): bool
+    {
+        return $this->current()->isOpen();
+    }
+
+    public function savepoint(string $name): void
+    {
+        $this->current()->savepoint('SAVEPOINT', $name);
+    }
+
+    /** What came after the savepoint is undone; the savepoint stays. */
+    public function rollbackTo(string $name): void
+    {
+        $this->current()->savepoint('ROLLBACK TO SAVEPOINT', $name);
+    }
+
+    /** The savepoint goes, what came after it stays. */
+    public function release(string $name): void
+    {
+        $this->current()->savepoint('RELEASE SAVEPOINT', $name);
+    }
+
+    /**
+     * How long this client's statements wait for a lock that somebody else holds, from now on to its end: then
+     * LockTimeout. MySQL counts whole seconds, so there it is rounded up.
+     */
+    public function lockTimeout(float $seconds): void
+    {
+        foreach ($this->kind()->lockTimeout(self::seconds($seconds)) as $sql) {
+            $this->execute($sql);
+        }
+    }
+
+    /**
+     * How the database would run a statement, in its own words: the plan as PostgreSQL and MySQL give it as JSON, the
+     * rows of EXPLAIN QUERY PLAN in SQLite.
+     *
+     * @param array<mixed> $params
+     * @param bool $analyze runs it to measure it, and undoes what it did (PostgreSQL, MariaDB)
+     * @return array<mixed>
+     */
+    public function explain(string $sql, array $params = [], bool $analyze = false): array
+    {
+        $explain = $this->kind()->explain($sql, $analyze);
+        if ($explain === null) {
+            throw InvalidArgument::because('SQLite has no EXPLAIN that measures');
+        }
+        if ($this->kind() === Dialect::Sqlite) {
+            return $this->query($explain, $params);
+        }
+        $level = $this->current()->level();
+        if ($analyze) {
+            $this->begin();
+        }
+        try {
+            $plan = json_decode((string) $this->value($explain, $params), true, 512, JSON_THROW_ON_ERROR);
+        } finally {
+            if ($analyze) {
+                $this->abandon($this->current(), $level + 1);
+            }
+        }
+        return $this->kind() === Dialect::Pgsql ? $plan[0] : $plan;
+    }
+
+    /** A Db whose statements may take so long, instead of db.statement_timeout_ms. SQLite in pure PHP knows no limit. */
+    public function timeout(float $seconds): self
+    {
+        $ms = (int) ceil(self::seconds($seconds) * 1000);
+        return $this->with(new Options($ms, $this->options->retries, $this->options->decimalsAsNumbers));
+    }
+
+    /**
+     * A Db that runs a statement again, up to so many times, when the connection breaks under it (ConnectionFailed).
+     * Whether it was carried out before is unknown then: for statements that may run twice. Never within a transaction.
+     */
+    public function retry(int $times = 1): self
+    {
+        if ($times < 0) {
+            throw InvalidArgument::because("a statement can't be run again $times times", (string) $times);
+        }
+        return $this->with(new Options($this->options->timeoutMs, $times, $this->options->decimalsAsNumbers));
+    }
+
+    /** A Db that gives decimals as a 'string' of exact digits, or as a 'number': digits in JSON, a float in PHP. */
+    public function decimals(string $as): self
+    {
+        if ($as !== 'string' && $as !== 'number') {
+            throw InvalidArgument::because("decimals are 'string' or 'number', and not '$as'", $as);
+        }
+        return $this->with(new Options($this->options->timeoutMs, $this->options->retries, $as === 'number'));
+    }
+
+    /** 'pgsql', 'mysql' or 'sqlite' */
+    public function dialect(): string
+    {
+        return $this->kind()->value;
     }
 
     public function dsn(): string
     {
         return $this->dsn;
+    }
+
+    /** What timeout(), retry() and decimals() have set. */
+    public function options(): Options
+    {
+        return $this->options;
+    }
+
+    /** @return array<string, mixed> for var_dump(): no password */
+    public function __debugInfo(): array
+    {
+        return ['dsn' => (string) Dsn::parse($this->dsn), 'options' => $this->options];
+    }
+
+    /**
+     * @template T
+     * @param array<mixed> $params
+     * @param Closure(int): T $use
+     * @return T
+     */
+    private function run(string $sql, array $params, Closure $use): mixed
+    {
+        return $this->attempt(fn (): mixed => $this->engine->with($this->dsn, $sql, $params, $use, $this->options));
+    }
+
+    /**
+     * @template T
+     * @param Closure(): T $statement
+     * @return T
+     */
+    private function attempt(Closure $statement): mixed
+    {
+        for ($left = $this->options->retries;; $left--) {
+            try {
+                return $this->during($statement);
+            } catch (ConnectionFailed $lost) {
+                if ($left === 0 || $this->current()->level() > 0) {
+                    throw $lost;
+                }
+            }
+        }
+    }
+
+    /**
+     * @template T
+     * @param Closure(): T $statement
+     * @return T
+     */
+    private function during(Closure $statement): mixed
+    {
+        return $this->current()->during($statement);
+    }
+
+    /** Rolls back what is open from this level on, when the reason is about to be thrown. */
+    private function abandon(Transaction $transaction, int $level): void
+    {
+        while ($transaction->level() >= $level) {
+            try {
+                $transaction->rollback();
+            } catch (LygerException) {
+                // It has ended by itself, as the reason tells, or ends with its connection.
+            }
+        }
+    }
+
+    private function current(): Transaction
+    {
+        return Client::current()->transaction($this->dsn);
+    }
+
+    private function kind(): Dialect
+    {
+        return Dialect::of($this->dsn);
+    }
+
+    private function with(Options $options): self
+    {
+        $copy = clone $this;
+        $copy->options = $options;
+        return $copy;
+    }
+
+    /** Up to 46 days, which fit into the 32 bits of milliseconds that the engine counts. */
+    private static function seconds(float $seconds): float
+    {
+        return $seconds > 0.0 && $seconds <= self::SECONDS_MAX
+            ? $seconds
+            : throw InvalidArgument::because('a limit on time is more than 0 seconds and at most ' . self::SECONDS_MAX);
     }
 }

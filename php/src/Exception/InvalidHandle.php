@@ -11,4 +11,9 @@ final class InvalidHandle extends LygerException
     {
         return new self("result $result does not exist or was freed", null, (string) $result);
     }
+
+    public static function stream(int $stream): self
+    {
+        return new self("stream $stream does not exist or was closed", null, (string) $stream);
+    }
 }

@@ -157,6 +157,15 @@ final class SqlResponse extends Response
         return $this->db !== null;
     }
 
+    /**
+     * Whether the statement still waits and may run on any connection. Within a transaction that its request has left
+     * open it may not: there it has to run before the request and the transaction end.
+     */
+    public function isAnybodys(): bool
+    {
+        return $this->db?->inTransaction() === false;
+    }
+
     public function dsn(): string
     {
         return $this->db?->dsn() ?? '';

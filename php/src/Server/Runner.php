@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Server;
 
 use Closure;
+use Lyger\Database\Client;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\PoolExhausted;
 use Lyger\Http\Echoed;
@@ -51,7 +52,7 @@ final class Runner
         try {
             $response = Response::from(($this->handler)($request));
             $response = $this->withEcho($response, $this->end());
-            if ($response instanceof SqlResponse && !($this->keepsSql && $response->isPending())) {
+            if ($response instanceof SqlResponse && !($this->keepsSql && $response->isAnybodys())) {
                 $response->settle($request);
             }
         } catch (HttpException $exception) {
@@ -79,6 +80,7 @@ final class Runner
     {
         $this->end();
         Uploads::remove();
+        Client::end();
         $message = strtok($error['message'], "\n") ?: 'fatal error';
         return $this->debug
             ? Response::error(500, "$message in {$error['file']}:{$error['line']}")
@@ -168,6 +170,7 @@ final class Runner
     /** Ends what belongs to the request alone. */
     private function finish(Response $response): Response
     {
+        Client::end();
         if ($this->baseline !== null) {
             $hasSession = Session::isOpen();
             try {

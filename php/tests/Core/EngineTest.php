@@ -41,7 +41,7 @@ final class EngineTest extends TestCase
         $reflection = new ReflectionMethod(Engine::class, $method);
         $parameters = [];
         foreach ($reflection->getParameters() as $parameter) {
-            $default = $parameter->isDefaultValueAvailable() ? " = {$parameter->getDefaultValue()}" : '';
+            $default = $parameter->isDefaultValueAvailable() ? ' = ' . json_encode($parameter->getDefaultValue()) : '';
             $parameters[] = "{$parameter->getType()} \${$parameter->getName()}$default";
         }
         self::assertSame($signature, '(' . implode(', ', $parameters) . "): {$reflection->getReturnType()}");
@@ -54,10 +54,10 @@ final class EngineTest extends TestCase
             ['helloWorld', '(): string'],
             ['heavyComputation', '(int $iterations = 1000000): float'],
             ['systemInfo', '(): string'],
-            ['dbQuery', '(string $dsn, string $query): int'],
+            ['dbQuery', '(string $dsn, string $query, array $params = []): int'],
             ['jsonifyResult', '(int $ptr): string'],
             ['freeResult', '(int $ptr): void'],
-            ['dbQueryJson', '(string $dsn, string $query): string'],
+            ['dbQueryJson', '(string $dsn, string $query, array $params = []): string'],
             ['cacheSet', '(string $key, string $value): void'],
             ['cacheGet', '(string $key): string'],
             ['cacheDelete', '(string $key): void'],

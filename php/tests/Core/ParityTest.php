@@ -14,7 +14,6 @@ use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
 use Lyger\Tests\Support\Databases;
-use Lyger\Tests\Support\RefusedStatements;
 use PHPUnit\Framework\TestCase;
 
 /** Both engines in one process, on the same statements: equal bytes, equal rows, equal kinds of errors. */
@@ -54,21 +53,6 @@ final class ParityTest extends TestCase
             self::outcome($this->native, $dsn, $sql, $params),
             self::outcome($this->php, $dsn, $sql, $params),
         );
-    }
-
-    public function test_both_engines_refuse_in_the_same_words(): void
-    {
-        foreach (RefusedStatements::all() as [$dsn, $sql, $what]) {
-            $messages = [];
-            foreach ($what === 'run' ? [] : [$this->native, $this->php] as $engine) {
-                try {
-                    self::do($engine, $dsn, $sql);
-                } catch (LygerException $exception) {
-                    $messages[] = $exception->getMessage();
-                }
-            }
-            self::assertSame($messages[0] ?? null, $messages[1] ?? null, $sql);
-        }
     }
 
     public function test_both_engines_describe_themselves_under_the_same_names(): void

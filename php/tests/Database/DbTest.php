@@ -55,7 +55,7 @@ final class DbTest extends TestCase
         $table = $this->table($db, "b $type");
         $bytes = implode('', array_map(chr(...), range(0, 255)));
         $db->execute("INSERT INTO $table VALUES (?)", [new Bytes($bytes)]);
-        self::assertSame($bytes, $db->first("SELECT b FROM $table")['b']);
+        self::assertSame($bytes, $db->row("SELECT b FROM $table")['b']);
         self::assertSame('[{"b":"' . base64_encode($bytes) . '"}]', $db->json("SELECT b FROM $table"));
     }
 
@@ -116,7 +116,7 @@ final class DbTest extends TestCase
         $db = Db::connect($dsn);
         $table = $this->table($db, 'a INT, b INT');
         self::assertSame(['[]', []], [$db->json("SELECT * FROM $table"), $db->query("SELECT * FROM $table")]);
-        self::assertNull($db->first("SELECT * FROM $table"));
+        self::assertNull($db->row("SELECT * FROM $table"));
         $info = $db->execute("SELECT * FROM $table");
         self::assertSame([0, 2], [$info->rows, $info->columns]);
     }
@@ -164,9 +164,9 @@ final class DbTest extends TestCase
     }
 
     /** @dataProvider databases */
-    public function test_a_second_statement_and_a_transaction_are_refused(string $dsn): void
+    public function test_a_second_statement_is_refused(string $dsn): void
     {
-        foreach (['SELECT 1; SELECT 2', 'BEGIN', 'START TRANSACTION'] as $sql) {
+        foreach (['SELECT 1; SELECT 2', 'SELECT 1; BEGIN'] as $sql) {
             try {
                 Db::connect($dsn)->query($sql);
                 self::fail($sql);

@@ -4,13 +4,21 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Generator;
 use Lyger\Config;
 use Lyger\Database\Given;
+use Lyger\Database\Options;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\InvalidHandle;
+use Lyger\Exception\LygerException;
 use Lyger\Exception\QueryFailed;
 
 /**
- * One connection for each DSN: PHP does one thing at a time, so a second would never be used.
+ * One connection for each DSN: PHP does one thing at a time, so a second is only there beside a stream.
+ *
+ * What statements leave on a connection is theirs until end(): then it is rolled back, and one with more left on it
+ * than a transaction is closed.
  */
 final class Connections
 {
@@ -19,46 +27,168 @@ final class Connections
     /** A connection that lay idle for longer is asked whether the server still knows it: PHP shows no socket of it. */
     private const PING_AFTER_SECONDS = 0.01;
 
+    /** In the engine's words. */
+    private const LOST = 'the connection that held this transaction, or these settings, has broken, and they are lost: '
+        . 'roll back before anything else';
+
     private readonly Limits $limits;
-    /** @var array<string, array{Connection, float}> with the time of the last use, the one unused for longest first */
+    /** @var array<string, Lease> by DSN, the one unused for longest first */
     private array $open = [];
+    /** @var array<string, true> DSNs whose connection broke with something on it */
+    private array $lost = [];
+    /** @var array<int, Generator<int, Table>> */
+    private array $streams = [];
+    private int $lastStream = 0;
 
     public function __construct(Config $config)
     {
         $this->limits = Limits::of($config);
     }
 
-    public function query(string $dsn, string $sql, Given $given): Table
+    public function query(string $dsn, string $sql, Given $given, Options $options): Table
+    {
+        $parsed = self::check($dsn, $sql);
+        [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
+        $leaves = Leaves::of($parsed->dialect, $sql);
+        if (isset($this->lost[$dsn])) {
+            if (!in_array(Tokens::firstKeyword($sql), ['ROLLBACK', 'ABORT'], true) || $leaves !== Leaves::End) {
+                throw ConnectionFailed::to((string) $parsed, self::LOST, '08003');
+            }
+            unset($this->lost[$dsn]);
+            return new Table([], []);
+        }
+        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
+        $hadLeft = $lease->left !== Leaves::Nothing;
+        $lease->note($leaves);
+        $this->open[$dsn] = $lease;
+        $connection = $lease->connection;
+        try {
+            if ($options->timeoutMs !== null) {
+                $connection->limit($options->timeoutMs);
+            }
+            return $connection->query($sql, $params, $options->decimalsAsNumbers);
+        } catch (ConnectionFailed $failure) {
+            unset($this->open[$dsn]);
+            if ($hadLeft) {
+                $this->lost[$dsn] = true;
+            }
+            throw $failure;
+        } finally {
+            if (isset($this->open[$dsn])) {
+                if ($options->timeoutMs !== null) {
+                    $connection->limit(null);
+                }
+                $lease->settle($leaves);
+            }
+        }
+    }
+
+    /** A connection that something was left on is not the stream's to keep busy: there all rows are read at once. */
+    public function openStream(string $dsn, string $sql, Given $given, Options $options): int
+    {
+        $parsed = self::check($dsn, $sql);
+        $isFree = !isset($this->lost[$dsn]) && ($this->open[$dsn]->left ?? Leaves::Nothing) === Leaves::Nothing
+            && Leaves::of($parsed->dialect, $sql) === Leaves::Nothing;
+        $rows = $isFree
+            ? $this->stream($parsed, $dsn, $sql, $given, $options)
+            : $this->query($dsn, $sql, $given, $options)->chunks(Connection::CHUNK_ROWS);
+        $rows->valid(); // runs the statement
+        $this->streams[++$this->lastStream] = $rows;
+        return $this->lastStream;
+    }
+
+    /** The next rows, null behind the last. */
+    public function nextChunk(int $id): ?Table
+    {
+        $rows = $this->streams[$id] ?? throw InvalidHandle::stream($id);
+        $table = $rows->valid() ? $rows->current() : null;
+        $rows->next();
+        return $table;
+    }
+
+    public function closeStream(int $id): void
+    {
+        unset($this->streams[$id]);
+    }
+
+    public function transaction(string $dsn): TransactionState
+    {
+        return isset($this->open[$dsn]) ? $this->open[$dsn]->transaction() : TransactionState::None;
+    }
+
+    /** Whoever asked has ended. */
+    public function end(): void
+    {
+        $this->streams = [];
+        $this->lost = [];
+        foreach ($this->open as $dsn => $lease) {
+            if ($lease->left === Leaves::Nothing) {
+                continue;
+            }
+            $isMemory = Dsn::parse((string) $dsn)->isMemory();
+            try {
+                if ($lease->transaction() !== TransactionState::None) {
+                    $lease->connection->query('ROLLBACK', []);
+                }
+                if ($isMemory) {
+                    $lease->connection->query('PRAGMA query_only = 0', []);
+                }
+                // A database in memory would be gone with its connection.
+                $isAsBefore = $isMemory || $lease->left !== Leaves::Session;
+            } catch (LygerException) {
+                $isAsBefore = false; // what a server does with the connection's end, it does with what was on it
+            }
+            $lease->left = Leaves::Nothing;
+            if (!$isAsBefore) {
+                unset($this->open[$dsn]);
+            }
+        }
+    }
+
+    private static function check(string $dsn, string $sql): Dsn
     {
         $parsed = Dsn::parse($dsn);
         if (Tokens::isBlank($sql, $parsed->dialect)) {
             $reason = 'the statement is empty: it has nothing but white space and comments';
             throw QueryFailed::because($reason, '42601');
         }
-        Refusal::check($parsed->dialect, $sql);
+        return $parsed;
+    }
+
+    /** @return Generator<int, Table> */
+    private function stream(Dsn $parsed, string $dsn, string $sql, Given $given, Options $options): Generator
+    {
         [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
-        $connection = $this->take($dsn) ?? $this->connect($parsed);
-        try {
-            return $connection->query($sql, $params);
-        } catch (ConnectionFailed $lost) {
-            $connection = null;
-            throw $lost;
-        } finally {
-            if ($connection !== null) {
-                $this->open[$dsn] = [$connection, microtime(true)];
-            }
+        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
+        $connection = $lease->connection;
+        if ($parsed->dialect === 'sqlite') {
+            $this->open[$dsn] = $lease;
+        }
+        if ($options->timeoutMs !== null) {
+            $connection->limit($options->timeoutMs);
+        }
+        yield from $connection->stream($sql, $params, $options->decimalsAsNumbers);
+        if (!isset($this->open[$dsn]) && $options->timeoutMs === null) {
+            $lease->usedAt = microtime(true);
+            $this->open[$dsn] = $lease;
         }
     }
 
-    private function take(string $dsn): ?Connection
+    /** The open connection, if there is one that may be used. */
+    private function take(string $dsn): ?Lease
     {
-        [$connection, $usedAt] = $this->open[$dsn] ?? [null, 0.0];
+        $lease = $this->open[$dsn] ?? null;
         unset($this->open[$dsn]);
-        if (count($this->open) >= self::CONNECTIONS_MAX) {
-            unset($this->open[array_key_first($this->open)]);
+        foreach (count($this->open) < self::CONNECTIONS_MAX ? [] : $this->open as $other => $unused) {
+            if ($unused->left === Leaves::Nothing) {
+                unset($this->open[$other]);
+                break;
+            }
         }
-        $isFresh = microtime(true) - $usedAt < self::PING_AFTER_SECONDS;
-        return $connection === null || $isFresh || $connection->isAlive() ? $connection : null;
+        // Where something was left the statement itself shall fail, when the connection has.
+        $isFresh = $lease !== null && ($lease->left !== Leaves::Nothing
+            || microtime(true) - $lease->usedAt < self::PING_AFTER_SECONDS);
+        return $isFresh || $lease?->connection->isAlive() === true ? $lease : null;
     }
 
     private function connect(Dsn $dsn): Connection

@@ -57,6 +57,13 @@ final class Dsn
         };
     }
 
+    /** Whether it is a database that is gone with its connection. */
+    public function isMemory(): bool
+    {
+        return $this->dialect === 'sqlite'
+            && (str_contains($this->database, ':memory:') || str_contains($this->database, 'mode=memory'));
+    }
+
     /** The DSN without its password. */
     public function __toString(): string
     {

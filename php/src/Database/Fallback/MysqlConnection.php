@@ -4,7 +4,10 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Closure;
+use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -37,7 +40,13 @@ final class MysqlConnection implements Connection
     /** Below the smallest max_allowed_packet in use, 1 MiB. */
     private const PIECE_BYTES = 524_288;
 
+    /** "This command is not supported in the prepared statement protocol yet". */
+    private const NOT_PREPARED = 1295;
+
     private readonly mysqli $mysqli;
+    private bool $isClosed = false;
+    private int $timeoutMs;
+    private string $timeoutBefore = '0';
 
     public function __construct(private readonly Dsn $dsn, private readonly Limits $limits)
     {
@@ -45,6 +54,7 @@ final class MysqlConnection implements Connection
             throw ConnectionFailed::to((string) $dsn, 'MySQL without the native engine needs ext-mysqli', '08001');
         }
         $this->mysqli = new mysqli();
+        $this->timeoutMs = $limits->statementTimeoutMs;
         $this->strictly(fn () => $this->connect(), $this->unreachable(...));
     }
 
@@ -53,8 +63,59 @@ final class MysqlConnection implements Connection
         return $this->strictly(fn (): Table => $this->run($sql, $params, $decimalsAsNumbers));
     }
 
+    /** Unbuffered; a stream that is left amid its rows takes the connection along, instead of reading the rest. */
+    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    {
+        $rows = $this->strictly(fn (): MysqlRows => new MysqlRows($this->execute($sql, $params)));
+        $read = fn (): Table => $this->read($rows->fields(), $rows->next(...), $decimalsAsNumbers, self::CHUNK_ROWS);
+        try {
+            do {
+                $table = $this->strictly($read);
+                if ($table->rows !== []) {
+                    yield $table;
+                }
+            } while (count($table->rows) === self::CHUNK_ROWS);
+            $rows->close();
+            $rows = null;
+        } finally {
+            if ($rows !== null) {
+                $this->isClosed = true;
+                @$this->mysqli->close();
+            }
+        }
+    }
+
+    public function limit(?int $timeoutMs): void
+    {
+        $isMariaDb = str_contains($this->mysqli->server_info, 'MariaDB');
+        $name = '@@SESSION.' . ($isMariaDb ? 'max_statement_time' : 'max_execution_time');
+        if ($timeoutMs === null) {
+            $this->query("SET $name = $this->timeoutBefore", []);
+            $this->timeoutMs = $this->limits->statementTimeoutMs;
+            return;
+        }
+        $this->timeoutBefore = (string) $this->query("SELECT $name", [])->rows[0][0];
+        $this->query("SET $name = " . ($isMariaDb ? $timeoutMs / 1000 : $timeoutMs), []);
+        $this->timeoutMs = $timeoutMs;
+    }
+
+    /** mysqli doesn't tell: outside of a transaction a savepoint is gone at once. */
+    public function transaction(): TransactionState
+    {
+        try {
+            $this->query('SAVEPOINT lyger_probe', []);
+            $this->query('RELEASE SAVEPOINT lyger_probe', []);
+            return TransactionState::Open;
+        } catch (QueryFailed) {
+            return TransactionState::None;
+        }
+    }
+
     public function isAlive(): bool
     {
+        if ($this->isClosed) {
+            return false;
+        }
         try {
             return $this->strictly(fn (): bool => $this->mysqli->query('SELECT 1') !== false);
         } catch (LygerException) {
@@ -108,21 +169,18 @@ final class MysqlConnection implements Connection
     /** @param list<null|bool|int|float|string|Bytes> $params */
     private function run(string $sql, array $params, bool $decimalsAsNumbers): Table
     {
-        $statement = $this->mysqli->prepare($sql);
-        if ($statement->param_count !== count($params)) {
-            throw InvalidParams::count($statement->param_count, count($params));
-        }
         try {
-            self::bind($statement, $params);
-            $statement->execute();
-            $result = $statement->get_result();
+            $statement = $this->execute($sql, $params);
         } catch (mysqli_sql_exception $exception) {
-            @$statement->close(); // its goodbye warns where the connection broke
-            throw $exception;
+            if ($exception->getCode() !== self::NOT_PREPARED || $params !== []) {
+                throw $exception;
+            }
+            $result = $this->mysqli->query($sql);
+            return $result instanceof mysqli_result ? $this->rows($result, $decimalsAsNumbers) : new Table([], []);
         }
+        $result = $statement->get_result();
         if ($result instanceof mysqli_result) {
-            $table = $this->read($result, $decimalsAsNumbers);
-            $result->free();
+            $table = $this->rows($result, $decimalsAsNumbers);
             $statement->close();
             while ($this->mysqli->more_results() && $this->mysqli->next_result()) {
                 $this->mysqli->store_result();
@@ -135,17 +193,45 @@ final class MysqlConnection implements Connection
         return $table;
     }
 
-    private function read(mysqli_result $result, bool $decimalsAsNumbers): Table
+    /** @param list<null|bool|int|float|string|Bytes> $params */
+    private function execute(string $sql, array $params): mysqli_stmt
+    {
+        $statement = $this->mysqli->prepare($sql);
+        if ($statement->param_count !== count($params)) {
+            throw InvalidParams::count($statement->param_count, count($params));
+        }
+        try {
+            self::bind($statement, $params);
+            $statement->execute();
+        } catch (mysqli_sql_exception $exception) {
+            @$statement->close(); // its goodbye warns where the connection broke
+            throw $exception;
+        }
+        return $statement;
+    }
+
+    private function rows(mysqli_result $result, bool $decimalsAsNumbers): Table
+    {
+        $table = $this->read($result->fetch_fields(), $result->fetch_row(...), $decimalsAsNumbers);
+        $result->free();
+        return $table;
+    }
+
+    /**
+     * @param list<object> $fields
+     * @param Closure(): (list<mixed>|null|false) $next
+     */
+    private function read(array $fields, Closure $next, bool $decimalsAsNumbers, int $rowsMax = PHP_INT_MAX): Table
     {
         $columns = [];
         $types = [];
-        foreach ($result->fetch_fields() as $field) {
+        foreach ($fields as $field) {
             $types[] = $type = MysqlType::of($field, $decimalsAsNumbers);
             $columns[] = new Column($field->name, $type->kind());
         }
         $rows = [];
         $budget = new Budget($this->limits->resultBytesMax);
-        while (is_array($cells = $result->fetch_row())) {
+        while (count($rows) < $rowsMax && is_array($cells = $next())) {
             foreach ($cells as $index => $value) {
                 $cells[$index] = $value === null ? null : $types[$index]->value($value);
             }
@@ -233,7 +319,7 @@ final class MysqlConnection implements Connection
         $sqlstate = self::isClients($code) ? '08006' : $exception->getSqlState();
         return match (true) {
             in_array($code, self::TIMEOUTS, true)
-                => Timeout::after('the statement', $this->limits->statementTimeoutMs, '57014'),
+                => Timeout::after('the statement', $this->timeoutMs, '57014'),
             in_array($code, self::HANGS_UP, true), str_starts_with($sqlstate, '08')
                 => ConnectionFailed::to((string) $this->dsn, $exception->getMessage(), $sqlstate),
             default => QueryFailed::because($exception->getMessage(), $sqlstate),

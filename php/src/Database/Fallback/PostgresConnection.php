@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -21,6 +23,10 @@ final class PostgresConnection implements Connection
 {
     private readonly PDO $pdo;
     private readonly PostgresTypes $types;
+    /** A statement has failed in the open transaction. */
+    private bool $isFailed = false;
+    private int $timeoutMs;
+    private string $timeoutBefore = '0';
 
     public function __construct(private readonly Dsn $dsn, private readonly Limits $limits)
     {
@@ -43,6 +49,7 @@ final class PostgresConnection implements Connection
             throw PostgresFailure::connecting($dsn, $exception);
         }
         $this->types = new PostgresTypes($this->pdo);
+        $this->timeoutMs = $limits->statementTimeoutMs;
     }
 
     public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
@@ -60,11 +67,66 @@ final class PostgresConnection implements Connection
         try {
             [$statement, $table] = $this->run($rewritten, $params, $decimalsAsNumbers);
         } catch (PDOException $exception) {
+            $this->isFailed = $this->pdo->inTransaction();
             throw $this->failure($sql, $exception, microtime(true) - $began);
         }
+        $this->isFailed = false;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         $reads = in_array(Tokens::firstKeyword($sql), ['SELECT', 'VALUES', 'TABLE', 'SHOW', 'EXPLAIN'], true);
         return new Table($table->columns, $table->rows, $reads ? 0 : $statement->rowCount());
+    }
+
+    /** By a cursor in a transaction of its own: PDO itself would wait for every row. */
+    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    {
+        $reads = in_array(Tokens::firstKeyword($sql), ['SELECT', 'VALUES', 'TABLE', 'WITH'], true);
+        if (!$reads || preg_match('/\b(?:INSERT|UPDATE|DELETE|MERGE)\b/i', $sql) === 1) {
+            yield from $this->query($sql, $params, $decimalsAsNumbers)->chunks(self::CHUNK_ROWS);
+            return;
+        }
+        $this->query('BEGIN', []);
+        try {
+            $this->query("DECLARE lyger NO SCROLL CURSOR FOR $sql", $params);
+            do {
+                $table = $this->query('FETCH ' . self::CHUNK_ROWS . ' FROM lyger', [], $decimalsAsNumbers);
+                if ($table->rows !== []) {
+                    yield $table;
+                }
+            } while (count($table->rows) === self::CHUNK_ROWS);
+            $this->query('COMMIT', []);
+        } finally {
+            try {
+                if ($this->transaction() !== TransactionState::None) {
+                    $this->query('ROLLBACK', []);
+                }
+            } catch (LygerException) {
+                // The connection broke, which is told already.
+            }
+        }
+    }
+
+    public function limit(?int $timeoutMs): void
+    {
+        if ($timeoutMs !== null) {
+            $this->timeoutBefore = (string) $this->query('SHOW statement_timeout', [])->rows[0][0];
+            $this->query("SET statement_timeout = $timeoutMs", []);
+            $this->timeoutMs = $timeoutMs;
+            return;
+        }
+        $this->timeoutMs = $this->limits->statementTimeoutMs;
+        // In a failed transaction nothing can be set, and its rollback takes the setting along.
+        if ($this->transaction() !== TransactionState::Failed) {
+            $this->query("SET statement_timeout = '$this->timeoutBefore'", []);
+        }
+    }
+
+    public function transaction(): TransactionState
+    {
+        return match (true) {
+            !$this->pdo->inTransaction() => TransactionState::None,
+            $this->isFailed => TransactionState::Failed,
+            default => TransactionState::Open,
+        };
     }
 
     /**
@@ -73,11 +135,20 @@ final class PostgresConnection implements Connection
      */
     private function run(string $rewritten, array $params, bool $decimalsAsNumbers): array
     {
+        $mayRepeat = array_filter($params, static fn (mixed $value): bool => is_bool($value) || is_float($value)) !== []
+            && $this->transaction() === TransactionState::Open;
         try {
+            if ($mayRepeat) {
+                $this->pdo->exec('SAVEPOINT lyger_repeat');
+            }
             $statement = $this->pdo->prepare($rewritten);
             self::bind($statement, $params);
             $statement->execute();
-            return [$statement, $this->read($statement, $decimalsAsNumbers)];
+            $table = $this->read($statement, $decimalsAsNumbers);
+            if ($mayRepeat) {
+                $this->pdo->exec('RELEASE SAVEPOINT lyger_repeat');
+            }
+            return [$statement, $table];
         } catch (PDOException $exception) {
             // PDO doesn't know which types the server inferred. Where a boolean or a whole float is no integer to it,
             // which it says before it runs anything, it is asked again with the digits that the native engine sends.
@@ -85,6 +156,9 @@ final class PostgresConnection implements Connection
             $value = $params[$position - 1] ?? null;
             if (is_bool($value) || (is_float($value) && floor($value) === $value && abs($value) < 2 ** 63)) {
                 $params[$position - 1] = (int) $value;
+                if ($mayRepeat) {
+                    $this->pdo->exec('ROLLBACK TO SAVEPOINT lyger_repeat; RELEASE SAVEPOINT lyger_repeat');
+                }
                 return $this->run($rewritten, $params, $decimalsAsNumbers);
             }
             throw $exception;
@@ -166,7 +240,7 @@ final class PostgresConnection implements Connection
 
     private function failure(string $sql, PDOException $exception, float $seconds): LygerException
     {
-        $limitMs = $this->limits->statementTimeoutMs;
+        $limitMs = $this->timeoutMs;
         if (PostgresFailure::isTimeout($exception, $seconds, $limitMs)) {
             return Timeout::after('the statement', $limitMs, $exception->errorInfo[0]);
         }

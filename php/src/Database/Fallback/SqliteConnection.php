@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\QueryFailed;
@@ -47,27 +49,15 @@ final class SqliteConnection implements Connection
 
     public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
     {
-        [$rewritten, $count] = Tokens::forSqlite($sql, array_fill_keys(self::floats($params), 'lyger_float'));
-        if (Tokens::hasSecondStatement($sql)) {
-            throw QueryFailed::because('one statement per query: there is more SQL behind the first `;`', '42601');
-        }
+        $statement = $this->prepare($sql, $params);
         try {
             [$changesBefore, , $idBefore] = $this->counters();
-            $statement = $this->pdo->prepare($rewritten);
-            if ($count !== count($params)) {
-                throw InvalidParams::count($count, count($params));
-            }
-            self::bind($statement, $params);
             $statement->execute();
             $table = $this->read($statement);
             $statement->closeCursor();
             [$changes, $affected, $id] = $this->counters();
         } catch (PDOException $exception) {
-            $isConstraint = ($exception->errorInfo[1] ?? null) === self::CONSTRAINT;
-            throw QueryFailed::because(
-                $exception->errorInfo[2] ?? $exception->getMessage(),
-                $isConstraint ? '23000' : 'HY000',
-            );
+            throw self::failure($exception);
         }
         $affected = $changes === $changesBefore ? 0 : $affected;
         $inserts = in_array(Tokens::firstKeyword($sql), ['INSERT', 'REPLACE'], true);
@@ -75,18 +65,81 @@ final class SqliteConnection implements Connection
         return new Table($table->columns, $table->rows, $affected, $inserted);
     }
 
+    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    {
+        $statement = $this->prepare($sql, $params);
+        try {
+            $statement->execute();
+            do {
+                $table = $this->read($statement, self::CHUNK_ROWS);
+                if ($table->rows !== []) {
+                    yield $table;
+                }
+            } while (count($table->rows) === self::CHUNK_ROWS);
+        } catch (PDOException $exception) {
+            throw self::failure($exception);
+        } finally {
+            $statement->closeCursor();
+        }
+    }
+
+    /** PDO cannot interrupt SQLite. */
+    public function limit(?int $timeoutMs): void
+    {
+    }
+
     public function isAlive(): bool
     {
         return true;
     }
 
-    private function read(PDOStatement $statement): Table
+    /** PDO doesn't tell: a second transaction is what SQLite refuses, and beginning one takes no lock. */
+    public function transaction(): TransactionState
+    {
+        try {
+            $this->pdo->exec('BEGIN');
+            $this->pdo->exec('ROLLBACK');
+            return TransactionState::None;
+        } catch (PDOException) {
+            return TransactionState::Open;
+        }
+    }
+
+    /** @param list<null|bool|int|float|string|Bytes> $params */
+    private function prepare(string $sql, array $params): PDOStatement
+    {
+        [$rewritten, $count] = Tokens::forSqlite($sql, array_fill_keys(self::floats($params), 'lyger_float'));
+        if (Tokens::hasSecondStatement($sql)) {
+            throw QueryFailed::because('one statement per query: there is more SQL behind the first `;`', '42601');
+        }
+        try {
+            $statement = $this->pdo->prepare($rewritten);
+        } catch (PDOException $exception) {
+            throw self::failure($exception);
+        }
+        if ($count !== count($params)) {
+            throw InvalidParams::count($count, count($params));
+        }
+        self::bind($statement, $params);
+        return $statement;
+    }
+
+    private static function failure(PDOException $exception): QueryFailed
+    {
+        $isConstraint = ($exception->errorInfo[1] ?? null) === self::CONSTRAINT;
+        return QueryFailed::because(
+            $exception->errorInfo[2] ?? $exception->getMessage(),
+            $isConstraint ? '23000' : 'HY000',
+        );
+    }
+
+    private function read(PDOStatement $statement, int $rowsMax = PHP_INT_MAX): Table
     {
         $rules = [];
         $columns = [];
         $rows = [];
         $budget = new Budget($this->limits->resultBytesMax);
-        while (($cells = $statement->fetch(PDO::FETCH_NUM)) !== false) {
+        while (count($rows) < $rowsMax && ($cells = $statement->fetch(PDO::FETCH_NUM)) !== false) {
             foreach ($cells as $index => $value) {
                 if (!isset($columns[$index])) {
                     $meta = $statement->getColumnMeta($index) ?: [];

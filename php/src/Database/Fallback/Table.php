@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Generator;
 use Lyger\Database\Bytes;
 
 /** The rows of a statement as PHP values. */
@@ -19,6 +20,19 @@ final class Table
         public readonly int $affected = 0,
         public readonly ?int $lastInsertId = null,
     ) {
+    }
+
+    /** @return Generator<int, self> parts of so many rows */
+    public function chunks(int $count): Generator
+    {
+        for ($from = 0; $from < count($this->rows); $from += $count) {
+            yield $this->slice($from, $count);
+        }
+    }
+
+    public function slice(int $from, ?int $count): self
+    {
+        return new self($this->columns, array_slice($this->rows, $from, $count), $this->affected, $this->lastInsertId);
     }
 
     /**

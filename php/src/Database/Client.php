@@ -1,0 +1,82 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database;
+
+use Lyger\Core\Engine;
+use Lyger\Exception\LygerException;
+use Lyger\Server\Runner;
+use Lyger\Server\Task;
+use WeakMap;
+
+/**
+ * Who asks the databases: one request of a server, or the whole process where there is none. What its statements leave
+ * on a connection (a transaction, a setting, a temporary table) is its own until it ends, and then gone.
+ *
+ * What always holds: Runner ends it after each request, a shutdown function ends that of a script or of php-fpm.
+ */
+final class Client
+{
+    /** @var WeakMap<Task, self>|null */
+    private static ?WeakMap $ofTasks = null;
+    private static ?self $ofProcess = null;
+    /** A forked child must not end what its parent goes on with. */
+    private static int $pid = 0;
+
+    /** @var array<string, Transaction> by DSN */
+    private array $transactions = [];
+
+    private function __construct()
+    {
+    }
+
+    public static function current(): self
+    {
+        $task = Task::current();
+        if ($task === null) {
+            return self::$ofProcess ??= self::first();
+        }
+        self::$ofTasks ??= new WeakMap();
+        return self::$ofTasks[$task] ??= new self();
+    }
+
+    /** The current one's transactions are rolled back and what else it has left is gone. Throws nothing. */
+    public static function end(): void
+    {
+        $task = Task::current();
+        $client = $task === null ? self::$ofProcess : self::$ofTasks[$task] ?? null;
+        if ($client === null) {
+            return;
+        }
+        if ($task === null) {
+            self::$ofProcess = null;
+        } else {
+            unset(self::$ofTasks[$task]);
+        }
+        try {
+            Engine::getInstance()->endClient();
+        } catch (LygerException $exception) {
+            error_log(Runner::oneLine("what a request has left on its connections was not taken back: $exception"));
+        }
+    }
+
+    /** Where this client's transaction on one database stands. */
+    public function transaction(string $dsn): Transaction
+    {
+        return $this->transactions[$dsn] ??= new Transaction($dsn);
+    }
+
+    private static function first(): self
+    {
+        $pid = (int) getmypid();
+        if (self::$pid !== $pid) {
+            self::$pid = $pid;
+            register_shutdown_function(static function () use ($pid): void {
+                // Once more behind those that others have registered, which may use the database too.
+                register_shutdown_function(static fn () => getmypid() === $pid ? self::end() : null);
+            });
+        }
+        return new self();
+    }
+}

@@ -1,0 +1,42 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database\Fallback;
+
+use Lyger\Database\TransactionState;
+
+/** An open connection and what statements have left on it. */
+final class Lease
+{
+    public Leaves $left = Leaves::Nothing;
+    public float $usedAt = 0.0;
+
+    public function __construct(public readonly Connection $connection)
+    {
+    }
+
+    /** Before a statement runs, because it may fail and still have left something. */
+    public function note(Leaves $leaves): void
+    {
+        if ($leaves === Leaves::Session || ($leaves === Leaves::Transaction && $this->left === Leaves::Nothing)) {
+            $this->left = $leaves;
+        }
+    }
+
+    /** Behind a statement: once its transaction is over a connection is anybody's again. */
+    public function settle(Leaves $leaves): void
+    {
+        $this->usedAt = microtime(true);
+        $mayEnd = $leaves === Leaves::End && $this->left === Leaves::Transaction;
+        if ($mayEnd && $this->connection->transaction() === TransactionState::None) {
+            $this->left = Leaves::Nothing;
+        }
+    }
+
+    /** Asks the database only where there may be a transaction. */
+    public function transaction(): TransactionState
+    {
+        return $this->left === Leaves::Nothing ? TransactionState::None : $this->connection->transaction();
+    }
+}
