@@ -31,6 +31,7 @@ final class TypesTest extends TestCase
 {
     /** PostgreSQL's types and expressions that the native engine refuses so far. */
     private const WAITING = [
+        'settings',
         'cid', 'vector', 'halfvec',
         'int8multirange', 'nummultirange', 'tsmultirange', 'tstzmultirange', 'xid8', 'regtype', 'txid_snapshot',
         'money', 'date', 'time with time zone', 'timestamp', 'interval', 'interval day to second(3)', 'jsonpath',
@@ -120,14 +121,35 @@ final class TypesTest extends TestCase
         });
     }
 
+    public function test_settings_of_a_session_change_no_form(): void
+    {
+        $dsn = self::postgres();
+        $settings = '-c IntervalStyle=iso_8601 -c DateStyle=German -c bytea_output=escape -c extra_float_digits=-9 '
+            . '-c TimeZone=Asia/Tokyo';
+        $this->unlessWaiting($dsn, 'settings', static function () use ($dsn, $settings): void {
+            self::assertSame(
+                '[{"i":"1 day 02:00:00","m":"2024-01-02T00:00:00Z","f":0.12345678901234568,'
+                . '"r":"[2024-01-02,2024-01-03)","z":"[\"2024-01-02 00:00:00+00\",)","b":"(\"\\\\\\\\x00ff\",0.12345678901234568)"}]',
+                Db::connect("$dsn?options=" . rawurlencode($settings))->json(
+                    "SELECT '1 day 2 hours'::interval i, '2024-01-02 00:00Z'::timestamptz m, "
+                    . "0.123456789012345678::float8 f, '[2024-01-02,2024-01-02]'::daterange r, "
+                    . "'[2024-01-02 00:00Z,)'::tstzrange z, ROW('\\x00ff'::bytea, 0.123456789012345678::float8) b"
+                ),
+            );
+        });
+    }
+
     public function test_pdo_gives_bytes_of_postgresql_as_a_stream(): void
     {
-        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
-        if ($dsn === '') {
-            self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
-        }
+        $dsn = self::postgres();
         self::assertIsResource(Databases::pdo($dsn)->query("SELECT '\\x00ff'::bytea")->fetchColumn());
         self::assertSame("\x00\xff", Db::connect($dsn)->query("SELECT '\\x00ff'::bytea AS v")[0]['v']);
+    }
+
+    private static function postgres(): string
+    {
+        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
+        return $dsn !== '' ? $dsn : self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
     }
 
     /**
