@@ -129,7 +129,8 @@ final class TypesTest extends TestCase
         $this->unlessWaiting($dsn, 'settings', static function () use ($dsn, $settings): void {
             self::assertSame(
                 '[{"i":"1 day 02:00:00","m":"2024-01-02T00:00:00Z","f":0.12345678901234568,'
-                . '"r":"[2024-01-02,2024-01-03)","z":"[\"2024-01-02 00:00:00+00\",)","b":"(\"\\\\\\\\x00ff\",0.12345678901234568)"}]',
+                . '"r":"[2024-01-02,2024-01-03)","z":"[\"2024-01-02 00:00:00+00\",)",'
+                . '"b":"(\"\\\\\\\\x00ff\",0.12345678901234568)"}]',
                 Db::connect("$dsn?options=" . rawurlencode($settings))->json(
                     "SELECT '1 day 2 hours'::interval i, '2024-01-02 00:00Z'::timestamptz m, "
                     . "0.123456789012345678::float8 f, '[2024-01-02,2024-01-02]'::daterange r, "
