@@ -285,7 +285,7 @@ mod tests {
                     (query.dsn.as_str(), query.sql.as_str(), &query.params[..]),
                     ("sqlite:x", "SELECT 1", &b"\x01"[..])
                 );
-                assert_eq!(query.options, Options { shape: Shape::Csv, etag: true });
+                assert_eq!(query.options, Options { shape: Shape::Csv, etag: true, ..Options::default() });
             }
             other => panic!("{other:?}"),
         }

@@ -56,6 +56,12 @@ pub struct Options {
     pub shape: Shape,
     /// Whether it gets an ETag, and an `If-None-Match` its 304.
     pub etag: bool,
+    /// How long the statement may run, in milliseconds, where that is less than everybody's limit.
+    pub timeout_ms: Option<u32>,
+    /// How often it may be run again when its connection broke under it.
+    pub retries: u32,
+    /// Decimals become numbers instead of strings of digits.
+    pub decimals_as_numbers: bool,
 }
 
 /// The text is no options.
@@ -76,11 +82,26 @@ struct Packed {
     per_page: Option<u64>,
     #[serde(default)]
     etag: bool,
+    #[serde(default)]
+    timeout_ms: Option<u32>,
+    #[serde(default)]
+    retries: u32,
+    #[serde(default)]
+    decimals: Decimals,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum Decimals {
+    #[default]
+    String,
+    Number,
 }
 
 impl Options {
     /// Reads options as JSON: `shape` (see [`Shape`]; `list` when it is missing), `key` for `keyed`, `page` and `per_page`
-    /// for `paged`, `etag`. No text at all is a list.
+    /// for `paged`, `etag`; how the statement runs: `timeout_ms`, `retries`, `decimals` (`string` or `number`). No text at all is
+    /// a list.
     ///
     /// ```
     /// use lyger::json::shape::{Options, Page, Shape};
@@ -97,7 +118,7 @@ impl Options {
         }
         let packed: Packed = serde_json::from_slice(text).map_err(|error| Unknown(error.to_string()))?;
         let name = packed.shape.as_deref().unwrap_or("list");
-        let shape = match (name, packed.key, packed.page, packed.per_page) {
+        let shape = match (name, packed.key.clone(), packed.page, packed.per_page) {
             ("list", None, None, None) => Shape::List,
             ("keyed", Some(key), None, None) => Shape::Keyed(key),
             ("single", None, None, None) => Shape::Single,
@@ -113,7 +134,8 @@ impl Options {
             ("csv", None, None, None) => Shape::Csv,
             _ => return Err(Unknown(format!("no shape of rows: {}", String::from_utf8_lossy(text)))),
         };
-        Ok(Self { shape, etag: packed.etag })
+        let Packed { etag, timeout_ms, retries, decimals, .. } = packed;
+        Ok(Self { shape, etag, timeout_ms, retries, decimals_as_numbers: matches!(decimals, Decimals::Number) })
     }
 }
 
@@ -125,7 +147,11 @@ mod tests {
     fn every_shape_is_read_and_nothing_else() {
         let shape = |text: &str| Options::parse(text.as_bytes()).map(|options| options.shape);
         assert_eq!(Options::parse(b""), Ok(Options::default()));
-        assert_eq!(Options::parse(br#"{"etag":true}"#), Ok(Options { shape: Shape::List, etag: true }));
+        assert_eq!(Options::parse(br#"{"etag":true}"#), Ok(Options { etag: true, ..Options::default() }));
+        assert_eq!(
+            Options::parse(br#"{"timeout_ms":7,"retries":2,"decimals":"number"}"#),
+            Ok(Options { timeout_ms: Some(7), retries: 2, decimals_as_numbers: true, ..Options::default() })
+        );
         assert_eq!(shape(r#"{"shape":"keyed","key":"id"}"#), Ok(Shape::Keyed("id".into())));
         assert_eq!(shape(r#"{"shape":"single"}"#), Ok(Shape::Single));
         assert_eq!(shape(r#"{"shape":"envelope"}"#), Ok(Shape::Envelope));
@@ -143,6 +169,8 @@ mod tests {
             r#"{"shape":"paged","page":9223372036854775807,"per_page":9223372036854775807}"#,
             r#"{"shape":"csv","sep":";"}"#,
             r#"{"etag":1}"#,
+            r#"{"decimals":"float"}"#,
+            r#"{"timeout_ms":-1}"#,
         ] {
             assert!(Options::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -77,17 +77,19 @@ final class RowShape
         };
     }
 
-    /** As the engine reads it: '' is a list. */
-    public function options(bool $etag = false): string
+    /** With what else is asked of an answer, as the engine reads it (rust/json/shape.rs); '' is a list. */
+    public function options(bool $etag = false, Options $how = new Options()): string
     {
-        if ($this->name === 'list' && !$etag) {
-            return '';
-        }
-        $options = ['shape' => $this->name] + match ($this->name) {
-            'keyed' => ['key' => $this->key],
-            'paged' => ['page' => $this->page, 'per_page' => $this->perPage],
-            default => [],
+        $options = match ($this->name) {
+            'list' => [],
+            'keyed' => ['shape' => 'keyed', 'key' => $this->key],
+            'paged' => ['shape' => 'paged', 'page' => $this->page, 'per_page' => $this->perPage],
+            default => ['shape' => $this->name],
         };
-        return json_encode($etag ? $options + ['etag' => true] : $options, JSON_THROW_ON_ERROR);
+        $options += $etag ? ['etag' => true] : [];
+        $options += $how->timeoutMs === null ? [] : ['timeout_ms' => $how->timeoutMs];
+        $options += $how->retries === 0 ? [] : ['retries' => $how->retries];
+        $options += $how->decimalsAsNumbers ? ['decimals' => 'number'] : [];
+        return $options === [] ? '' : json_encode($options, JSON_THROW_ON_ERROR);
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Http;
 
 use Lyger\Database\Db;
+use Lyger\Database\Options;
 use Lyger\Database\RowShape;
 
 /**
@@ -138,10 +139,10 @@ final class SqlResponse extends Response
         return $this->isMissing;
     }
 
-    /** The shape and the ETag, as the engine reads them. */
+    /** The shape, the ETag, and how the statement runs, as the engine reads them. */
     public function options(): string
     {
-        return $this->shape->options($this->hasEtag);
+        return $this->shape->options($this->hasEtag, $this->db?->options() ?? new Options());
     }
 
     /** A body set by hand takes the statement's place. */

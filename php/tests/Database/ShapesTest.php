@@ -120,10 +120,19 @@ final class ShapesTest extends TestCase
         }
     }
 
+    public function test_how_a_statement_runs_is_told_with_its_answer(): void
+    {
+        $db = Db::connect('sqlite::memory:')->timeout(1.5)->retry(2)->decimals('number');
+        self::assertSame(
+            '{"shape":"csv","timeout_ms":1500,"retries":2,"decimals":"number"}',
+            $db->respond('SELECT 1 AS a')->csv()->options(),
+        );
+    }
+
     public function test_a_shape_is_told_to_the_engine(): void
     {
         self::assertSame('', RowShape::list()->options());
-        self::assertSame('{"shape":"list","etag":true}', RowShape::list()->options(true));
+        self::assertSame('{"etag":true}', RowShape::list()->options(true));
         self::assertSame('{"shape":"keyed","key":"\"\u00fc"}', RowShape::keyedBy('"ü')->options());
         self::assertSame('{"shape":"paged","page":2,"per_page":50}', RowShape::paged(2, 50)->options());
     }
