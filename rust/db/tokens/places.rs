@@ -67,15 +67,15 @@ impl<'a> Places<'a> {
         (ahead.next() == Some(Token::Mark(b')'))).then(|| ahead.end())
     }
 
-    fn note(&mut self, token: Token<'_>) {
+    // Most words are neither, and their length says so.
+    fn after_word(&self, word: &str) -> Before {
         let start = self.words.start();
-        self.before = match (token, self.before) {
-            (Token::Word(_), Before::Not(start)) if token.is("IN") => Before::In(Opening { start, negated: true }),
-            (Token::Word(_), _) if token.is("IN") => Before::In(Opening { start, negated: false }),
-            (Token::Word(_), _) if token.is("NOT") => Before::Not(start),
-            (Token::Mark(b'('), Before::In(opening)) => Before::Open(opening),
+        match (word.len(), self.before) {
+            (2, Before::Not(start)) if word.eq_ignore_ascii_case("IN") => Before::In(Opening { start, negated: true }),
+            (2, _) if word.eq_ignore_ascii_case("IN") => Before::In(Opening { start, negated: false }),
+            (3, _) if word.eq_ignore_ascii_case("NOT") => Before::Not(start),
             _ => Before::Other,
-        };
+        }
     }
 
     /// What a mark begins, and where that ends; `None` is no placeholder.
@@ -123,23 +123,30 @@ impl<'a> Iterator for Places<'a> {
 
     fn next(&mut self) -> Option<Place<'a>> {
         loop {
-            let token = self.words.next()?;
-            let Token::Mark(byte) = token else {
-                self.note(token);
-                continue;
+            let before = self.before;
+            let byte = match self.words.next()? {
+                Token::Word(word) => {
+                    self.before = self.after_word(word);
+                    continue;
+                }
+                Token::Other => 0,
+                Token::Mark(byte) => byte,
             };
-            let start = self.words.start();
-            let (mark, end) = self.mark(byte);
-            self.words.skip_to(end);
-            match (byte, self.dialect) {
-                (b'[', Dialect::Postgres) => self.brackets += 1,
+            self.before = Before::Other;
+            match (byte, before) {
+                (b'(', Before::In(opening)) => self.before = Before::Open(opening),
+                (b'[', _) if self.dialect == Dialect::Postgres => self.brackets += 1,
                 (b']', _) => self.brackets = self.brackets.saturating_sub(1),
+                (b'?' | b':' | b'$' | b'@', _) => {
+                    let start = self.words.start();
+                    let (mark, end) = self.mark(byte);
+                    self.words.skip_to(end);
+                    if let Some(mark) = mark {
+                        let opening = if let Before::Open(opening) = before { Some(opening) } else { None };
+                        return Some(Place { mark, range: start..end, opening, in_brackets: self.brackets > 0 });
+                    }
+                }
                 _ => {}
-            }
-            let opening = if let Before::Open(opening) = self.before { Some(opening) } else { None };
-            self.note(token);
-            if let Some(mark) = mark {
-                return Some(Place { mark, range: start..end, opening, in_brackets: self.brackets > 0 });
             }
         }
     }
