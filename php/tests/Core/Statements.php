@@ -84,7 +84,7 @@ final class Statements
             ["SELECT array_to_string((ARRAY[5, 6, 7])[2:3], ',') a, array_to_string(t.a[1:n], ',') b "
                 . 'FROM (SELECT ARRAY[1, 2] AS a, 1 AS n) t WHERE n = ?', [1]],
             ['SELECT ?::text', ["a\0b"]], ['SELECT :a, ?', ['a' => 1]], ['SELECT :a', [1]], ['SELECT :a', []],
-            ['SELECT :a', ['a' => 1, 'b' => 2]], ['SELECT ?', [[]]], ['PREPARE p AS SELECT $1::int'],
+            ['SELECT :a', ['a' => 1, 'b' => 2]], ['SELECT ?', [[]]],
             ["SELECT '{\"k\":1}'::jsonb ?? 'k' AS has, '?' AS q, \$\$?\$\$ AS d, \$x\$'\\?\$x\$ AS e -- ?"],
             ["SELECT ?::int AS a, \$\$:p1 ? it's\$\$ AS b, 'C:\\' AS c, E'\\'?' AS d", [1]],
             ['-- c'], ['/* /* c */ */ ;'],
