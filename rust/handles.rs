@@ -31,6 +31,8 @@ pub enum Kind {
     Result = 1,
     /// An HTTP request that a worker has taken.
     Request = 2,
+    /// Rows that are read chunk by chunk.
+    Stream = 3,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Self::Result => "result",
             Self::Request => "request",
+            Self::Stream => "stream",
         }
     }
 

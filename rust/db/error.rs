@@ -28,7 +28,8 @@ pub enum Error {
     /// Every connection was in use for the whole acquire timeout.
     #[error(
         "{dsn}: all {connections_max} connections were busy for {waited_ms} ms \
-         (db.connections_max, db.acquire_timeout_ms)"
+         (db.connections_max, db.acquire_timeout_ms){}",
+        held_by(holders)
     )]
     PoolExhausted {
         /// The redacted DSN.
@@ -37,6 +38,8 @@ pub enum Error {
         connections_max: u32,
         /// How long the query waited, in milliseconds.
         waited_ms: u64,
+        /// What some of the connections are at: the start of a statement and since when.
+        holders: Vec<String>,
     },
     /// The database refused the statement.
     #[error("{message}")]
@@ -76,6 +79,10 @@ pub enum Error {
         /// What is wrong and what to write.
         message: String,
     },
+}
+
+fn held_by(holders: &[String]) -> String {
+    if holders.is_empty() { String::new() } else { format!("; in use: {}", holders.join("; ")) }
 }
 
 impl Error {

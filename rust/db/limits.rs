@@ -1,6 +1,5 @@
 //! The limits of the SQL room, under the names they have in the configuration (`db.*`).
 
-use super::Error;
 use serde::Deserialize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -23,6 +22,12 @@ pub struct Limits {
     pub acquire_timeout_ms: u64,
     /// How long one statement may run, in milliseconds; 0 lifts the limit.
     pub statement_timeout_ms: u64,
+    /// How long a connection may lie unused before it is closed, in milliseconds. 10 minutes: servers and firewalls cut
+    /// silent connections later than that.
+    pub idle_timeout_ms: u64,
+    /// How old a connection may grow, in milliseconds; it is replaced between two statements. Half an hour, so that a
+    /// server that was replaced behind its name, or that leaks memory per connection, is let go of.
+    pub lifetime_ms: u64,
     /// How many bytes of values one result may hold. 64 MiB; what exceeds `u32::MAX` counts as `u32::MAX`, the
     /// widest offset of a column.
     pub result_bytes_max: u64,
@@ -34,6 +39,8 @@ impl Default for Limits {
             connections_max: 16,
             acquire_timeout_ms: 3_000,
             statement_timeout_ms: 30_000,
+            idle_timeout_ms: 600_000,
+            lifetime_ms: 1_800_000,
             result_bytes_max: 64 * 1024 * 1024,
         }
     }
@@ -46,6 +53,8 @@ impl Limits {
     pub const ACQUIRE_TIMEOUT_MS: RangeInclusive<u64> = 1..=DAY_MS;
     /// What `db.statement_timeout_ms` may be; 0 lifts the limit.
     pub const STATEMENT_TIMEOUT_MS: RangeInclusive<u64> = 0..=DAY_MS;
+    /// What `db.idle_timeout_ms` and `db.lifetime_ms` may be.
+    pub const AGE_MS: RangeInclusive<u64> = 1_000..=DAY_MS;
     /// What `db.result_bytes_max` may be: a column's offsets are 32 bits wide.
     pub const RESULT_BYTES_MAX: RangeInclusive<u64> = 1..=u32::MAX as u64;
 
@@ -57,34 +66,11 @@ impl Limits {
         (self.statement_timeout_ms > 0).then(|| Duration::from_millis(self.statement_timeout_ms))
     }
 
-    pub(super) fn result_budget(&self) -> Budget {
-        let result_bytes_max = self.result_bytes_max.min(u64::from(u32::MAX));
-        Budget { taken: 0, max: usize::try_from(result_bytes_max).unwrap_or(usize::MAX) }
-    }
-}
-
-/// A result of more bytes leaves buffers behind that are worth giving back.
-const LARGE_BYTES: usize = 1024 * 1024;
-
-/// How much a result has grown, and how far it may.
-#[derive(Debug)]
-pub(super) struct Budget {
-    taken: usize,
-    max: usize,
-}
-
-impl Budget {
-    /// Takes the bytes of one row, or says that the result is too large.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Error> {
-        self.taken = self.taken.saturating_add(bytes);
-        if self.taken > self.max {
-            return Err(Error::ResultTooLarge { result_bytes_max: self.max as u64 });
-        }
-        Ok(())
+    pub(super) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
-    /// Whether the connection's buffers have grown large for it.
-    pub(super) fn is_large(&self) -> bool {
-        self.taken > LARGE_BYTES
+    pub(super) fn lifetime(&self) -> Duration {
+        Duration::from_millis(self.lifetime_ms)
     }
 }

@@ -4,8 +4,8 @@
 //! PostgreSQL and MySQL are sqlx's concrete connections in a free list of our own (sqlx's pool pings on every
 //! release, which doubles the time of a small query); SQLite runs on the thread that calls.
 //!
-//! What always holds: values are bound and never spliced; each query may run on another connection, so a statement
-//! that leaves something on its own is refused; a connection whose query was cut short is closed and not used again.
+//! What always holds: values are bound and never spliced; each query may run on another connection, until one leaves
+//! something there, which its [`Client`] then keeps; a connection whose query was cut short is closed and not used again.
 //!
 //! | file | holds |
 //! |---|---|
@@ -13,8 +13,12 @@
 //! | `params` | bound values and their packed form |
 //! | `tokens` | placeholders in a statement |
 //! | `words` | the words of a statement, by dialect |
-//! | `refuse` | statements that would leave something on their connection |
-//! | `pool` | the free list |
+//! | `leaves` | what a statement leaves on its connection |
+//! | `client` | who asks, with the connections that it keeps |
+//! | `connection` | what the pool asks of a connection |
+//! | `pool`, `lease`, `holders` | the free list, a connection in use, and who has which |
+//! | `flow`, `cursor` | rows on their way, whole or chunk by chunk |
+//! | `driver` | sqlx's errors |
 //! | `socket` | whether a connection's socket says that it is dead |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
@@ -23,9 +27,17 @@
 //! | `outcome` | rows and errors as bytes for another process |
 //! | `store` | results that PHP names by id |
 
+mod client;
+mod connection;
+mod cursor;
 mod decimal;
+mod driver;
 mod dsn;
 mod error;
+mod flow;
+mod holders;
+mod lease;
+mod leaves;
 mod limits;
 mod mysql;
 pub mod outcome;
@@ -33,7 +45,6 @@ pub mod page;
 pub mod params;
 mod pool;
 mod postgres;
-mod refuse;
 mod socket;
 mod sqlite;
 pub mod store;
@@ -42,19 +53,48 @@ mod tokens;
 mod wording;
 mod words;
 
+pub use client::Client;
+pub use cursor::Cursor;
 pub use dsn::{Dialect, Dsn};
 pub use error::Error;
 pub use limits::Limits;
 pub use params::{Given, Param};
+pub use pool::PoolFigures;
 
-use crate::json::table::Table;
+pub use crate::json::table::Table;
+
+use client::Order;
 use dsn::Target;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How many DSNs keep their connections; the one unused for longest is closed for another. A program with one SQLite
 /// file per customer has more, and pays an open per change.
 const POOLS_MAX: usize = 256;
+
+/// One statement, as a caller gives it.
+#[derive(Debug, Clone)]
+pub struct Statement<'a> {
+    /// The text, with placeholders.
+    pub sql: &'a str,
+    /// What is bound to them.
+    pub given: Given,
+    /// How long it may run, in milliseconds, where that is less than `db.statement_timeout_ms`.
+    pub timeout_ms: Option<u32>,
+    /// How often it may be sent again when its connection breaks under it, although nobody knows whether it was carried out.
+    pub retries: u32,
+    /// Decimals become numbers instead of strings of digits.
+    pub decimals_as_numbers: bool,
+}
+
+impl<'a> Statement<'a> {
+    /// A statement with no wishes of its own.
+    #[must_use]
+    pub fn new(sql: &'a str, given: impl Into<Given>) -> Self {
+        Self { sql, given: given.into(), timeout_ms: None, retries: 0, decimals_as_numbers: false }
+    }
+}
 
 /// What a statement gave.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -81,10 +121,11 @@ impl Rows {
 /// `Database` goes with one runtime.
 ///
 /// ```
-/// use lyger::db::{Database, Dsn, Limits, Param};
+/// use lyger::db::{Client, Database, Dsn, Limits, Param, Statement};
 /// let database = Database::new(Limits::default());
 /// let dsn = Dsn::parse("sqlite::memory:").unwrap();
-/// let rows = database.query_sqlite(&dsn, "SELECT ? + 1 AS n", vec![Param::Int(41)].into()).unwrap();
+/// let statement = Statement::new("SELECT ? + 1 AS n", vec![Param::Int(41)]);
+/// let rows = database.query_sqlite(&Client::default(), &dsn, statement).unwrap();
 /// assert_eq!(rows.table.columns()[0].name(), "n");
 /// ```
 #[derive(Default)]
@@ -141,21 +182,20 @@ impl Database {
         Ok(Arc::clone(&pools.entry(&dsn, self.limits).dsn))
     }
 
-    /// Runs one statement. SQLite's runs on the calling thread: a server sends it to one that may wait for
+    /// Runs one statement for a client. SQLite's runs on the calling thread: a server sends it to one that may wait for
     /// a disk.
     ///
-    /// Must be awaited on a Tokio runtime with I/O and time for PostgreSQL and MySQL. Dropping the future closes the
-    /// connection it used.
+    /// Must be awaited on a Tokio runtime with I/O and time for PostgreSQL and MySQL. Dropping the future stops the statement
+    /// and closes the connection it used.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn query(&self, dsn: &Dsn, sql: &str, given: Given) -> Result<Rows, Error> {
-        refuse(dsn, sql)?;
-        let (sql, params) = tokens::bind(dsn.dialect(), sql, given)?;
+    pub async fn query(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Rows, Error> {
+        let order = self.order(dsn, statement)?;
         match self.pool(dsn) {
-            Pool::Sqlite(pool) => pool.query(&sql, &params),
-            Pool::Postgres(pool) => pool.query(&sql, &params).await,
-            Pool::MySql(pool) => pool.query(&sql, &params).await,
+            Pool::Sqlite(pool) => client.sqlite.query(&pool, &order),
+            Pool::Postgres(pool) => client.postgres.query(&pool, &order).await,
+            Pool::MySql(pool) => client.mysql.query(&pool, &order).await,
         }
     }
 
@@ -163,13 +203,60 @@ impl Database {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::InvalidDsn`] for a DSN of another database.
-    pub fn query_sqlite(&self, dsn: &Dsn, sql: &str, given: Given) -> Result<Rows, Error> {
-        refuse(dsn, sql)?;
-        let (sql, params) = tokens::bind(dsn.dialect(), sql, given)?;
+    pub fn query_sqlite(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Rows, Error> {
+        let order = self.order(dsn, statement)?;
+        client.sqlite.query(&self.sqlite_pool(dsn)?, &order)
+    }
+
+    /// Begins to run one statement whose rows are read chunk by chunk. On a connection that the client keeps it runs to its
+    /// end first, under `db.result_bytes_max`, so that other statements can follow while its rows are read.
+    ///
+    /// Must be awaited on a Tokio runtime, which then drives it.
+    ///
+    /// # Errors
+    /// What can be told before it runs; the rest comes from [`Cursor::next`].
+    pub async fn stream(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Cursor, Error> {
+        let order = self.order(dsn, statement)?;
         match self.pool(dsn) {
-            Pool::Sqlite(pool) => pool.query(&sql, &params),
-            Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
+            Pool::Sqlite(pool) => client.sqlite.stream(&pool, order),
+            Pool::Postgres(pool) => client.postgres.stream(&pool, order).await,
+            Pool::MySql(pool) => client.mysql.stream(&pool, order).await,
         }
+    }
+
+    /// The same for SQLite, without any runtime; [`Cursor::next_blocking`] gives the rows.
+    ///
+    /// # Errors
+    /// As [`Database::stream`]; [`Error::InvalidDsn`] for a DSN of another database.
+    pub fn stream_sqlite(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Cursor, Error> {
+        let order = self.order(dsn, statement)?;
+        client.sqlite.stream(&self.sqlite_pool(dsn)?, order)
+    }
+
+    /// Closes connections that have been idle for `db.idle_timeout_ms` or open for `db.lifetime_ms`. Whoever holds a
+    /// `Database` calls this now and then; without it such a connection is closed when its turn comes.
+    pub async fn close_old(&self) {
+        let pools: Vec<Pool> = self.lock().by_dsn.values().map(|entry| entry.pool.clone()).collect();
+        for pool in pools {
+            match pool {
+                Pool::Sqlite(_) => {} // an open file costs nobody else anything
+                Pool::Postgres(pool) => close_all(pool.take_old()).await,
+                Pool::MySql(pool) => close_all(pool.take_old()).await,
+            }
+        }
+    }
+
+    /// How the connections of each server's DSN are used at the moment.
+    #[must_use]
+    pub fn figures(&self) -> Vec<PoolFigures> {
+        let figures = |entry: &Entry| match &entry.pool {
+            Pool::Sqlite(_) => None,
+            Pool::Postgres(pool) => Some(pool.figures()),
+            Pool::MySql(pool) => Some(pool.figures()),
+        };
+        let mut figures: Vec<PoolFigures> = self.lock().by_dsn.values().filter_map(figures).collect();
+        figures.sort_by(|one, other| one.dsn.cmp(&other.dsn));
+        figures
     }
 
     /// Closes every connection that is not in use.
@@ -181,6 +268,27 @@ impl Database {
                 Pool::Postgres(pool) => pool.forget_idle(),
                 Pool::MySql(pool) => pool.forget_idle(),
             }
+        }
+    }
+
+    fn order<'a>(&self, dsn: &'a Dsn, statement: Statement<'a>) -> Result<Order<'a>, Error> {
+        not_blank(dsn, statement.sql)?;
+        let limit = self.limits.statement_timeout();
+        let wish = statement.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let time_max = match (wish, limit) {
+            (Some(wish), Some(limit)) => Some(wish.min(limit)),
+            (wish, limit) => wish.or(limit),
+        };
+        let leaves = leaves::of(dsn.dialect(), statement.sql);
+        let (sql, params) = tokens::bind(dsn.dialect(), statement.sql, statement.given)?;
+        let Statement { retries, decimals_as_numbers, .. } = statement;
+        Ok(Order { key: dsn.key(), sql, params, retries, decimals_as_numbers, leaves, time_max })
+    }
+
+    fn sqlite_pool(&self, dsn: &Dsn) -> Result<Arc<sqlite::Pool>, Error> {
+        match self.pool(dsn) {
+            Pool::Sqlite(pool) => Ok(pool),
+            Pool::Postgres(_) | Pool::MySql(_) => Err(Error::dsn(format!("{dsn} is no SQLite database"))),
         }
     }
 
@@ -222,13 +330,19 @@ impl Pools {
     }
 }
 
-fn refuse(dsn: &Dsn, sql: &str) -> Result<(), Error> {
+async fn close_all<C: connection::Connection>(connections: Vec<C>) {
+    for connection in connections {
+        pool::leave(connection).await;
+    }
+}
+
+fn not_blank(dsn: &Dsn, sql: &str) -> Result<(), Error> {
     // Some databases answer it with no rows, some with words about their API.
     if tokens::is_blank(sql, dsn.dialect()) {
         let message = "the statement is empty: it has nothing but white space and comments".to_owned();
         return Err(Error::Query { message, sqlstate: Some("42601".to_owned()) });
     }
-    refuse::refuse(dsn.dialect(), sql)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -242,7 +356,8 @@ mod tests {
         }
         let database = Database::new(Limits::default());
         let dsn = Dsn::parse("sqlite::memory:").unwrap();
-        drop(is_send(database.query(&dsn, "SELECT 1", Given::default())));
+        let (client, statement) = (Client::default(), Statement::new("SELECT 1", Given::default()));
+        drop(is_send(database.query(&client, &dsn, statement)));
     }
 
     #[test]

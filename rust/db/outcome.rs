@@ -3,6 +3,7 @@
 //! ```text
 //!   rows:   0, rows affected (u64), whether there is an id (u8), the id (i64), the packed table
 //!   error:  1, the error as JSON
+//!   end:    2, behind the last chunk of a stream
 //! ```
 
 use super::{Error, Rows};
@@ -10,6 +11,7 @@ use crate::json::table::Table;
 
 const ROWS: u8 = 0;
 const ERROR: u8 = 1;
+const END: u8 = 2;
 
 /// The outcome as bytes.
 #[must_use]
@@ -29,6 +31,25 @@ pub fn pack(outcome: &Result<Rows, Error>) -> Vec<u8> {
         }
     }
     packed
+}
+
+/// A chunk of a stream as bytes; `None` is its end.
+#[must_use]
+pub fn pack_chunk(chunk: Result<Option<Table>, Error>) -> Vec<u8> {
+    match chunk {
+        Ok(None) => vec![END],
+        Ok(Some(table)) => pack(&Ok(Rows { table, ..Rows::default() })),
+        Err(error) => pack(&Err(error)),
+    }
+}
+
+/// What [`pack_chunk`] was given; `None` for bytes that are no chunk.
+#[must_use]
+pub fn unpack_chunk(packed: &[u8]) -> Option<Result<Option<Table>, Error>> {
+    if packed == [END] {
+        return Some(Ok(None));
+    }
+    Some(unpack(packed)?.map(|rows| Some(rows.table)))
 }
 
 /// What [`pack`] was given; `None` for bytes that are no outcome.
@@ -70,7 +91,7 @@ mod tests {
             Ok(Rows::default()),
             Ok(Rows { table, affected: u64::MAX, last_insert_id: Some(i64::MIN) }),
             Err(Error::InvalidDsn { reason: text() }),
-            Err(Error::PoolExhausted { dsn: text(), connections_max: 3, waited_ms: u64::MAX }),
+            Err(Error::PoolExhausted { dsn: text(), connections_max: 3, waited_ms: u64::MAX, holders: vec![text()] }),
             Err(Error::Timeout { statement_timeout_ms: 1 }),
             Err(Error::ResultTooLarge { result_bytes_max: 2 }),
             Err(Error::UnsupportedType { column: text(), database_type: text(), hint: text() }),
@@ -88,6 +109,9 @@ mod tests {
                 assert_eq!(unpack(&packed[..len]), None, "cut at {len}");
             }
         }
-        assert_eq!(unpack(&[2]), None);
+        assert_eq!(unpack(&[3]), None);
+        for chunk in [Ok(None), Ok(Some(Table::new(vec![Column::text("t")]))), Err(Error::dsn("x"))] {
+            assert_eq!(unpack_chunk(&pack_chunk(chunk.clone())), Some(chunk));
+        }
     }
 }

@@ -1,25 +1,25 @@
-//! The free list: the connections of one PostgreSQL or MySQL DSN that nobody uses right now.
+//! The connections of one PostgreSQL or MySQL DSN: those that nobody uses right now, and a place for each that may be made.
 //!
 //! sqlx's own pool pings on every release (46 us for a query of 24). Here a connection goes back as it is. Before its
 //! next use its socket is looked at, which costs about a microsecond and finds what a server that was restarted or
 //! that killed it has left there; only one that lay idle for a while is asked whether it still lives.
 //!
 //! What always holds: a connection comes back only by [`Lease::give_back`], which whoever saw the end of its last
-//! query calls. A lease that is dropped otherwise (an error, a panic, a future that nobody awaits any more) closes its
-//! connection, because what the server will still send on it is unknown.
+//! query calls, and without anything of theirs on it. A lease that is dropped otherwise (an error, a panic, a future that
+//! nobody awaits any more) closes its connection, because what the server will still send on it is unknown.
 
+use super::connection::{Connection, Failure, Lost};
+use super::holders::Holders;
+use super::lease::Lease;
 use super::limits::Limits;
-use super::{Dsn, Error, Param, Rows, wording};
+use super::{Dsn, Error};
 use futures_util::FutureExt;
-use sqlx::error::DatabaseError;
-use sqlx::mysql::MySqlDatabaseError;
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
-use std::borrow::Cow;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// How long a connection may lie idle before it is pinged, although its socket is quiet. Once a second costs nothing, and
@@ -31,162 +31,111 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 const PING_UNSEEN_AFTER: Duration = Duration::from_millis(10);
 
 /// A ping that takes longer is no answer: a new connection is quicker.
-const PING_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a statement's own time limit gets on top, before the engine gives up on the server that should have enforced
-/// it: the connection is closed then, and the statement may run on over there.
-const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
-
-/// Why a session gave no rows, and what that means for its connection.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The statement was never executed; the connection is as it was.
-    Refused(Error),
-    /// The rest of the answer is still to come: the connection is of no use any more.
-    Cut(Error),
-    /// The server's or the driver's error; [`survives`] tells about the connection.
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-/// A connection to one kind of server.
-pub(super) trait Session: Sized + Send {
-    /// Where and how to connect.
-    type Options: Send + Sync;
-
-    fn connect(options: &Self::Options, limits: &Limits) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
-
-    /// Runs one statement. Whatever it opened on the server is closed again when this is done.
-    fn run(
-        &mut self,
-        sql: &str,
-        params: &[Param],
-        limits: &Limits,
-    ) -> impl Future<Output = Result<Rows, Failure>> + Send;
-
-    /// Whether the server says that it stopped the statement because of its time limit.
-    fn timed_out(error: &dyn sqlx::error::DatabaseError, elapsed: Duration, limit: Duration) -> bool;
-
-    /// Whether the connection should be replaced although it works.
-    fn is_worn(&self) -> bool {
-        false
-    }
-
-    /// Whether the socket is as it should be while nothing is asked: no end, no goodbye. `None` where it can't be seen.
-    fn is_quiet(&self) -> Option<bool>;
-
-    /// Reads what belongs to an answer that ended with an error.
-    fn settle(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    fn ping(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// Says goodbye to the server.
-    fn close(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-}
-
-pub(super) struct Pool<S: Session> {
-    options: S::Options,
+pub(super) struct Pool<C: Connection> {
+    options: C::Options,
     redacted: String,
-    limits: Limits,
-    permits: Semaphore,
+    pub(super) limits: Limits,
+    permits: Arc<Semaphore>,
     // The one used last is on top: it is the likeliest to be warm and alive. A std Mutex, because nothing awaits
     // while holding it.
-    idle: Mutex<Vec<Idle<S>>>,
+    idle: Mutex<Vec<Idle<C>>>,
+    pub(super) holders: Holders,
+    /// What the server said last, 0 before.
+    server_connections_max: AtomicU32,
 }
 
-struct Idle<S> {
-    session: S,
-    since: Instant,
+/// A connection that nobody uses.
+pub(super) struct Idle<C> {
+    pub(super) connection: C,
+    pub(super) since: Instant,
+    pub(super) made: Instant,
 }
 
-impl<S: Session> Pool<S> {
-    pub(super) fn new(dsn: &Dsn, options: S::Options, limits: Limits) -> Self {
-        let permits = Semaphore::new(limits.connections_max.max(1) as usize);
-        Self { options, redacted: dsn.to_string(), limits, permits, idle: Mutex::default() }
-    }
+/// How the places of a DSN are used at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PoolFigures {
+    /// The DSN without its password.
+    pub dsn: String,
+    /// Connections that a statement or a request has.
+    pub in_use: usize,
+    /// Connections that nobody has.
+    pub idle: usize,
+    /// `db.connections_max`.
+    pub connections_max: usize,
+    /// What the server takes in all, where it says so.
+    pub server_connections_max: Option<u32>,
+}
 
-    /// Runs one statement on some connection.
-    pub(super) async fn query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        let mut lease = self.acquire().await?;
-        let started = Instant::now();
-        let work = whole(lease.session.run(sql, params, &self.limits));
-        let outcome = match self.limits.statement_timeout() {
-            Some(limit) => {
-                timeout(limit + TIMEOUT_GRACE, work).await.unwrap_or_else(|_| Err(Failure::Cut(self.too_slow())))
-            }
-            None => work.await,
-        };
-        match outcome {
-            Ok(rows) => {
-                lease.give_back().await;
-                Ok(rows)
-            }
-            Err(Failure::Refused(error)) => {
-                lease.give_back().await;
-                Err(error)
-            }
-            Err(Failure::Cut(error)) => Err(error),
-            Err(Failure::Database(sqlx::Error::Database(error))) if survives(&*error) => {
-                // Otherwise the rest would lie in the socket like a goodbye.
-                if matches!(timeout(PING_TIMEOUT, lease.session.settle()).await, Ok(Ok(()))) {
-                    lease.give_back().await;
-                }
-                let limit = self.limits.statement_timeout();
-                if limit.is_some_and(|limit| S::timed_out(&*error, started.elapsed(), limit)) {
-                    return Err(self.too_slow());
-                }
-                Err(Error::Query { message: wording::of_server(&*error), sqlstate: error.code().map(Cow::into_owned) })
-            }
-            Err(Failure::Database(error @ (sqlx::Error::Database(_) | sqlx::Error::Io(_) | sqlx::Error::Tls(_)))) => {
-                drop(lease);
-                // What broke this connection has likely broken those that lie idle.
-                self.forget_idle();
-                Err(self.lost(&error, "08006"))
-            }
-            // The server answered what the driver can't follow (COPY ... FROM STDIN).
-            Err(Failure::Database(error)) => {
-                Err(Error::Query { message: wording::of(&error), sqlstate: Some("08P01".to_owned()) })
-            }
+impl<C: Connection> Pool<C> {
+    pub(super) fn new(dsn: &Dsn, options: C::Options, limits: Limits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.connections_max.max(1) as usize));
+        Self {
+            options,
+            redacted: dsn.to_string(),
+            limits,
+            permits,
+            idle: Mutex::default(),
+            holders: Holders::default(),
+            server_connections_max: AtomicU32::new(0),
         }
     }
 
-    fn too_slow(&self) -> Error {
-        Error::Timeout { statement_timeout_ms: self.limits.statement_timeout_ms }
-    }
-
     /// A connection that was alive a moment ago: a free one, or a new one while the DSN may have more.
-    async fn acquire(&self) -> Result<Lease<'_, S>, Error> {
+    pub(super) async fn acquire(self: &Arc<Self>) -> Result<Lease<C>, Error> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.pop() {
-            let ping_after = match idle.session.is_quiet() {
+            if self.is_old(&idle) {
+                leave(idle.connection).await;
+                continue;
+            }
+            let ping_after = match idle.connection.is_quiet() {
                 Some(true) => PING_AFTER,
                 Some(false) => continue,
                 None => PING_UNSEEN_AFTER,
             };
-            if idle.since.elapsed() < ping_after || answers(&mut idle.session).await {
-                return Ok(Lease { session: idle.session, pool: self, _permit: permit });
+            if idle.since.elapsed() < ping_after || answers(&mut idle.connection).await {
+                return Ok(Lease::new(idle.connection, idle.made, Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
             self.forget_idle();
         }
+        self.connect(permit).await
+    }
+
+    async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease<C>, Error> {
         let limit = self.limits.acquire_timeout();
-        let connecting = whole(S::connect(&self.options, &self.limits));
-        let session = match timeout(limit, connecting).await {
-            Ok(connected) => connected.map_err(|error| self.lost(&error, "08001"))?,
-            Err(_) => {
-                return Err(Error::Connect {
-                    dsn: self.redacted.clone(),
-                    message: format!("no connection within {} ms (db.acquire_timeout_ms)", limit.as_millis()),
-                    sqlstate: Some("08001".to_owned()),
-                });
+        match timeout(limit, whole(C::connect(&self.options, &self.limits))).await {
+            Ok(Ok(connection)) => {
+                if let Some(max) = connection.server_connections_max() {
+                    self.server_connections_max.store(max, Ordering::Relaxed);
+                }
+                Ok(Lease::new(connection, Instant::now(), Arc::clone(self), permit))
             }
-        };
-        Ok(Lease { session, pool: self, _permit: permit })
+            Ok(Err(failure)) => Err(self.refused(failure)),
+            Err(_) => {
+                let message = format!("no connection within {} ms (db.acquire_timeout_ms)", limit.as_millis());
+                Err(self.lost(message, "08001"))
+            }
+        }
+    }
+
+    /// Why there is no connection, in the words of the server or the system.
+    fn refused(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::Refused(error) | Failure::Cut(error) => error,
+            Failure::Server(error) => Error::Connect {
+                dsn: self.redacted.clone(),
+                message: error.message,
+                sqlstate: Some(error.sqlstate.unwrap_or_else(|| "08001".to_owned())),
+            },
+            Failure::Lost(Lost { message, .. }) | Failure::Strange(message) => self.lost(message, "08001"),
+        }
+    }
+
+    pub(super) fn lost(&self, message: String, sqlstate: &str) -> Error {
+        Error::Connect { dsn: self.redacted.clone(), message, sqlstate: Some(sqlstate.to_owned()) }
     }
 
     /// Closes the connections that are not in use.
@@ -195,79 +144,73 @@ impl<S: Session> Pool<S> {
         drop(idle);
     }
 
-    /// What to report when a connection can't be made or broke, in the words of the server or the system.
-    fn lost(&self, error: &sqlx::Error, sqlstate: &str) -> Error {
-        let code = error.as_database_error().and_then(|error| error.code()).map(Cow::into_owned);
-        let (message, sqlstate) = (wording::of(error), Some(code.unwrap_or_else(|| sqlstate.to_owned())));
-        Error::Connect { dsn: self.redacted.clone(), message, sqlstate }
+    /// Takes out the connections that have lain idle for too long or have grown old, to be closed by the caller.
+    pub(super) fn take_old(&self) -> Vec<C> {
+        let mut idle = self.lock();
+        let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle));
+        *idle = fresh;
+        old.into_iter().map(|idle: Idle<C>| idle.connection).collect()
     }
 
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, Error> {
-        if let Ok(permit) = self.permits.try_acquire() {
+    fn is_old(&self, idle: &Idle<C>) -> bool {
+        idle.since.elapsed() >= self.limits.idle_timeout() || idle.made.elapsed() >= self.limits.lifetime()
+    }
+
+    /// Puts a connection back for the next query.
+    pub(super) fn push(&self, connection: C, made: Instant) {
+        self.lock().push(Idle { connection, since: Instant::now(), made });
+    }
+
+    pub(super) fn figures(&self) -> PoolFigures {
+        let connections_max = self.limits.connections_max.max(1) as usize;
+        let server_connections_max = Some(self.server_connections_max.load(Ordering::Relaxed)).filter(|max| *max > 0);
+        PoolFigures {
+            dsn: self.redacted.clone(),
+            in_use: connections_max - self.permits.available_permits().min(connections_max),
+            idle: self.lock().len(),
+            connections_max,
+            server_connections_max,
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        match timeout(self.limits.acquire_timeout(), self.permits.acquire()).await {
+        match timeout(self.limits.acquire_timeout(), Arc::clone(&self.permits).acquire_owned()).await {
             Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
             Err(_) => Err(Error::PoolExhausted {
                 dsn: self.redacted.clone(),
                 connections_max: self.limits.connections_max.max(1),
                 waited_ms: self.limits.acquire_timeout_ms,
+                holders: self.holders.describe(),
             }),
         }
     }
 
-    fn pop(&self) -> Option<Idle<S>> {
+    fn pop(&self) -> Option<Idle<C>> {
         self.lock().pop()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle<S>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle<C>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs a driver's future to its end. sqlx panics over a packet that is shorter than its kind should be, which any other
 /// server on the port may send: an error here, because what is unknown then is the connection, and nobody uses it again.
-async fn whole<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub(super) async fn whole<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(outcome) => outcome,
-        Err(_) => Err(E::from(sqlx::Error::Protocol("a packet is too short".to_owned()))),
+        Err(_) => Err(Failure::Lost(Lost { message: "a packet is too short".to_owned(), sent: true })),
     }
 }
 
-async fn answers<S: Session>(session: &mut S) -> bool {
-    matches!(timeout(PING_TIMEOUT, session.ping()).await, Ok(Ok(())))
+/// Says goodbye. Whether it arrives makes no difference.
+pub(super) async fn leave<C: Connection>(connection: C) {
+    let _ = timeout(PING_TIMEOUT, connection.close()).await;
 }
 
-/// A connection in use; it is closed when dropped, unless it was given back.
-struct Lease<'a, S: Session> {
-    session: S,
-    pool: &'a Pool<S>,
-    // Declared behind the session: the place is free only when the connection is gone.
-    _permit: SemaphorePermit<'a>,
-}
-
-impl<S: Session> Lease<'_, S> {
-    /// Puts the connection back for the next query. Only for one that the server has answered to the end.
-    async fn give_back(self) {
-        if self.session.is_worn() {
-            // Whether the goodbye arrives makes no difference.
-            let _ = timeout(PING_TIMEOUT, self.session.close()).await;
-        } else {
-            self.pool.lock().push(Idle { session: self.session, since: Instant::now() });
-        }
-    }
-}
-
-/// MySQL's errors behind which it hangs up, although their SQLSTATE doesn't say so: killed, and idle for too long.
-const MYSQL_HANGS_UP: [u16; 2] = [1927, 4031];
-
-/// Whether a connection is as usable after a server's error as before.
-fn survives(error: &dyn DatabaseError) -> bool {
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        // FATAL and PANIC close the connection behind the message.
-        return error.severity() == PgSeverity::Error;
-    }
-    let number = error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
-    // Class 08 is about the connection itself.
-    !error.code().is_some_and(|code| code.starts_with("08")) && !number.is_some_and(|n| MYSQL_HANGS_UP.contains(&n))
+async fn answers<C: Connection>(connection: &mut C) -> bool {
+    matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }

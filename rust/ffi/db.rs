@@ -6,6 +6,8 @@
 //! PostgreSQL and MySQL are driven by the calling thread on the engine's runtime, one query at a time in the whole
 //! process; a second thread waits its turn. SQLite runs on the calling thread without any runtime, and queries of
 //! several threads run side by side.
+//!
+//! All threads of a process are one client: a transaction that one of them opens is everybody's.
 
 use std::ffi::c_char;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,31 +17,55 @@ use super::settings::{self, Key};
 use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
 use super::status::Status;
 use super::{fleet, panic, result};
-use crate::db::{Database, Dialect, Limits, params};
-use crate::front::QueryError;
+use crate::db::{Client, Database, Dialect, Dsn, Limits, Statement, params};
+use crate::front::{QueryError, SqlOrder, Worker};
 use crate::runtime;
 
-// Made at the first query, with the limits of that moment; gone after a release.
-static DATABASE: RwLock<Option<Arc<Database>>> = RwLock::new(None);
+/// `flags`: the statement may be sent again, once, when its connection breaks under it.
+pub(super) const RETRY: u32 = 1;
 
-fn database() -> Result<Arc<Database>, Failure> {
-    if let Some(database) = &*DATABASE.read().unwrap_or_else(PoisonError::into_inner) {
-        return Ok(Arc::clone(database));
+/// `flags`: decimals become numbers.
+pub(super) const DECIMALS_AS_NUMBERS: u32 = 2;
+
+/// The process's connections, and what its statements keep of them.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) database: Arc<Database>,
+    pub(super) client: Arc<Client>,
+}
+
+// Made at the first query, with the limits of that moment; gone after a release.
+static PLACE: RwLock<Option<Place>> = RwLock::new(None);
+
+pub(super) fn place() -> Result<Place, Failure> {
+    if let Some(place) = &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        return Ok(place.clone());
     }
-    let mut place = DATABASE.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(database) = &*place {
-        return Ok(Arc::clone(database));
+    let mut found = PLACE.write().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = &*found {
+        return Ok(place.clone());
     }
-    let [connections_max, acquire_timeout_ms, statement_timeout_ms, result_bytes_max] = settings::start_with([
-        Key::ConnectionsMax,
-        Key::AcquireTimeoutMs,
-        Key::StatementTimeoutMs,
-        Key::ResultBytesMax,
-    ])?;
+    let [connections_max, acquire_timeout_ms, statement_timeout_ms, idle_timeout_ms, lifetime_ms, result_bytes_max] =
+        settings::start_with([
+            Key::ConnectionsMax,
+            Key::AcquireTimeoutMs,
+            Key::StatementTimeoutMs,
+            Key::IdleTimeoutMs,
+            Key::LifetimeMs,
+            Key::ResultBytesMax,
+        ])?;
     // The rule of the key keeps it far below u32::MAX.
     let connections_max = connections_max as u32;
-    let limits = Limits { connections_max, acquire_timeout_ms, statement_timeout_ms, result_bytes_max };
-    Ok(Arc::clone(place.insert(Arc::new(Database::new(limits)))))
+    let limits = Limits {
+        connections_max,
+        acquire_timeout_ms,
+        statement_timeout_ms,
+        idle_timeout_ms,
+        lifetime_ms,
+        result_bytes_max,
+    };
+    let place = Place { database: Arc::new(Database::new(limits)), client: Arc::default() };
+    Ok(found.insert(place).clone())
 }
 
 impl From<QueryError> for Failure {
@@ -53,23 +79,108 @@ impl From<QueryError> for Failure {
 
 /// Closes the connections that no query uses; one that is in use is closed when its query is done.
 pub(super) fn release() {
-    let database = DATABASE.write().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(database) = database {
+    let place = PLACE.write().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(Place { database, client }) = place {
+        drop(client);
         database.close();
     }
 }
 
-fn execute(dsn: &str, sql: &str, packed: &[u8]) -> Result<u64, Failure> {
-    let params = params::decode(packed)?;
-    runtime::claim()?;
-    let database = database()?;
-    let dsn = database.dsn(dsn)?;
-    let rows = match dsn.dialect() {
-        Dialect::Sqlite => database.query_sqlite(&dsn, sql, params)?,
-        Dialect::Postgres | Dialect::MySql => match fleet::worker() {
-            Some(worker) => worker.query(&dsn, sql, packed)?,
-            None => runtime::block_on(database.query(&dsn, sql, params))??,
-        },
+/// Where a statement runs.
+pub(super) enum Side {
+    /// In this process, without the runtime.
+    Sqlite,
+    /// In this process, on the runtime.
+    Here,
+    /// In the front.
+    There(&'static Worker),
+}
+
+/// A statement as it comes over the boundary.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming<'a> {
+    pub(super) dsn: &'a str,
+    pub(super) sql: &'a str,
+    pub(super) packed: &'a [u8],
+    pub(super) flags: u32,
+    pub(super) timeout_ms: u32,
+}
+
+impl<'a> Incoming<'a> {
+    /// # Safety
+    /// Each pointer must be null with length 0 or readable for its length.
+    #[allow(clippy::too_many_arguments)] // the export's own
+    pub(super) unsafe fn read(
+        dsn: *const c_char,
+        dsn_len: usize,
+        sql: *const c_char,
+        sql_len: usize,
+        params: *const u8,
+        params_len: usize,
+        flags: u32,
+        timeout_ms: u32,
+    ) -> Result<Self, Failure> {
+        if flags & !(RETRY | DECIMALS_AS_NUMBERS) != 0 {
+            let message = format!("flags has unknown bits: {flags:#x}");
+            return Err(Failure::new(Status::InvalidArgument, message).with_value(flags.to_string()));
+        }
+        // SAFETY: the caller's promise, passed on.
+        let (dsn, sql, packed) = unsafe {
+            (
+                text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
+                self::sql(sql, sql_len)?,
+                bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
+            )
+        };
+        Ok(Self { dsn, sql, packed, flags, timeout_ms })
+    }
+
+    fn plain(dsn: &'a str, sql: &'a str, packed: &'a [u8]) -> Self {
+        Self { dsn, sql, packed, flags: 0, timeout_ms: 0 }
+    }
+
+    pub(super) fn order(&self) -> SqlOrder<'a> {
+        SqlOrder {
+            sql: self.sql,
+            params: self.packed,
+            timeout_ms: self.timeout_ms,
+            retries: u8::from(self.flags & RETRY != 0),
+            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
+        }
+    }
+
+    /// The statement, its parameters read.
+    pub(super) fn statement(&self) -> Result<Statement<'a>, Failure> {
+        let given = params::decode(self.packed)?;
+        Ok(Statement {
+            timeout_ms: (self.timeout_ms > 0).then_some(self.timeout_ms),
+            retries: u32::from(self.flags & RETRY != 0),
+            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
+            ..Statement::new(self.sql, given)
+        })
+    }
+
+    /// The place and the side where it runs.
+    pub(super) fn locate(&self) -> Result<(Place, Arc<Dsn>, Side), Failure> {
+        runtime::claim()?;
+        let place = place()?;
+        let dsn = place.database.dsn(self.dsn)?;
+        let side = match (dsn.dialect(), fleet::worker()) {
+            (Dialect::Sqlite, _) => Side::Sqlite,
+            (_, Some(worker)) => Side::There(worker),
+            (_, None) => Side::Here,
+        };
+        Ok((place, dsn, side))
+    }
+}
+
+fn execute(incoming: Incoming<'_>) -> Result<u64, Failure> {
+    let statement = incoming.statement()?;
+    let (Place { database, client }, dsn, side) = incoming.locate()?;
+    let rows = match side {
+        Side::Sqlite => database.query_sqlite(&client, &dsn, statement)?,
+        Side::Here => runtime::block_on(database.query(&client, &dsn, statement))??,
+        Side::There(worker) => worker.query(&dsn, &incoming.order())?,
     };
     result::keep(rows)
 }
@@ -89,7 +200,7 @@ pub unsafe extern "C" fn lyger_db_query(dsn: *const c_char, query: *const c_char
     panic::value(0, || {
         // SAFETY: the caller's promise, passed on.
         let (dsn, query) = unsafe { (c_text("dsn", dsn, DSN_BYTES_MAX)?, c_text("query", query, SQL_BYTES_MAX)?) };
-        execute(dsn, query, &[])
+        execute(Incoming::plain(dsn, query, &[]))
     })
 }
 
@@ -126,14 +237,89 @@ pub unsafe extern "C" fn lyger_db_execute(
         let mut result = unsafe { Out::new("result", result) }?;
         result.set(0);
         // SAFETY: the same.
-        let (dsn, sql, packed) = unsafe {
-            (
-                text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
-                self::sql(sql, sql_len)?,
-                bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
-            )
+        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, 0, 0) }?;
+        result.set(execute(incoming)?);
+        Ok(())
+    })
+}
+
+/// As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
+/// it may have been carried out; 2 gives decimals as numbers. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
+/// 0 is no wish.
+///
+/// What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the
+/// request of a fleet's worker until its answer, and with any other process until `lyger_db_end`: its further statements run
+/// there.
+///
+/// Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for other bits in `flags`. Any thread.
+///
+/// # Safety
+/// Each input must be null with length 0 or readable for its length; `result` must be null or writable for one `uint64_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_db_run(
+    dsn: *const c_char,
+    dsn_len: usize,
+    sql: *const c_char,
+    sql_len: usize,
+    params: *const u8,
+    params_len: usize,
+    flags: u32,
+    timeout_ms: u32,
+    result: *mut u64,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut result = unsafe { Out::new("result", result) }?;
+        result.set(0);
+        // SAFETY: the same.
+        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
+        result.set(execute(incoming)?);
+        Ok(())
+    })
+}
+
+/// Ends what the statements of this process have left on their connections: rolls back, puts settings back, and gives the
+/// connections to whoever comes next. In a fleet's worker the front does the same by itself for each request.
+///
+/// Errors: `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_db_end() -> Status {
+    panic::status(|| {
+        runtime::not_forked()?;
+        if let Some(worker) = fleet::worker() {
+            worker.end_statements();
+        }
+        let place = PLACE.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Place { client, .. }) = place
+            && !client.is_empty()
+        {
+            runtime::block_on(client.end())?;
+        }
+        Ok(())
+    })
+}
+
+/// Sets `*keeps` to 1 when this process itself keeps a connection to the database, so that whoever asks elsewhere (the front, for
+/// `lyger_request_respond_sql`) would not see what its statements have done; else to 0.
+///
+/// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `dsn` must be null with length 0 or readable for `dsn_len` bytes; `keeps` must be null or writable for one byte.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_db_keeps(dsn: *const c_char, dsn_len: usize, keeps: *mut u8) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut keeps = unsafe { Out::new("keeps", keeps) }?;
+        // SAFETY: the same.
+        let dsn = unsafe { text("dsn", dsn, dsn_len, DSN_BYTES_MAX) }?;
+        runtime::not_forked()?;
+        let place = PLACE.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = match place {
+            Some(Place { database, client }) => client.keeps(&*database.dsn(dsn)?),
+            None => false,
         };
-        result.set(execute(dsn, sql, packed)?);
+        keeps.set(kept.into());
         Ok(())
     })
 }

@@ -20,7 +20,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `engine` | the version, the information, the check, the settings, the release |
-//! | `db`, `result` | queries, and what they gave |
+//! | `db`, `stream`, `result` | queries, rows chunk by chunk, and what they gave |
 //! | `cache` | the cache |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
@@ -42,6 +42,7 @@ pub mod server;
 mod settings;
 mod slice;
 mod status;
+pub mod stream;
 pub mod strings;
 
 pub use status::Status;

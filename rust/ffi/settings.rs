@@ -24,6 +24,8 @@ pub(super) enum Key {
     ConnectionsMax,
     AcquireTimeoutMs,
     StatementTimeoutMs,
+    IdleTimeoutMs,
+    LifetimeMs,
     ResultBytesMax,
     CacheBytesMax,
 }
@@ -34,10 +36,12 @@ struct Rule {
     range: RangeInclusive<u64>,
 }
 
-const KEYS: [Rule; 5] = [
+const KEYS: [Rule; 7] = [
     Rule { name: "db.connections_max", default: 16, range: Limits::CONNECTIONS_MAX },
     Rule { name: "db.acquire_timeout_ms", default: 3_000, range: Limits::ACQUIRE_TIMEOUT_MS },
     Rule { name: "db.statement_timeout_ms", default: 30_000, range: Limits::STATEMENT_TIMEOUT_MS },
+    Rule { name: "db.idle_timeout_ms", default: 600_000, range: Limits::AGE_MS },
+    Rule { name: "db.lifetime_ms", default: 1_800_000, range: Limits::AGE_MS },
     Rule { name: "db.result_bytes_max", default: 64 << 20, range: Limits::RESULT_BYTES_MAX },
     // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.
     Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=1 << 40 },

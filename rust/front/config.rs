@@ -117,6 +117,10 @@ config! {
     db_acquire_timeout_ms: u64 = 3_000, "db.acquire_timeout_ms", Limits::ACQUIRE_TIMEOUT_MS;
     /// How long a statement may run; 0 lifts the limit.
     db_statement_timeout_ms: u64 = 30_000, "db.statement_timeout_ms", Limits::STATEMENT_TIMEOUT_MS;
+    /// How long a connection may lie unused, in milliseconds.
+    db_idle_timeout_ms: u64 = 600_000, "db.idle_timeout_ms", Limits::AGE_MS;
+    /// How old a connection may grow, in milliseconds.
+    db_lifetime_ms: u64 = 1_800_000, "db.lifetime_ms", Limits::AGE_MS;
     /// The largest result that is taken from a database.
     db_result_bytes_max: u64 = 67_108_864, "db.result_bytes_max", Limits::RESULT_BYTES_MAX;
 }

@@ -39,7 +39,7 @@ pub use process::serve_fleet;
 pub use proxies::{Network, NotANetwork};
 pub use server::{Error, Server, listen};
 pub use watch::Watch;
-pub use worker::{Next, Part, QueryError, ReadError, SqlAnswer, Summary, Worker};
+pub use worker::{Next, Part, QueryError, ReadError, RemoteStream, SqlAnswer, SqlOrder, Summary, Worker};
 
 /// One line on stderr, whatever is in it, and none when stderr takes nothing.
 fn log(line: std::fmt::Arguments<'_>) {

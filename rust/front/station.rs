@@ -96,10 +96,10 @@ impl Station {
     }
 
     /// Hands calls that have come to the desk; without one they are refused.
-    pub(super) fn run_errands(&mut self, desk: Option<&Desk>) {
+    pub(super) fn run_errands(&mut self, desk: Option<&dyn Desk>) {
         while let Some(call) = self.lane.take_call() {
             match desk {
-                Some(desk) => self.errands.push((call.id, desk(self.number, call))),
+                Some(desk) => self.errands.push((call.id, desk.run(self.number, call))),
                 None => self.lane.reply(call.id, Bytes::new()),
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   request:  40 bytes of lengths and addresses, method, path, query, headers as `name NUL value NUL ...`, body
-//!   call:     8 bytes of lengths, DSN, statement, parameters; its reply is a `db::outcome`, or nothing where the engine failed
+//!   call:     32 bytes of kind, wishes, ids and lengths, DSN, statement, parameters; its reply is a `db::outcome`, or
+//!             nothing where the engine failed
 //!   answer:   20 bytes of kind, status and lengths, headers, then the body, or DSN, statement, options and parameters
 //! ```
 
@@ -176,32 +177,97 @@ pub(crate) fn read_answer(mut bytes: Bytes) -> Option<Answer> {
     })
 }
 
-const CALL_BYTES: usize = 8;
+const CALL_BYTES: usize = 32;
 
-/// A query that a worker wants the rows of, with room for the lengths.
-pub(crate) fn write_call<'a>(
-    fixed: &'a mut [u8; CALL_BYTES],
-    dsn: &'a str,
-    sql: &'a str,
-    params: &'a [u8],
-) -> [&'a [u8]; 4] {
-    // The C ABI limits DSN and statement to less than 4 GiB.
-    fixed[..4].copy_from_slice(&(dsn.len() as u32).to_ne_bytes());
-    fixed[4..].copy_from_slice(&(sql.len() as u32).to_ne_bytes());
-    [fixed, dsn.as_bytes(), sql.as_bytes(), params]
+/// What a worker asks of the databases.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Run a statement; the reply is its rows.
+    #[default]
+    Run,
+    /// Run a statement whose rows are read chunk by chunk; the reply is the first chunk.
+    Open,
+    /// The next chunk of the stream.
+    Next,
+    /// Nobody reads the stream any more.
+    Close,
+    /// The request's statements are over: what they left is put back.
+    End,
 }
 
-pub(crate) const fn room_of_call() -> [u8; CALL_BYTES] {
-    [0; CALL_BYTES]
+impl Ask {
+    const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Run,
+            1 => Self::Open,
+            2 => Self::Next,
+            3 => Self::Close,
+            4 => Self::End,
+            _ => return None,
+        })
+    }
 }
 
-/// DSN, statement and parameters of a call; `None` when it is none.
-pub(crate) fn read_call(call: &[u8]) -> Option<(&str, &str, &[u8])> {
-    let (dsn_len, rest) = call.split_first_chunk::<4>()?;
-    let (sql_len, rest) = rest.split_first_chunk::<4>()?;
-    let (dsn, rest) = rest.split_at_checked(u32::from_ne_bytes(*dsn_len) as usize)?;
-    let (sql, params) = rest.split_at_checked(u32::from_ne_bytes(*sql_len) as usize)?;
-    Some((std::str::from_utf8(dsn).ok()?, std::str::from_utf8(sql).ok()?, params))
+/// A call: what, for which of the worker's requests, and the statement where one is to be run.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallParts<'a> {
+    pub(crate) ask: Ask,
+    /// The request in its lane; 0 for what a worker does beside its requests.
+    pub(crate) request: u64,
+    /// Names the stream among those of the request.
+    pub(crate) stream: u64,
+    /// How long the statement may run, in milliseconds; 0 where it has no wish.
+    pub(crate) timeout_ms: u32,
+    pub(crate) retries: u8,
+    pub(crate) decimals_as_numbers: bool,
+    pub(crate) dsn: &'a str,
+    pub(crate) sql: &'a str,
+    /// In the packed form of `db::params`.
+    pub(crate) params: &'a [u8],
+}
+
+impl<'a> CallParts<'a> {
+    /// The runs of bytes that make the call, with room for the first.
+    pub(crate) fn write(self, fixed: &'a mut [u8; CALL_BYTES]) -> [&'a [u8]; 4] {
+        fixed[0] = self.ask as u8;
+        fixed[1] = self.retries;
+        fixed[2] = self.decimals_as_numbers.into();
+        fixed[4..8].copy_from_slice(&self.timeout_ms.to_ne_bytes());
+        fixed[8..16].copy_from_slice(&self.request.to_ne_bytes());
+        fixed[16..24].copy_from_slice(&self.stream.to_ne_bytes());
+        // The C ABI limits DSN and statement to less than 4 GiB.
+        fixed[24..28].copy_from_slice(&(self.dsn.len() as u32).to_ne_bytes());
+        fixed[28..32].copy_from_slice(&(self.sql.len() as u32).to_ne_bytes());
+        [fixed, self.dsn.as_bytes(), self.sql.as_bytes(), self.params]
+    }
+
+    pub(crate) const fn room() -> [u8; CALL_BYTES] {
+        [0; CALL_BYTES]
+    }
+
+    /// `None` when the bytes are no call.
+    pub(crate) fn read(call: &'a [u8]) -> Option<Self> {
+        let (fixed, rest) = call.split_first_chunk::<CALL_BYTES>()?;
+        let short = |at: usize| u32::from_ne_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let long = |at: usize| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&fixed[at..at + 8]);
+            u64::from_ne_bytes(bytes)
+        };
+        let (dsn, rest) = rest.split_at_checked(short(24) as usize)?;
+        let (sql, params) = rest.split_at_checked(short(28) as usize)?;
+        Some(Self {
+            ask: Ask::from_number(fixed[0])?,
+            request: long(8),
+            stream: long(16),
+            timeout_ms: short(4),
+            retries: fixed[1],
+            decimals_as_numbers: fixed[2] != 0,
+            dsn: std::str::from_utf8(dsn).ok()?,
+            sql: std::str::from_utf8(sql).ok()?,
+            params,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -294,17 +360,28 @@ mod tests {
 
     #[test]
     fn a_call_comes_back_as_it_was_and_cut_or_bent_is_none() {
-        let mut fixed = room_of_call();
-        let call = write_call(&mut fixed, "sqlite:x", "SELECT \u{fc}", b"\xff").concat();
-        assert_eq!(read_call(&call), Some(("sqlite:x", "SELECT \u{fc}", &b"\xff"[..])));
-        assert_eq!(read_call(&call[..call.len() - 1]).unwrap().2, b"");
+        let parts = CallParts {
+            ask: Ask::Open,
+            request: u64::MAX,
+            stream: 7,
+            timeout_ms: 1500,
+            retries: 2,
+            decimals_as_numbers: true,
+            dsn: "sqlite:x",
+            sql: "SELECT \u{fc}",
+            params: b"\xff",
+        };
+        let mut fixed = CallParts::room();
+        let call = parts.write(&mut fixed).concat();
+        assert_eq!(CallParts::read(&call), Some(parts));
+        assert_eq!(CallParts::read(&call[..call.len() - 1]).unwrap().params, b"");
         for len in 0..call.len() - 1 {
-            assert_eq!(read_call(&call[..len]), None, "{len}");
+            assert_eq!(CallParts::read(&call[..len]), None, "{len}");
         }
-        for at in [3, 7, 8, 16] {
+        for at in [0, 27, 31, 32, 40] {
             let mut broken = call.clone();
             broken[at] = 0xff;
-            assert_eq!(read_call(&broken), None, "{at}");
+            assert_eq!(CallParts::read(&broken), None, "{at}");
         }
     }
 

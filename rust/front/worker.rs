@@ -4,9 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::exchange::{AnswerError, check_headers};
-use super::wire::{self, AnswerParts, RequestView};
+use super::wire::{AnswerParts, Ask, CallParts, RequestView};
 use crate::db::{self, Dsn, Rows};
 use crate::json::shape::Options;
+use crate::json::table::Table;
 use crate::lane::{Id, NoReply, Woken, Worker as _, WorkerEnd, WorkerLane};
 use crate::runtime::clock;
 
@@ -122,6 +123,36 @@ impl std::fmt::Debug for SqlAnswer<'_> {
     }
 }
 
+/// A statement for the front's connections.
+#[derive(Default, Clone, Copy)]
+pub struct SqlOrder<'a> {
+    /// What to ask.
+    pub sql: &'a str,
+    /// Bound values in the packed form of `db::params`.
+    pub params: &'a [u8],
+    /// As [`db::Statement::timeout_ms`]; 0 for no wish.
+    pub timeout_ms: u32,
+    /// As [`db::Statement::retries`].
+    pub retries: u8,
+    /// As [`db::Statement::decimals_as_numbers`].
+    pub decimals_as_numbers: bool,
+}
+
+impl std::fmt::Debug for SqlOrder<'_> {
+    // Not the values, which hold anything.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqlOrder").field("sql", &self.sql).finish_non_exhaustive()
+    }
+}
+
+/// A stream of rows that the front reads for this worker.
+#[derive(Debug, Clone)]
+pub struct RemoteStream {
+    request: u64,
+    stream: u64,
+    dsn: Dsn,
+}
+
 /// Why a query of a worker's gave no rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -146,11 +177,27 @@ struct State {
     offered: Option<Id>,
     /// The last request that was claimed, and when in the server's milliseconds.
     last: Option<(Id, u64)>,
+    /// The request whose code runs now.
+    current: Option<Id>,
+    /// Names the streams.
+    streams: u64,
+    /// A statement ran beside any request.
+    has_asked_beside: bool,
 }
 
 impl Worker {
     pub(crate) fn new(end: WorkerEnd) -> Self {
-        Self { lane: end.lane(), state: Mutex::new(State { end, offered: None, last: None }) }
+        Self {
+            lane: end.lane(),
+            state: Mutex::new(State {
+                end,
+                offered: None,
+                last: None,
+                current: None,
+                streams: 0,
+                has_asked_beside: false,
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -200,14 +247,16 @@ impl Worker {
         };
         room.copy_from_slice(line);
         let (method_len, path_len, query_len) = request.lengths();
-        Some(Next::Request(Summary {
+        let summary = Summary {
             id: id.number(),
             body_len: request.body.len() as u64,
             method_len,
             path_len,
             query_len,
             header_count: request.header_count(),
-        }))
+        };
+        state.current = Some(id);
+        Some(Next::Request(summary))
     }
 
     /// The request that the worker claimed last, when it still owes the answer: its method and path for a person to
@@ -248,7 +297,9 @@ impl Worker {
     /// A stale id.
     pub fn enter(&self, id: u64) -> Result<(), AnswerError> {
         let id = Id::from_number(id).ok_or(AnswerError::Stale)?;
-        self.state().end.enter(id).map_err(|_| AnswerError::Stale)
+        let mut state = self.state();
+        state.current = Some(id);
+        state.end.enter(id).map_err(|_| AnswerError::Stale)
     }
 
     /// Asks that a request is not tried again on another worker, should this process be killed at it.
@@ -290,25 +341,73 @@ impl Worker {
         self.answer(id, AnswerParts::Pass)
     }
 
-    /// Runs one statement on the front's connections and waits for its rows; a second thread waits its turn. `params` are in
-    /// the packed form of `db::params`.
+    /// Runs one statement on the front's connections, for the request that runs now, and waits for its rows; a second thread
+    /// waits its turn. The parameters are in the packed form of `db::params`.
     ///
     /// # Errors
     /// Those of [`db::Database::query`]; [`db::Error::Connect`] when the front dies: 08001 when the statement never left,
     /// 08006 when nobody knows whether it was carried out.
-    pub fn query(&self, dsn: &Dsn, sql: &str, params: &[u8]) -> Result<Rows, QueryError> {
-        let mut fixed = wire::room_of_call();
-        let reply = self.state().end.call(&wire::write_call(&mut fixed, dsn.key(), sql, params));
-        match reply {
-            Ok(reply) if reply.is_empty() => Err(QueryError::Failed),
-            Ok(reply) => Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??),
-            Err(no_reply) => {
-                let sqlstate = if no_reply == NoReply::NotSent { "08001" } else { "08006" };
-                let (dsn, message) =
-                    (dsn.to_string(), format!("the server's process with the connections: {no_reply}"));
-                Err(db::Error::Connect { dsn, message, sqlstate: Some(sqlstate.to_owned()) }.into())
-            }
+    pub fn query(&self, dsn: &Dsn, order: &SqlOrder<'_>) -> Result<Rows, QueryError> {
+        let reply = self.ask(Ask::Run, dsn, order, 0)?;
+        Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??)
+    }
+
+    /// As [`Worker::query`], for a statement whose rows are read chunk by chunk. Gives the stream's name and the first chunk.
+    ///
+    /// # Errors
+    /// As [`Worker::query`].
+    pub fn open_stream(&self, dsn: &Dsn, order: &SqlOrder<'_>) -> Result<(RemoteStream, Option<Table>), QueryError> {
+        let stream = {
+            let mut state = self.state();
+            state.streams += 1;
+            RemoteStream { request: state.request(), stream: state.streams, dsn: dsn.clone() }
+        };
+        let reply = self.ask(Ask::Open, dsn, order, stream.stream)?;
+        Ok((stream, db::outcome::unpack_chunk(&reply).ok_or(QueryError::Failed)??))
+    }
+
+    /// The next chunk; `None` behind the last, where the stream has ended.
+    ///
+    /// # Errors
+    /// As [`Worker::query`].
+    pub fn next_chunk(&self, stream: &RemoteStream) -> Result<Option<Table>, QueryError> {
+        let reply = self.ask_of_stream(Ask::Next, stream)?;
+        Ok(db::outcome::unpack_chunk(&reply).ok_or(QueryError::Failed)??)
+    }
+
+    /// Ends a stream before its end.
+    ///
+    /// # Errors
+    /// As [`Worker::query`].
+    pub fn close_stream(&self, stream: &RemoteStream) -> Result<(), QueryError> {
+        self.ask_of_stream(Ask::Close, stream).map(drop)
+    }
+
+    /// Has the front put back what statements beside any request have left: those of the application's boot. A front that is
+    /// gone has put it back.
+    pub fn end_statements(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.has_asked_beside) {
+            let parts = CallParts { ask: Ask::End, request: 0, ..CallParts::default() };
+            let mut fixed = CallParts::room();
+            let _ = state.end.call(&parts.write(&mut fixed));
         }
+    }
+
+    fn ask(&self, ask: Ask, dsn: &Dsn, order: &SqlOrder<'_>, stream: u64) -> Result<Vec<u8>, QueryError> {
+        let mut state = self.state();
+        let &SqlOrder { sql, params, timeout_ms, retries, decimals_as_numbers } = order;
+        let request = state.request();
+        state.has_asked_beside |= request == 0;
+        let parts =
+            CallParts { ask, request, stream, timeout_ms, retries, decimals_as_numbers, dsn: dsn.key(), sql, params };
+        state.call(dsn, parts)
+    }
+
+    fn ask_of_stream(&self, ask: Ask, stream: &RemoteStream) -> Result<Vec<u8>, QueryError> {
+        let &RemoteStream { request, stream, ref dsn } = stream;
+        let parts = CallParts { ask, request, stream, ..CallParts::default() };
+        self.state().call(dsn, parts)
     }
 
     /// Says how much memory the worker uses, and whether it wants to be replaced.
@@ -323,7 +422,32 @@ impl Worker {
     fn answer(&self, id: u64, answer: AnswerParts<'_>) -> Result<(), AnswerError> {
         let id = Id::from_number(id).ok_or(AnswerError::Stale)?;
         let mut fixed = AnswerParts::room();
-        self.state().end.answer(id, &answer.write(&mut fixed)).map_err(|_| AnswerError::Stale)
+        let mut state = self.state();
+        if state.current == Some(id) {
+            state.current = None;
+        }
+        state.end.answer(id, &answer.write(&mut fixed)).map_err(|_| AnswerError::Stale)
+    }
+}
+
+impl State {
+    /// The name of the request that runs now; 0 beside requests.
+    fn request(&self) -> u64 {
+        self.current.map_or(0, Id::number)
+    }
+
+    fn call(&mut self, dsn: &Dsn, parts: CallParts<'_>) -> Result<Vec<u8>, QueryError> {
+        let mut fixed = CallParts::room();
+        match self.end.call(&parts.write(&mut fixed)) {
+            Ok(reply) if reply.is_empty() => Err(QueryError::Failed),
+            Ok(reply) => Ok(reply),
+            Err(no_reply) => {
+                let sqlstate = if no_reply == NoReply::NotSent { "08001" } else { "08006" };
+                let (dsn, message) =
+                    (dsn.to_string(), format!("the server's process with the connections: {no_reply}"));
+                Err(db::Error::Connect { dsn, message, sqlstate: Some(sqlstate.to_owned()) }.into())
+            }
+        }
     }
 }
 

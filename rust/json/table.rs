@@ -243,6 +243,26 @@ impl Column {
         Self { name, data, nulls }
     }
 
+    /// The cells that have come so far; an empty column of the same name and kind stays.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = match &self.data {
+            Data::Int64(_) => Data::Int64(Vec::new()),
+            Data::UInt64(_) => Data::UInt64(Vec::new()),
+            Data::Float64(_) => Data::Float64(Vec::new()),
+            Data::Float32(_) => Data::Float32(Vec::new()),
+            Data::Bool(_) => Data::Bool(Vec::new()),
+            Data::Number(_) => Data::Number(Strings::default()),
+            Data::Text(_) => Data::Text(Strings::default()),
+            Data::Ascii(_) => Data::Ascii(Strings::default()),
+            Data::Json(_) => Data::Json(Strings::default()),
+            Data::Bytes(_) => Data::Bytes(Strings::default()),
+            Data::Mixed(_) => Data::Mixed(Vec::new()),
+        };
+        let empty = Self { name: self.name.clone(), data: empty, nulls: Nulls::default() };
+        std::mem::replace(self, empty)
+    }
+
     /// Appends a null.
     pub fn push_null(&mut self) {
         let row = self.len();

@@ -1,6 +1,6 @@
 //! The three real databases, each as a test sees it: one thread, one runtime, the engine's own connections.
 
-use lyger::db::{Database, Dsn, Error, Given, Limits, Param, Rows};
+use lyger::db::{Client, Database, Dsn, Error, Given, Limits, Param, Rows, Statement};
 use lyger::json::{encode, serialize};
 use std::future::Future;
 use tokio::runtime::Runtime;
@@ -8,6 +8,8 @@ use tokio::runtime::Runtime;
 /// One database with its connections.
 pub(crate) struct Fixture {
     pub(crate) database: Database,
+    /// Who asks in `query` and its like.
+    pub(crate) client: Client,
     pub(crate) dsn: Dsn,
     runtime: Runtime,
 }
@@ -15,15 +17,21 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new(dsn: &str, limits: Limits) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { database: Database::new(limits), dsn: Dsn::parse(dsn).unwrap(), runtime }
+        let client = Client::default();
+        Self { database: Database::new(limits), client, dsn: Dsn::parse(dsn).unwrap(), runtime }
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
+    /// One statement of some client.
+    pub(crate) async fn ask(&self, client: &Client, sql: &str, params: &[Param]) -> Result<Rows, Error> {
+        self.database.query(client, &self.dsn, Statement::new(sql, params)).await
+    }
+
     pub(crate) fn try_query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        self.block_on(self.database.query(&self.dsn, sql, params.into()))
+        self.block_on(self.ask(&self.client, sql, params))
     }
 
     pub(crate) fn query(&self, sql: &str, params: &[Param]) -> Rows {
@@ -32,7 +40,7 @@ impl Fixture {
 
     /// With names, or lists.
     pub(crate) fn try_given(&self, sql: &str, given: Given) -> Result<Rows, Error> {
-        self.block_on(self.database.query(&self.dsn, sql, given))
+        self.block_on(self.database.query(&self.client, &self.dsn, Statement::new(sql, given)))
     }
 
     pub(crate) fn given(&self, sql: &str, given: Given) -> Rows {

@@ -12,6 +12,7 @@ mod front_signals;
 mod front_smuggling;
 mod front_sql;
 mod front_stage;
+mod sql_clients;
 mod sql_faults;
 mod sql_hostile;
 mod sql_limits;

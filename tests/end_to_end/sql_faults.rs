@@ -1,7 +1,7 @@
 //! What breaks: connections, credentials, statements, schemas.
 
-use crate::databases::{Fixture, all, mysql, mysql_dsn, postgres, postgres_dsn, sqlite};
-use lyger::db::{Dsn, Error, Given, Limits, Param};
+use crate::databases::{Fixture, all, mysql, mysql_dsn, postgres, postgres_dsn};
+use lyger::db::{Dsn, Error, Limits, Param};
 use std::time::{Duration, Instant};
 
 fn one_connection(dsn: &str) -> Fixture {
@@ -86,9 +86,9 @@ fn a_connection_that_is_killed_in_a_statement_heals() {
         let result = victim.block_on(async {
             let killer = async {
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                admin.database.query(&admin.dsn, &kill, Given::default()).await.unwrap();
+                admin.ask(&admin.client, &kill, &[]).await.unwrap();
             };
-            tokio::join!(victim.database.query(&victim.dsn, sleep, Given::default()), killer).0
+            tokio::join!(victim.ask(&victim.client, sleep, &[]), killer).0
         });
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Connect { .. }), "{name}: {error:?}");
@@ -107,7 +107,7 @@ fn a_query_that_nobody_awaits_any_more_takes_its_connection_with_it() {
         assert_eq!(number(&db, id), before, "{name}: a connection is used again");
         let sleep = if name == "postgres" { "SELECT pg_sleep(2), 7" } else { "SELECT SLEEP(2), 7" };
         db.block_on(async {
-            let query = db.database.query(&db.dsn, sleep, Given::default());
+            let query = db.ask(&db.client, sleep, &[]);
             assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
         });
         assert_ne!(number(&db, id), before, "{name}: the answer of another query was on its way");
@@ -154,41 +154,14 @@ fn the_databases_own_words_and_sqlstate_reach_the_developer() {
 }
 
 #[test]
-fn a_statement_that_opens_a_transaction_is_refused() {
-    for (name, db) in all() {
-        for sql in ["BEGIN", "/* x */ begin", "START TRANSACTION", "SAVEPOINT a"] {
-            let error = db.error(sql, &[]);
-            assert_eq!(error.sqlstate(), Some("25000"), "{name}: {sql}: {error}");
-        }
-    }
-    assert_eq!(mysql().error("SET autocommit = 0", &[]).sqlstate(), Some("25000"));
-}
-
-#[test]
-fn no_statement_changes_the_connection_of_the_next() {
-    for (db, changes, read) in [
-        (postgres(), ["SET TIME ZONE 'Asia/Tokyo'", "CREATE TEMP TABLE leaking (a int)"], "SHOW TimeZone"),
-        (mysql(), ["USE information_schema", "SET time_zone = '+09:00'"], "SELECT DATABASE() AS d, @@time_zone AS z"),
-        (sqlite(), ["PRAGMA foreign_keys = OFF", "ATTACH ':memory:' AS leaking"], "PRAGMA foreign_keys"),
-    ] {
-        let before = db.json(read, &[]);
-        for sql in changes {
-            let error = db.error(sql, &[]);
-            assert_eq!(error.sqlstate(), Some("0A000"), "{sql}: {error}");
-        }
-        assert_eq!(db.json(read, &[]), before);
-    }
-    // A variable of the user is no setting, whatever it is called.
-    mysql().query("SET @x = 'autocommit'", &[]);
-}
-
-#[test]
 fn a_transaction_that_a_procedure_left_open_is_rolled_back() {
     let db = one_connection(&mysql_dsn());
     db.create("left_open", "n INT");
     db.query("DROP PROCEDURE IF EXISTS leave_open", &[]);
     db.query("CREATE PROCEDURE leave_open() BEGIN START TRANSACTION; INSERT INTO left_open VALUES (1); END", &[]);
     db.query("CALL leave_open()", &[]);
+    assert_eq!(db.json("SELECT @@in_transaction AS t", &[]), r#"[{"t":1}]"#, "it is the client's until it ends");
+    db.block_on(db.client.end());
     assert_eq!(
         db.json("SELECT @@in_transaction AS t, (SELECT count(*) FROM left_open) AS n", &[]),
         r#"[{"t":0,"n":0}]"#

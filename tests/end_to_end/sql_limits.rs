@@ -1,7 +1,7 @@
 //! The bounds on time, memory and connections.
 
 use crate::databases::{Fixture, json_of, mysql_dsn, postgres_dsn};
-use lyger::db::{Error, Given, Limits, Param};
+use lyger::db::{Error, Limits, Param, Statement};
 use std::time::{Duration, Instant};
 
 fn all(limits: Limits) -> [(&'static str, Fixture); 3] {
@@ -76,12 +76,8 @@ fn a_full_pool_makes_a_query_wait_and_then_fail_by_name() {
     let limits = Limits { connections_max: 1, acquire_timeout_ms: 200, ..Limits::default() };
     for (name, db) in all(limits).into_iter().take(2) {
         let sleep = if name == "postgres" { "SELECT pg_sleep(1)" } else { "SELECT SLEEP(1)" };
-        let (first, second) = db.block_on(async {
-            tokio::join!(
-                db.database.query(&db.dsn, sleep, Given::default()),
-                db.database.query(&db.dsn, "SELECT 1", Given::default())
-            )
-        });
+        let (first, second) =
+            db.block_on(async { tokio::join!(db.ask(&db.client, sleep, &[]), db.ask(&db.client, "SELECT 1", &[])) });
         assert!(first.is_ok(), "{name}");
         let error = second.unwrap_err();
         assert!(matches!(error, Error::PoolExhausted { connections_max: 1, waited_ms: 200, .. }), "{name}: {error}");
@@ -99,7 +95,7 @@ fn queries_beside_each_other_share_the_pool() {
         let results = db.block_on(async {
             futures_util::future::join_all((0..40).map(|n| {
                 let (db, sql) = (&db, &sql);
-                async move { db.database.query(&db.dsn, sql, vec![Param::Int(n)].into()).await }
+                async move { db.ask(&db.client, sql, &[Param::Int(n)]).await }
             }))
             .await
         });
@@ -123,9 +119,8 @@ fn threads_share_the_connections_of_a_file() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for n in 0..50 {
-                    db.database
-                        .query_sqlite(&db.dsn, "INSERT INTO counted VALUES (?)", vec![Param::Int(n)].into())
-                        .unwrap();
+                    let statement = Statement::new("INSERT INTO counted VALUES (?)", vec![Param::Int(n)]);
+                    db.database.query_sqlite(&db.client, &db.dsn, statement).unwrap();
                 }
             });
         }

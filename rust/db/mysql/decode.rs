@@ -86,8 +86,9 @@ impl Decoder {
         Ok(bytes)
     }
 
-    pub(super) fn into_table(self) -> Table {
-        Table::new(self.columns.into_iter().map(|(_, column)| column).collect())
+    /// The rows that have come since the last time.
+    pub(super) fn take_table(&mut self) -> Table {
+        Table::new(self.columns.iter_mut().map(|(_, column)| column.take()).collect())
     }
 }
 

@@ -8,16 +8,17 @@
 mod decode;
 mod null;
 
+use super::connection::{Canceller, Connection as Conversation, Done, Failure, State, Work};
+use super::flow::Flow;
 use super::limits::Limits;
-use super::pool::{Failure, Session};
 use super::socket::{self, Socket};
-use super::{Error, Param, Rows, tokens};
+use super::{Error, Param};
+use crate::json::table::Table;
 use decode::Decoder;
 use futures_util::TryStreamExt;
 use null::Null;
-use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, Statement};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement};
 use std::time::Duration;
 
 /// Statements that a connection may have prepared before it is replaced.
@@ -30,45 +31,66 @@ const STATEMENTS_MAX: usize = 250;
 /// ER_UNSUPPORTED_PS: a statement that can't be prepared.
 const NOT_PREPARABLE: u16 = 1295;
 
-/// MariaDB's ER_STATEMENT_TIMEOUT and MySQL's ER_QUERY_TIMEOUT.
-const STATEMENT_TIMEOUTS: [u16; 2] = [1969, 3024];
-
 /// One connection to MySQL or MariaDB.
 pub(super) struct MySqlSession {
     connection: MySqlConnection,
     socket: Socket,
+    options: Box<MySqlConnectOptions>,
+    /// The server's name of the connection.
+    id: u64,
+    server_connections_max: u32,
 }
 
-impl Session for MySqlSession {
+impl Conversation for MySqlSession {
     type Options = Box<MySqlConnectOptions>;
+    type Canceller = KillQuery;
 
-    async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
+    async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
         // Room for one more than ever comes, so that the driver never closes a statement by itself.
-        let options = options.as_ref().clone().statement_cache_capacity(STATEMENTS_MAX + 1);
+        let options = Box::new(options.as_ref().clone().statement_cache_capacity(STATEMENTS_MAX + 1));
         let port = options.get_socket().is_none().then(|| options.get_port());
         let (connected, socket) = socket::connecting(options.connect(), port).await;
         let mut connection = connected?;
         connection.execute(sqlx::raw_sql(AssertSqlSafe(session_settings(limits)))).await?;
-        Ok(Self { connection, socket })
+        let asked = sqlx::raw_sql("SELECT CONNECTION_ID(), @@max_connections").fetch_one(&mut connection).await?;
+        let number = |at| asked.try_get_unchecked::<String, _>(at).ok().and_then(|text| text.parse::<u64>().ok());
+        let (id, max) = (number(0).unwrap_or_default(), number(1).unwrap_or_default());
+        let server_connections_max = u32::try_from(max).unwrap_or(u32::MAX);
+        Ok(Self { connection, socket, options, id, server_connections_max })
     }
 
-    async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
-        let calls = tokens::first_keyword(sql).eq_ignore_ascii_case("CALL");
-        let mut rows = self.attempt(sql, params, limits).await;
-        if params.is_empty() && matches!(&rows, Err(Failure::Database(error)) if number(error) == Some(NOT_PREPARABLE))
-        {
-            rows = self.unprepared(sql).await;
+    async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
+        match self.attempt(work, flow).await {
+            Err(Attempt::Database(error)) if work.params.is_empty() && number(&error) == Some(NOT_PREPARABLE) => {
+                self.unprepared(work.sql, flow).await
+            }
+            Err(Attempt::Database(error)) => Err(error.into()),
+            Err(Attempt::Other(failure)) => Err(failure),
+            Ok(done) => Ok(done),
         }
-        if calls && !matches!(rows, Err(Failure::Refused(_) | Failure::Cut(_))) {
-            // A procedure may have left a transaction open, also one that failed.
-            self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-        }
-        rows
     }
 
-    fn timed_out(error: &dyn DatabaseError, _elapsed: Duration, _limit: Duration) -> bool {
-        let error = error.try_downcast_ref::<MySqlDatabaseError>();
-        error.is_some_and(|error| STATEMENT_TIMEOUTS.contains(&error.number()))
+    fn state(&self) -> State {
+        // The protocol says it and sqlx knows it, but doesn't tell.
+        State::Unknown
+    }
+
+    fn canceller(&self) -> KillQuery {
+        KillQuery { options: self.options.clone(), id: self.id }
+    }
+
+    /// There is a command for it, which sqlx doesn't have: the connection is closed, and the server cleans up.
+    async fn reset(&mut self) -> Result<(), Failure> {
+        Err(Failure::Strange("a connection can't be reset".to_owned()))
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Failure> {
+        self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    }
+
+    fn server_connections_max(&self) -> Option<u32> {
+        Some(self.server_connections_max).filter(|max| *max > 0)
     }
 
     fn is_worn(&self) -> bool {
@@ -79,17 +101,34 @@ impl Session for MySqlSession {
         self.socket.is_quiet()
     }
 
-    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+    async fn settle(&mut self) -> Result<(), Failure> {
         // An error is the last packet of its answer.
         Ok(())
     }
 
-    async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.ping().await
+    async fn ping(&mut self) -> Result<(), Failure> {
+        Ok(self.connection.ping().await?)
     }
 
-    async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+    async fn close(self) {
+        let _ = self.connection.close().await; // whether the goodbye arrives makes no difference
+    }
+}
+
+/// `KILL QUERY` over another connection, which needs a place of its own on the server for that moment.
+pub(super) struct KillQuery {
+    options: Box<MySqlConnectOptions>,
+    id: u64,
+}
+
+impl Canceller for KillQuery {
+    async fn cancel(self, limit: Duration) {
+        let kill = async {
+            let mut connection = self.options.connect().await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {}", self.id)))).await?;
+            connection.close().await
+        };
+        let _ = tokio::time::timeout(limit, kill).await; // best effort, as it is meant
     }
 }
 
@@ -104,25 +143,41 @@ fn session_settings(limits: &Limits) -> String {
     )
 }
 
+enum Attempt {
+    Database(sqlx::Error),
+    Other(Failure),
+}
+
+impl From<sqlx::Error> for Attempt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Failure> for Attempt {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
 impl MySqlSession {
-    async fn attempt(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
-        let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
+    async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Attempt> {
+        let sql = AssertSqlSafe(work.sql.to_owned()).into_sql_str();
         let statement = (&mut self.connection).prepare(sql).await?;
         let expected = match statement.parameters() {
             Some(Either::Right(count)) => count,
             _ => 0,
         };
         // sqlx would count as well, but only after it noted that an answer is to come.
-        if expected != params.len() {
-            return Err(Failure::Refused(Error::param_count(expected, params.len())));
+        if expected != work.params.len() {
+            return Err(Failure::Refused(Error::param_count(expected, work.params.len())).into());
         }
-        let null = match params.contains(&Param::Null) {
+        let null = match work.params.contains(&Param::Null) {
             true => Some(Null::learn(&mut self.connection).await?),
             false => None,
         };
-        let arguments = arguments(params, null.as_ref()).map_err(Failure::Refused)?;
+        let arguments = arguments(work.params, null.as_ref()).map_err(Failure::Refused)?;
         let mut decoder: Option<Decoder> = None;
-        let mut budget = limits.result_budget();
         let (mut affected, mut last_insert_id) = (0, 0);
         let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
         while let Some(answer) = answers.try_next().await? {
@@ -131,10 +186,15 @@ impl MySqlSession {
                     // The types are those of this execution: before it, the types of the parameters were unknown.
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,
-                        None => decoder.insert(Decoder::new(sqlx::Row::columns(&row), false).map_err(Failure::Cut)?),
+                        None => {
+                            let decoder_of = Decoder::new(Row::columns(&row), work.decimals_as_numbers);
+                            decoder.insert(decoder_of.map_err(Failure::Cut)?)
+                        }
                     };
                     let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
-                    budget.take(bytes).map_err(Failure::Cut)?;
+                    if flow.take(bytes).map_err(Failure::Cut)? {
+                        flow.emit(decoder.take_table()).await?;
+                    }
                 }
                 Either::Left(done) => {
                     affected += done.rows_affected();
@@ -143,20 +203,21 @@ impl MySqlSession {
             }
         }
         drop(answers);
-        if budget.is_large() {
+        let mut decoder = match decoder {
+            Some(decoder) => decoder,
+            None => Decoder::new(statement.columns(), work.decimals_as_numbers).map_err(Failure::Refused)?,
+        };
+        flow.emit(decoder.take_table()).await?;
+        if flow.is_large() {
             self.connection.shrink_buffers();
         }
-        let decoder = match decoder {
-            Some(decoder) => decoder,
-            None => Decoder::new(statement.columns(), false).map_err(Failure::Refused)?,
-        };
         let last_insert_id = i64::try_from(last_insert_id).ok().filter(|id| *id != 0);
-        Ok(Rows { table: decoder.into_table(), affected, last_insert_id })
+        Ok(Done { affected, last_insert_id })
     }
 
     /// For the few statements that the server doesn't prepare (CREATE TRIGGER in MySQL). It has just read this text as
     /// one statement, so the text protocol runs no second one.
-    async fn unprepared(&mut self, sql: &str) -> Result<Rows, Failure> {
+    async fn unprepared(&mut self, sql: &str, flow: &mut Flow) -> Result<Done, Failure> {
         let mut affected = 0;
         let mut answers = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
         while let Some(answer) = answers.try_next().await? {
@@ -169,7 +230,9 @@ impl MySqlSession {
                 }
             }
         }
-        Ok(Rows { affected, ..Rows::default() })
+        drop(answers);
+        flow.emit(Table::default()).await?;
+        Ok(Done { affected, last_insert_id: None })
     }
 }
 

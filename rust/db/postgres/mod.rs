@@ -7,19 +7,16 @@
 mod decode;
 mod encode;
 
+use super::connection::{Canceller, Connection as Conversation, Done, Failure, State, Work};
+use super::flow::Flow;
 use super::limits::Limits;
-use super::pool::{Failure, Session};
 use super::socket::{self, Socket};
-use super::{Error, Param, Rows, tokens};
+use super::{Error, tokens};
 use decode::Decoder;
 use futures_util::TryStreamExt;
-use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, SqlStr, Statement};
 use std::time::Duration;
-
-/// SQLSTATE of a statement that was cancelled, by its timeout or by hand.
-const QUERY_CANCELED: &str = "57014";
 
 /// One connection to PostgreSQL.
 pub(super) struct PgSession {
@@ -27,10 +24,11 @@ pub(super) struct PgSession {
     socket: Socket,
 }
 
-impl Session for PgSession {
+impl Conversation for PgSession {
     type Options = Box<PgConnectOptions>;
+    type Canceller = NoCanceller;
 
-    async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, sqlx::Error> {
+    async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
         let is_unix = options.get_socket().is_some() || options.get_host().starts_with('/');
         let (connected, socket) = socket::connecting(options.connect(), (!is_unix).then(|| options.get_port())).await;
         let mut connection = connected?;
@@ -40,74 +38,120 @@ impl Session for PgSession {
         Ok(Self { connection, socket })
     }
 
-    async fn run(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
-        let (changes_rows, copies) = (!is_query(sql), tokens::first_keyword(sql).eq_ignore_ascii_case("COPY"));
-        let sql = AssertSqlSafe(sql.to_owned()).into_sql_str();
-        let mut result = self.attempt(sql.clone(), params, limits).await;
-        if matches!(&result, Err(Failure::Database(error)) if is_stale_statement(error)) {
-            // The server refused before it executed anything, and no transaction can be open here.
+    async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
+        let (changes_rows, copies) =
+            (!is_query(work.sql), tokens::first_keyword(work.sql).eq_ignore_ascii_case("COPY"));
+        let sql = AssertSqlSafe(work.sql.to_owned()).into_sql_str();
+        let mut result = self.attempt(sql.clone(), work, flow).await;
+        if matches!(&result, Err(Attempt::Database(error)) if is_stale_statement(error)) {
+            // The server refused before it executed anything. In a transaction that is the end of it, as the second try says.
             self.connection.clear_cached_statements().await?;
-            result = self.attempt(sql, params, limits).await;
+            result = self.attempt(sql, work, flow).await;
         }
-        let mut rows = match result {
-            Err(Failure::Database(sqlx::Error::Protocol(_))) if copies => return Err(Failure::Cut(copy_refused())),
-            result => result?,
+        let mut done = match result {
+            Err(Attempt::Database(sqlx::Error::Protocol(_))) if copies => return Err(Failure::Cut(copy_refused())),
+            Err(Attempt::Database(error)) => return Err(error.into()),
+            Err(Attempt::Other(failure)) => return Err(failure),
+            Ok(done) => done,
         };
         if !changes_rows {
-            rows.affected = 0;
+            done.affected = 0;
         }
-        Ok(rows)
+        Ok(done)
     }
 
-    fn timed_out(error: &dyn DatabaseError, elapsed: Duration, limit: Duration) -> bool {
-        // The message that tells a timeout from pg_cancel_backend() is translated; the clock isn't.
-        error.code().is_some_and(|code| code == QUERY_CANCELED) && elapsed >= limit
+    fn state(&self) -> State {
+        State::Unknown
+    }
+
+    fn canceller(&self) -> NoCanceller {
+        NoCanceller
+    }
+
+    async fn reset(&mut self) -> Result<(), Failure> {
+        self.connection.execute(sqlx::raw_sql("ROLLBACK; DISCARD ALL")).await?;
+        Err(Failure::Strange("a new connection is as good".to_owned()))
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Failure> {
+        self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    }
+
+    fn server_connections_max(&self) -> Option<u32> {
+        None
     }
 
     fn is_quiet(&self) -> Option<bool> {
         self.socket.is_quiet()
     }
 
-    async fn settle(&mut self) -> Result<(), sqlx::Error> {
+    async fn settle(&mut self) -> Result<(), Failure> {
         // ReadyForQuery comes behind the error, and sqlx would read it with the next answer.
-        self.connection.flush().await
+        Ok(self.connection.flush().await?)
     }
 
-    async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.ping().await
+    async fn ping(&mut self) -> Result<(), Failure> {
+        Ok(self.connection.ping().await?)
     }
 
-    async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+    async fn close(self) {
+        let _ = self.connection.close().await; // whether the goodbye arrives makes no difference
+    }
+}
+
+/// sqlx doesn't tell the key that a cancel request needs.
+pub(super) struct NoCanceller;
+
+impl Canceller for NoCanceller {
+    async fn cancel(self, _limit: Duration) {}
+}
+
+enum Attempt {
+    Database(sqlx::Error),
+    Other(Failure),
+}
+
+impl From<sqlx::Error> for Attempt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Failure> for Attempt {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
     }
 }
 
 impl PgSession {
-    async fn attempt(&mut self, sql: SqlStr, params: &[Param], limits: &Limits) -> Result<Rows, Failure> {
+    async fn attempt(&mut self, sql: SqlStr, work: Work<'_>, flow: &mut Flow) -> Result<Done, Attempt> {
         let statement = (&mut self.connection).prepare(sql).await?;
         let types = match statement.parameters() {
             Some(Either::Left(types)) => types,
             _ => &[],
         };
-        let arguments = encode::arguments(types, params).map_err(Failure::Refused)?;
+        let arguments = encode::arguments(types, work.params).map_err(Failure::Refused)?;
         let mut decoder = Decoder::new(statement.columns()).map_err(Failure::Refused)?;
-        let mut budget = limits.result_budget();
         let mut affected = 0;
         let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Right(row) => {
                     let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
-                    budget.take(bytes).map_err(Failure::Cut)?;
+                    if flow.take(bytes).map_err(Failure::Cut)? {
+                        flow.emit(decoder.take_table()).await?;
+                    }
                 }
                 Either::Left(done) => affected += done.rows_affected(),
             }
         }
         drop(answers);
-        if budget.is_large() {
+        flow.emit(decoder.take_table()).await?;
+        if flow.is_large() {
             self.connection.shrink_buffers();
         }
-        Ok(Rows { table: decoder.into_table(), affected, last_insert_id: None })
+        Ok(Done { affected, last_insert_id: None })
     }
 }
 

@@ -63,8 +63,9 @@ impl Columns {
         Ok(bytes)
     }
 
-    pub(super) fn into_table(self) -> Table {
-        Table::new(self.0.into_iter().map(Growing::into_column).collect())
+    /// The rows that have come since the last time.
+    pub(super) fn take_table(&mut self) -> Table {
+        Table::new(self.0.iter_mut().map(Growing::take_column).collect())
     }
 }
 
@@ -104,7 +105,7 @@ impl Growing {
         };
         let bytes = decoded.byte_len();
         let column = self.column.get_or_insert_with(|| {
-            let mut column = decoded.new_column(std::mem::take(&mut self.name));
+            let mut column = decoded.new_column(self.name.clone());
             (0..self.leading_nulls).for_each(|_| column.push_null());
             column
         });
@@ -114,7 +115,7 @@ impl Growing {
 
     // A JSON column holds one JSON text per cell, also where SQLite's affinity turned the text `5` into an integer.
     fn json<'a>(&self, value: ValueRef<'a>) -> Result<Cow<'a, [u8]>, Error> {
-        let name = self.column.as_ref().map_or(self.name.as_str(), Column::name);
+        let name = self.name.as_str();
         let invalid = |what: String| Error::UnsupportedType {
             column: name.to_owned(),
             database_type: "JSON".to_owned(),
@@ -135,10 +136,11 @@ impl Growing {
         }
     }
 
-    fn into_column(self) -> Column {
-        self.column.unwrap_or_else(|| {
-            let mut column = Column::text(self.name);
-            (0..self.leading_nulls).for_each(|_| column.push_null());
+    fn take_column(&mut self) -> Column {
+        let leading_nulls = std::mem::take(&mut self.leading_nulls);
+        self.column.take().unwrap_or_else(|| {
+            let mut column = Column::text(self.name.clone());
+            (0..leading_nulls).for_each(|_| column.push_null());
             column
         })
     }

@@ -4,13 +4,19 @@
 //! statement runs where it is called; a server that must not block its threads calls this from a blocking one.
 
 mod columns;
+mod seats;
 
+use super::client::Order;
+use super::connection::{Done, Failure};
+use super::flow::Flow;
+use super::leaves::Leaves;
 use super::limits::Limits;
-use super::{Dsn, Error, Param, Rows, dsn::SqlitePath, tokens};
+use super::{Dsn, Error, Param, dsn::SqlitePath, tokens};
 use columns::Columns;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode};
+pub(super) use seats::Seats;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,18 +59,6 @@ impl Pool {
         Self { path: path.clone(), redacted: dsn.to_string(), limits, connections_max, slots, returned }
     }
 
-    /// Runs one statement on the calling thread.
-    pub(super) fn query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        let mut lease = self.acquire()?;
-        let session = lease.session.as_mut().expect("a lease holds its session until it is dropped");
-        let result = session.query(sql, params, &self.limits);
-        // Only a trigger or an extension can get here, since statements that open transactions are refused.
-        if !session.connection.is_autocommit() && session.connection.execute_batch("ROLLBACK").is_err() {
-            lease.session = None;
-        }
-        result
-    }
-
     /// Closes the connections that are not in use.
     pub(super) fn close(&self) {
         let mut slots = self.lock();
@@ -72,18 +66,18 @@ impl Pool {
         slots.idle.clear();
     }
 
-    fn acquire(&self) -> Result<Lease<'_>, Error> {
+    fn acquire(self: &Arc<Self>) -> Result<Lease, Error> {
         let deadline = Instant::now() + self.limits.acquire_timeout();
         let mut slots = self.lock();
         loop {
             if let Some(session) = slots.idle.pop() {
-                return Ok(Lease { session: Some(session), pool: self });
+                return Ok(Lease { session: Some(session), pool: Arc::clone(self) });
             }
             if slots.open < self.connections_max {
                 slots.open += 1;
                 drop(slots);
                 // From here on the lease gives the place back, also when opening fails.
-                let mut lease = Lease { session: None, pool: self };
+                let mut lease = Lease { session: None, pool: Arc::clone(self) };
                 lease.session = Some(Session::open(&self.path, &self.redacted)?);
                 return Ok(lease);
             }
@@ -93,6 +87,7 @@ impl Pool {
                     dsn: self.redacted.clone(),
                     connections_max: u32::try_from(self.connections_max).unwrap_or(u32::MAX),
                     waited_ms: self.limits.acquire_timeout_ms,
+                    holders: Vec::new(),
                 });
             }
             slots = self.returned.wait_timeout(slots, wait).unwrap_or_else(PoisonError::into_inner).0;
@@ -105,18 +100,50 @@ impl Pool {
     }
 }
 
-/// A connection in use; goes back to its pool when dropped, also by a panic.
-struct Lease<'a> {
+/// A connection in use; goes back to its pool when dropped, without anything of its user's on it.
+struct Lease {
     session: Option<Session>,
-    pool: &'a Pool,
+    pool: Arc<Pool>,
 }
 
-impl Drop for Lease<'_> {
+impl Lease {
+    fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a lease holds its session until it is dropped")
+    }
+
+    fn run(&mut self, order: &Order<'_>, flow: &mut Flow) -> Result<Done, Error> {
+        let session = self.session();
+        session.has_left |= order.leaves == Leaves::Session;
+        session.query(&order.sql, &order.params, order.time_max, flow)
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.connection.is_autocommit())
+    }
+
+    /// Whether something is on the connection that belongs to its user.
+    fn is_left_with_something(&self) -> bool {
+        self.is_in_transaction() || self.session.as_ref().is_some_and(|session| session.has_left)
+    }
+}
+
+impl Drop for Lease {
     fn drop(&mut self) {
+        if let Some(session) = &mut self.session {
+            let is_clean = session.connection.is_autocommit() || session.connection.execute_batch("ROLLBACK").is_ok();
+            // Settings and temporary tables go with their connection. A database in memory would go with it too.
+            let is_kept = !session.has_left || self.pool.path == SqlitePath::Memory;
+            if std::thread::panicking() || !is_clean || !is_kept {
+                self.session = None;
+            }
+        }
         let mut slots = self.pool.lock();
         match self.session.take() {
-            Some(session) if !std::thread::panicking() => slots.idle.push(session),
-            _ => slots.open -= 1,
+            Some(mut session) => {
+                session.has_left = false;
+                slots.idle.push(session);
+            }
+            None => slots.open -= 1,
         }
         self.pool.returned.notify_one();
     }
@@ -125,6 +152,8 @@ impl Drop for Lease<'_> {
 struct Session {
     connection: Connection,
     clock: Clock,
+    /// Something that only closing the connection removes.
+    has_left: bool,
 }
 
 /// The deadline that a connection's progress handler looks at, in nanoseconds since `epoch`; `u64::MAX` is none.
@@ -172,7 +201,7 @@ impl Session {
             Ok(connection)
         };
         match connection.and_then(set_up) {
-            Ok(connection) => Ok(Self { connection, clock }),
+            Ok(connection) => Ok(Self { connection, clock, has_left: false }),
             Err(error) => Err(Error::Connect {
                 dsn: redacted.to_owned(),
                 message: error.to_string(),
@@ -181,15 +210,21 @@ impl Session {
         }
     }
 
-    fn query(&mut self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Error> {
-        self.clock.arm(limits.statement_timeout());
-        let result = self.run(sql, params, limits);
+    fn query(
+        &mut self,
+        sql: &str,
+        params: &[Param],
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<Done, Error> {
+        self.clock.arm(time_max);
+        let result = self.run(sql, params, time_max, flow);
         self.clock.arm(None);
         result
     }
 
-    fn run(&self, sql: &str, params: &[Param], limits: &Limits) -> Result<Rows, Error> {
-        let wrap = |error| query_error(error, limits);
+    fn run(&self, sql: &str, params: &[Param], time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
+        let wrap = |error| query_error(error, time_max);
         let connection = &self.connection;
         let mut statement = connection.prepare_cached(sql).map_err(wrap)?;
         if statement.parameter_count() != params.len() {
@@ -199,19 +234,28 @@ impl Session {
             statement.raw_bind_parameter(position, bound(position, param)?).map_err(wrap)?;
         }
         let (changes_before, id_before) = (connection.total_changes(), connection.last_insert_rowid());
-        let mut budget = limits.result_budget();
         let mut columns: Option<Columns> = None;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(wrap)? {
             // Not before the first step: only then has SQLite noticed that the schema changed since it prepared.
             let columns = columns.get_or_insert_with(|| Columns::of(row.as_ref()));
-            budget.take(columns.push_row(row)?)?;
+            if flow.take(columns.push_row(row)?)? {
+                emit(flow, columns)?;
+            }
         }
         drop(rows);
-        let columns = columns.unwrap_or_else(|| Columns::of(&statement));
+        emit(flow, &mut columns.unwrap_or_else(|| Columns::of(&statement)))?;
         let affected = if connection.total_changes() == changes_before { 0 } else { connection.changes() };
         let last_insert_id = inserted_id(sql, affected, id_before, connection.last_insert_rowid());
-        Ok(Rows { table: columns.into_table(), affected, last_insert_id })
+        Ok(Done { affected, last_insert_id })
+    }
+}
+
+fn emit(flow: &mut Flow, columns: &mut Columns) -> Result<(), Error> {
+    match flow.emit_blocking(columns.take_table()) {
+        Ok(()) => Ok(()),
+        Err(Failure::Refused(error) | Failure::Cut(error)) => Err(error),
+        Err(failure) => Err(Error::Query { message: format!("{failure:?}"), sqlstate: None }),
     }
 }
 
@@ -235,7 +279,7 @@ fn bound(position: usize, param: &Param) -> Result<ToSqlOutput<'_>, Error> {
     })
 }
 
-fn query_error(error: rusqlite::Error, limits: &Limits) -> Error {
+fn query_error(error: rusqlite::Error, time_max: Option<Duration>) -> Error {
     if matches!(error, rusqlite::Error::MultipleStatement) {
         return Error::Query {
             message: "one statement per query: there is more SQL behind the first `;`".to_owned(),
@@ -244,7 +288,8 @@ fn query_error(error: rusqlite::Error, limits: &Limits) -> Error {
     }
     let sqlstate = match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => {
-            return Error::Timeout { statement_timeout_ms: limits.statement_timeout_ms };
+            let ms = time_max.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+            return Error::Timeout { statement_timeout_ms: ms };
         }
         Some(ErrorCode::ConstraintViolation) => "23000",
         // What PDO reports for everything else.
@@ -264,11 +309,13 @@ mod tests {
 
     #[test]
     fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
-        let (limits, sql) = (Limits::default(), "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?");
+        let sql = "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?";
         let session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
-        session.run("CREATE TABLE t (id INTEGER PRIMARY KEY)", &[], &limits).unwrap();
+        let run =
+            |sql: &str, params: &[Param]| session.run(sql, params, None, &mut Flow::whole(&Limits::default())).unwrap();
+        run("CREATE TABLE t (id INTEGER PRIMARY KEY)", &[]);
         for number in 0..5 {
-            session.run(sql, &[Param::Int(number), Param::Int(number + 1)], &limits).unwrap();
+            run(sql, &[Param::Int(number), Param::Int(number + 1)]);
         }
         let statement = session.connection.prepare_cached(sql).unwrap();
         assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);

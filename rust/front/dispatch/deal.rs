@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::super::station::{Station, WorkerNumber};
 use super::super::wire;
 use super::calls::{Calls, Place, Ticket};
-use super::{GIVEN_UP, NO_CALL, Notice, Outcome, Sink};
+use super::{Desk, GIVEN_UP, NO_CALL, Notice, Outcome, Sink};
 use crate::lane::{DEPTH, Front as _, Id, State};
 
 /// What a worker of several is given at once, beside those that it has under way. So much keeps both sides from sleeping
@@ -110,7 +110,7 @@ impl Inner {
     }
 
     /// Delivers what has come from a worker, and notes what it says of itself.
-    pub(super) fn collect_from(&mut self, at: usize) {
+    pub(super) fn collect_from(&mut self, at: usize, desk: Option<&dyn Desk>) {
         loop {
             let station = &mut self.stations[at];
             if !station.was_ready && station.lane.is_ready() {
@@ -135,6 +135,8 @@ impl Inner {
                 continue;
             }
             station.given -= 1;
+            // Also of one that nobody waits for: dropped, it puts things in order.
+            let tab = desk.and_then(|desk| desk.leave(station.number, home.id.number()));
             if call == GIVEN_UP {
                 continue;
             }
@@ -142,7 +144,7 @@ impl Inner {
             let Some(request) = self.calls.get(call).and_then(|call| call.request.clone()) else { continue };
             let Some(sink) = self.calls.end(call) else { continue };
             sink.deliver(match answer {
-                Some(answer) => Outcome::Answered { id: home.id, request, answer },
+                Some(answer) => Outcome::Answered { id: home.id, request, answer, tab },
                 None => Outcome::WorkerLost, // bytes that are no answer
             });
         }

@@ -10,6 +10,7 @@
 //! A worker may have several requests under way. It is idle while the code of none of them runs and there is room for one
 //! more.
 
+use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,8 +45,8 @@ pub(crate) struct Limits {
 /// How a submitted request ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The worker answered. The request comes along, for what the engine answers itself.
-    Answered { id: Id, request: Rc<Request>, answer: Answer },
+    /// The worker answered. The request comes along, for what the engine answers itself, and what its calls have left.
+    Answered { id: Id, request: Rc<Request>, answer: Answer, tab: Option<Tab> },
     /// Nobody claimed it in time.
     QueueTimeout,
     /// The worker took too long.
@@ -70,8 +71,20 @@ pub(crate) trait Sink {
 }
 
 /// Who carries out what workers call for. Called on the dispatch thread; must not call the dispatch back before it has
-/// returned. It replies with [`Dispatch::reply`].
-pub(crate) type Desk = Box<dyn Fn(WorkerNumber, lane::Call) -> Errand>;
+/// returned.
+pub(crate) trait Desk {
+    /// A call has come. The reply goes to [`Dispatch::reply`].
+    fn run(&self, worker: WorkerNumber, call: lane::Call) -> Errand;
+
+    /// A request has left its worker; its number is the lane's. Gives what its calls have left here.
+    fn leave(&self, worker: WorkerNumber, request: u64) -> Option<Tab>;
+
+    /// A worker has died: nobody has a use for what its calls have left here.
+    fn forget(&self, worker: WorkerNumber);
+}
+
+/// What a request's calls have left with the desk. Dropping it puts things in order.
+pub(crate) type Tab = Box<dyn Any>;
 
 /// Why a request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +112,7 @@ pub(crate) enum Notice {
 pub(crate) struct Dispatch {
     limits: Limits,
     joint: Arc<Joint>,
-    desk: OnceCell<Desk>,
+    desk: OnceCell<Box<dyn Desk>>,
     inner: RefCell<Inner>,
 }
 
@@ -116,8 +129,12 @@ impl Dispatch {
     }
 
     /// Has this desk carry out what workers call for.
-    pub(crate) fn open_desk(&self, desk: Desk) {
+    pub(crate) fn open_desk(&self, desk: Box<dyn Desk>) {
         let _ = self.desk.set(desk); // opened once, by the front
+    }
+
+    fn desk(&self) -> Option<&dyn Desk> {
+        self.desk.get().map(|desk| &**desk)
     }
 
     /// Replies to a worker's call, if it is still there.
@@ -157,6 +174,10 @@ impl Dispatch {
         let Some(at) = inner.at(number) else { return };
         let mut station = inner.stations.swap_remove(at);
         self.joint.remove_lane(&station.lane.lane());
+        station.errands.clear();
+        if let Some(desk) = self.desk() {
+            desk.forget(number);
+        }
         let mut again = Vec::new();
         for slot in 0..DEPTH {
             let call = std::mem::replace(&mut station.calls[slot], NO_CALL);
@@ -220,8 +241,8 @@ impl Dispatch {
         let inner = &mut *self.inner.borrow_mut();
         inner.now_ms = self.joint.now_ms();
         for at in 0..inner.stations.len() {
-            inner.collect_from(at);
-            inner.stations[at].run_errands(self.desk.get());
+            inner.collect_from(at, self.desk());
+            inner.stations[at].run_errands(self.desk());
         }
         inner.refill();
     }

@@ -313,14 +313,35 @@ impl Drop for Dropped {
     }
 }
 
+/// A desk that notes what it is asked. A request's tab, and a worker's end, are noted as their numbers plus a thousand.
+struct Notepad {
+    taken: Errands,
+    gone: Rc<RefCell<Vec<u64>>>,
+}
+
+impl Desk for Notepad {
+    fn run(&self, worker: WorkerNumber, call: lane::Call) -> Errand {
+        let errand = Dropped(Rc::clone(&self.gone), call.id);
+        self.taken.borrow_mut().push((worker, call));
+        Box::new(errand)
+    }
+
+    fn leave(&self, _worker: WorkerNumber, request: u64) -> Option<Tab> {
+        Some(Box::new(Dropped(Rc::clone(&self.gone), TABS + request)))
+    }
+
+    fn forget(&self, worker: WorkerNumber) {
+        self.gone.borrow_mut().push(ENDS + u64::from(worker));
+    }
+}
+
+const TABS: u64 = 1 << 60;
+const ENDS: u64 = 1 << 61;
+
 fn open_desk(dispatch: &Dispatch) -> (Errands, Rc<RefCell<Vec<u64>>>) {
     let (errands, dropped) = (Errands::default(), Rc::new(RefCell::default()));
     let (taken, gone) = (Rc::clone(&errands), Rc::clone(&dropped));
-    dispatch.open_desk(Box::new(move |worker, call| {
-        let errand = Dropped(Rc::clone(&gone), call.id);
-        taken.borrow_mut().push((worker, call));
-        Box::new(errand)
-    }));
+    dispatch.open_desk(Box::new(Notepad { taken, gone }));
     (errands, dropped)
 }
 

@@ -7,6 +7,7 @@
 mod conditional;
 mod connection;
 mod crew;
+mod desk;
 mod drain;
 mod framing;
 mod io;
@@ -35,6 +36,9 @@ use crate::runtime::{clock, local, signals};
 
 /// Deadlines are looked at this often at most; they are met this much too late at worst.
 const SWEEP_EVERY_MS: u64 = 20;
+
+/// Idle connections to databases are looked over this often. Their limits are a second at least and minutes by default.
+const CLOSE_OLD_EVERY: Duration = Duration::from_secs(1);
 
 /// While no connection can be accepted, that is said this often: nobody needs to read it with each attempt.
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(5);
@@ -101,7 +105,8 @@ impl Front {
         cut_off: impl FnOnce(&Self) + 'static,
     ) -> bool {
         self.joint.begin_turn();
-        self.dispatch.open_desk(sql::desk(&self));
+        self.dispatch.open_desk(desk::desk(&self));
+        local::spawn(Rc::clone(&self).close_old_connections());
         local::spawn(Rc::clone(&self).collect_answers());
         local::spawn(Rc::clone(&self).sweep());
         let listener = Rc::new(listener);
@@ -215,6 +220,14 @@ impl Front {
             self.each_connection(|connection| next_ms.set(next_ms.get().min(connection.expire(now_ms))));
             let pause_ms = next_ms.get().saturating_sub(now_ms).min(shortest_ms).max(SWEEP_EVERY_MS);
             tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    /// Lets go of connections to databases that nobody has used for long.
+    async fn close_old_connections(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(CLOSE_OLD_EVERY).await;
+            self.database.close_old().await;
         }
     }
 

@@ -14,7 +14,9 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
+use super::super::dispatch::Tab;
 use super::super::exchange::{Query, Request};
+use super::desk::Leaving;
 use super::reply::{self, Content, Draft};
 use super::slices::{Failure, Outlet, Slices};
 use super::{Front, conditional, refusal};
@@ -48,12 +50,13 @@ impl Asked {
     }
 }
 
-/// Answers a request with a query's rows.
-pub(super) async fn answer(front: &Rc<Front>, asked: Asked, mut query: Query) -> Draft {
+/// Answers a request with a query's rows. Where the request's statements have left a transaction, or settings, this one
+/// runs there, and then they end.
+pub(super) async fn answer(front: &Rc<Front>, asked: Asked, mut query: Query, tab: Option<Tab>) -> Draft {
     let (status, headers) = (query.status, std::mem::take(&mut query.headers));
     let (shape, has_etag) = (query.options.shape.clone(), query.options.etag);
     let outlet = Outlet::default();
-    let work = AssertUnwindSafe(write(Rc::clone(front), query, outlet.clone())).catch_unwind();
+    let work = AssertUnwindSafe(write(Rc::clone(front), query, Leaving::of(tab), outlet.clone())).catch_unwind();
     let work = async move { work.await.unwrap_or(Err(Failure::Panicked)) };
     let mut slices = Slices::new(asked.id, outlet, work);
     let made = tokio::time::timeout(request_timeout(front), slices.make(WHOLE_BYTES_MAX)).await;
@@ -105,20 +108,21 @@ fn request_timeout(front: &Front) -> Duration {
 }
 
 /// Runs the statement and puts its rows into the outlet, in their shape.
-async fn write(front: Rc<Front>, query: Query, outlet: Outlet) -> Result<(), Failure> {
+async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outlet: Outlet) -> Result<(), Failure> {
     let Query { dsn, sql, params, options, .. } = query;
     let params = db::params::decode(&params)?;
     let (sql, params, total) = match options.shape {
         Shape::Paged(page) => {
             let dialect = front.database.dialect(&dsn)?;
-            let counted = front.database.rows(&dsn, db::page::count(dialect, &sql), params.clone()).await?;
+            let counted =
+                front.database.rows(leaving.client(), &dsn, db::page::count(dialect, &sql), params.clone()).await?;
             let total = db::page::total(&counted)?;
             let (sql, params) = db::page::select(dialect, &sql, params, page);
             (sql, params, total)
         }
         _ => (sql, params, 0),
     };
-    let table = front.database.rows(&dsn, sql, params).await?;
+    let table = front.database.rows(leaving.client(), &dsn, sql, params).await?;
     match &options.shape {
         Shape::Keyed(name) => write_keyed(&front, name, vec![table], &outlet).await,
         shape => {

@@ -143,11 +143,11 @@ impl Step {
                 connection.is_answered(request);
                 Self::Ready(reply::from_worker(response))
             }
-            Outcome::Answered { id, request, answer: Answer::Query(query) } => {
+            Outcome::Answered { id, request, answer: Answer::Query(query), tab } => {
                 let asked = rows::Asked::of(id.number(), &request);
                 connection.is_answered(request);
                 let connection = Rc::clone(connection);
-                Self::Working(Box::pin(async move { rows::answer(&connection.front, asked, *query).await }))
+                Self::Working(Box::pin(async move { rows::answer(&connection.front, asked, *query, tab).await }))
             }
             Outcome::Answered { request, answer: Answer::Pass, .. } => {
                 let routes = connection.front.routes.clone();

@@ -1,0 +1,263 @@
+//! Who asks: one request of a worker, or a process of PHP. It keeps the connections that its statements left something on.
+//!
+//! ```text
+//!   statement leaves nothing, no connection kept  -> any connection of the pool, given back at once
+//!   statement leaves something (leaves.rs)        -> its connection is kept, and every further statement runs on it
+//!   nothing is left any more (COMMIT)             -> given back
+//!   Client::end                                   -> rolled back, reset, given back
+//!   Client dropped                                -> closed
+//! ```
+//!
+//! What always holds: statements on a kept connection run one after the other. When it breaks, what it held is lost, and
+//! no further statement runs as if nothing had been: each fails until the client rolls back or ends.
+
+use super::connection::{Connection, Work};
+use super::flow::Flow;
+use super::lease::{Broken, Lease};
+use super::leaves::Leaves;
+use super::pool::Pool;
+use super::{Cursor, Error, Param, Rows, mysql, postgres, sqlite, tokens};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The connections that one asker keeps, by DSN.
+///
+/// ```
+/// use lyger::db::{Client, Database, Dsn, Given, Limits, Statement};
+/// let (database, client) = (Database::new(Limits::default()), Client::default());
+/// let dsn = Dsn::parse("sqlite::memory:").unwrap();
+/// database.query_sqlite(&client, &dsn, Statement::new("BEGIN", Given::default())).unwrap();
+/// assert!(client.keeps(&dsn) && client.is_in_transaction(&dsn));
+/// database.query_sqlite(&client, &dsn, Statement::new("COMMIT", Given::default())).unwrap();
+/// assert!(!client.keeps(&dsn));
+/// ```
+#[derive(Default)]
+pub struct Client {
+    pub(super) postgres: Seats<postgres::PgSession>,
+    pub(super) mysql: Seats<mysql::MySqlSession>,
+    pub(super) sqlite: sqlite::Seats,
+}
+
+impl Client {
+    /// Whether a connection to this database is kept.
+    #[must_use]
+    pub fn keeps(&self, dsn: &super::Dsn) -> bool {
+        let key = dsn.key();
+        self.postgres.get(key).is_some() || self.mysql.get(key).is_some() || self.sqlite.keeps(key)
+    }
+
+    /// Whether no connection is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.postgres.is_empty() && self.mysql.is_empty() && self.sqlite.is_empty()
+    }
+
+    /// Whether a transaction is open there, as far as the protocol or the statements say. False while a statement runs.
+    #[must_use]
+    pub fn is_in_transaction(&self, dsn: &super::Dsn) -> bool {
+        let key = dsn.key();
+        self.postgres.is_in_transaction(key) || self.mysql.is_in_transaction(key) || self.sqlite.is_in_transaction(key)
+    }
+
+    /// Rolls back and puts back what the statements left, and gives the connections to others. Waits for statements that
+    /// still run.
+    pub async fn end(&self) {
+        self.sqlite.end();
+        self.postgres.end().await;
+        self.mysql.end().await;
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Client").field("is_empty", &self.is_empty()).finish_non_exhaustive()
+    }
+}
+
+/// The kept connections to one kind of server.
+pub(super) struct Seats<C: Connection>(Mutex<HashMap<String, Arc<Seat<C>>>>);
+
+/// A place for a kept connection. The Tokio mutex is held while a statement runs.
+type Seat<C> = tokio::sync::Mutex<Kept<C>>;
+
+enum Kept<C: Connection> {
+    Lease(Lease<C>),
+    /// It broke, and took along what was on it.
+    Lost,
+    /// It was given back, after somebody had begun to wait here.
+    Nothing,
+}
+
+impl<C: Connection> Default for Seats<C> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// A statement in the words of its dialect, and how it is to run.
+pub(super) struct Order<'a> {
+    /// The DSN's.
+    pub(super) key: &'a str,
+    pub(super) sql: Cow<'a, str>,
+    pub(super) params: Vec<Param>,
+    pub(super) retries: u32,
+    pub(super) decimals_as_numbers: bool,
+    pub(super) leaves: Leaves,
+    pub(super) time_max: Option<Duration>,
+}
+
+impl Order<'_> {
+    fn work(&self) -> Work<'_> {
+        Work { sql: &self.sql, params: &self.params, decimals_as_numbers: self.decimals_as_numbers }
+    }
+}
+
+impl<C: Connection> Seats<C> {
+    /// Runs one statement, on the kept connection where there is one.
+    pub(super) async fn query(&self, pool: &Arc<Pool<C>>, order: &Order<'_>) -> Result<Rows, Error> {
+        let mut flow = Flow::whole(&pool.limits);
+        let done = self.run(pool, order, &mut flow).await?;
+        Ok(Rows { table: flow.into_table(), affected: done.affected, last_insert_id: done.last_insert_id })
+    }
+
+    /// Begins one statement whose rows are read chunk by chunk.
+    pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>) -> Result<Cursor, Error> {
+        if self.get(order.key).is_some() || order.leaves != Leaves::Nothing {
+            return self.query(pool, &order).await.map(Cursor::of);
+        }
+        let (mut flow, chunks) = Flow::stream(&pool.limits);
+        let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+        let Order { params, retries, decimals_as_numbers, leaves, .. } = order;
+        Ok(Cursor::of_task(chunks, async move {
+            // How long the reader takes is not the statement's time.
+            let (key, sql, time_max) = (&*key, Cow::Owned(sql), None);
+            let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
+            run_anywhere(&pool, &order, &mut flow, drop).await.map(drop)
+        }))
+    }
+
+    async fn run(
+        &self,
+        pool: &Arc<Pool<C>>,
+        order: &Order<'_>,
+        flow: &mut Flow,
+    ) -> Result<super::connection::Done, Error> {
+        if let Some(seat) = self.get(order.key) {
+            let mut kept = seat.lock().await;
+            match &mut *kept {
+                Kept::Lease(lease) => {
+                    let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
+                    return self.after(order, &mut kept, outcome).await;
+                }
+                Kept::Lost if order.leaves == Leaves::TransactionEnd && rolls_back(&order.sql) => {
+                    self.lock().remove(order.key);
+                    *kept = Kept::Nothing;
+                    return Ok(super::connection::Done::default());
+                }
+                Kept::Lost => return Err(pool.lost(LOST.to_owned(), "08003")),
+                Kept::Nothing => {}
+            }
+        }
+        run_anywhere(pool, order, flow, |lease| self.keep(order.key, lease)).await
+    }
+
+    /// What becomes of a kept connection after a statement.
+    async fn after<T>(&self, order: &Order<'_>, kept: &mut Kept<C>, outcome: Result<T, Broken>) -> Result<T, Error> {
+        let is_whole = outcome.as_ref().err().is_none_or(|broken| broken.is_whole);
+        if !is_whole {
+            *kept = Kept::Lost; // drops, and so closes, the connection
+        } else if let Kept::Lease(lease) = kept
+            && !lease.is_left_with_something()
+        {
+            self.lock().remove(order.key);
+            if let Kept::Lease(lease) = std::mem::replace(kept, Kept::Nothing) {
+                lease.give_back().await;
+            }
+        }
+        outcome.map_err(|broken| broken.error)
+    }
+
+    fn keep(&self, key: &str, lease: Lease<C>) {
+        self.lock().insert(key.to_owned(), Arc::new(Seat::new(Kept::Lease(lease))));
+    }
+
+    fn get(&self, key: &str) -> Option<Arc<Seat<C>>> {
+        self.lock().get(key).cloned()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn is_in_transaction(&self, key: &str) -> bool {
+        let Some(seat) = self.get(key) else { return false };
+        seat.try_lock().is_ok_and(|kept| matches!(&*kept, Kept::Lease(lease) if lease.is_in_transaction()))
+    }
+
+    async fn end(&self) {
+        let seats = std::mem::take(&mut *self.lock());
+        for seat in seats.into_values() {
+            if let Kept::Lease(lease) = std::mem::replace(&mut *seat.lock().await, Kept::Nothing) {
+                lease.give_back().await;
+            }
+        }
+    }
+
+    // A std Mutex, because nothing awaits while holding it.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Seat<C>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const LOST: &str = "the connection that held this transaction, or these settings, has broken, and they are lost: roll back \
+                    before anything else";
+
+fn rolls_back(sql: &str) -> bool {
+    ["ROLLBACK", "ABORT"].iter().any(|word| tokens::first_keyword(sql).eq_ignore_ascii_case(word))
+}
+
+/// Runs a statement on a connection of the pool. `keep` takes the connection on which something was left.
+///
+/// It runs a second time only where the first one can't have happened, because the connection was found dead before the
+/// statement left, or where the caller asked for it.
+pub(super) async fn run_anywhere<C: Connection>(
+    pool: &Arc<Pool<C>>,
+    order: &Order<'_>,
+    flow: &mut Flow,
+    keep: impl FnOnce(Lease<C>),
+) -> Result<super::connection::Done, Error> {
+    let mut retries = order.retries;
+    loop {
+        let mut lease = pool.acquire().await?;
+        let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
+        let Err(broken) = outcome else {
+            settle(lease, keep).await;
+            return outcome.map_err(|broken| broken.error);
+        };
+        if broken.is_whole {
+            settle(lease, keep).await;
+            return Err(broken.error);
+        }
+        drop(lease);
+        if !broken.is_lost || flow.has_emitted() {
+            return Err(broken.error);
+        }
+        if !broken.was_unsent {
+            if retries == 0 {
+                return Err(broken.error);
+            }
+            retries -= 1;
+        }
+        flow.start_again();
+    }
+}
+
+async fn settle<C: Connection>(lease: Lease<C>, keep: impl FnOnce(Lease<C>)) {
+    if lease.is_left_with_something() {
+        keep(lease);
+    } else {
+        lease.give_back().await;
+    }
+}

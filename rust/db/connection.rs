@@ -1,0 +1,120 @@
+//! What the pool asks of a connection, whatever server it leads to.
+
+use super::limits::Limits;
+use super::{Error, Param, flow::Flow};
+use std::future::Future;
+use std::time::Duration;
+
+/// One statement for one connection: placeholders and values are the dialect's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) sql: &'a str,
+    pub(super) params: &'a [Param],
+    /// Decimals become numbers instead of strings of digits.
+    pub(super) decimals_as_numbers: bool,
+}
+
+/// What a statement did beside giving rows.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) affected: u64,
+    pub(super) last_insert_id: Option<i64>,
+}
+
+/// Why a connection gave no rows, and what that means for it.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The statement was never executed; the connection is as it was.
+    Refused(Error),
+    /// The rest of the answer is still to come: the connection is of no use any more.
+    Cut(Error),
+    /// The database's refusal.
+    Server(ServerError),
+    /// The connection broke.
+    Lost(Lost),
+    /// The server's answer can't be followed; the words say what is odd.
+    Strange(String),
+}
+
+/// The database's own refusal of a statement, or of a connection.
+#[derive(Debug)]
+pub(super) struct ServerError {
+    /// The server's words.
+    pub(super) message: String,
+    pub(super) sqlstate: Option<String>,
+    /// Whether the connection is as usable as before.
+    pub(super) survives: bool,
+    /// Whether the server says that it stopped the statement, because of its time limit or by hand.
+    pub(super) stopped: bool,
+}
+
+/// A connection that broke, in the system's words.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) message: String,
+    /// Whether the server may have got the statement.
+    pub(super) sent: bool,
+}
+
+/// What the server says about the connection after a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// No transaction is open.
+    Idle,
+    /// A transaction is open, failed or not.
+    InTransaction,
+    /// This protocol, or this driver, doesn't tell.
+    Unknown,
+}
+
+/// A connection to one kind of server.
+pub(super) trait Connection: Sized + Send + 'static {
+    /// Where and how to connect.
+    type Options: Send + Sync + 'static;
+
+    /// Stops the statement that runs, from outside.
+    type Canceller: Canceller;
+
+    fn connect(options: &Self::Options, limits: &Limits) -> impl Future<Output = Result<Self, Failure>> + Send;
+
+    /// Runs one statement; its rows go into `flow` as they come. Whatever it opened on the server for itself is closed again
+    /// when this is done.
+    fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> impl Future<Output = Result<Done, Failure>> + Send;
+
+    /// What the server last said about transactions.
+    fn state(&self) -> State;
+
+    fn canceller(&self) -> Self::Canceller;
+
+    /// Rolls back, and puts the session back to what it was after connecting: settings, locks, temporary tables, prepared
+    /// statements. An error closes the connection.
+    fn reset(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Rolls back what is open, and nothing else.
+    fn roll_back(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// How many connections the server takes in all, where it has said so.
+    fn server_connections_max(&self) -> Option<u32>;
+
+    /// Whether the connection should be replaced although it works.
+    fn is_worn(&self) -> bool {
+        false
+    }
+
+    /// Whether the socket is as it should be while nothing is asked: no end, no goodbye. `None` where it can't be seen.
+    fn is_quiet(&self) -> Option<bool>;
+
+    /// Reads what belongs to an answer that ended with an error.
+    fn settle(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    fn ping(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Says goodbye to the server.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Stops a statement on its server, over a connection of its own.
+pub(super) trait Canceller: Send + 'static {
+    /// Best effort, within `limit`: a statement that has just ended is not an error, and neither is a server that is gone.
+    fn cancel(self, limit: Duration) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,222 @@
+//! A connection in use, and what its user has left on it.
+
+use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
+use super::flow::Flow;
+use super::leaves::Leaves;
+use super::pool::{PING_TIMEOUT, Pool, leave, whole};
+use super::{Error, wording};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+/// What the limit that the server enforces gets on top, before the engine stops the statement from outside.
+const TIMEOUT_GRACE: Duration = Duration::from_millis(500);
+
+/// How long the server may take to stop a statement that was cancelled. Then the connection is closed.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
+/// A connection in use; it is closed when dropped, unless it was given back.
+pub(super) struct Lease<C: Connection> {
+    // Only None while it is dropped or given back.
+    connection: Option<C>,
+    made: Instant,
+    left: Left,
+    runs: bool,
+    number: u64,
+    pool: Arc<Pool<C>>,
+    // Declared behind the connection: the place is free only when that is gone.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What is on a connection that wasn't there when it was made.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Left {
+    transaction: bool,
+    session: bool,
+}
+
+impl<C: Connection> Lease<C> {
+    pub(super) fn new(connection: C, made: Instant, pool: Arc<Pool<C>>, permit: OwnedSemaphorePermit) -> Self {
+        let number = pool.holders.open();
+        let left = Left::default();
+        Self { connection: Some(connection), made, left, runs: false, number, pool, _permit: permit }
+    }
+
+    /// Runs one statement, and keeps account of what it leaves.
+    ///
+    /// # Errors
+    /// The connection is of no use any more where [`Broken`] says so.
+    pub(super) async fn run(
+        &mut self,
+        work: Work<'_>,
+        leaves: Leaves,
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<Done, Broken> {
+        let pool = Arc::clone(&self.pool);
+        let Some(connection) = &mut self.connection else {
+            return Err(Broken::lost(pool.lost("the connection is closed".to_owned(), "08003"), false));
+        };
+        pool.holders.begin(self.number, work.sql);
+        self.runs = true;
+        let canceller = connection.canceller();
+        // A server that enforces the limit itself says so in better words, and is given the time for it.
+        let grace = if time_max == pool.limits.statement_timeout() { TIMEOUT_GRACE } else { Duration::ZERO };
+        let began = Instant::now();
+        let outcome = in_time(whole(connection.run(work, flow)), canceller, time_max.map(|limit| limit + grace)).await;
+        self.runs = false;
+        pool.holders.end(self.number);
+        let state = connection.state();
+        self.left.note(leaves, state);
+        let error = match outcome {
+            InTime::Done(Ok(done)) => return Ok(done),
+            InTime::Done(Err(failure)) => failure,
+            InTime::TooSlow => return Err(Broken::cut(too_slow(time_max))),
+        };
+        match error {
+            Failure::Refused(error) => Err(Broken::whole(error)),
+            Failure::Cut(error) => Err(Broken::cut(error)),
+            Failure::Server(error) if error.survives => {
+                // Otherwise the rest would lie in the socket like a goodbye.
+                let settled = matches!(timeout(PING_TIMEOUT, connection.settle()).await, Ok(Ok(())));
+                self.left.note_state(connection.state());
+                let is_late = time_max.is_some_and(|limit| began.elapsed() >= limit);
+                let error = if error.stopped && is_late { too_slow(time_max) } else { refusal(error) };
+                Err(if settled { Broken::whole(error) } else { Broken::cut(error) })
+            }
+            Failure::Server(ServerError { message, sqlstate, .. }) => {
+                // What broke this connection has likely broken those that lie idle.
+                pool.forget_idle();
+                let sqlstate = sqlstate.unwrap_or_else(|| "08006".to_owned());
+                Err(Broken::lost(pool.lost(message, &sqlstate), true))
+            }
+            Failure::Lost(lost) => {
+                pool.forget_idle();
+                Err(Broken::lost(pool.lost(lost.message, "08006"), lost.sent))
+            }
+            // The server answered what the driver can't follow.
+            Failure::Strange(message) => Err(Broken::cut(Error::Query {
+                message: wording::strange(&message),
+                sqlstate: Some("08P01".to_owned()),
+            })),
+        }
+    }
+
+    /// Whether something is on the connection that belongs to its user.
+    pub(super) fn is_left_with_something(&self) -> bool {
+        self.left != Left::default()
+    }
+
+    /// Whether a transaction is open, as far as it is known.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.left.transaction
+    }
+
+    /// Puts the connection back for the next query. Only for one that the server has answered to the end; what its user left
+    /// on it is removed, or else the connection.
+    pub(super) async fn give_back(mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let cleaned = match self.left {
+            Left { session: true, .. } => timeout(PING_TIMEOUT, connection.reset()).await,
+            Left { transaction: true, .. } => timeout(PING_TIMEOUT, connection.roll_back()).await,
+            _ => Ok(Ok(())),
+        };
+        if !matches!(cleaned, Ok(Ok(()))) || connection.is_worn() {
+            leave(connection).await;
+        } else {
+            self.pool.push(connection, self.made);
+        }
+    }
+}
+
+impl<C: Connection> Drop for Lease<C> {
+    fn drop(&mut self) {
+        self.pool.holders.close(self.number);
+        let Some(connection) = self.connection.take() else { return };
+        if !self.runs {
+            return;
+        }
+        // Nobody waits for the statement any more, and the server doesn't notice by itself that its client has gone.
+        let canceller = connection.canceller();
+        drop(connection);
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(canceller.cancel(CANCEL_WAIT));
+        }
+    }
+}
+
+impl Left {
+    fn note(&mut self, leaves: Leaves, state: State) {
+        self.session |= leaves == Leaves::Session;
+        match (state, leaves) {
+            (State::Unknown, Leaves::Transaction) => self.transaction = true,
+            (State::Unknown, Leaves::TransactionEnd) => self.transaction = false,
+            _ => self.note_state(state),
+        }
+    }
+
+    fn note_state(&mut self, state: State) {
+        match state {
+            State::Idle => self.transaction = false,
+            State::InTransaction => self.transaction = true,
+            State::Unknown => {}
+        }
+    }
+}
+
+/// Why there are no rows, and what is left of the connection.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) error: Error,
+    /// The connection can go on.
+    pub(super) is_whole: bool,
+    /// The connection was found dead before the statement left.
+    pub(super) was_unsent: bool,
+    /// The connection broke: the statement may be tried on another one.
+    pub(super) is_lost: bool,
+}
+
+impl Broken {
+    fn whole(error: Error) -> Self {
+        Self { error, is_whole: true, was_unsent: false, is_lost: false }
+    }
+
+    fn cut(error: Error) -> Self {
+        Self { error, is_whole: false, was_unsent: false, is_lost: false }
+    }
+
+    fn lost(error: Error, sent: bool) -> Self {
+        Self { error, is_whole: false, was_unsent: !sent, is_lost: true }
+    }
+}
+
+fn too_slow(time_max: Option<Duration>) -> Error {
+    let ms = time_max.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    Error::Timeout { statement_timeout_ms: ms }
+}
+
+fn refusal(error: ServerError) -> Error {
+    Error::Query { message: error.message, sqlstate: error.sqlstate }
+}
+
+enum InTime<T> {
+    Done(T),
+    TooSlow,
+}
+
+/// Waits for a statement, and has the server stop it when its time is over. What the server then says about it, it says in
+/// `Done`; a server that doesn't stop it is not waited for.
+async fn in_time<T>(work: impl Future<Output = T>, canceller: impl Canceller, time_max: Option<Duration>) -> InTime<T> {
+    let Some(limit) = time_max else { return InTime::Done(work.await) };
+    let mut work = std::pin::pin!(work);
+    if let Ok(outcome) = timeout(limit, &mut work).await {
+        return InTime::Done(outcome);
+    }
+    canceller.cancel(CANCEL_WAIT).await;
+    match timeout(CANCEL_WAIT, work).await {
+        Ok(outcome) => InTime::Done(outcome),
+        Err(_) => InTime::TooSlow,
+    }
+}

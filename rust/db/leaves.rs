@@ -1,0 +1,270 @@
+//! What a statement leaves behind on its connection.
+//!
+//! A connection serves one statement and then whoever comes next. What a statement leaves on it (an open transaction, a
+//! setting, a lock, a temporary table) belongs to its author: the connection stays with them until they are done, and is put
+//! back to what it was before anybody else has it. What happens inside procedures, functions and dynamic SQL can't be seen
+//! here; the protocols say at least whether a transaction is open.
+//!
+//! What is said here too much costs a reset and nothing else, so in doubt something is left.
+
+use super::Dialect;
+use super::words::{Token, Words};
+
+/// What stays on a connection after a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaves {
+    /// Nothing: the next statement may be anybody's.
+    Nothing,
+    /// An open transaction, or one that may be open.
+    Transaction,
+    /// Nothing of the transaction that was open.
+    TransactionEnd,
+    /// Something that only a reset of the session removes.
+    Session,
+}
+
+/// Names that leave something wherever they stand, in quotes too.
+const NAMES_POSTGRES: [&[u8]; 3] = [b"advisory_lock", b"set_config", b"pg_temp"];
+const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
+
+/// What the statement leaves, as far as its text tells.
+pub(super) fn of(dialect: Dialect, sql: &str) -> Leaves {
+    let mut words = Words::new(dialect, sql);
+    while words.mark(b';') || words.mark(b'(') {}
+    if let Some(leaves) = of_statement(dialect, words.clone()) {
+        return leaves;
+    }
+    let names: &[&[u8]] = match dialect {
+        Dialect::Postgres => &NAMES_POSTGRES,
+        Dialect::MySql => &NAMES_MYSQL,
+        Dialect::Sqlite => &[],
+    };
+    let has_name = names.iter().any(|name| contains(sql.as_bytes(), name));
+    // @x is a variable of the session, and @@x one of the server's.
+    let has_variable = dialect == Dialect::MySql && sql.as_bytes().contains(&b'@') && has_variable(words);
+    if has_name || has_variable { Leaves::Session } else { Leaves::Nothing }
+}
+
+/// Whether the lower-case `name` stands in the text, in whatever case.
+fn contains(text: &[u8], name: &[u8]) -> bool {
+    let (first, upper) = (name[0], name[0].to_ascii_uppercase());
+    memchr::memchr2_iter(first, upper, text)
+        .any(|at| text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
+}
+
+fn has_variable(mut words: Words<'_>) -> bool {
+    while let Some(token) = words.next() {
+        if token == Token::Mark(b'@') {
+            if !words.mark(b'@') {
+                return true;
+            }
+            words.next();
+        }
+    }
+    false
+}
+
+/// What the first words say; `None` when they say nothing, and the rest of the text has the word.
+fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
+    use Dialect::{MySql, Postgres, Sqlite};
+    let first = words.word()?.to_ascii_uppercase();
+    match (first.as_str(), dialect) {
+        ("BEGIN" | "SAVEPOINT", _) => Some(Leaves::Transaction),
+        ("START", _) if words.eat(&["TRANSACTION"]) => Some(Leaves::Transaction),
+        ("COMMIT", Postgres) if words.eat(&["PREPARED"]) => None,
+        ("COMMIT" | "END" | "ROLLBACK" | "ABORT", _) => Some(of_end(words)),
+        ("RELEASE", _) => Some(Leaves::Transaction),
+        // XA has states of its own, which ROLLBACK doesn't end.
+        ("XA", MySql) => Some(Leaves::Session),
+        // A procedure may leave a transaction open.
+        ("CALL" | "DO", MySql) => of_names(dialect, words, Leaves::Transaction),
+        ("SET", Postgres) => {
+            // They end with their transaction, and do nothing without one.
+            let is_transactions = words.eat(&["LOCAL", "CONSTRAINTS", "TRANSACTION"]);
+            Some(if is_transactions { Leaves::Transaction } else { Leaves::Session })
+        }
+        ("SET", MySql) => of_mysql_set(words),
+        ("RESET" | "DISCARD" | "LISTEN" | "UNLISTEN" | "LOAD", Postgres) => Some(Leaves::Session),
+        ("DECLARE", Postgres) => {
+            Some(if words.any(|token| token.is("HOLD")) { Leaves::Session } else { Leaves::Transaction })
+        }
+        ("SELECT" | "WITH", Postgres) if selects_into_temporary(words.clone()) => Some(Leaves::Session),
+        // What is explained may be carried out.
+        ("EXPLAIN", _) if words.clone().any(|token| is_temporary(token) || token.is("PRAGMA")) => Some(Leaves::Session),
+        ("PREPARE", Postgres) if words.eat(&["TRANSACTION"]) => Some(Leaves::TransactionEnd),
+        ("PREPARE" | "DEALLOCATE" | "EXECUTE" | "LOCK" | "UNLOCK", Postgres | MySql) => Some(Leaves::Session),
+        ("DROP", MySql) if words.eat(&["PREPARE"]) => Some(Leaves::Session),
+        ("USE" | "BACKUP" | "HANDLER", MySql) => Some(Leaves::Session),
+        ("FLUSH", MySql) if words.any(|token| token.is("READ") || token.is("EXPORT")) => Some(Leaves::Session),
+        ("CREATE", _) if creates_temporary(dialect, words.clone()) => Some(Leaves::Session),
+        ("ATTACH" | "DETACH", Sqlite) => Some(Leaves::Session),
+        ("PRAGMA", Sqlite) => of_pragma(words),
+        _ => None,
+    }
+}
+
+/// `leaves`, unless a name in the statement leaves more.
+fn of_names(dialect: Dialect, words: Words<'_>, leaves: Leaves) -> Option<Leaves> {
+    debug_assert_eq!(dialect, Dialect::MySql);
+    let leaves_lock = words.clone().any(|token| token.is("GET_LOCK"));
+    Some(if leaves_lock || has_variable(words) { Leaves::Session } else { leaves })
+}
+
+/// `COMMIT`, `ROLLBACK` and their like: `TO` a savepoint and `AND CHAIN` leave a transaction open, `AND NO CHAIN` doesn't.
+fn of_end(mut words: Words<'_>) -> Leaves {
+    words.eat(&["WORK", "TRANSACTION"]);
+    let goes_on = words.eat(&["TO"]) || (words.eat(&["AND"]) && words.eat(&["CHAIN"]));
+    if goes_on { Leaves::Transaction } else { Leaves::TransactionEnd }
+}
+
+fn is_temporary(token: Token<'_>) -> bool {
+    token.is("TEMP") || token.is("TEMPORARY")
+}
+
+/// `SET` of MySQL is a list, and each item of it may be something else.
+fn of_mysql_set(mut words: Words<'_>) -> Option<Leaves> {
+    if words.eat(&["STATEMENT"]) {
+        // SET STATEMENT a = 1 FOR <the statement that it holds for>
+        words.find(|token| token.is("FOR"));
+        return of_statement(Dialect::MySql, words);
+    }
+    if words.eat(&["PASSWORD"]) || words.clone().eat(&["DEFAULT"]) {
+        return None;
+    }
+    if words.clone().eat(&["TRANSACTION"]) {
+        return Some(Leaves::Transaction); // of the next one alone
+    }
+    // A keyword also holds for the items behind it that have none.
+    let mut global = false;
+    loop {
+        if words.mark(b'@') {
+            if !(words.mark(b'@') && words.eat(&["GLOBAL", "PERSIST", "PERSIST_ONLY"])) {
+                return Some(Leaves::Session);
+            }
+        } else if words.eat(&["GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
+            global = true;
+        } else if !global || words.clone().eat(&["SESSION", "LOCAL"]) {
+            return Some(Leaves::Session);
+        }
+        // To the comma that no parenthesis holds.
+        let mut depth = 0_usize;
+        loop {
+            match words.next()? {
+                Token::Mark(b'(') => depth += 1,
+                Token::Mark(b')') => depth = depth.saturating_sub(1),
+                Token::Mark(b',') if depth == 0 => break,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP ...`, or a name in the schema of temporary tables.
+fn creates_temporary(dialect: Dialect, mut words: Words<'_>) -> bool {
+    if words.eat(&["OR"]) {
+        words.eat(&["REPLACE"]);
+    }
+    words.eat(&["LOCAL", "GLOBAL"]);
+    if words.eat(&["TEMP", "TEMPORARY"]) {
+        return true;
+    }
+    let schema = match dialect {
+        Dialect::Postgres => "PG_TEMP",
+        Dialect::Sqlite => "TEMP",
+        Dialect::MySql => return false,
+    };
+    // The name stands before the columns.
+    while let Some(word) = words.word() {
+        if word.eq_ignore_ascii_case(schema) && words.mark(b'.') {
+            return true;
+        }
+    }
+    false
+}
+
+/// `SELECT ... INTO [LOCAL | GLOBAL] TEMP [TABLE] name`.
+fn selects_into_temporary(mut words: Words<'_>) -> bool {
+    let mut before = Token::Other;
+    while let Some(token) = words.next() {
+        if token.is("INTO") && !before.is("INSERT") && !before.is("MERGE") {
+            let mut into = words.clone();
+            into.eat(&["LOCAL", "GLOBAL"]);
+            // A table may be called `temp`: then no name follows.
+            if into.eat(&["TEMP", "TEMPORARY"])
+                && matches!(into.next(), Some(Token::Word(name)) if !name.eq_ignore_ascii_case("FROM"))
+            {
+                return true;
+            }
+        }
+        before = token;
+    }
+    false
+}
+
+/// PRAGMAs that take an argument and leave the connection as it is: they read, or change the file.
+const PRAGMAS: [&str; 16] = [
+    "TABLE_INFO",
+    "TABLE_XINFO",
+    "TABLE_LIST",
+    "INDEX_LIST",
+    "INDEX_INFO",
+    "INDEX_XINFO",
+    "FOREIGN_KEY_LIST",
+    "FOREIGN_KEY_CHECK",
+    "INTEGRITY_CHECK",
+    "QUICK_CHECK",
+    "OPTIMIZE",
+    "WAL_CHECKPOINT",
+    "INCREMENTAL_VACUUM",
+    "USER_VERSION",
+    "APPLICATION_ID",
+    "AUTO_VACUUM",
+];
+
+/// `PRAGMA [schema.]name`, `PRAGMA name = value`, `PRAGMA name(value)`.
+fn of_pragma(mut words: Words<'_>) -> Option<Leaves> {
+    let name = match words.word() {
+        Some(schema) if words.mark(b'.') => words.word().filter(|_| !schema.is_empty()),
+        name => name,
+    };
+    // A name in quotes is none here: it may be any.
+    let Some(name) = name else { return Some(Leaves::Session) };
+    let sets = words.mark(b'=') || words.mark(b'(');
+    // WAL stays with the file, and DELETE undoes it; the other modes are the connection's.
+    let of_file = name.eq_ignore_ascii_case("journal_mode") && words.eat(&["WAL", "DELETE"]);
+    if !sets || of_file || PRAGMAS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    Some(Leaves::Session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Statements with what they leave: dialects, `nothing`, `transaction`, `end` or `session`, the statement.
+    const STATEMENTS: &str = include_str!("../../tests/support/leaves.tsv");
+
+    #[test]
+    fn what_a_statement_leaves_is_known() {
+        for line in STATEMENTS.lines().filter(|line| !line.starts_with('#')) {
+            let [dialects, expected, sql] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let bytes = [("{VT}", "\x0b"), ("{CR}", "\r"), ("{LF}", "\n"), ("{SOH}", "\x01"), ("{BOM}", "\u{feff}")];
+            let sql = &bytes.iter().fold(sql.to_owned(), |sql, (name, byte)| sql.replace(name, byte));
+            for (name, dialect) in
+                [("postgres", Dialect::Postgres), ("mysql", Dialect::MySql), ("sqlite", Dialect::Sqlite)]
+            {
+                if dialects != "all" && !dialects.split(',').any(|wanted| wanted == name) {
+                    continue;
+                }
+                let found = match of(dialect, sql) {
+                    Leaves::Nothing => "nothing",
+                    Leaves::Transaction => "transaction",
+                    Leaves::TransactionEnd => "end",
+                    Leaves::Session => "session",
+                };
+                assert_eq!(found, expected, "{name}: {sql}");
+            }
+        }
+    }
+}

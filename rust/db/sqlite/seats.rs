@@ -1,0 +1,91 @@
+//! The connections to SQLite that a client keeps, and its streams.
+
+use super::super::client::Order;
+use super::super::flow::Flow;
+use super::super::leaves::Leaves;
+use super::super::{Cursor, Error, Rows};
+use super::{Lease, Pool};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The kept connections, by DSN.
+#[derive(Default)]
+pub(in crate::db) struct Seats(Mutex<HashMap<String, Arc<Mutex<Option<Lease>>>>>);
+
+impl Seats {
+    /// Runs one statement on the calling thread, on the kept connection where there is one.
+    pub(in crate::db) fn query(&self, pool: &Arc<Pool>, order: &Order<'_>) -> Result<Rows, Error> {
+        let mut flow = Flow::whole(&pool.limits);
+        let seat = self.lock().get(order.key).cloned();
+        let mut kept = seat.as_ref().map(|seat| lock(seat));
+        let done = match kept.as_mut().and_then(|kept| kept.as_mut()) {
+            Some(lease) => {
+                let outcome = lease.run(order, &mut flow);
+                if !lease.is_left_with_something() {
+                    self.lock().remove(order.key);
+                    kept.as_mut().and_then(|kept| kept.take());
+                }
+                outcome
+            }
+            None => {
+                let mut lease = pool.acquire()?;
+                let outcome = lease.run(order, &mut flow);
+                if lease.is_left_with_something() {
+                    self.lock().insert(order.key.to_owned(), Arc::new(Mutex::new(Some(lease))));
+                }
+                outcome
+            }
+        }?;
+        Ok(Rows { table: flow.into_table(), affected: done.affected, last_insert_id: done.last_insert_id })
+    }
+
+    /// Begins one statement whose rows a thread of its own reads: the library's cursor stays on its thread's stack.
+    pub(in crate::db) fn stream(&self, pool: &Arc<Pool>, order: Order<'_>) -> Result<Cursor, Error> {
+        if self.keeps(order.key) || order.leaves != Leaves::Nothing {
+            return self.query(pool, &order).map(Cursor::of);
+        }
+        let (mut flow, chunks) = Flow::stream(&pool.limits);
+        let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+        let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
+        let work = move || {
+            let (key, sql) = (&*key, Cow::Owned(sql));
+            let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
+            pool.acquire()?.run(&order, &mut flow).map(drop)
+        };
+        let thread = std::thread::Builder::new().name("lyger-sqlite".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| Error::Query {
+            message: format!("no thread for the rows: {error}"),
+            sqlstate: Some("53000".to_owned()),
+        })?;
+        Ok(Cursor::of_thread(chunks, thread))
+    }
+
+    pub(in crate::db) fn keeps(&self, key: &str) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    pub(in crate::db) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    pub(in crate::db) fn is_in_transaction(&self, key: &str) -> bool {
+        let seat = self.lock().get(key).cloned();
+        seat.is_some_and(|seat| lock(&seat).as_ref().is_some_and(Lease::is_in_transaction))
+    }
+
+    /// Rolls back, and gives the connections to others.
+    pub(in crate::db) fn end(&self) {
+        let seats = std::mem::take(&mut *self.lock());
+        drop(seats);
+    }
+
+    // Nothing waits while holding it; a panic elsewhere leaves it whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Option<Lease>>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lock(seat: &Mutex<Option<Lease>>) -> MutexGuard<'_, Option<Lease>> {
+    seat.lock().unwrap_or_else(PoisonError::into_inner)
+}

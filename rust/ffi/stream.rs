@@ -1,0 +1,159 @@
+//! Rows that are read chunk by chunk: a stream is an id, and each chunk of it a result like any other.
+//!
+//! Two chunks of some hundred kilobytes are in memory at most. On a connection that the client keeps (a transaction) the
+//! statement runs to its end first, under `db.result_bytes_max`.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::db::{Incoming, Place, Side};
+use super::error::Failure;
+use super::slice::Out;
+use super::status::Status;
+use super::{fleet, panic, result};
+use crate::db::{Cursor, Rows, Table};
+use crate::front::RemoteStream;
+use crate::handles::{Handles, Kind};
+use crate::runtime;
+
+static STREAMS: Mutex<Handles<Arc<Mutex<Stream>>>> = Mutex::new(Handles::new(Kind::Stream));
+
+struct Stream {
+    /// Read when the stream was opened, so that its errors came then.
+    first: Option<Table>,
+    source: Source,
+}
+
+enum Source {
+    /// A thread of this process reads the rows.
+    Thread(Cursor),
+    /// The runtime of this process does.
+    Runtime(Cursor),
+    /// The front does.
+    Front(RemoteStream),
+    Ended,
+}
+
+// Nothing that can panic happens while it is held.
+fn streams() -> MutexGuard<'static, Handles<Arc<Mutex<Stream>>>> {
+    STREAMS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops every stream; their ids stay stale.
+pub(super) fn release() {
+    streams().clear();
+}
+
+fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {
+    let statement = incoming.statement()?;
+    let (Place { database, client }, dsn, side) = incoming.locate()?;
+    let (first, source) = match side {
+        Side::Sqlite => {
+            let mut cursor = database.stream_sqlite(&client, &dsn, statement)?;
+            (cursor.next_blocking()?, Source::Thread(cursor))
+        }
+        Side::Here => runtime::block_on(async {
+            let mut cursor = database.stream(&client, &dsn, statement).await?;
+            Ok::<_, Failure>((cursor.next().await?, Source::Runtime(cursor)))
+        })??,
+        Side::There(worker) => {
+            let (stream, first) = worker.open_stream(&dsn, &incoming.order())?;
+            (first, Source::Front(stream))
+        }
+    };
+    let source = if first.is_some() { source } else { Source::Ended };
+    Ok(streams().insert(Arc::new(Mutex::new(Stream { first, source })))?)
+}
+
+impl Stream {
+    fn next(&mut self) -> Result<Option<Table>, Failure> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let chunk = match &mut self.source {
+            Source::Thread(cursor) => cursor.next_blocking().map_err(Failure::from),
+            Source::Runtime(cursor) => runtime::block_on(cursor.next()).map_err(Failure::from)?.map_err(Failure::from),
+            Source::Front(stream) => match fleet::worker() {
+                Some(worker) => worker.next_chunk(stream).map_err(Failure::from),
+                None => Ok(None),
+            },
+            Source::Ended => Ok(None),
+        };
+        if !matches!(chunk, Ok(Some(_))) {
+            self.source = Source::Ended;
+        }
+        chunk
+    }
+
+    fn close(&mut self) {
+        if let (Source::Front(stream), Some(worker)) = (&self.source, fleet::worker()) {
+            let _ = worker.close_stream(stream); // a front that is gone has closed it
+        }
+        self.source = Source::Ended;
+    }
+}
+
+/// Runs one statement whose rows are read chunk by chunk, and sets `*stream` to the id of the stream, which the caller gives
+/// back to `lyger_stream_close`. Returns when the first rows are there. The other arguments are those of `lyger_db_run`.
+///
+/// Errors: as `lyger_db_run`. Any thread.
+///
+/// # Safety
+/// Each input must be null with length 0 or readable for its length; `stream` must be null or writable for one `uint64_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_stream_open(
+    dsn: *const c_char,
+    dsn_len: usize,
+    sql: *const c_char,
+    sql_len: usize,
+    params: *const u8,
+    params_len: usize,
+    flags: u32,
+    timeout_ms: u32,
+    stream: *mut u64,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut stream = unsafe { Out::new("stream", stream) }?;
+        stream.set(0);
+        // SAFETY: the same.
+        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
+        stream.set(open(incoming)?);
+        Ok(())
+    })
+}
+
+/// Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to
+/// `lyger_result_free`; to 0 behind the last. The first result has the columns also where there are no rows.
+///
+/// Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
+///
+/// # Safety
+/// `result` must be null or writable for one `uint64_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_stream_next(stream: u64, result: *mut u64) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut out = unsafe { Out::new("result", result) }?;
+        out.set(0);
+        runtime::not_forked()?;
+        let stream = streams().get(stream)?.clone();
+        let chunk = stream.lock().unwrap_or_else(PoisonError::into_inner).next()?;
+        if let Some(table) = chunk {
+            out.set(result::keep(Rows { table, ..Rows::default() })?);
+        }
+        Ok(())
+    })
+}
+
+/// Gives a stream back; its id is stale afterwards. One that has not ended is stopped. Errors: `INVALID_HANDLE`,
+/// `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_stream_close(stream: u64) -> Status {
+    panic::status(|| {
+        runtime::not_forked()?;
+        let stream = streams().remove(stream)?;
+        stream.lock().unwrap_or_else(PoisonError::into_inner).close();
+        Ok(())
+    })
+}

@@ -1,0 +1,204 @@
+//! The calls of workers: statements on the front's connections, whose rows the worker waits for at the other end of its lane.
+//!
+//! Each request of a worker is a client of the databases ([`Client`]): what its statements leave on a connection is kept here
+//! under the worker's and the request's number, until the request has been answered. Number 0 is what a worker does
+//! beside its requests, while it loads its application.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+
+use super::super::dispatch::{Desk, Tab};
+use super::super::station::{Errand, WorkerNumber};
+use super::super::wire::{Ask, CallParts};
+use super::Front;
+use super::sql::{Database, PACKED_IN_PLACE_BYTES_MAX};
+use crate::db::{Client, Cursor, Dialect, Dsn, Error, Given, Rows, Statement, outcome, params};
+use crate::lane;
+use crate::runtime::local;
+
+/// The desk of a front's dispatch.
+pub(super) fn desk(front: &Rc<Front>) -> Box<dyn Desk> {
+    Box::new(SqlDesk { front: Rc::downgrade(front) })
+}
+
+struct SqlDesk {
+    front: Weak<Front>,
+}
+
+impl Desk for SqlDesk {
+    /// A call whose worker dies is dropped, and its statement is stopped.
+    fn run(&self, worker: WorkerNumber, call: lane::Call) -> Errand {
+        let front = self.front.clone();
+        Box::new(Running(local::spawn(async move {
+            let Some(front) = front.upgrade() else { return };
+            // A panic was reported by its hook; the worker must have its reply all the same.
+            let reply = AssertUnwindSafe(front.database.reply_to(worker, call.bytes)).catch_unwind().await;
+            front.dispatch.reply(worker, call.id, reply.ok().flatten().unwrap_or_default().into());
+        })))
+    }
+
+    fn leave(&self, worker: WorkerNumber, request: u64) -> Option<Tab> {
+        let front = self.front.upgrade()?;
+        let guest = front.database.guests.0.borrow_mut().remove(&(worker, request))?;
+        Some(Box::new(Leaving(guest)))
+    }
+
+    fn forget(&self, worker: WorkerNumber) {
+        if let Some(front) = self.front.upgrade() {
+            front.database.guests.0.borrow_mut().retain(|(of, _), _| *of != worker);
+        }
+    }
+}
+
+struct Running(tokio::task::JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The requests that keep a connection or read a stream, or run a statement at the moment.
+#[derive(Default)]
+pub(super) struct Guests(RefCell<HashMap<(WorkerNumber, u64), Rc<Guest>>>);
+
+/// What a request has of the databases.
+#[derive(Default)]
+struct Guest {
+    client: Client,
+    cursors: RefCell<HashMap<u64, Rc<tokio::sync::Mutex<Cursor>>>>,
+}
+
+impl Guests {
+    fn welcome(&self, name: (WorkerNumber, u64)) -> Rc<Guest> {
+        Rc::clone(self.0.borrow_mut().entry(name).or_default())
+    }
+
+    /// Forgets a guest that has nothing left and does nothing more. The caller's hold counts as one.
+    fn tidy(&self, name: (WorkerNumber, u64), guest: &Rc<Guest>) {
+        let is_here = Rc::strong_count(guest) == 2;
+        if is_here && guest.client.is_empty() && guest.cursors.borrow().is_empty() {
+            self.0.borrow_mut().remove(&name);
+        }
+    }
+}
+
+/// A request that has left its worker. Dropped, it gives back the connections that it kept.
+pub(super) struct Leaving(Rc<Guest>);
+
+impl Leaving {
+    /// What the dispatch has passed on; without it a client that has nothing yet.
+    pub(super) fn of(tab: Option<Tab>) -> Self {
+        match tab.map(Box::<dyn std::any::Any>::downcast::<Self>) {
+            Some(Ok(leaving)) => *leaving,
+            Some(Err(_)) | None => Self(Rc::default()),
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let guest = Rc::clone(&self.0);
+        guest.cursors.borrow_mut().clear();
+        if !guest.client.is_empty() {
+            local::spawn(async move { guest.client.end().await });
+        }
+    }
+}
+
+impl Database {
+    /// What a worker gets for its call; `None` when the engine failed.
+    async fn reply_to(&self, worker: WorkerNumber, call: Bytes) -> Option<Vec<u8>> {
+        let parts = CallParts::read(&call)?;
+        let name = (worker, parts.request);
+        let guest = self.guests.welcome(name);
+        let reply = match parts.ask {
+            Ask::Run => packed(self.run_for(&guest, parts).await?).await,
+            Ask::Open => {
+                let chunk = match self.open_for(&guest, parts).await {
+                    Ok(()) => next(&guest, parts.stream).await,
+                    Err(error) => Err(error),
+                };
+                Some(outcome::pack_chunk(chunk))
+            }
+            Ask::Next => Some(outcome::pack_chunk(next(&guest, parts.stream).await)),
+            Ask::Close => {
+                guest.cursors.borrow_mut().remove(&parts.stream);
+                Some(outcome::pack_chunk(Ok(None)))
+            }
+            Ask::End => {
+                guest.client.end().await;
+                Some(outcome::pack_chunk(Ok(None)))
+            }
+        };
+        self.guests.tidy(name, &guest);
+        reply
+    }
+
+    async fn run_for(&self, guest: &Guest, parts: CallParts<'_>) -> Option<Result<Rows, Error>> {
+        let (dsn, values) = match self.read(parts) {
+            Ok(read) => read,
+            Err(error) => return Some(Err(error)),
+        };
+        if dsn.dialect() == Dialect::Sqlite {
+            // A worker runs these itself; the front's thread must not wait for a disk whoever asks.
+            let (pools, sql) = (Arc::clone(&self.pools), parts.sql.to_owned());
+            let work = move || pools.query_sqlite(&Client::default(), &dsn, Statement::new(&sql, values));
+            return self.sqlite.run(work).await;
+        }
+        Some(self.pools.query(&guest.client, &dsn, statement(parts, values)).await)
+    }
+
+    async fn open_for(&self, guest: &Guest, parts: CallParts<'_>) -> Result<(), Error> {
+        let (dsn, values) = self.read(parts)?;
+        let cursor = self.pools.stream(&guest.client, &dsn, statement(parts, values)).await?;
+        guest.cursors.borrow_mut().insert(parts.stream, Rc::new(tokio::sync::Mutex::new(cursor)));
+        Ok(())
+    }
+
+    fn read(&self, parts: CallParts<'_>) -> Result<(Arc<Dsn>, Given), Error> {
+        Ok((self.pools.dsn(parts.dsn)?, params::decode(parts.params)?))
+    }
+}
+
+fn statement(parts: CallParts<'_>, values: Given) -> Statement<'_> {
+    let CallParts { sql, timeout_ms, retries, decimals_as_numbers, .. } = parts;
+    Statement {
+        timeout_ms: (timeout_ms > 0).then_some(timeout_ms),
+        retries: retries.into(),
+        decimals_as_numbers,
+        ..Statement::new(sql, values)
+    }
+}
+
+/// The next chunk of a stream, which is forgotten with its last.
+async fn next(guest: &Guest, stream: u64) -> Result<Option<crate::db::Table>, Error> {
+    let cursor = guest.cursors.borrow().get(&stream).cloned();
+    let chunk = match cursor {
+        Some(cursor) => cursor.lock().await.next().await,
+        None => Ok(None),
+    };
+    if !matches!(chunk, Ok(Some(_))) {
+        guest.cursors.borrow_mut().remove(&stream);
+    }
+    chunk
+}
+
+async fn packed(outcome: Result<Rows, Error>) -> Option<Vec<u8>> {
+    match &outcome {
+        Ok(rows) if rows.table.byte_len() > PACKED_IN_PLACE_BYTES_MAX => {
+            tokio::task::spawn_blocking(move || outcome::pack(&outcome)).await.ok()
+        }
+        outcome => Some(outcome::pack(outcome)),
+    }
+}
