@@ -313,10 +313,13 @@ impl Drop for Dropped {
     }
 }
 
-/// A desk that notes what it is asked. A request's tab, and a worker's end, are noted as their numbers plus a thousand.
+/// A desk that notes what it is asked.
 struct Notepad {
     taken: Errands,
     gone: Rc<RefCell<Vec<u64>>>,
+    /// The requests whose tabs were dropped.
+    left: Rc<RefCell<Vec<u64>>>,
+    forgotten: Rc<RefCell<Vec<u64>>>,
 }
 
 impl Desk for Notepad {
@@ -327,22 +330,42 @@ impl Desk for Notepad {
     }
 
     fn leave(&self, _worker: WorkerNumber, request: u64) -> Option<Tab> {
-        Some(Box::new(Dropped(Rc::clone(&self.gone), TABS + request)))
+        Some(Box::new(Dropped(Rc::clone(&self.left), request)))
     }
 
     fn forget(&self, worker: WorkerNumber) {
-        self.gone.borrow_mut().push(ENDS + u64::from(worker));
+        self.forgotten.borrow_mut().push(worker.into());
     }
 }
-
-const TABS: u64 = 1 << 60;
-const ENDS: u64 = 1 << 61;
 
 fn open_desk(dispatch: &Dispatch) -> (Errands, Rc<RefCell<Vec<u64>>>) {
     let (errands, dropped) = (Errands::default(), Rc::new(RefCell::default()));
     let (taken, gone) = (Rc::clone(&errands), Rc::clone(&dropped));
-    dispatch.open_desk(Box::new(Notepad { taken, gone }));
+    dispatch.open_desk(Box::new(Notepad { taken, gone, left: Rc::default(), forgotten: Rc::default() }));
     (errands, dropped)
+}
+
+#[test]
+fn the_desk_hears_of_each_request_that_leaves_its_worker_and_of_each_worker_that_dies() {
+    let (dispatch, mut workers, heard) = dispatch_of(2, 10);
+    let (left, forgotten) = (Rc::new(RefCell::default()), Rc::new(RefCell::default()));
+    let notepad =
+        Notepad { taken: Rc::default(), gone: Rc::default(), left: Rc::clone(&left), forgotten: Rc::clone(&forgotten) };
+    dispatch.open_desk(Box::new(notepad));
+    dispatch.submit(request("/a"), heard.clone(), 0).unwrap();
+    let answered = workers[0].claim(0).unwrap();
+    answer(&mut workers[0], answered, 200);
+    dispatch.collect();
+    assert_eq!(*left.borrow(), [answered.number()]);
+    // One whose client has gone meanwhile leaves as well.
+    let ticket = dispatch.submit(request("/b"), heard.clone(), 0).unwrap();
+    let (at, given_up) = workers.iter_mut().enumerate().find_map(|(at, end)| Some((at, end.claim(0)?))).unwrap();
+    dispatch.cancel(ticket);
+    answer(&mut workers[at], given_up, 200);
+    dispatch.collect();
+    assert_eq!(*left.borrow(), [answered.number(), given_up.number()]);
+    dispatch.lose(1, Loss::Other);
+    assert_eq!(*forgotten.borrow(), [1]);
 }
 
 /// Turns the front's loop until something holds.
