@@ -407,6 +407,51 @@ lyger_status lyger_db_execute(const char *dsn,
                               uint64_t *result);
 
 /*
+ As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
+ it may have been carried out; 2 gives decimals as numbers. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
+ 0 is no wish.
+
+ What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the
+ request of a fleet's worker until its answer, and with any other process until `lyger_db_end`: its further statements run
+ there.
+
+ Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for other bits in `flags`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `result` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_db_run(const char *dsn,
+                          size_t dsn_len,
+                          const char *sql,
+                          size_t sql_len,
+                          const uint8_t *params,
+                          size_t params_len,
+                          uint32_t flags,
+                          uint32_t timeout_ms,
+                          uint64_t *result);
+
+/*
+ Ends what the statements of this process have left on their connections: rolls back, puts settings back, and gives the
+ connections to whoever comes next. In a fleet's worker the front does the same by itself for each request.
+
+ Errors: `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_db_end(void);
+
+/*
+ Sets `*keeps` to 1 when this process itself keeps a connection to the database, so that whoever asks elsewhere (the front, for
+ `lyger_request_respond_sql`) would not see what its statements have done; else to 0.
+
+ Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `dsn` must be null with length 0 or readable for `dsn_len` bytes; `keeps` must be null or writable for one byte.
+ */
+lyger_status lyger_db_keeps(const char *dsn,
+                            size_t dsn_len,
+                            uint8_t *keeps);
+
+/*
  The version of this boundary, 1. A caller compares it with the one it was written for before it calls anything
  else. Any thread, any process; never fails.
  */
@@ -837,6 +882,42 @@ lyger_status lyger_server_stop(void);
  Errors: `TIMEOUT`, `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_server_wait(uint32_t timeout_ms);
+
+/*
+ Runs one statement whose rows are read chunk by chunk, and sets `*stream` to the id of the stream, which the caller gives
+ back to `lyger_stream_close`. Returns when the first rows are there. The other arguments are those of `lyger_db_run`.
+
+ Errors: as `lyger_db_run`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `stream` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_stream_open(const char *dsn,
+                               size_t dsn_len,
+                               const char *sql,
+                               size_t sql_len,
+                               const uint8_t *params,
+                               size_t params_len,
+                               uint32_t flags,
+                               uint32_t timeout_ms,
+                               uint64_t *stream);
+
+/*
+ Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to
+ `lyger_result_free`; to 0 behind the last. The first result has the columns also where there are no rows.
+
+ Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
+
+ Promised by the caller:
+ `result` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_stream_next(uint64_t stream, uint64_t *result);
+
+/*
+ Gives a stream back; its id is stale afterwards. One that has not ended is stopped. Errors: `INVALID_HANDLE`,
+ `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_stream_close(uint64_t stream);
 
 /*
  Gives back a string that `lyger_hello_world`, `lyger_system_info`, `lyger_jsonify_result` or

@@ -96,6 +96,20 @@ lyger_status lyger_db_execute(const char *dsn,
                               size_t params_len,
                               uint64_t *result);
 
+lyger_status lyger_db_run(const char *dsn,
+                          size_t dsn_len,
+                          const char *sql,
+                          size_t sql_len,
+                          const uint8_t *params,
+                          size_t params_len,
+                          uint32_t flags,
+                          uint32_t timeout_ms,
+                          uint64_t *result);
+
+lyger_status lyger_db_end(void);
+
+lyger_status lyger_db_keeps(const char *dsn, size_t dsn_len, uint8_t *keeps);
+
 uint32_t lyger_abi_version(void);
 
 char *lyger_hello_world(void);
@@ -197,5 +211,19 @@ lyger_status lyger_server_start(const char *config, size_t len, uint16_t *port);
 lyger_status lyger_server_stop(void);
 
 lyger_status lyger_server_wait(uint32_t timeout_ms);
+
+lyger_status lyger_stream_open(const char *dsn,
+                               size_t dsn_len,
+                               const char *sql,
+                               size_t sql_len,
+                               const uint8_t *params,
+                               size_t params_len,
+                               uint32_t flags,
+                               uint32_t timeout_ms,
+                               uint64_t *stream);
+
+lyger_status lyger_stream_next(uint64_t stream, uint64_t *result);
+
+lyger_status lyger_stream_close(uint64_t stream);
 
 void lyger_free_string(char *ptr);
