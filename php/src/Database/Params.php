@@ -16,7 +16,8 @@ use Stringable;
  * little-endian u32 count, then a tag byte and the content of each value.
  *
  * An array with string keys gives names, `['id' => 5]` or, as PDO also has it, `[':id' => 5]`; any other gives
- * positions, whatever its keys are. An array as a value is a list: as many placeholders as it has values, for `IN (?)`.
+ * positions in the order of its keys, as PDO has it, which may have gaps. An array as a value is a list: as many
+ * placeholders as it has values, for `IN (?)`.
  */
 final class Params
 {
@@ -31,6 +32,9 @@ final class Params
     public static function normalize(array $params): Given
     {
         $names = self::names($params);
+        if ($names === null) {
+            ksort($params);
+        }
         $values = [];
         foreach (array_values($params) as $index => $value) {
             $label = $names === null ? (string) ($index + 1) : ":$names[$index]";

@@ -32,6 +32,12 @@ final class ParamsTest extends TestCase
         self::assertSame("\1\0\0\0\7\0\0\0\0", Params::pack([7 => []]));
     }
 
+    public function test_positions_are_in_the_order_of_the_keys_and_lists_in_their_own(): void
+    {
+        self::assertSame(['a', 'b', ['x', 'w']], Params::normalize([7 => ['x', 'w'], 3 => 'b', 1 => 'a'])->values);
+        self::assertSame([['x', 'w']], Params::normalize([[5 => 'x', 2 => 'w']])->values);
+    }
+
     public function test_a_time_is_text_in_utc_that_every_database_takes(): void
     {
         $zone = new \DateTimeZone('+02:00');

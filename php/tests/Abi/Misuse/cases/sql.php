@@ -104,10 +104,15 @@ return [
             $p->gives(Status::InvalidArgument, $execute($p, $dsn, "SELECT 1\0; DROP TABLE x"));
             $p->gives(Status::QueryFailed, $execute($p, $dsn, null));
             $lies = ["\1", "\1\0\0\0", "\xff\xff\xff\xff", "\1\0\0\0\x09", "\1\0\0\0\3\0", "\1\0\0\0\5\xff\xff\xff\xff",
+                "\1\0\0\0\7\xff\xff\xff\xff", "\1\0\0\0\7\1\0\0\0\7\0\0\0\0", "\1\0\0\0\7\0\0\0\0",
+                "\xff\xff\xff\xff\1\0\0\0\xff\xff\xff\xff", "\xff\xff\xff\xff\xff\xff\xff\xff",
+                "\xff\xff\xff\xff\1\0\0\0\1\0\0\0\xff\0", "\xff\xff\xff\xff\1\0\0\0\1\0\0\0a\0",
                 "\1\0\0\0\5\1\0\0\0\xff", "\1\0\0\0\0more", "\2\0\0\0\0\0", "\0\0\0\0"];
             foreach ($lies as $lie) {
                 $p->gives(Status::InvalidParams, $execute($p, $dsn, 'SELECT ?', $lie));
             }
+            $p->gives(Status::Ok, $execute($p, $dsn, 'SELECT :a', "\xff\xff\xff\xff\1\0\0\0\1\0\0\0a\0"));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
             $p->gives(Status::Ok, $execute($p, $dsn, 'SELECT ? AS b', "\1\0\0\0\6\3\0\0\0a\0\xff"));
             $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
         },
