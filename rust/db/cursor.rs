@@ -4,7 +4,7 @@ use super::{Error, Rows};
 use crate::json::table::Table;
 use std::collections::VecDeque;
 use std::future::Future;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// The rows of one statement, chunk by chunk: each some hundred kilobytes, and two of them in memory at most.
@@ -27,7 +27,8 @@ enum Chunks {
 /// The statement at work.
 enum End {
     Task(JoinHandle<Result<(), Error>>),
-    Thread(Option<std::thread::JoinHandle<Result<(), Error>>>),
+    /// A thread tells how it ended.
+    Elsewhere(oneshot::Receiver<Result<(), Error>>),
 }
 
 impl Cursor {
@@ -44,9 +45,9 @@ impl Cursor {
         Self { chunks: Chunks::Stream { chunks, end: Some(End::Task(tokio::spawn(work))) } }
     }
 
-    /// The rows that a thread sends.
-    pub(super) fn of_thread(chunks: mpsc::Receiver<Table>, thread: std::thread::JoinHandle<Result<(), Error>>) -> Self {
-        Self { chunks: Chunks::Stream { chunks, end: Some(End::Thread(Some(thread))) } }
+    /// The rows that a thread sends, and how that ended.
+    pub(super) fn of_thread(chunks: mpsc::Receiver<Table>, end: oneshot::Receiver<Result<(), Error>>) -> Self {
+        Self { chunks: Chunks::Stream { chunks, end: Some(End::Elsewhere(end)) } }
     }
 
     /// The next chunk; `None` behind the last. The first one has the columns also where there are no rows.
@@ -65,7 +66,7 @@ impl Cursor {
                     Ok(outcome) => outcome.map(|()| None),
                     Err(_) => Err(failed()),
                 },
-                (None, Some(End::Thread(mut thread))) => ended(&mut thread),
+                (None, Some(End::Elsewhere(end))) => ended(end.await.ok()),
                 (None, None) => Ok(None),
             },
         }
@@ -81,7 +82,7 @@ impl Cursor {
             Chunks::Stream { chunks, end } => match chunks.blocking_recv() {
                 Some(table) => Ok(Some(table)),
                 None => match end.take() {
-                    Some(End::Thread(mut thread)) => ended(&mut thread),
+                    Some(End::Elsewhere(end)) => ended(end.blocking_recv().ok()),
                     Some(End::Task(task)) => {
                         task.abort();
                         Err(failed())
@@ -93,12 +94,9 @@ impl Cursor {
     }
 }
 
-// Its sender is gone, so the thread is at its end.
-fn ended(thread: &mut Option<std::thread::JoinHandle<Result<(), Error>>>) -> Result<Option<Table>, Error> {
-    match thread.take().map(std::thread::JoinHandle::join) {
-        Some(Ok(outcome)) => outcome.map(|()| None),
-        Some(Err(_)) | None => Err(failed()),
-    }
+// Without a word it panicked.
+fn ended(outcome: Option<Result<(), Error>>) -> Result<Option<Table>, Error> {
+    outcome.unwrap_or_else(|| Err(failed())).map(|()| None)
 }
 
 fn failed() -> Error {

@@ -6,7 +6,7 @@
 use super::connection::Failure;
 use super::{Error, Limits};
 use crate::json::table::Table;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// How much of a stream is put together before it is handed on: enough that a hand-over costs nothing beside its rows, and
 /// little enough that the first of them leave early.
@@ -26,6 +26,7 @@ pub(super) struct Flow {
     is_large: bool,
     has_emitted: bool,
     target: Target,
+    waits: Option<Box<dyn Fn(bool) + Send>>,
 }
 
 enum Target {
@@ -43,6 +44,7 @@ impl Flow {
             is_large: false,
             has_emitted: false,
             target: Target::Whole(Table::default()),
+            waits: None,
         }
     }
 
@@ -60,9 +62,15 @@ impl Flow {
                 is_large: false,
                 has_emitted: false,
                 target: Target::Stream(sender),
+                waits: None,
             },
             receiver,
         )
+    }
+
+    /// Calls this with `true` when a thread begins to wait for the reader, and with `false` when it goes on.
+    pub(super) fn on_wait(&mut self, waits: impl Fn(bool) + Send + 'static) {
+        self.waits = Some(Box::new(waits));
     }
 
     /// Takes note of a row of so many bytes. True when a chunk is full, and is to be emitted.
@@ -96,7 +104,17 @@ impl Flow {
     pub(super) fn emit_blocking(&mut self, table: Table) -> Result<(), Failure> {
         match &mut self.target {
             Target::Whole(whole) => *whole = table,
-            Target::Stream(sender) => sender.blocking_send(table).map_err(|_| reader_gone())?,
+            Target::Stream(sender) => match sender.try_send(table) {
+                Ok(()) => {}
+                Err(TrySendError::Closed(_)) => return Err(reader_gone()),
+                Err(TrySendError::Full(table)) => {
+                    let say = |begins| self.waits.as_ref().map(|waits| waits(begins));
+                    say(true);
+                    let sent = sender.blocking_send(table);
+                    say(false);
+                    sent.map_err(|_| reader_gone())?;
+                }
+            },
         }
         self.end_chunk();
         Ok(())

@@ -62,7 +62,9 @@ impl Limits {
         Duration::from_millis(self.acquire_timeout_ms)
     }
 
-    pub(super) fn statement_timeout(&self) -> Option<Duration> {
+    /// How long a statement may take; `None` is for ever.
+    #[must_use]
+    pub fn statement_timeout(&self) -> Option<Duration> {
         (self.statement_timeout_ms > 0).then(|| Duration::from_millis(self.statement_timeout_ms))
     }
 

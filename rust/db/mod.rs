@@ -73,6 +73,9 @@ use std::time::Duration;
 /// file per customer has more, and pays an open per change.
 const POOLS_MAX: usize = 256;
 
+/// Runs a statement of `SQLite` for a [`Cursor`], on a thread that may wait.
+pub type Work = Box<dyn FnOnce() + Send>;
+
 /// One statement, as a caller gives it.
 #[derive(Debug, Clone)]
 pub struct Statement<'a> {
@@ -231,6 +234,21 @@ impl Database {
     pub fn stream_sqlite(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Cursor, Error> {
         let order = self.order(dsn, statement)?;
         client.sqlite.stream(&self.sqlite_pool(dsn)?, order)
+    }
+
+    /// The same for SQLite where the caller has a thread that may wait: the second is the work that gives the cursor its
+    /// rows, on a connection that nobody keeps. `waits` is told when that begins to wait for the reader, and when it goes on.
+    ///
+    /// # Errors
+    /// As [`Database::stream_sqlite`]; what the statement fails with, the cursor says.
+    pub fn feed_sqlite(
+        &self,
+        dsn: &Dsn,
+        statement: Statement<'_>,
+        waits: impl Fn(bool) + Send + 'static,
+    ) -> Result<(Cursor, Work), Error> {
+        let order = self.order(dsn, statement)?;
+        Ok(sqlite::feed(&self.sqlite_pool(dsn)?, order, waits))
     }
 
     /// Closes connections that have been idle for `db.idle_timeout_ms` or open for `db.lifetime_ms`. Whoever holds a

@@ -1,7 +1,7 @@
 //! SQL in a fleet: workers ask the front, whose connections they share.
 
 #[path = "fleet_sql/stage.rs"]
-mod stage;
+pub(crate) mod stage;
 
 use std::net::TcpStream;
 use std::path::PathBuf;

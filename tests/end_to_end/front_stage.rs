@@ -289,6 +289,20 @@ impl Client {
         Some(size > 0)
     }
 
+    /// Reads a response's head.
+    pub(crate) fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.reader.read_line(&mut head).unwrap() > 0, "closed within {head:?}");
+        }
+        head
+    }
+
+    /// How many bytes come until the server closes, or how that failed.
+    pub(crate) fn try_rest(&mut self) -> std::io::Result<u64> {
+        std::io::copy(&mut self.reader, &mut std::io::sink())
+    }
+
     /// Ends what this client sends; it still reads.
     pub(crate) fn shut(&mut self) {
         self.reader.get_ref().shutdown(Shutdown::Write).unwrap();

@@ -3,11 +3,12 @@
 use super::super::client::Order;
 use super::super::flow::Flow;
 use super::super::leaves::Leaves;
-use super::super::{Cursor, Error, Rows};
+use super::super::{Cursor, Error, Rows, Work};
 use super::{Lease, Pool};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 
 /// The kept connections, by DSN.
 #[derive(Default)]
@@ -45,20 +46,12 @@ impl Seats {
         if self.keeps(order.key) || order.leaves != Leaves::Nothing {
             return self.query(pool, &order).map(Cursor::of);
         }
-        let (mut flow, chunks) = Flow::stream(&pool.limits);
-        let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
-        let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
-        let work = move || {
-            let (key, sql) = (&*key, Cow::Owned(sql));
-            let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
-            pool.acquire()?.run(&order, &mut flow).map(drop)
-        };
+        let (cursor, work) = feed(pool, order, |_| ());
         let thread = std::thread::Builder::new().name("lyger-sqlite".to_owned()).spawn(work);
-        let thread = thread.map_err(|error| Error::Query {
+        thread.map(|_| cursor).map_err(|error| Error::Query {
             message: format!("no thread for the rows: {error}"),
             sqlstate: Some("53000".to_owned()),
-        })?;
-        Ok(Cursor::of_thread(chunks, thread))
+        })
     }
 
     pub(in crate::db) fn keeps(&self, key: &str) -> bool {
@@ -84,6 +77,24 @@ impl Seats {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Option<Lease>>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A statement on a connection of its own: the cursor, and the work that gives it its rows, for a thread that may wait.
+/// `waits` is told when that begins to wait for the reader, and when it goes on. Work that is dropped is an error to the
+/// cursor's reader.
+pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(bool) + Send + 'static) -> (Cursor, Work) {
+    let (mut flow, chunks) = Flow::stream(&pool.limits);
+    flow.on_wait(waits);
+    let (done, end) = oneshot::channel();
+    let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+    let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
+    let work = move || {
+        let (key, sql) = (&*key, Cow::Owned(sql));
+        let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
+        let outcome = pool.acquire().and_then(|mut lease| lease.run(&order, &mut flow).map(drop));
+        let _ = done.send(outcome); // to nobody, perhaps
+    };
+    (Cursor::of_thread(chunks, end), Box::new(work))
 }
 
 fn lock(seat: &Mutex<Option<Lease>>) -> MutexGuard<'_, Option<Lease>> {

@@ -59,14 +59,42 @@ impl Crew {
         }
     }
 
+    /// What a job says when it waits for somebody slow.
+    pub(super) fn bench(&self) -> Bench {
+        Bench { yard: Arc::clone(&self.yard), hands_max: self.hands_max }
+    }
+
     /// Calls one more hand if work waits and fewer than this many are there.
     fn call_hand(&self, hands_max: usize) {
-        let mut yard = lock(&self.yard);
-        if !yard.jobs.is_empty() && yard.hands < hands_max {
-            yard.hands += 1;
-            let yard = Arc::clone(&self.yard);
-            tokio::task::spawn_blocking(move || work_off(&yard));
-        }
+        call_hand(&self.yard, hands_max);
+    }
+}
+
+fn call_hand(shared: &Arc<Mutex<Yard>>, hands_max: usize) {
+    let mut yard = lock(shared);
+    if !yard.jobs.is_empty() && yard.hands < hands_max {
+        yard.hands += 1;
+        let yard = Arc::clone(shared);
+        tokio::task::spawn_blocking(move || work_off(&yard));
+    }
+}
+
+/// Where a hand sits while its job waits for a client: it doesn't count then, and others do the work that comes.
+pub(super) struct Bench {
+    yard: Arc<Mutex<Yard>>,
+    hands_max: usize,
+}
+
+impl Bench {
+    /// The calling hand begins to wait.
+    pub(super) fn sit(&self) {
+        lock(&self.yard).hands -= 1;
+        call_hand(&self.yard, self.hands_max);
+    }
+
+    /// It goes on, although there may be as many others by now.
+    pub(super) fn rise(&self) {
+        lock(&self.yard).hands += 1;
     }
 }
 
@@ -128,6 +156,32 @@ mod tests {
             let (finished, ()) = tokio::join!(long_ones, short_one);
             assert!(finished.iter().all(Option::is_some));
             assert_eq!(most.load(Ordering::SeqCst), 2);
+        });
+    }
+
+    #[test]
+    fn hands_that_wait_for_somebody_do_not_count() {
+        block_on(async {
+            let crew = Crew::new(2);
+            let (release, gate) = std::sync::mpsc::channel::<()>();
+            let gate = Arc::new(Mutex::new(gate));
+            let slow = |_| {
+                let (gate, bench) = (Arc::clone(&gate), crew.bench());
+                crew.run(move || {
+                    bench.sit();
+                    let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    bench.rise();
+                })
+            };
+            let slow_ones = futures_util::future::join_all((0..5).map(slow));
+            let short_one = async {
+                assert_eq!(crew.run(|| 7).await, Some(7)); // while five of two wait
+                drop(release);
+            };
+            let (finished, ()) = tokio::join!(slow_ones, short_one);
+            assert!(finished.iter().all(Option::is_some));
+            assert_eq!(crew.run(|| 7).await, Some(7));
+            assert!(lock(&crew.yard).hands <= 2);
         });
     }
 

@@ -4,6 +4,7 @@
 //! answers. Everything here lives on that thread (hence `Rc` and `Cell`); what blocks (`SQLite`) runs on Tokio's blocking
 //! threads, and what takes long (encoding large results) lets others have their turn.
 
+mod body;
 mod conditional;
 mod connection;
 mod crew;

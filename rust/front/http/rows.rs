@@ -19,13 +19,11 @@ use super::super::exchange::{Query, Request};
 use super::desk::Leaving;
 use super::reply::{self, Content, Draft};
 use super::slices::{Failure, Outlet, Slices};
-use super::{Front, conditional, refusal};
+use super::{Front, body, conditional, refusal};
 use crate::db;
 use crate::handles::Kind;
-use crate::json::body::{Encoder, Misshapen, SLICE_BYTES};
-use crate::json::keyed::Index;
+use crate::json::body::Misshapen;
 use crate::json::shape::Shape;
-use crate::json::table::Table;
 
 /// Up to this an answer is whole before its first byte leaves: it has a Content-Length, may have an ETag, and whatever
 /// fails can still be said with a status.
@@ -56,7 +54,7 @@ pub(super) async fn answer(front: &Rc<Front>, asked: Asked, mut query: Query, ta
     let (status, headers) = (query.status, std::mem::take(&mut query.headers));
     let (shape, has_etag) = (query.options.shape.clone(), query.options.etag);
     let outlet = Outlet::default();
-    let work = AssertUnwindSafe(write(Rc::clone(front), query, Leaving::of(tab), outlet.clone())).catch_unwind();
+    let work = AssertUnwindSafe(body::write(Rc::clone(front), query, Leaving::of(tab), outlet.clone())).catch_unwind();
     let work = async move { work.await.unwrap_or(Err(Failure::Panicked)) };
     let mut slices = Slices::new(asked.id, outlet, work);
     let made = tokio::time::timeout(request_timeout(front), slices.make(WHOLE_BYTES_MAX)).await;
@@ -103,73 +101,8 @@ fn tagged(mut draft: Draft, if_none_match: Option<&[u8]>) -> Draft {
     draft
 }
 
-fn request_timeout(front: &Front) -> Duration {
+pub(super) fn request_timeout(front: &Front) -> Duration {
     Duration::from_millis(front.config.request_timeout_ms)
-}
-
-/// Runs the statement and puts its rows into the outlet, in their shape.
-async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outlet: Outlet) -> Result<(), Failure> {
-    let Query { dsn, sql, params, options, .. } = query;
-    let params = db::params::decode(&params)?;
-    let (sql, params, total) = match options.shape {
-        Shape::Paged(page) => {
-            let dialect = front.database.dialect(&dsn)?;
-            let counted =
-                front.database.rows(leaving.client(), &dsn, db::page::count(dialect, &sql), params.clone()).await?;
-            let total = db::page::total(&counted)?;
-            let (sql, params) = db::page::select(dialect, &sql, params, page);
-            (sql, params, total)
-        }
-        _ => (sql, params, 0),
-    };
-    let table = front.database.rows(leaving.client(), &dsn, sql, params).await?;
-    match &options.shape {
-        Shape::Keyed(name) => write_keyed(&front, name, vec![table], &outlet).await,
-        shape => {
-            let mut encoder = Encoder::new(shape);
-            let mut out = Vec::new();
-            let mut pass = encoder.pass(&table);
-            loop {
-                let more = encoder.append(&mut pass, &mut out);
-                if !more {
-                    break;
-                }
-                if out.len() >= SLICE_BYTES {
-                    outlet.emit(std::mem::take(&mut out)).await;
-                }
-            }
-            encoder.finish(total, &mut out)?;
-            outlet.leave(out);
-            Ok(())
-        }
-    }
-}
-
-/// An object of objects, for which all rows have to be here.
-async fn write_keyed(front: &Front, name: &str, tables: Vec<Table>, outlet: &Outlet) -> Result<(), Failure> {
-    let result_bytes_max = front.config.db_result_bytes_max;
-    let mut index = Index::new(name);
-    let rows_bytes: usize = tables.iter().map(Table::byte_len).sum();
-    for (nth, table) in tables.iter().enumerate() {
-        let mut row = 0;
-        loop {
-            row = index.add(nth, table, row)?;
-            if (rows_bytes + index.byte_len()) as u64 > result_bytes_max {
-                return Err(db::Error::ResultTooLarge { result_bytes_max }.into());
-            }
-            if row == table.rows() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-    let mut objects = index.objects(&tables)?;
-    let mut out = Vec::new();
-    while objects.append(&mut out) {
-        outlet.emit(std::mem::take(&mut out)).await;
-    }
-    outlet.leave(out);
-    Ok(())
 }
 
 impl Failure {

@@ -1,14 +1,22 @@
 //! The front's connections to databases, for the answers of rows (`rows`) and for the queries of workers, who wait for
 //! theirs at the other end of their lanes.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::super::config::Config;
+use super::Front;
 use super::crew::Crew;
 use super::desk::Guests;
 use super::slices::Failure;
-use crate::db::{self, Client, Dialect, Given, Statement};
+use crate::db::{self, Client, Cursor, Dialect, Statement};
 use crate::json::table::Table;
+
+/// What a statement's time limit gets on top before the front gives up on a database that should have enforced it.
+const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
 
 /// Results larger than this are packed on a blocking thread: the front's own must not stand still for longer than
 /// some ten microseconds.
@@ -51,17 +59,66 @@ impl Database {
     pub(super) fn dialect(&self, dsn: &str) -> Result<Dialect, Failure> {
         Ok(self.pools.dsn(dsn)?.dialect())
     }
+}
 
-    /// The rows of an answer's statement.
-    pub(super) async fn rows(&self, client: &Client, dsn: &str, sql: String, given: Given) -> Result<Table, Failure> {
-        let dsn = self.pools.dsn(dsn)?;
-        let rows = if dsn.dialect() == Dialect::Sqlite {
-            let pools = Arc::clone(&self.pools);
-            let work = move || pools.query_sqlite(&Client::default(), &dsn, Statement::new(&sql, given));
-            self.sqlite.run(work).await.ok_or(Failure::Panicked)??
+/// The rows of an answer's statement, as they come. Dropped, it stops the statement.
+pub(super) struct Rows {
+    cursor: Cursor,
+    /// SQLite's work on a blocking thread, until it is done.
+    work: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// How much longer the statement may keep its reader waiting.
+    time_left: Option<Duration>,
+    time_max: Option<Duration>,
+}
+
+impl Rows {
+    /// Begins a statement.
+    pub(super) async fn of(
+        front: &Rc<Front>,
+        client: &Client,
+        dsn: &str,
+        statement: Statement<'_>,
+    ) -> Result<Self, Failure> {
+        let Database { pools, sqlite, .. } = &front.database;
+        let dsn = pools.dsn(dsn)?;
+        let wish = statement.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let limit = pools.limits().statement_timeout();
+        let time_max = wish.map_or(limit, |wish| Some(limit.map_or(wish, |limit| limit.min(wish))));
+        let (cursor, work) = if dsn.dialect() == Dialect::Sqlite {
+            let bench = sqlite.bench();
+            let waits = move |begins| if begins { bench.sit() } else { bench.rise() };
+            let (cursor, work) = pools.feed_sqlite(&dsn, statement, waits)?;
+            let front = Rc::clone(front);
+            let work = async move { front.database.sqlite.run(work).await.unwrap_or_default() };
+            (cursor, Some(Box::pin(work) as Pin<Box<dyn Future<Output = ()>>>))
         } else {
-            self.pools.query(client, &dsn, Statement::new(&sql, given)).await?
+            (pools.stream(client, &dsn, statement).await?, None)
         };
-        Ok(rows.table)
+        // The database itself says it better where it knows the limit.
+        let time_left = time_max.map(|max| if Some(max) == limit { max + TIMEOUT_GRACE } else { max });
+        Ok(Self { cursor, work, time_left, time_max })
+    }
+
+    /// The next chunk; `None` behind the last. The first has the columns also where there are no rows.
+    pub(super) async fn next(&mut self) -> Result<Option<Table>, Failure> {
+        let Some(time_left) = self.time_left else { return self.chunk().await };
+        let began = Instant::now();
+        let Ok(chunk) = tokio::time::timeout(time_left, self.chunk()).await else {
+            let ms = self.time_max.map_or(0, |max| u64::try_from(max.as_millis()).unwrap_or(u64::MAX));
+            return Err(db::Error::Timeout { statement_timeout_ms: ms }.into());
+        };
+        self.time_left = Some(time_left.saturating_sub(began.elapsed()));
+        chunk
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Table>, Failure> {
+        if let Some(work) = &mut self.work {
+            tokio::select! {
+                biased;
+                chunk = self.cursor.next() => return Ok(chunk?),
+                () = work => self.work = None,
+            }
+        }
+        Ok(self.cursor.next().await?)
     }
 }

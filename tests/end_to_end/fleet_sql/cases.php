@@ -89,6 +89,7 @@ function dsn(string $name): string
         'stranger' => (string) preg_replace('~//[^@]*@~', '//stranger:secret@', $postgres),
         'nonsense' => 'oracle://u:secret@h/d',
         'sqlite' => 'sqlite::memory:',
+        'file' => 'sqlite:' . getenv('FLEET_SQLITE'),
     };
 }
 

@@ -62,3 +62,33 @@ Route::get('/long/{name}/{bytes}', function (string $name, string $bytes) {
     }
     return Response::text(count($rows) === 16_384 ? 'as it should be' : count($rows) . ' rows');
 });
+
+/** A statement of so many rows, each of some two hundred bytes; `$also` is one more column, of the row's number `n`. */
+function series(string $name, int $rows, string $also = 'n'): string
+{
+    $from = match ($name) {
+        'postgres' => "generate_series(1, $rows) n",
+        'mysql' => "(SELECT seq AS n FROM seq_1_to_$rows) s",
+        default => "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT $rows) SELECT n FROM s) s",
+    };
+    $text = $name === 'file' ? "printf('%0200d', n)" : 'LPAD(CAST(n AS CHAR(200)), 200, \'0\')';
+    $text = $name === 'postgres' ? "LPAD(n::text, 200, '0')" : $text;
+    return "SELECT n, $text AS t, $also AS also FROM $from";
+}
+
+// Rows that the front sends while the worker is free.
+Route::get('/rows/{name}/{rows}', fn (string $name, int $rows) => Db::connect(dsn($name))->respond(series($name, $rows)));
+// The same, of which one fails.
+Route::get('/broken/{name}/{row}', fn (string $name, int $row) => Db::connect(dsn($name))->respond(series(
+    $name,
+    300_000,
+    match ($name) {
+        'postgres' => "1 / (n - $row)",
+        'mysql' => "EXP(IF(n = $row, 1000, 1))",
+        default => "CASE n WHEN $row THEN abs(-9223372036854775807 - 1) END",
+    },
+)));
+Route::get('/keyed/{name}/{rows}', fn (string $name, int $rows) => Db::connect(dsn($name))
+    ->respond(series($name, $rows))
+    ->keyedBy('n'));
+Route::get('/hello', fn () => Response::text('hello'));

@@ -22,6 +22,7 @@ pub(crate) fn php(dsns: &Dsns) -> Command {
         .env("LYGER_DB_STATEMENT_TIMEOUT_MS", "1500")
         .env("FLEET_POSTGRES", &dsns.postgres)
         .env("FLEET_MYSQL", &dsns.mysql)
+        .env("FLEET_SQLITE", dsns.folder.path().join("fleet.sqlite"))
         .args(["-d", "ffi.enable=1"])
         .stdin(Stdio::null());
     php
@@ -32,6 +33,7 @@ pub(crate) struct Dsns {
     name: String,
     postgres: String,
     mysql: String,
+    folder: tempfile::TempDir,
 }
 
 impl Dsns {
@@ -46,6 +48,7 @@ impl Dsns {
             name: name.to_owned(),
             postgres: format!("{postgres}{and}application_name={name}"),
             mysql: format!("mysql://{server}/{name}"),
+            folder: tempfile::tempdir().unwrap(),
         }
     }
 

@@ -1,0 +1,133 @@
+//! Answers of more rows than the front may hold: it sends them as they come, as fast as their client takes them.
+
+use std::io::ErrorKind;
+
+use crate::fleet_sql::stage::{Dsns, Fleet};
+use crate::front_stage::Client;
+
+const DATABASES: [&str; 3] = ["file", "postgres", "mysql"];
+
+/// A row of the series.
+fn row(number: usize) -> String {
+    format!("{{\"n\":{number},\"t\":\"{number:0200}\",\"also\":{number}}}")
+}
+
+/// What a process has in memory, in KiB: `VmRSS` now, `VmHWM` at its most.
+fn memory_kib(process: &str, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).expect("a line of the kernel's");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn ask(client: &mut Client, target: &str) -> String {
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n"));
+    client.head()
+}
+
+#[test]
+fn more_rows_than_fit_the_cap_leave_while_the_front_holds_little_and_serves_others() {
+    let dsns = Dsns::of("rows_bounded");
+    for name in DATABASES {
+        let limits = [("LYGER_DB_RESULT_BYTES_MAX", "4194304"), ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000")];
+        let fleet = Fleet::start(&dsns, 1, &limits);
+        let front = fleet.process("fleet:front");
+        let mut others = fleet.connect();
+        let before_kib = memory_kib(&front, "VmRSS");
+        let mut client = fleet.connect();
+        let head = ask(&mut client, &format!("/rows/{name}/300000"));
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("transfer-encoding: chunked"), "{name}: {head}");
+        let (mut body, mut chunks) = (Vec::new(), 0);
+        while client.read_chunk(&mut body).expect("a chunk") {
+            if chunks % 50 == 0 {
+                // Nothing is read meanwhile, and the one worker is free.
+                assert_eq!(others.get("/hello").body, "hello", "{name}");
+                assert_eq!(others.get("/rows/file/1").body, format!("[{}]", row(1)), "{name}");
+            }
+            chunks += 1;
+        }
+        let grown_kib = memory_kib(&front, "VmHWM").saturating_sub(before_kib);
+        let rows: Vec<String> = (1..=300_000).map(row).collect();
+        assert!(body == format!("[{}]", rows.join(",")).as_bytes(), "{name}: {} bytes differ", body.len());
+        assert!(body.len() > 60 << 20 && grown_kib < 20 << 10, "{name}: {grown_kib} KiB for {} bytes", body.len());
+        // The connection goes on.
+        assert_eq!(client.get("/hello").body, "hello");
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_amid_the_rows_gives_the_connection_back() {
+    let dsns = Dsns::of("rows_gone");
+    let limits = [
+        ("LYGER_DB_CONNECTIONS_MAX", "1"),
+        ("LYGER_DB_ACQUIRE_TIMEOUT_MS", "20000"),
+        ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
+    ];
+    let fleet = Fleet::start(&dsns, 1, &limits);
+    for name in DATABASES {
+        let mut client = fleet.connect();
+        ask(&mut client, &format!("/rows/{name}/3000000"));
+        client.read_chunk(&mut Vec::new()).expect("a chunk");
+        client.reset();
+        assert_eq!(fleet.get(&format!("/rows/{name}/1")).body, format!("[{}]", row(1)), "{name}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_nothing_for_the_write_timeout_gives_the_connection_back() {
+    let dsns = Dsns::of("rows_stuck");
+    let limits = [
+        ("LYGER_DB_CONNECTIONS_MAX", "1"),
+        ("LYGER_DB_ACQUIRE_TIMEOUT_MS", "20000"),
+        ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
+        ("LYGER_WRITE_TIMEOUT_MS", "1000"),
+    ];
+    let fleet = Fleet::start(&dsns, 1, &limits);
+    for name in DATABASES {
+        let mut stuck = fleet.connect();
+        ask(&mut stuck, &format!("/rows/{name}/3000000"));
+        assert_eq!(fleet.get(&format!("/rows/{name}/1")).body, format!("[{}]", row(1)), "{name}");
+        assert!(!matches!(stuck.try_rest(), Ok(bytes) if bytes > 500 << 20), "{name}: it got all of them");
+    }
+}
+
+#[test]
+fn rows_that_fail_midway_cut_the_answer_off_and_leave_a_line() {
+    let dsns = Dsns::of("rows_broken");
+    for (name, sqlstate) in [("file", "HY000"), ("postgres", "22012"), ("mysql", "22003")] {
+        let fleet = Fleet::start(&dsns, 1, &[("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000")]);
+        let mut client = fleet.connect();
+        let head = ask(&mut client, &format!("/broken/{name}/200000"));
+        assert!(head.starts_with("HTTP/1.1 200 "), "{name}: {head}");
+        let mut body = Vec::new();
+        let ended = loop {
+            match client.read_chunk(&mut body) {
+                Some(true) => {}
+                Some(false) => break true,
+                None => break false,
+            }
+        };
+        assert!(!ended, "{name}: it looks complete");
+        assert!(body.len() > 1 << 20, "{name}: {} bytes", body.len());
+        let line = fleet.line("cut off after ");
+        assert!(line.contains("request ") && line.contains(&format!("[{sqlstate}]")), "{line}");
+        assert_eq!(fleet.get(&format!("/rows/{name}/1")).body, format!("[{}]", row(1)), "{name}");
+        // Where the connection's end is the body's, a reset tells the one from the other.
+        let mut old = fleet.connect();
+        old.send(format!("GET /broken/{name}/200000 HTTP/1.0\r\n\r\n"));
+        assert_eq!(old.try_rest().map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset), "{name}");
+        // Before the first byte there is still a status to say it with.
+        fleet.get(&format!("/broken/{name}/5")).assert_error(500);
+    }
+}
+
+#[test]
+fn rows_by_key_are_held_and_so_have_to_fit_the_cap() {
+    let dsns = Dsns::of("rows_keyed");
+    let fleet = Fleet::start(&dsns, 1, &[("LYGER_DB_RESULT_BYTES_MAX", "8388608")]);
+    for name in DATABASES {
+        let rows: Vec<String> = (1..=20_000).map(|number| format!("\"{number}\":{}", row(number))).collect();
+        let reply = fleet.get(&format!("/keyed/{name}/20000"));
+        assert!(reply.body == format!("{{{}}}", rows.join(",")), "{name}: {}", reply.body.len());
+        fleet.get(&format!("/keyed/{name}/60000")).assert_error(500);
+    }
+}
