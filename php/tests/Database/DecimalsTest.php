@@ -15,7 +15,7 @@ final class DecimalsTest extends TestCase
     /** What a statement gives with decimals as strings, and as numbers. */
     private const STATEMENTS = [
         'postgres' => [
-            'SELECT 1.50 a, -123456789012345678901234567890.10 b, NULL::numeric c, 0.000 d, avg(2) / 3 e, 0.1::float8 f',
+            'SELECT 1.50 a, -123456789012345678901234567890.10 b, NULL::numeric c, 0.000 d, avg(2)/3 e, 0.1::float8 f',
             '[{"a":"1.50","b":"-123456789012345678901234567890.10","c":null,"d":"0.000",'
                 . '"e":"0.66666666666666666667","f":0.1}]',
             '[{"a":1.50,"b":-123456789012345678901234567890.10,"c":null,"d":0.000,'
