@@ -1,7 +1,7 @@
 //! MySQL's types (as MariaDB sends them): what goes in, what the client and PHP get out.
 
-use crate::databases::{mysql, text};
-use lyger::db::Param;
+use crate::databases::{json_of, mysql, text};
+use lyger::db::{Given, Param, Statement};
 
 #[test]
 fn every_supported_type_has_its_json_form() {
@@ -95,6 +95,22 @@ fn a_bound_null_has_no_type_that_could_be_refused_or_decide_anothers() {
     assert_eq!(db.json("SELECT * FROM typed_nulls", &[]), r#"[{"u":null,"a":null,"p":null,"d":null}]"#);
     let sql = "SELECT COALESCE(?, 5) AS i, COALESCE(?, 'x') AS t, COALESCE(?, 1.50) AS d";
     assert_eq!(db.json(sql, &[Param::Null, Param::Null, Param::Null]), r#"[{"i":5,"t":"x","d":"1.50"}]"#);
+}
+
+#[test]
+fn decimals_asked_for_as_numbers_are_their_digits_without_quotes_and_without_zeros_in_front() {
+    let db = mysql();
+    db.create("numbers", "id INT, d DECIMAL(65,30), z DECIMAL(8,2) ZEROFILL");
+    let nines = format!("{}.{}", "9".repeat(35), "9".repeat(30));
+    db.query(&format!("INSERT INTO numbers VALUES (1, -{nines}, 42.5), (2, NULL, 0.05), (3, 0, NULL)"), &[]);
+    let statement = |sql| Statement { decimals_as_numbers: true, ..Statement::new(sql, Given::default()) };
+    let ask = |sql| db.block_on(db.database.query(&db.client, &db.dsn, statement(sql))).unwrap();
+    let zero = format!("0.{}", "0".repeat(30));
+    assert_eq!(
+        json_of(&ask("SELECT d, z FROM numbers ORDER BY id")),
+        format!(r#"[{{"d":-{nines},"z":42.50}},{{"d":null,"z":0.05}},{{"d":{zero},"z":null}}]"#)
+    );
+    assert_eq!(json_of(&ask("SELECT AVG(2) AS a, 0.1e0 AS f, '1.50' AS t")), r#"[{"a":2.0000,"f":0.1,"t":"1.50"}]"#);
 }
 
 #[test]
