@@ -107,6 +107,27 @@ final class HostileTest extends TestCase
     }
 
     /** @dataProvider databases */
+    public function test_as_many_values_as_a_database_takes_are_taken_and_one_more_is_refused(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $max = Databases::name($dsn) === 'sqlite' ? 32_766 : 65_535;
+        $ways = [
+            '?' => static fn (array $list): array => [$list],
+            ':l' => static fn (array $list): array => ['l' => $list],
+        ];
+        foreach ($ways as $mark => $params) {
+            $sql = "SELECT CASE WHEN 7 IN ($mark) THEN 'in' ELSE 'out' END AS found";
+            self::assertSame([['found' => 'in']], $db->query($sql, $params([...array_fill(0, $max - 1, 5), 7])));
+            try {
+                $db->query($sql, $params(array_fill(0, $max + 1, 5)));
+                self::fail('one more is taken');
+            } catch (InvalidParams $exception) {
+                self::assertStringContainsString("takes $max at most", $exception->getMessage());
+            }
+        }
+    }
+
+    /** @dataProvider databases */
     public function test_a_time_is_stored_as_its_moment_in_utc(string $dsn): void
     {
         $db = Db::connect($dsn);

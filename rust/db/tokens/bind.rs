@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Rewrites a statement to the placeholders of its database, and puts the values into their order.
 ///
 /// PostgreSQL has `$1`, and `$1` again where a name is used again; MySQL has `?`, and binds the value again; SQLite has
-/// `?`, and `?1` for names. A list becomes as many placeholders. What stands in quotes and comments is left alone, and so
+/// `?`, and `?1` where a name is used again. A list becomes as many placeholders. What stands in quotes and comments is left alone, and so
 /// is a statement in which nothing has to change.
 ///
 /// # Errors
@@ -98,7 +98,7 @@ fn positional(dialect: Dialect, sql: &str, values: Vec<Value>) -> Result<(Cow<'_
                     }
                     Some(value) => {
                         let numbers = output.bind(value)?;
-                        output.put(place.range, &numbers);
+                        output.put(place.range, &numbers, false);
                     }
                 }
             }
@@ -169,13 +169,14 @@ fn by_name(dialect: Dialect, sql: &str, named: Vec<(String, Value)>) -> Result<(
                 .ok_or_else(|| Error::named_param(&format!(":{name}"), EMPTY_LIST))?;
             continue;
         }
+        let is_again = numbers[index].is_some();
         let found = match (&numbers[index], dialect) {
             (Some(found), Dialect::Postgres | Dialect::Sqlite) => found.clone(),
             (_, Dialect::MySql) => output.bind(values[index].clone())?,
             // Moved, because it is bound once.
             (None, _) => output.bind(std::mem::replace(&mut values[index], Value::One(Param::Null)))?,
         };
-        output.put(place.range, &found);
+        output.put(place.range, &found, is_again);
         numbers[index] = Some(found);
     }
     if let Some(index) = numbers.iter().position(Option::is_none) {
@@ -247,7 +248,7 @@ impl<'a> Output<'a> {
         self.copied = range.end;
     }
 
-    fn put(&mut self, range: Range<usize>, numbers: &Numbers) {
+    fn put(&mut self, range: Range<usize>, numbers: &Numbers, is_again: bool) {
         let bytes = self.sql.as_bytes();
         let is_same = &self.sql[range.clone()] == "?" && numbers.len() == 1 && self.dialect != Dialect::Postgres;
         if is_same {
@@ -259,7 +260,8 @@ impl<'a> Output<'a> {
         let is_numbered = match self.dialect {
             Dialect::Postgres => true,
             Dialect::MySql => false,
-            Dialect::Sqlite => bytes[range.start] == b':',
+            // It numbers `?` in their order, as here, and numbers that are written take it a search each.
+            Dialect::Sqlite => is_again,
         };
         let mark = if self.dialect == Dialect::Postgres { '$' } else { '?' };
         self.copy(range);

@@ -75,7 +75,7 @@ final class Bind
                 if (($values[$count] ?? null) === []) {
                     $this->putEmpty($place, $places, $given->label($count));
                 } elseif ($count < count($values)) {
-                    $this->put($place, $this->bind($values[$count]));
+                    $this->put($place, $this->bind($values[$count]), false);
                 }
                 $count++;
             } elseif ($place->kind === Place::NAME) {
@@ -138,10 +138,11 @@ final class Bind
                 $this->putEmpty($place, $places, $text);
                 continue;
             }
-            if (!isset($numbers[$index]) || $this->dialect === 'mysql') {
+            $isAgain = isset($numbers[$index]);
+            if (!$isAgain || $this->dialect === 'mysql') {
                 $numbers[$index] = $this->bind($value);
             }
-            $this->put($place, $numbers[$index]);
+            $this->put($place, $numbers[$index], $isAgain);
         }
         foreach ($given->names ?? [] as $index => $name) {
             if (!isset($numbers[$index])) {
@@ -165,17 +166,17 @@ final class Bind
     }
 
     /** @param non-empty-list<int> $numbers */
-    private function put(Place $place, array $numbers): void
+    private function put(Place $place, array $numbers, bool $isAgain): void
     {
-        $isNamed = $place->kind === Place::NAME;
-        if ($this->dialect === 'mysql' || ($this->dialect === 'sqlite' && !$isNamed)) {
+        // SQLite numbers `?` in their order, as here, and numbers that are written take it a search each.
+        if ($this->dialect === 'mysql' || ($this->dialect === 'sqlite' && !$isAgain)) {
             $marks = array_fill(0, count($numbers), '?');
         } else {
             $mark = $this->dialect === 'postgres' ? '$' : '?';
             $marks = array_map(static fn (int $number): string => $mark . $number, $numbers);
         }
         $text = implode(', ', $marks);
-        if ($text !== '?' || $isNamed) {
+        if ($text !== '?' || $place->kind === Place::NAME) {
             // `LIMIT?` must not become the name `LIMIT$1`, nor `?1` another number.
             $before = $place->start === 0 ? '' : $this->sql[$place->start - 1];
             $after = $this->sql[$place->end] ?? '';
