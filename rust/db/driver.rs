@@ -1,10 +1,9 @@
-//! sqlx's errors in the words of this room.
+//! sqlx's errors, which are MySQL's, in the words of this room.
 
 use super::connection::{Failure, Lost, ServerError};
 use super::wording;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::borrow::Cow;
 
 /// MySQL's errors behind which it hangs up, although their SQLSTATE doesn't say so: killed, and idle for too long.
@@ -12,9 +11,6 @@ const MYSQL_HANGS_UP: [u16; 2] = [1927, 4031];
 
 /// MariaDB's ER_STATEMENT_TIMEOUT, MySQL's ER_QUERY_TIMEOUT and ER_QUERY_INTERRUPTED.
 const MYSQL_STOPPED: [u16; 3] = [1969, 3024, 1317];
-
-/// SQLSTATE of a statement that was cancelled, by its timeout or by hand.
-const QUERY_CANCELED: &str = "57014";
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
@@ -36,18 +32,13 @@ impl From<sqlx::Error> for Failure {
 
 /// Whether a connection is as usable after a server's error as before.
 fn survives(error: &dyn DatabaseError) -> bool {
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        // FATAL and PANIC close the connection behind the message.
-        return error.severity() == PgSeverity::Error;
-    }
     // Class 08 is about the connection itself.
     !error.code().is_some_and(|code| code.starts_with("08"))
         && !mysql_number(error).is_some_and(|n| MYSQL_HANGS_UP.contains(&n))
 }
 
 fn stopped(error: &dyn DatabaseError) -> bool {
-    error.code().is_some_and(|code| code == QUERY_CANCELED)
-        || mysql_number(error).is_some_and(|number| MYSQL_STOPPED.contains(&number))
+    mysql_number(error).is_some_and(|number| MYSQL_STOPPED.contains(&number))
 }
 
 fn mysql_number(error: &dyn DatabaseError) -> Option<u16> {

@@ -1,10 +1,10 @@
 //! A connection in use, and what its user has left on it.
 
+use super::Error;
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pool::{PING_TIMEOUT, Pool, leave, whole};
-use super::{Error, wording};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -97,10 +97,7 @@ impl<C: Connection> Lease<C> {
                 Err(Broken::lost(pool.lost(lost.message, "08006"), lost.sent))
             }
             // The server answered what the driver can't follow.
-            Failure::Strange(message) => Err(Broken::cut(Error::Query {
-                message: wording::strange(&message),
-                sqlstate: Some("08P01".to_owned()),
-            })),
+            Failure::Strange(message) => Err(Broken::cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })),
         }
     }
 

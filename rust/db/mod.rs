@@ -1,8 +1,8 @@
 //! SQL: DSNs, connections, bound parameters, typed columns and the store of results.
 //!
 //! A query goes from a [`Dsn`], a text and [`Given`] parameters to [`Rows`], whose values are typed columns and never maps.
-//! PostgreSQL and MySQL are sqlx's concrete connections in a free list of our own (sqlx's pool pings on every
-//! release, which doubles the time of a small query); SQLite runs on the thread that calls.
+//! PostgreSQL is a client of our own and MySQL sqlx's concrete connection, in a free list of our own (sqlx's pool pings on
+//! every release, which doubles the time of a small query); SQLite runs on the thread that calls.
 //!
 //! What always holds: values are bound and never spliced; each query may run on another connection, until one leaves
 //! something there, which its [`Client`] then keeps; a connection whose query was cut short is closed and not used again.

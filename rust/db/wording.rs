@@ -4,7 +4,6 @@
 //! of Rust's types) is left out.
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
 use std::io::{self, ErrorKind};
 use std::num::ParseIntError;
 
@@ -22,17 +21,9 @@ pub(super) fn of(error: &sqlx::Error) -> String {
     }
 }
 
-/// The server's own words, with what PostgreSQL says beside its message.
+/// The server's own words.
 pub(super) fn of_server(error: &dyn DatabaseError) -> String {
-    let mut words = error.message().to_owned();
-    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        for (label, text) in [("DETAIL", error.detail()), ("HINT", error.hint())] {
-            if let Some(text) = text {
-                words.push_str(&format!("\n{label}: {text}"));
-            }
-        }
-    }
-    words
+    error.message().to_owned()
 }
 
 /// The words for an answer that isn't one of the protocol.
@@ -50,7 +41,8 @@ fn of_configuration(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-fn of_system(error: &io::Error) -> String {
+/// The system's words.
+pub(super) fn of_system(error: &io::Error) -> String {
     match error.kind() {
         // The drivers count the bytes of the packet that they were waiting for.
         ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),

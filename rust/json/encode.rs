@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::table::{Cell, Column, Data, Strings, Table};
-use crate::kernels::json::{append_base64, append_float, append_text};
+use crate::kernels::json::append_float;
+pub(crate) use crate::kernels::json::{append_base64, append_text};
 use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
 
 /// Encodes a table as an array of objects, one per row; no rows give `[]`.

@@ -13,6 +13,8 @@ mod front_signals;
 mod front_smuggling;
 mod front_sql;
 mod front_stage;
+#[cfg(unix)]
+mod postgres;
 mod sql_clients;
 mod sql_faults;
 mod sql_hostile;

@@ -34,8 +34,9 @@ final class DsnTest extends TestCase
 
     public function test_no_password_is_ever_printed(): void
     {
-        self::assertSame('postgres://u:***@h/d?x=y', (string) Dsn::parse('postgres://u:hunter2@h/d?x=y'));
-        self::assertSame('postgres:///d?password=***&a=b', (string) Dsn::parse('postgres:///d?password=hunter2&a=b'));
+        self::assertSame('postgres://u:***@h/d?port=1', (string) Dsn::parse('postgres://u:hunter2@h/d?port=1'));
+        $dsn = (string) Dsn::parse('postgres:///d?password=hunter2&port=1');
+        self::assertSame('postgres:///d?password=***&port=1', $dsn);
         foreach (['postgres://u:hunter2#x@h/d', 'postgres://u:hunter2@h:bad/d'] as $text) {
             try {
                 Dsn::parse($text);
@@ -44,6 +45,15 @@ final class DsnTest extends TestCase
                 self::assertStringNotContainsString('hunter2', $exception->getMessage());
             }
         }
+    }
+
+    public function test_a_parameter_of_postgresql_that_is_not_known_is_named_with_the_nearest(): void
+    {
+        $dsn = Dsn::parse('postgres://u@h/d?ssl-mode=require&options[work_mem]=7%20MB');
+        self::assertSame(['sslmode' => 'require', 'options' => '-c work_mem=7\\ MB'], $dsn->options);
+        $this->expectException(InvalidDsn::class);
+        $this->expectExceptionMessage('unknown parameter "ssl_mode"; the nearest that is known is sslmode');
+        Dsn::parse('postgres://u@h/d?ssl_mode=require');
     }
 
     public function test_what_is_no_dsn_is_refused_with_a_hint(): void

@@ -1,184 +1,158 @@
-//! PostgreSQL's binary rows to typed columns.
+//! PostgreSQL's rows to typed columns.
 //!
-//! Each column's type is looked at once; then every cell is read from its bytes as `*_send` in the server's source
-//! writes them.
+//! Each column's type is looked at once; then every cell is read where it lies in the connection's buffer, in binary as
+//! `*_send` in the server's source writes it, or as the server's text.
 
 use super::super::temporal::{self, Zone};
 use super::super::{Error, decimal};
+use super::array;
+use super::message::{Body, Field};
+use super::types::{Kind, Scalar, Type};
+use crate::db::connection::Failure;
 use crate::json::table::{Column, Table};
-use sqlx::postgres::{PgColumn, PgRow, PgTypeInfo, PgTypeKind};
-use sqlx::{Column as _, Row, TypeInfo, ValueRef};
-
-/// How a column's bytes are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Oid,
-    Float4,
-    Float8,
-    Numeric,
-    Text,
-    Json,
-    Jsonb,
-    Bytea,
-    Uuid,
-    Date,
-    Time,
-    Timestamp,
-    Timestamptz,
-    // What a function without a result gives; PDO shows an empty string.
-    Void,
-}
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
     columns: Vec<(Kind, Column)>,
+    decimals_as_numbers: bool,
     // For texts that are put together cell by cell.
-    scratch: Vec<u8>,
+    scratch: [Vec<u8>; 2],
 }
 
 impl Decoder {
-    /// Looks at the types, before anything is executed.
-    pub(super) fn new(columns: &[PgColumn]) -> Result<Self, Error> {
-        let columns = columns.iter().map(|column| {
-            let kind = Kind::of(column.type_info()).ok_or_else(|| unsupported(column))?;
-            Ok((kind, kind.new_column(column.name())))
-        });
-        Ok(Self { columns: columns.collect::<Result<_, Error>>()?, scratch: Vec::new() })
+    /// Columns for a result; its decimals as numbers in JSON where `decimals_as_numbers`, or else as strings.
+    pub(super) fn new(fields: &[(Field, Type)], decimals_as_numbers: bool) -> Self {
+        let column = |(field, of_type): &(Field, Type)| {
+            (of_type.kind, new_column(of_type.kind, &field.name, decimals_as_numbers))
+        };
+        let columns = fields.iter().map(column).collect();
+        Self { columns, decimals_as_numbers, scratch: Default::default() }
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
-    pub(super) fn push_row(&mut self, row: &PgRow) -> Result<usize, Error> {
-        let mut bytes = 0;
-        for (index, (kind, column)) in self.columns.iter_mut().enumerate() {
-            let value = row.try_get_raw(index).map_err(|error| broken(column, &error.to_string()))?;
-            if value.is_null() {
-                column.push_null();
-                bytes += 4;
-                continue;
-            }
-            let cell = value.as_bytes().map_err(|error| broken(column, &error.to_string()))?;
-            bytes += cell.len() + 4;
-            kind.push(column, cell, &mut self.scratch)
-                .ok_or_else(|| broken(column, "its bytes are not of its type"))?;
+    pub(super) fn push_row(&mut self, body: &[u8]) -> Result<usize, Failure> {
+        let mut body = Body(body);
+        if usize::from(body.u16()?) != self.columns.len() {
+            return Err(super::message::strange("a row has other columns than its result"));
         }
-        Ok(bytes)
+        let bytes = body.0.len();
+        for (kind, column) in &mut self.columns {
+            match body.cell()? {
+                None => column.push_null(),
+                Some(cell) => push(*kind, column, cell, self.decimals_as_numbers, &mut self.scratch)
+                    .ok_or_else(|| broken(column))?,
+            }
+        }
+        if body.0.is_empty() { Ok(bytes) } else { Err(super::message::strange("a row is longer than its values")) }
     }
 
-    /// The rows that have come since the last time.
+    /// The rows so far; the next ones go into columns of the same kinds.
     pub(super) fn take_table(&mut self) -> Table {
-        Table::new(self.columns.iter_mut().map(|(_, column)| column.take()).collect())
+        let decimals_as_numbers = self.decimals_as_numbers;
+        let take = |(kind, column): &mut (Kind, Column)| {
+            let empty = new_column(*kind, column.name(), decimals_as_numbers);
+            std::mem::replace(column, empty)
+        };
+        Table::new(self.columns.iter_mut().map(take).collect())
     }
 }
 
-fn unsupported(column: &PgColumn) -> Error {
-    let name = column.type_info().name().to_lowercase();
-    Error::UnsupportedType {
-        column: column.name().to_owned(),
-        database_type: name,
-        hint: format!("write \"{}\"::text in the SELECT list", column.name()),
-    }
+fn broken(column: &Column) -> Failure {
+    let message = format!("column \"{}\": its bytes are not of its type", column.name());
+    Failure::Cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })
 }
 
-fn broken(column: &Column, what: &str) -> Error {
-    Error::Query { message: format!("column \"{}\": {what}", column.name()), sqlstate: Some("08P01".to_owned()) }
-}
-
-impl Kind {
-    fn of(type_info: &PgTypeInfo) -> Option<Self> {
-        // OIDs of built-in types never change: pg_type.dat.
-        Some(match type_info.oid()?.0 {
-            16 => Self::Bool,
-            21 => Self::Int2,
-            23 => Self::Int4,
-            20 => Self::Int8,
-            26 => Self::Oid,
-            700 => Self::Float4,
-            701 => Self::Float8,
-            1700 => Self::Numeric,
-            // "char", name, text, unknown, char(n), varchar
-            18 | 19 | 25 | 705 | 1042 | 1043 => Self::Text,
-            114 => Self::Json,
-            3802 => Self::Jsonb,
-            17 => Self::Bytea,
-            2950 => Self::Uuid,
-            1082 => Self::Date,
-            1083 => Self::Time,
-            1114 => Self::Timestamp,
-            1184 => Self::Timestamptz,
-            2278 => Self::Void,
-            _ => match type_info.kind() {
-                PgTypeKind::Enum(_) => Self::Text,
-                PgTypeKind::Domain(base) => Self::of(base)?,
-                PgTypeKind::Simple if type_info.name() == "citext" => Self::Text,
-                _ => return None,
-            },
-        })
-    }
-
-    fn new_column(self, name: &str) -> Column {
-        match self {
-            Self::Bool => Column::bool(name),
-            Self::Int2 | Self::Int4 | Self::Int8 | Self::Oid => Column::int64(name),
-            Self::Float4 => Column::float32(name),
-            Self::Float8 => Column::float64(name),
-            Self::Text => Column::text(name),
-            Self::Json | Self::Jsonb => Column::json(name),
-            Self::Bytea => Column::bytes(name),
-            Self::Numeric | Self::Uuid | Self::Date | Self::Time | Self::Timestamp | Self::Timestamptz | Self::Void => {
-                Column::ascii(name)
-            }
+fn new_column(kind: Kind, name: &str, decimals_as_numbers: bool) -> Column {
+    let scalar = match kind {
+        Kind::One(scalar) => scalar,
+        Kind::Array(_) | Kind::TextArray(_) => return Column::json(name),
+    };
+    match scalar {
+        Scalar::Bool => Column::bool(name),
+        Scalar::Int2 | Scalar::Int4 | Scalar::Int8 | Scalar::UInt4 => Column::int64(name),
+        Scalar::UInt8 => Column::uint64(name),
+        Scalar::Float4 => Column::float32(name),
+        Scalar::Float8 => Column::float64(name),
+        Scalar::Text => Column::text(name),
+        Scalar::Json | Scalar::Jsonb => Column::json(name),
+        Scalar::Bytea => Column::bytes(name),
+        Scalar::Numeric if decimals_as_numbers => Column::number(name),
+        Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
+            Column::ascii(name)
         }
     }
-
-    /// Reads one cell; `None` when the bytes don't have the type's form.
-    fn push(self, column: &mut Column, cell: &[u8], scratch: &mut Vec<u8>) -> Option<()> {
-        scratch.clear();
-        match self {
-            Self::Bool => column.push_bool(*cell.first()? != 0),
-            Self::Int2 => column.push_i64(i16::from_be_bytes(cell.try_into().ok()?).into()),
-            Self::Int4 => column.push_i64(i32::from_be_bytes(cell.try_into().ok()?).into()),
-            Self::Int8 => column.push_i64(i64::from_be_bytes(cell.try_into().ok()?)),
-            Self::Oid => column.push_i64(u32::from_be_bytes(cell.try_into().ok()?).into()),
-            Self::Float4 => column.push_f32(f32::from_be_bytes(cell.try_into().ok()?)),
-            Self::Float8 => column.push_f64(f64::from_be_bytes(cell.try_into().ok()?)),
-            Self::Text | Self::Json | Self::Bytea => column.push_bytes(cell),
-            Self::Jsonb => match cell {
-                // The version of the format; there is only this one.
-                [1, json @ ..] => column.push_bytes(json),
-                _ => return None,
-            },
-            Self::Numeric => match decimal::write(scratch, cell) {
-                Ok(()) => column.push_bytes(scratch),
-                // JSON has no NaN and no infinities; the contract makes them null.
-                Err(decimal::NoDigits::NotFinite) => column.push_null(),
-                Err(decimal::NoDigits::Broken) => return None,
-            },
-            Self::Uuid => {
-                write_uuid(scratch, cell.try_into().ok()?);
-                column.push_bytes(scratch);
-            }
-            Self::Date => {
-                temporal::write_postgres_date(scratch, i32::from_be_bytes(cell.try_into().ok()?));
-                column.push_bytes(scratch);
-            }
-            Self::Time => {
-                temporal::write_time_of_day(scratch, i64::from_be_bytes(cell.try_into().ok()?));
-                column.push_bytes(scratch);
-            }
-            Self::Timestamp | Self::Timestamptz => {
-                let zone = if self == Self::Timestamptz { Zone::Utc } else { Zone::None };
-                temporal::write_postgres_timestamp(scratch, i64::from_be_bytes(cell.try_into().ok()?), zone);
-                column.push_bytes(scratch);
-            }
-            Self::Void => column.push_bytes(b""),
-        }
-        Some(())
-    }
 }
+
+/// Reads one cell; `None` when the bytes don't have the type's form.
+fn push(
+    kind: Kind,
+    column: &mut Column,
+    cell: &[u8],
+    decimals_as_numbers: bool,
+    [text, scratch]: &mut [Vec<u8>; 2],
+) -> Option<()> {
+    let scalar = match kind {
+        Kind::One(scalar) => scalar,
+        Kind::Array(element) => {
+            text.clear();
+            array::write_binary(text, cell, element, decimals_as_numbers, scratch)?;
+            column.push_bytes(text);
+            return Some(());
+        }
+        Kind::TextArray(delimiter) => {
+            text.clear();
+            array::write_text(text, cell, delimiter, scratch)?;
+            column.push_bytes(text);
+            return Some(());
+        }
+    };
+    match scalar {
+        Scalar::Bool => column.push_bool(*cell.first()? != 0),
+        Scalar::Int2 | Scalar::Int4 | Scalar::Int8 | Scalar::UInt4 => column.push_i64(integer(scalar, cell)?),
+        Scalar::UInt8 => column.push_u64(u64::from_be_bytes(cell.try_into().ok()?)),
+        Scalar::Float4 => column.push_f32(f32::from_be_bytes(cell.try_into().ok()?)),
+        Scalar::Float8 => column.push_f64(f64::from_be_bytes(cell.try_into().ok()?)),
+        Scalar::Text | Scalar::Json | Scalar::Jsonb | Scalar::Bytea => column.push_bytes(cell),
+        Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
+            text.clear();
+            write_ascii(text, scalar, cell)?;
+            column.push_bytes(text);
+        }
+    }
+    Some(())
+}
+
+/// An integer of up to 64 bits.
+pub(super) fn integer(scalar: Scalar, cell: &[u8]) -> Option<i64> {
+    Some(match scalar {
+        Scalar::Int2 => i16::from_be_bytes(cell.try_into().ok()?).into(),
+        Scalar::Int4 => i32::from_be_bytes(cell.try_into().ok()?).into(),
+        Scalar::UInt4 => u32::from_be_bytes(cell.try_into().ok()?).into(),
+        _ => i64::from_be_bytes(cell.try_into().ok()?),
+    })
+}
+
+/// A value whose form is plain ASCII.
+pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8]) -> Option<()> {
+    match scalar {
+        Scalar::Numeric => decimal::write(out, cell)?,
+        Scalar::Uuid => write_uuid(out, cell.try_into().ok()?),
+        Scalar::Date => temporal::write_postgres_date(out, i32::from_be_bytes(cell.try_into().ok()?)),
+        Scalar::Time => {
+            let micros = i64::from_be_bytes(cell.try_into().ok()?);
+            temporal::write_time_of_day(out, Some(micros).filter(|micros| (0..=DAY_MICROS).contains(micros))?);
+        }
+        Scalar::Timestamp | Scalar::Timestamptz => {
+            let zone = if scalar == Scalar::Timestamptz { Zone::Utc } else { Zone::None };
+            temporal::write_postgres_timestamp(out, i64::from_be_bytes(cell.try_into().ok()?), zone);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// PostgreSQL has 24:00:00.
+const DAY_MICROS: i64 = 86_400_000_000;
 
 fn write_uuid(out: &mut Vec<u8>, bytes: [u8; 16]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -188,5 +162,53 @@ fn write_uuid(out: &mut Vec<u8>, bytes: [u8; 16]) {
         }
         out.push(HEX[usize::from(byte >> 4)]);
         out.push(HEX[usize::from(byte & 15)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OIDS: [u32; 24] = [
+        16, 17, 20, 21, 23, 25, 26, 114, 700, 701, 1082, 1083, 1114, 1184, 1700, 2950, 3802, 5069, 1007, 1009, 1231,
+        1041, 1020, 3807,
+    ];
+
+    fn decoder(oids: &[u32]) -> Decoder {
+        let field = |&oid: &u32| (Field { name: oid.to_string(), oid }, Type::built_in(oid).unwrap());
+        Decoder::new(&oids.iter().map(field).collect::<Vec<_>>(), false)
+    }
+
+    fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
+        let mut body = (cells.len() as u16).to_be_bytes().to_vec();
+        for cell in cells {
+            body.extend_from_slice(&cell.map_or(-1, |cell| cell.len() as i32).to_be_bytes());
+            body.extend_from_slice(cell.unwrap_or_default());
+        }
+        body
+    }
+
+    #[test]
+    fn a_row_cut_anywhere_is_an_error_and_never_a_panic() {
+        let whole = row(&[Some(&7_i32.to_be_bytes()), None, Some(b"text")]);
+        let mut whole_decoder = decoder(&[23, 701, 25]);
+        assert_eq!(whole_decoder.push_row(&whole).unwrap(), whole.len() - 2);
+        assert_eq!(whole_decoder.take_table().rows(), 1);
+        assert_eq!(whole_decoder.take_table().rows(), 0, "fresh columns of the same kinds");
+        for end in 0..whole.len() {
+            assert!(decoder(&[23, 701, 25]).push_row(&whole[..end]).is_err(), "cut at {end}");
+        }
+        assert!(decoder(&[23, 701, 25]).push_row(&[whole.as_slice(), b"x"].concat()).is_err());
+        assert!(decoder(&[23, 701]).push_row(&whole).is_err());
+        assert!(decoder(&[20]).push_row(&row(&[Some(b"1234")])).is_err(), "four bytes are no bigint");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), index in 0..OIDS.len()) {
+            let _ = decoder(&[OIDS[index]]).push_row(&row(&[Some(&bytes)]));
+            let _ = decoder(&OIDS[index..]).push_row(&bytes);
+        }
     }
 }

@@ -1,91 +1,91 @@
-//! Bound values to the binary form of the types that PostgreSQL inferred.
+//! Bound values to the form of the types that PostgreSQL inferred.
 //!
-//! Under PDO every value travels as text and the server reads it by the inferred type; here the conversion is
-//! ours, so it takes what that reading would take for the types below, and refuses by position what it can't.
+//! Under PDO every value travels as text and the server reads it by the inferred type. Here numbers, dates, bytes and UUIDs
+//! travel in binary, and their conversion takes what that reading would take and refuses by position what it can't; for
+//! every other type the value travels as text, and the server reads it.
 
 use super::super::{Error, Param, decimal, temporal};
-use super::unsupported_hint;
-use sqlx::Arguments as _;
-use sqlx::encode::{Encode, IsNull};
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, PgTypeKind, Postgres};
-use sqlx::{Type, TypeInfo};
+use super::types::{self, Type};
+use postgres_protocol::IsNull;
+use postgres_protocol::message::frontend::{self, BindError};
+use std::borrow::Cow;
 
-/// The arguments of a statement, whose parameters the server inferred to be of these types.
-pub(super) fn arguments(types: &[PgTypeInfo], params: &[Param]) -> Result<PgArguments, Error> {
+/// A value as it travels.
+pub(super) enum Value<'a> {
+    Null,
+    /// The text that the type's input function reads.
+    Text(Cow<'a, [u8]>),
+    /// Up to eight bytes of the type's binary form.
+    Short([u8; 8], u8),
+    /// The type's binary form.
+    Binary(Cow<'a, [u8]>),
+}
+
+impl Value<'_> {
+    fn format(&self) -> i16 {
+        i16::from(matches!(self, Self::Short(..) | Self::Binary(_)))
+    }
+
+    fn short<const N: usize>(bytes: [u8; N]) -> Self {
+        let mut short = [0; 8];
+        short[..N].copy_from_slice(&bytes);
+        Self::Short(short, N as u8)
+    }
+}
+
+/// The values of a statement, whose parameters the server inferred to be of these types.
+pub(super) fn values<'a>(types: &[Type], params: &'a [Param]) -> Result<Vec<Value<'a>>, Error> {
     if types.len() != params.len() {
         return Err(Error::param_count(types.len(), params.len()));
     }
-    let mut arguments = PgArguments::default();
-    for (position, (type_info, param)) in (1..).zip(types.iter().zip(params)) {
-        let value = value(type_info, param).map_err(|refusal| refusal.at(position, type_info, param))?;
-        arguments
-            .add(Value { type_info, bytes: value })
-            .map_err(|error| Error::param(position, format!("it can't be sent: {error}")))?;
-    }
-    Ok(arguments)
+    let value = |(position, (of_type, param)): (usize, (&Type, &'a Param))| {
+        value(of_type.oid, param).map_err(|refusal| refusal.at(position, of_type.oid, param))
+    };
+    (1..).zip(types.iter().zip(params)).map(value).collect()
 }
 
-/// A finished binary value; `None` is NULL.
-struct Value<'a> {
-    type_info: &'a PgTypeInfo,
-    bytes: Option<Vec<u8>>,
-}
-
-impl Encode<'_, Postgres> for Value<'_> {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Ok(match &self.bytes {
-            Some(bytes) => {
-                buffer.extend_from_slice(bytes);
-                IsNull::No
-            }
-            None => IsNull::Yes,
-        })
-    }
-
-    fn produces(&self) -> Option<PgTypeInfo> {
-        Some(self.type_info.clone())
-    }
-
-    fn size_hint(&self) -> usize {
-        self.bytes.as_ref().map_or(0, Vec::len)
-    }
-}
-
-impl Type<Postgres> for Value<'_> {
-    // Never asked for, because `produces` always answers.
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("unknown")
-    }
+/// Binds values to a statement, for a result in these formats.
+pub(super) fn bind(
+    statement: &str,
+    values: &[Value<'_>],
+    formats: impl Iterator<Item = i16>,
+    out: &mut bytes::BytesMut,
+) -> Result<(), Error> {
+    let write = |value: &Value<'_>, out: &mut bytes::BytesMut| {
+        match value {
+            Value::Null => return Ok(IsNull::Yes),
+            Value::Short(bytes, len) => out.extend_from_slice(&bytes[..usize::from(*len)]),
+            Value::Text(bytes) | Value::Binary(bytes) => out.extend_from_slice(bytes),
+        }
+        Ok(IsNull::No)
+    };
+    frontend::bind("", statement, values.iter().map(Value::format), values, write, formats, out).map_err(|error| {
+        let (BindError::Conversion(_) | BindError::Serialization(_)) = error;
+        Error::params("the values are too long to be sent: a gigabyte is the most")
+    })
 }
 
 /// Why a value has no form in a type.
 enum Refusal {
-    /// The type is one that this engine doesn't write.
-    Type,
-    /// The type is known, but not from this kind of value.
+    /// The type takes no value of this kind.
     Kind,
     /// The text or number doesn't have the type's form or range.
     Form,
 }
 
 impl Refusal {
-    fn at(&self, position: usize, type_info: &PgTypeInfo, param: &Param) -> Error {
-        let name = type_info.name().to_lowercase();
+    fn at(&self, position: usize, oid: u32, param: &Param) -> Error {
+        let name = types::name(oid);
         let kind = param.kind_name();
-        let message = match self {
-            Self::Type => format!("{kind} can't be bound as {name}; {}", unsupported_hint(&name)),
-            Self::Kind => format!("{kind} can't be bound as {name}; bind a value of that type, or {}", {
-                unsupported_hint(&name)
-            }),
-            Self::Form => match param {
-                Param::Text(text) => {
-                    format!("{:?} is no {name} that can be bound; {}", shortened(text), { unsupported_hint(&name) })
-                }
-                Param::Int(value) => format!("{value} is out of the range of {name}"),
-                Param::Float(value) => format!("{value} is no {name}"),
-                _ => format!("{kind} is no {name}"),
-            },
+        let hint = format!("write ?::text::{name}");
+        let message = match (self, param) {
+            (Self::Kind, _) => format!("{kind} can't be bound as {name}; bind a value of that type, or {hint}"),
+            (Self::Form, Param::Text(text)) => {
+                format!("{:?} is no {name} that can be bound; {hint}", shortened(text))
+            }
+            (Self::Form, Param::Int(value)) => format!("{value} is out of the range of {name}"),
+            (Self::Form, Param::Float(value)) => format!("{value} is no {name}"),
+            (Self::Form, _) => format!("{kind} is no {name}"),
         };
         Error::param(position, message)
     }
@@ -99,52 +99,41 @@ fn shortened(text: &str) -> String {
     short
 }
 
-fn value(type_info: &PgTypeInfo, param: &Param) -> Result<Option<Vec<u8>>, Refusal> {
+fn value(oid: u32, param: &Param) -> Result<Value<'_>, Refusal> {
     if let Param::Null = param {
-        return Ok(None);
+        return Ok(Value::Null);
     }
-    Ok(Some(match type_info.oid().map(|oid| oid.0) {
-        Some(16) => vec![boolean(param)?.into()],
-        Some(21) => i16::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(23) => i32::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(20) => integer(param)?.to_be_bytes().to_vec(),
-        Some(26) => u32::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(700) => single(param)?.to_be_bytes().to_vec(),
-        Some(701) => double(param)?.to_be_bytes().to_vec(),
-        Some(1700) => decimal::parse(&digits(param)?).ok_or(Refusal::Form)?,
-        Some(18) => match text(param) {
-            bytes if bytes.len() <= 1 => {
-                if bytes.is_empty() {
-                    vec![0]
-                } else {
-                    bytes
-                }
-            }
-            _ => return Err(Refusal::Form),
-        },
-        Some(19 | 25 | 705 | 1042 | 1043 | 114) => text(param),
-        // The version of jsonb's binary format, then the text.
-        Some(3802) => [vec![1], text(param)].concat(),
-        Some(17) => match param {
-            Param::Text(text) => text.clone().into_bytes(),
-            Param::Bytes(bytes) => bytes.clone(),
+    Ok(match oid {
+        16 => Value::short([boolean(param)?.into()]),
+        21 => Value::short(i16::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes()),
+        23 => Value::short(i32::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes()),
+        20 => Value::short(integer(param)?.to_be_bytes()),
+        26 | 28 | 29 => Value::short(u32::try_from(integer(param)?).map_err(|_| Refusal::Form)?.to_be_bytes()),
+        700 => Value::short(single(param)?.to_be_bytes()),
+        701 => Value::short(double(param)?.to_be_bytes()),
+        1700 => Value::Binary(decimal::parse(&digits(param)?).ok_or(Refusal::Form)?.into()),
+        17 => match param {
+            Param::Text(text) => Value::Binary(text.as_bytes().into()),
+            Param::Bytes(bytes) => Value::Binary(bytes.into()),
             _ => return Err(Refusal::Kind),
         },
-        Some(2950) => match param {
-            Param::Bytes(bytes) if bytes.len() == 16 => bytes.clone(),
-            param => uuid(str_of(param)?).ok_or(Refusal::Form)?,
+        2950 => match param {
+            Param::Bytes(bytes) if bytes.len() == 16 => Value::Binary(bytes.into()),
+            param => Value::Binary(uuid(str_of(param)?).ok_or(Refusal::Form)?.into()),
         },
-        Some(1082) => temporal::parse_date(str_of(param)?).ok_or(Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(1083) => temporal::parse_time(str_of(param)?).ok_or(Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(1114) => temporal::parse_timestamp(str_of(param)?, true).ok_or(Refusal::Form)?.to_be_bytes().to_vec(),
-        Some(1184) => temporal::parse_timestamp(str_of(param)?, false).ok_or(Refusal::Form)?.to_be_bytes().to_vec(),
-        _ => match type_info.kind() {
-            PgTypeKind::Enum(_) => text(param),
-            PgTypeKind::Domain(base) => return value(base, param),
-            PgTypeKind::Simple if type_info.name() == "citext" => text(param),
-            _ => return Err(Refusal::Type),
-        },
-    }))
+        1082 => moment(str_of(param)?, |text| Some(Value::short(temporal::parse_date(text)?.to_be_bytes()))),
+        1083 => moment(str_of(param)?, |text| Some(Value::short(temporal::parse_time(text)?.to_be_bytes()))),
+        1114 => moment(str_of(param)?, |text| Some(Value::short(temporal::parse_timestamp(text, true)?.to_be_bytes()))),
+        1184 => {
+            moment(str_of(param)?, |text| Some(Value::short(temporal::parse_timestamp(text, false)?.to_be_bytes())))
+        }
+        _ => Value::Text(text(param)),
+    })
+}
+
+/// A date or a time in the form that everybody writes; the others ("today", "Feb 29 2024") the server knows.
+fn moment<'a>(text: &'a str, parse: impl FnOnce(&str) -> Option<Value<'a>>) -> Value<'a> {
+    parse(text).unwrap_or(Value::Text(text.as_bytes().into()))
 }
 
 fn str_of(param: &Param) -> Result<&str, Refusal> {
@@ -209,16 +198,16 @@ fn digits(param: &Param) -> Result<String, Refusal> {
     }
 }
 
-/// As text, for the types that are text.
-fn text(param: &Param) -> Vec<u8> {
+/// As text, for the types that are text and for those that the server reads.
+fn text(param: &Param) -> Cow<'_, [u8]> {
     match param {
-        Param::Null => Vec::new(),
-        Param::Bool(value) => value.to_string().into_bytes(),
-        Param::Int(value) => value.to_string().into_bytes(),
-        Param::Float(value) => float_text(*value).into_bytes(),
-        Param::Text(text) => text.clone().into_bytes(),
+        Param::Null => Cow::Borrowed(b""),
+        Param::Bool(value) => Cow::Borrowed(if *value { b"true" } else { b"false" }),
+        Param::Int(value) => value.to_string().into_bytes().into(),
+        Param::Float(value) => float_text(*value).into_bytes().into(),
+        Param::Text(text) => text.as_bytes().into(),
         // The server checks that they are valid in its encoding.
-        Param::Bytes(bytes) => bytes.clone(),
+        Param::Bytes(bytes) => bytes.into(),
     }
 }
 

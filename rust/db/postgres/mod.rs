@@ -1,188 +1,192 @@
-//! PostgreSQL over sqlx's concrete connection.
+//! PostgreSQL over its own protocol, version 3.
 //!
 //! Statements are prepared without declared types, so that the server infers them from the SQL as it does under PDO;
-//! bound values are then converted to what it inferred. Rows are decoded from their binary form once per result.
-//! `TimeZone` is UTC, which sqlx sets when it connects.
+//! bound values are then converted to what it inferred. A statement that is prepared already costs one write and one
+//! answer; its rows are read from the buffer of the socket straight into typed columns.
+//!
+//! What always holds: after each statement the server has said that it is ready, and whether a transaction is open, or the
+//! connection is not used again.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options`, `environment` | what a DSN and the environment say |
+//! | `login`, `tls` | from a socket to a session |
+//! | `stream`, `message` | the bytes, and what they say |
+//! | `execute`, `statements` | one statement: prepared, bound, answered |
+//! | `types`, `decode`, `array`, `encode` | values |
+//! | `cancel` | stopping a statement from outside |
 
+mod array;
+mod cancel;
 mod decode;
 mod encode;
+mod environment;
+mod execute;
+mod login;
+mod message;
+mod options;
+mod statements;
+mod stream;
+mod tls;
+mod types;
 
-use super::connection::{Canceller, Connection as Conversation, Done, Failure, State, Work};
+pub(super) use cancel::Canceller;
+use cancel::Target;
+pub(super) use options::Options;
+
+use super::connection::{Connection, Done, Failure, State, Work};
 use super::flow::Flow;
 use super::limits::Limits;
-use super::socket::{self, Socket};
 use super::{Error, tokens};
-use decode::Decoder;
-use futures_util::TryStreamExt;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Either, Executor, SqlSafeStr, SqlStr, Statement};
-use std::time::Duration;
+use login::Login;
+use message::{Refusal, Status};
+use postgres_protocol::message::frontend;
+use statements::Statements;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stream::Stream;
+use types::Type;
+
+/// The first version whose shortest texts of floats are exact by default.
+const FIRST_WITH_SHORTEST_FLOATS: u32 = 12;
 
 /// One connection to PostgreSQL.
 pub(super) struct PgSession {
-    connection: PgConnection,
-    socket: Socket,
+    stream: Stream,
+    status: Status,
+    statements: Statements,
+    // Names that the server still keeps for statements that nobody asks for any more.
+    dropped: Vec<String>,
+    types: HashMap<u32, Type>,
+    canceller: Canceller,
+    settings: String,
+    connections_max: Option<u32>,
 }
 
-impl Conversation for PgSession {
-    type Options = Box<PgConnectOptions>;
-    type Canceller = NoCanceller;
+/// How a statement ended, when the connection is as good as before: the server's refusal is one of the answers.
+type Outcome<T> = Result<T, Refusal>;
+
+impl Connection for PgSession {
+    type Options = Arc<Options>;
+    type Canceller = Canceller;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
-        let is_unix = options.get_socket().is_some() || options.get_host().starts_with('/');
-        let (connected, socket) = socket::connecting(options.connect(), (!is_unix).then(|| options.get_port())).await;
-        let mut connection = connected?;
-        // Not a startup parameter, because poolers such as PgBouncer refuse those that they don't know.
-        let set = format!("SET statement_timeout = {}", limits.statement_timeout_ms.min(i32::MAX as u64));
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(set))).await?;
-        Ok(Self { connection, socket })
+        Self::begin(options, login::connect(options).await?, limits).await
     }
 
     async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
-        let (changes_rows, copies) =
-            (!is_query(work.sql), tokens::first_keyword(work.sql).eq_ignore_ascii_case("COPY"));
-        let sql = AssertSqlSafe(work.sql.to_owned()).into_sql_str();
-        let mut result = self.attempt(sql.clone(), work, flow).await;
-        if matches!(&result, Err(Attempt::Database(error)) if is_stale_statement(error)) {
-            // The server refused before it executed anything. In a transaction that is the end of it, as the second try says.
-            self.connection.clear_cached_statements().await?;
-            result = self.attempt(sql, work, flow).await;
+        self.stream.sent = false;
+        let was_idle = self.status == Status::Idle;
+        let mut outcome = self.attempt(work, flow).await?;
+        if matches!(&outcome, Err(refusal) if refusal.is_stale_statement()) {
+            self.dropped.extend(self.statements.forget(work.sql));
+            // The server refused before it executed anything. In a transaction the error is the truth: it has failed now.
+            if was_idle {
+                self.stream.sent = false;
+                outcome = self.attempt(work, flow).await?;
+            }
         }
-        let mut done = match result {
-            Err(Attempt::Database(sqlx::Error::Protocol(_))) if copies => return Err(Failure::Cut(copy_refused())),
-            Err(Attempt::Database(error)) => return Err(error.into()),
-            Err(Attempt::Other(failure)) => return Err(failure),
-            Ok(done) => done,
-        };
-        if !changes_rows {
-            done.affected = 0;
+        self.stream.shrink();
+        if let Err(Some((position, words))) = outcome.as_ref().map_err(Refusal::refused_parameter) {
+            return Err(Failure::Refused(Error::param(position, words)));
         }
-        Ok(done)
+        let affected = outcome?;
+        // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
+        Ok(Done { affected: if is_query(work.sql) { 0 } else { affected }, last_insert_id: None })
     }
 
     fn state(&self) -> State {
-        State::Unknown
+        match self.status {
+            Status::Idle => State::Idle,
+            Status::InTransaction | Status::Failed => State::InTransaction,
+        }
     }
 
-    fn canceller(&self) -> NoCanceller {
-        NoCanceller
+    fn canceller(&self) -> Canceller {
+        self.canceller.clone()
     }
 
     async fn reset(&mut self) -> Result<(), Failure> {
-        self.connection.execute(sqlx::raw_sql("ROLLBACK; DISCARD ALL")).await?;
-        Err(Failure::Strange("a new connection is as good".to_owned()))
+        self.roll_back().await?;
+        // Alone in its message: two statements in one are a transaction, where it is refused.
+        self.simple("DISCARD ALL").await??;
+        self.statements.clear();
+        self.dropped.clear();
+        let settings = self.settings.clone();
+        self.simple(&settings).await??;
+        Ok(())
     }
 
     async fn roll_back(&mut self) -> Result<(), Failure> {
-        self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        if self.status != Status::Idle {
+            self.simple("ROLLBACK").await??;
+        }
         Ok(())
     }
 
     fn server_connections_max(&self) -> Option<u32> {
-        None
+        self.connections_max
     }
 
     fn is_quiet(&self) -> Option<bool> {
-        self.socket.is_quiet()
+        Some(self.stream.is_quiet())
     }
 
     async fn settle(&mut self) -> Result<(), Failure> {
-        // ReadyForQuery comes behind the error, and sqlx would read it with the next answer.
-        Ok(self.connection.flush().await?)
+        // Every answer is read up to ReadyForQuery.
+        Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), Failure> {
-        Ok(self.connection.ping().await?)
+        frontend::sync(&mut self.stream.output);
+        self.stream.flush().await?;
+        self.until_ready(|_, _| Ok(())).await??;
+        Ok(())
     }
 
-    async fn close(self) {
-        let _ = self.connection.close().await; // whether the goodbye arrives makes no difference
-    }
-}
-
-/// sqlx doesn't tell the key that a cancel request needs.
-pub(super) struct NoCanceller;
-
-impl Canceller for NoCanceller {
-    async fn cancel(self, _limit: Duration) {}
-}
-
-enum Attempt {
-    Database(sqlx::Error),
-    Other(Failure),
-}
-
-impl From<sqlx::Error> for Attempt {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Failure> for Attempt {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure)
+    async fn close(mut self) {
+        frontend::terminate(&mut self.stream.output);
+        // Whether the goodbye arrives makes no difference.
+        let _ = self.stream.flush().await;
     }
 }
 
 impl PgSession {
-    async fn attempt(&mut self, sql: SqlStr, work: Work<'_>, flow: &mut Flow) -> Result<Done, Attempt> {
-        let statement = (&mut self.connection).prepare(sql).await?;
-        let types = match statement.parameters() {
-            Some(Either::Left(types)) => types,
-            _ => &[],
+    /// Sets what the session means, behind the login.
+    async fn begin(options: &Arc<Options>, login: Login, limits: &Limits) -> Result<Self, Failure> {
+        let Login { mut stream, address, key, status, version, is_encrypted } = login;
+        // A column's offsets are 32 bits wide.
+        stream.row_bytes_max = usize::try_from(limits.result_bytes_max.min(u32::MAX.into())).unwrap_or(usize::MAX);
+        // Not parameters of the greeting, because poolers such as PgBouncer refuse those that they don't know.
+        let timeout = limits.statement_timeout_ms.min(i32::MAX as u64);
+        let float_digits = if version < FIRST_WITH_SHORTEST_FLOATS { 3 } else { 1 };
+        let mut connection = Self {
+            stream,
+            status,
+            statements: Statements::default(),
+            dropped: Vec::new(),
+            types: HashMap::new(),
+            canceller: Canceller(Arc::new(Target { options: Arc::clone(options), address, key, is_encrypted })),
+            settings: format!(
+                "SET statement_timeout = {timeout}; SET extra_float_digits = {float_digits}; \
+                 SET IntervalStyle = postgres; SET bytea_output = hex"
+            ),
+            connections_max: None,
         };
-        let arguments = encode::arguments(types, work.params).map_err(Failure::Refused)?;
-        let mut decoder = Decoder::new(statement.columns()).map_err(Failure::Refused)?;
-        let mut affected = 0;
-        let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
-        while let Some(answer) = answers.try_next().await? {
-            match answer {
-                Either::Right(row) => {
-                    let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
-                    if flow.take(bytes).map_err(Failure::Cut)? {
-                        flow.emit(decoder.take_table()).await?;
-                    }
-                }
-                Either::Left(done) => affected += done.rows_affected(),
-            }
-        }
-        drop(answers);
-        flow.emit(decoder.take_table()).await?;
-        if flow.is_large() {
-            self.connection.shrink_buffers();
-        }
-        Ok(Done { affected, last_insert_id: None })
+        let sql = format!("{}; SHOW max_connections", connection.settings);
+        let rows = connection.simple(&sql).await??;
+        connection.connections_max = rows.last().and_then(|row| row.first()?.parse().ok());
+        Ok(connection)
     }
 }
 
-// The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
 fn is_query(sql: &str) -> bool {
     let word = tokens::first_keyword(sql);
     ["SELECT", "VALUES", "TABLE", "SHOW", "EXPLAIN"].iter().any(|query| word.eq_ignore_ascii_case(query))
 }
 
-/// COPY to or from the client is a conversation of its own, about which the driver has words for its authors only.
-fn copy_refused() -> Error {
-    let message =
-        "COPY ... FROM STDIN and COPY ... TO STDOUT are not supported: use INSERT and SELECT, or a server's file";
-    Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) }
-}
-
-/// A prepared statement whose result changed its type (`SELECT *` after ALTER TABLE), or that somebody deallocated.
-fn is_stale_statement(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
-    match error.code() {
-        // feature_not_supported has many causes; this function of the server has one.
-        "0A000" => error.routine() == Some("RevalidateCachedQuery"),
-        "26000" => true,
-        _ => false,
-    }
-}
-
-pub(super) fn unsupported_hint(type_name: &str) -> String {
-    format!("write ?::text::{}", type_name.to_lowercase())
-}
+#[cfg(all(test, unix))]
+mod conversation_tests;
 
 #[cfg(test)]
 mod tests {

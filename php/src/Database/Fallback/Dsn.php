@@ -22,6 +22,20 @@ final class Dsn
         'mysql' => ['disabled', 'preferred', 'required', 'verify_ca', 'verify_identity'],
     ];
 
+    /** What a DSN of PostgreSQL may say behind the question mark (rust/db/postgres/options.rs). */
+    private const POSTGRES_PARAMETERS = [
+        'host', 'hostaddr', 'port', 'user', 'password', 'passfile', 'dbname', 'sslmode', 'sslrootcert', 'sslcert',
+        'sslkey', 'channel_binding', 'application_name', 'fallback_application_name', 'options', 'connect_timeout',
+        'client_encoding', 'keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'gssencmode',
+        'target_session_attrs',
+    ];
+
+    /** Other clients' names for it. */
+    private const ALIASES = [
+        'ssl-mode' => 'sslmode', 'ssl-root-cert' => 'sslrootcert', 'ssl-ca' => 'sslrootcert', 'ssl-cert' => 'sslcert',
+        'ssl-key' => 'sslkey',
+    ];
+
     /** @param array<string, string> $options what follows the question mark */
     private function __construct(
         public readonly string $dialect,
@@ -85,6 +99,9 @@ final class Dsn
             [$key, $value] = explode('=', $pair, 2) + [1 => ''];
             $options[urldecode($key)] = urldecode($value);
         }
+        if ($dialect === 'postgres') {
+            $options = self::postgresParameters($options);
+        }
         $mode = $options['sslmode'] ?? $options['ssl-mode'] ?? null;
         if ($mode !== null) {
             $options['sslmode'] = strtolower($mode);
@@ -104,6 +121,31 @@ final class Dsn
             $options,
             self::redact($dsn),
         );
+    }
+
+    /**
+     * @param array<string, string> $options
+     * @return array<string, string>
+     */
+    private static function postgresParameters(array $options): array
+    {
+        $parameters = [];
+        foreach ($options as $name => $value) {
+            $name = self::ALIASES[$name] ?? (string) $name;
+            if (preg_match('/^options\[(.*)\]$/D', $name, $setting) === 1) {
+                $value = "-c $setting[1]=" . addcslashes($value, ' \\');
+                $value = ltrim(($parameters['options'] ?? '') . " $value");
+                $name = 'options';
+            }
+            if (!in_array($name, self::POSTGRES_PARAMETERS, true)) {
+                $known = self::POSTGRES_PARAMETERS;
+                $distances = array_map(static fn (string $known): int => levenshtein($name, $known), $known);
+                $nearest = $known[array_search(min($distances), $distances, true)];
+                throw InvalidDsn::because("unknown parameter \"$name\"; the nearest that is known is $nearest");
+            }
+            $parameters[$name] = $value;
+        }
+        return $parameters;
     }
 
     private static function path(string $dsn): self

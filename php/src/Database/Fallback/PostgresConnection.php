@@ -260,8 +260,8 @@ final class PostgresConnection implements Connection
             'port' => $dsn->options['port'] ?? (string) ($dsn->port ?? (getenv('PGPORT') ?: 5432)),
             'dbname' => $dsn->options['dbname'] ?? $dsn->database,
         ];
-        $known = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'application_name', 'options'];
-        $info += array_intersect_key($dsn->options, array_flip($known));
+        $others = ['host', 'port', 'dbname', 'user', 'password', 'connect_timeout'];
+        $info += array_diff_key($dsn->options, array_flip($others));
         $text = '';
         foreach (array_filter($info, static fn (string $value): bool => $value !== '') as $key => $value) {
             $text .= "$key='" . addcslashes($value, "'\\") . "';";

@@ -1,0 +1,248 @@
+//! One statement on its connection: prepared where it isn't yet, bound, executed, and answered to the end.
+
+use super::decode::Decoder;
+use super::message::{self, Body, Field, Refusal, strange};
+use super::statements::Prepared;
+use super::types::{self, Answer, Type};
+use super::{Outcome, PgSession, encode};
+use crate::db::Error;
+use crate::db::connection::{Failure, Work};
+use crate::db::flow::Flow;
+use postgres_protocol::message::frontend;
+use std::io;
+use std::sync::Arc;
+
+/// What COPY TO STDOUT may send before the connection is given up instead of read to the end.
+const COPIED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How many types of an installation a connection remembers: enums, domains and their arrays. More is no schema, but
+/// something that makes and drops types.
+const TYPES_MAX: usize = 1024;
+
+/// Domains of domains of arrays of domains: nobody nests deeper.
+const TYPE_DEPTH_MAX: usize = 16;
+
+impl PgSession {
+    /// Runs a statement once; its rows go into `flow`. Gives the number of its command tag.
+    pub(super) async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Outcome<u64>, Failure> {
+        let prepared = match self.statements.get(work.sql) {
+            Some(prepared) => prepared,
+            None => match self.prepare(work.sql).await? {
+                Ok(prepared) => prepared,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
+        let values = encode::values(&prepared.parameters, work.params).map_err(Failure::Refused)?;
+        let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format());
+        let output = &mut self.stream.output;
+        if let Err(error) = encode::bind(&prepared.name, &values, formats, output) {
+            output.clear();
+            return Err(Failure::Refused(error));
+        }
+        frontend::execute("", 0, output).map_err(unsendable)?;
+        frontend::sync(output);
+        self.stream.flush().await?;
+        // A server that didn't get the whole of it has not executed it.
+        self.stream.sent = true;
+
+        let mut decoder = Decoder::new(&prepared.fields, work.decimals_as_numbers);
+        let outcome = self.answer(&mut decoder, flow).await?;
+        if outcome.is_ok() {
+            flow.emit(decoder.take_table()).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Reads the answer to Bind, Execute and Sync.
+    async fn answer(&mut self, decoder: &mut Decoder, flow: &mut Flow) -> Result<Outcome<u64>, Failure> {
+        let mut outcome = Ok(0);
+        let mut copied = None;
+        loop {
+            while let Some(header) = self.stream.ready()? {
+                let body = self.stream.body(header);
+                match header.kind {
+                    b'D' => {
+                        let bytes = decoder.push_row(body)?;
+                        self.stream.consume(header);
+                        if flow.take(bytes).map_err(Failure::Cut)? {
+                            flow.emit(decoder.take_table()).await?;
+                        }
+                        continue;
+                    }
+                    b'C' => {
+                        if message::drops_statements(body) {
+                            self.statements.clear();
+                            self.dropped.clear();
+                        }
+                        outcome = Ok(message::affected(body)?);
+                    }
+                    b'E' => outcome = Err(refusal(body)?),
+                    b'Z' => {
+                        self.status = message::status(body)?;
+                        self.stream.consume(header);
+                        return if copied.is_some() { Err(Failure::Refused(copy_refused())) } else { Ok(outcome) };
+                    }
+                    // COPY FROM STDIN: the server took the Sync for a part of it, and wants another behind the refusal.
+                    b'G' => {
+                        copied = Some(0);
+                        frontend::copy_fail("not supported", &mut self.stream.output).map_err(unsendable)?;
+                        frontend::sync(&mut self.stream.output);
+                        self.stream.flush().await?;
+                    }
+                    b'H' => copied = Some(0),
+                    b'd' => {
+                        let bytes = copied.get_or_insert(0);
+                        *bytes += body.len();
+                        if *bytes > COPIED_BYTES_MAX {
+                            return Err(Failure::Cut(copy_refused()));
+                        }
+                    }
+                    // BindComplete, CopyDone, EmptyQueryResponse, notices, notifications, changed settings
+                    b'2' | b'c' | b'I' | b'N' | b'A' | b'S' => {}
+                    _ => return Err(strange("unknown message type")),
+                }
+                self.stream.consume(header);
+            }
+            self.stream.fill().await?;
+        }
+    }
+
+    /// Has the server parse a statement, and say what goes in and what comes out.
+    async fn prepare(&mut self, sql: &str) -> Result<Outcome<Arc<Prepared>>, Failure> {
+        if sql.contains('\0') {
+            let message = "the statement holds a NUL byte".to_owned();
+            return Err(Failure::Refused(Error::Query { message, sqlstate: Some("42601".to_owned()) }));
+        }
+        let (name, evicted) = self.statements.name(sql);
+        self.dropped.extend(evicted);
+        let output = &mut self.stream.output;
+        for dropped in self.dropped.drain(..) {
+            frontend::close(b'S', &dropped, output).map_err(unsendable)?;
+        }
+        frontend::parse(&name, sql, [], output).map_err(unsendable)?;
+        frontend::describe(b'S', &name, output).map_err(unsendable)?;
+        frontend::sync(output);
+        self.stream.flush().await?;
+
+        let (mut oids, mut fields) = (Vec::new(), Vec::new());
+        let described = self.until_ready(|kind, body| {
+            match kind {
+                b't' => oids = message::parameter_types(body)?,
+                b'T' => fields = message::fields(body)?,
+                // ParseComplete, CloseComplete, NoData
+                b'1' | b'3' | b'n' => {}
+                _ => return Err(strange("unknown message type")),
+            }
+            Ok(())
+        });
+        if let Err(refusal) = described.await? {
+            return Ok(Err(refusal));
+        }
+        let mut parameters = Vec::with_capacity(oids.len());
+        for oid in oids {
+            parameters.push(self.type_of(oid).await?);
+        }
+        let mut typed: Vec<(Field, Type)> = Vec::with_capacity(fields.len());
+        for field in fields {
+            let of_type = self.type_of(field.oid).await?;
+            typed.push((field, of_type));
+        }
+        let prepared = Arc::new(Prepared { name, parameters, fields: typed });
+        self.statements.insert(sql, Arc::clone(&prepared));
+        Ok(Ok(prepared))
+    }
+
+    /// What a type is; the server is asked once about those of its installation.
+    async fn type_of(&mut self, oid: u32) -> Result<Type, Failure> {
+        let (mut asked, mut next) = (Vec::new(), oid);
+        let mut base = loop {
+            if let Some(known) = Type::built_in(next).or_else(|| self.types.get(&next).copied()) {
+                break Some(known);
+            }
+            let row = match self.simple(&types::question(next)).await? {
+                Ok(mut rows) => rows.pop().unwrap_or_default(),
+                // A server that has no such table knows no such types either.
+                Err(_) => Vec::new(),
+            };
+            let [name, made_of, is_array, delimiter] = row.as_slice() else { break None };
+            let made_of = made_of.parse().unwrap_or(0);
+            asked.push((next, name.clone(), is_array == "t", delimiter.as_bytes().first().copied().unwrap_or(b',')));
+            next = made_of;
+            if next == 0 || asked.len() == TYPE_DEPTH_MAX {
+                break None;
+            }
+        };
+        if self.types.len() > TYPES_MAX {
+            self.types.clear();
+        }
+        for (oid, name, is_array, delimiter) in asked.into_iter().rev() {
+            let found = Type::of_answer(oid, &Answer { name: &name, is_array, delimiter }, base);
+            self.types.insert(oid, found);
+            base = Some(found);
+        }
+        Ok(base.unwrap_or(Type { oid, ..Type::TEXT }))
+    }
+
+    /// Runs statements of the engine's own, without parameters; the rows as texts, NULL as an empty one.
+    pub(super) async fn simple(&mut self, sql: &str) -> Result<Outcome<Vec<Vec<String>>>, Failure> {
+        frontend::query(sql, &mut self.stream.output).map_err(unsendable)?;
+        self.stream.flush().await?;
+        let mut rows = Vec::new();
+        let outcome = self.until_ready(|kind, body| {
+            match kind {
+                b'D' => {
+                    let mut body = Body(body);
+                    let count = body.u16()?;
+                    let cell = |_| Ok(String::from_utf8_lossy(body.cell()?.unwrap_or_default()).into_owned());
+                    rows.push((0..count).map(cell).collect::<Result<_, Failure>>()?);
+                }
+                b'T' | b'C' | b'I' => {}
+                _ => return Err(strange("unknown message type")),
+            }
+            Ok(())
+        });
+        Ok(outcome.await?.map(|()| rows))
+    }
+
+    /// Reads up to ReadyForQuery, and shows each message that is not the server's own affair.
+    pub(super) async fn until_ready(
+        &mut self,
+        mut each: impl FnMut(u8, &[u8]) -> Result<(), Failure>,
+    ) -> Result<Outcome<()>, Failure> {
+        let mut outcome = Ok(());
+        loop {
+            let header = self.stream.next().await?;
+            let body = self.stream.body(header);
+            let is_last = header.kind == b'Z';
+            match header.kind {
+                b'Z' => self.status = message::status(body)?,
+                b'E' => outcome = Err(refusal(body)?),
+                b'N' | b'A' | b'S' => {}
+                kind => each(kind, body)?,
+            }
+            self.stream.consume(header);
+            if is_last {
+                return Ok(outcome);
+            }
+        }
+    }
+}
+
+/// The server's refusal; as a failure when the server hangs up behind it.
+fn refusal(body: &[u8]) -> Result<Refusal, Failure> {
+    let refusal = Refusal::read(body)?;
+    if refusal.ends_connection() { Err(refusal.into()) } else { Ok(refusal) }
+}
+
+/// COPY to or from the client is a conversation of its own, which the engine doesn't have.
+fn copy_refused() -> Error {
+    let message =
+        "COPY ... FROM STDIN and COPY ... TO STDOUT are not supported: use INSERT and SELECT, or a server's file";
+    Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) }
+}
+
+// The crate refuses what would be longer than the protocol's lengths.
+fn unsendable(_: io::Error) -> Failure {
+    let message = "the statement is too long to be sent: a gigabyte is the most".to_owned();
+    Failure::Cut(Error::Query { message, sqlstate: Some("54000".to_owned()) })
+}

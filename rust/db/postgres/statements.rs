@@ -1,0 +1,118 @@
+//! The statements that a connection has prepared, by their text.
+
+use super::message::Field;
+use super::types::Type;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How many statements a connection keeps. A server's process holds 10 to 100 KiB for each, so a pool of 16 connections
+/// costs it at most some 400 MiB; an application has a few hundred distinct statements, and the busiest of them stay.
+const STATEMENTS_MAX: usize = 256;
+
+/// A longer text is prepared for once: it is one of a kind (a bulk insert), and 256 of this length are 4 MiB.
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// What the server knows of a statement.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Its name on the server; empty for one that is prepared for once.
+    pub(super) name: String,
+    pub(super) parameters: Vec<Type>,
+    pub(super) fields: Vec<(Field, Type)>,
+}
+
+/// The cache of one connection: the statement that was unused for longest makes room.
+#[derive(Default)]
+pub(super) struct Statements {
+    by_text: HashMap<Box<str>, Entry>,
+    // Counts uses: the entry with the smallest number was unused for longest.
+    clock: u64,
+    named: u64,
+}
+
+struct Entry {
+    prepared: Arc<Prepared>,
+    used: u64,
+}
+
+impl Statements {
+    pub(super) fn get(&mut self, text: &str) -> Option<Arc<Prepared>> {
+        self.clock += 1;
+        let entry = self.by_text.get_mut(text)?;
+        entry.used = self.clock;
+        Some(Arc::clone(&entry.prepared))
+    }
+
+    /// A name for a statement that is about to be prepared, never given before; and the name of the one that makes room.
+    pub(super) fn name(&mut self, text: &str) -> (String, Option<String>) {
+        if text.len() > TEXT_BYTES_MAX {
+            return (String::new(), None);
+        }
+        self.named += 1;
+        let mut evicted = None;
+        if self.by_text.len() >= STATEMENTS_MAX {
+            let oldest = self.by_text.iter().min_by_key(|(_, entry)| entry.used).map(|(text, _)| text.clone());
+            evicted = oldest.and_then(|text| self.forget(&text));
+        }
+        (format!("lyger_{}", self.named), evicted)
+    }
+
+    pub(super) fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
+        if !prepared.name.is_empty() {
+            self.by_text.insert(text.into(), Entry { prepared, used: self.clock });
+        }
+    }
+
+    /// Lets go of a statement, and gives the name that it still has on the server.
+    pub(super) fn forget(&mut self, text: &str) -> Option<String> {
+        self.by_text.remove(text).map(|entry| entry.prepared.name.clone())
+    }
+
+    /// The server has forgotten them all. Names go on, so that none is ever another statement's.
+    pub(super) fn clear(&mut self) {
+        self.by_text.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepare(statements: &mut Statements, text: &str) -> Option<String> {
+        let (name, evicted) = statements.name(text);
+        statements.insert(text, Arc::new(Prepared { name, parameters: Vec::new(), fields: Vec::new() }));
+        evicted
+    }
+
+    #[test]
+    fn the_statement_that_was_unused_for_longest_makes_room() {
+        let mut statements = Statements::default();
+        for n in 0..STATEMENTS_MAX {
+            assert_eq!(prepare(&mut statements, &n.to_string()), None);
+        }
+        let second = statements.get("1").unwrap().name.clone();
+        statements.get("0").unwrap();
+        for n in 2..STATEMENTS_MAX {
+            statements.get(&n.to_string()).unwrap();
+        }
+        assert_eq!(prepare(&mut statements, "more"), Some(second));
+        assert!(statements.get("1").is_none() && statements.get("0").is_some());
+        assert_eq!(statements.by_text.len(), STATEMENTS_MAX);
+    }
+
+    #[test]
+    fn a_long_text_is_prepared_for_once() {
+        let mut statements = Statements::default();
+        let long = "x".repeat(TEXT_BYTES_MAX + 1);
+        prepare(&mut statements, &long);
+        assert!(statements.get(&long).is_none());
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut statements = Statements::default();
+        let (first, _) = statements.name("a");
+        statements.clear();
+        assert_ne!(statements.name("a").0, first);
+    }
+}

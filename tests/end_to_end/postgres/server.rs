@@ -1,0 +1,123 @@
+//! A PostgreSQL server of a test's own: its certificates, its pg_hba.conf, its socket.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a server may take until it answers; a loaded machine with a cold cache needs 10 s at worst.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A server that is gone when this is dropped.
+pub(super) struct Server {
+    pub(super) folder: TempDir,
+    pub(super) port: u16,
+    process: Child,
+}
+
+impl Server {
+    /// Starts a server with these lines in pg_hba.conf, TLS with `server.crt` and `server.key` of its folder, clients'
+    /// certificates by `ca.crt`. `prepare` puts them there.
+    pub(super) fn start(hba: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        own(&data, 0o700);
+        run(program("initdb").args(["--username=lyger", "--auth=trust", "--no-sync", "--locale=C.UTF-8"]).arg(&data));
+        prepare(folder.path());
+        fs::write(data.join("pg_hba.conf"), hba).unwrap();
+        let sockets = folder.path().join("sockets");
+        fs::create_dir(&sockets).unwrap();
+        own(&sockets, 0o755);
+        // Below the ports that the kernel hands out by itself, and free a moment ago.
+        let port = (0..1000).map(|n| 9_000 + (std::process::id() as u16).wrapping_mul(7).wrapping_add(n) % 1_000);
+        let port = port.into_iter().find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap();
+        let setting = |name: &str, file: &str| format!("{name}={}", folder.path().join(file).display());
+        let mut postgres = program("postgres");
+        postgres.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on"]);
+        for setting in [
+            format!("port={port}"),
+            setting("unix_socket_directories", "sockets"),
+            setting("ssl_cert_file", "server.crt"),
+            setting("ssl_key_file", "server.key"),
+            setting("ssl_ca_file", "ca.crt"),
+        ] {
+            postgres.arg("-c").arg(setting);
+        }
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let process = postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let server = Self { folder, port, process };
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !server.psql("SELECT 1").status.success() {
+            let log = fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "PostgreSQL does not start:\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// The folder of its socket.
+    pub(super) fn sockets(&self) -> PathBuf {
+        self.folder.path().join("sockets")
+    }
+
+    /// A statement over the socket, as the superuser.
+    pub(super) fn sql(&self, sql: &str) {
+        let output = self.psql(sql);
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn psql(&self, sql: &str) -> std::process::Output {
+        let mut psql = Command::new("psql");
+        psql.arg("-h").arg(self.sockets()).args(["-p", &self.port.to_string(), "-U", "lyger", "-d", "postgres"]);
+        psql.args(["-w", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGQUIT skips the check point: nobody will read these files again.
+        let _ = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+/// One of PostgreSQL's programs, as a user that it runs as: it refuses to run as root.
+fn program(name: &str) -> Command {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let folder = installed.map(|version| version.path().join("bin")).filter(|bin| bin.join(name).exists()).max();
+    let mut command = Command::new(folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name)));
+    if let Some((uid, gid)) = other_user() {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir("/");
+    command
+}
+
+fn other_user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let user = users.lines().find_map(|line| line.strip_prefix("postgres:")).expect("the user postgres");
+    let mut numbers = user.split(':').skip(1).map(|number| number.parse().unwrap());
+    Some((numbers.next().unwrap(), numbers.next().unwrap()))
+}
+
+/// Gives a file to the server's user, for nobody else.
+pub(super) fn own(path: &Path, mode: u32) {
+    if let Some((uid, gid)) = other_user() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
