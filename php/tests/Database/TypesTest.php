@@ -152,6 +152,7 @@ final class TypesTest extends TestCase
         $plain = static fn (mixed $value): mixed => $value instanceof Bytes ? $value->bytes : $value;
         $values = array_map($plain, array_column($own, 0));
         self::assertSame(self::shown($values), self::shown(array_column($db->query($sql), 'v')), 'in PHP');
+        self::assertSame(self::shown($values), self::shown(array_column([...$db->stream($sql)], 'v')), 'in a stream');
         $json = array_map(static fn (string $json): string => "{\"v\":$json}", array_column($own, 1));
         self::assertSame('[' . implode(',', $json) . ']', $db->json($sql), 'in JSON');
         $expected = array_map(
