@@ -41,7 +41,7 @@ fn certify(folder: &Path, file: &str, issuer: &Issuer, user: &str, names: &[&str
 }
 
 /// A server whose certificate is for localhost alone.
-fn server() -> Server {
+pub(super) fn server() -> Server {
     let server = Server::start(HBA, |folder| {
         let (known, other) = (issuer("known"), issuer("other"));
         fs::write(folder.join("ca.crt"), known.pem()).unwrap();

@@ -1,5 +1,6 @@
-//! PostgreSQL alone: logins, TLS, and values compared with another client's.
+//! PostgreSQL alone: logins, TLS, sessions, and values compared with another client's.
 
 mod differential;
 mod login;
 mod server;
+mod sessions;
