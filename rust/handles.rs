@@ -76,6 +76,7 @@ impl Kind {
         match number {
             1 => Some(Self::Result),
             2 => Some(Self::Request),
+            3 => Some(Self::Stream),
             _ => None,
         }
     }

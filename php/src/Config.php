@@ -52,6 +52,8 @@ final class Config
         'db.connections_max' => [16, 1, 10_000],
         'db.acquire_timeout_ms' => [3_000, 1, self::DAY_MS],
         'db.statement_timeout_ms' => [30_000, 0, self::DAY_MS],
+        'db.idle_timeout_ms' => [600_000, 1_000, self::DAY_MS],
+        'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
     ];

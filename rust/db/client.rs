@@ -16,7 +16,7 @@ use super::flow::Flow;
 use super::lease::{Broken, Lease};
 use super::leaves::Leaves;
 use super::pool::Pool;
-use super::{Cursor, Error, Param, Rows, mysql, postgres, sqlite, tokens};
+use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ use std::time::Duration;
 /// let (database, client) = (Database::new(Limits::default()), Client::default());
 /// let dsn = Dsn::parse("sqlite::memory:").unwrap();
 /// database.query_sqlite(&client, &dsn, Statement::new("BEGIN", Given::default())).unwrap();
-/// assert!(client.keeps(&dsn) && client.is_in_transaction(&dsn));
+/// assert!(client.keeps(&dsn));
 /// database.query_sqlite(&client, &dsn, Statement::new("COMMIT", Given::default())).unwrap();
 /// assert!(!client.keeps(&dsn));
 /// ```
@@ -54,11 +54,15 @@ impl Client {
         self.postgres.is_empty() && self.mysql.is_empty() && self.sqlite.is_empty()
     }
 
-    /// Whether a transaction is open there, as far as the protocol or the statements say. False while a statement runs.
-    #[must_use]
-    pub fn is_in_transaction(&self, dsn: &super::Dsn) -> bool {
+    /// Where the transaction on this database stands, as far as the protocol or the statements say. Waits for a statement that
+    /// runs on the kept connection.
+    pub async fn transaction(&self, dsn: &super::Dsn) -> Transaction {
         let key = dsn.key();
-        self.postgres.is_in_transaction(key) || self.mysql.is_in_transaction(key) || self.sqlite.is_in_transaction(key)
+        match dsn.dialect() {
+            Dialect::Postgres => self.postgres.transaction(key).await,
+            Dialect::MySql => self.mysql.transaction(key).await,
+            Dialect::Sqlite => self.sqlite.transaction(key),
+        }
     }
 
     /// Rolls back and puts back what the statements left, and gives the connections to others. Waits for statements that
@@ -68,6 +72,17 @@ impl Client {
         self.postgres.end().await;
         self.mysql.end().await;
     }
+}
+
+/// Where a transaction stands. The numbers are those of the C ABI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// None is open.
+    None = 0,
+    /// One is open.
+    Open = 1,
+    /// One is open in which nothing can be done but to roll back: a statement has failed (PostgreSQL), or the connection.
+    Failed = 2,
 }
 
 impl std::fmt::Debug for Client {
@@ -191,9 +206,13 @@ impl<C: Connection> Seats<C> {
         self.lock().is_empty()
     }
 
-    fn is_in_transaction(&self, key: &str) -> bool {
-        let Some(seat) = self.get(key) else { return false };
-        seat.try_lock().is_ok_and(|kept| matches!(&*kept, Kept::Lease(lease) if lease.is_in_transaction()))
+    async fn transaction(&self, key: &str) -> Transaction {
+        let Some(seat) = self.get(key) else { return Transaction::None };
+        match &*seat.lock().await {
+            Kept::Lease(lease) => lease.transaction(),
+            Kept::Lost => Transaction::Failed,
+            Kept::Nothing => Transaction::None,
+        }
     }
 
     async fn end(&self) {

@@ -61,8 +61,10 @@ pub(super) struct Lost {
 pub(super) enum State {
     /// No transaction is open.
     Idle,
-    /// A transaction is open, failed or not.
+    /// A transaction is open.
     InTransaction,
+    /// A transaction is open in which a statement has failed, and no other runs in it.
+    Failed,
     /// This protocol, or this driver, doesn't tell.
     Unknown,
 }

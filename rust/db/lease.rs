@@ -1,6 +1,7 @@
 //! A connection in use, and what its user has left on it.
 
 use super::Error;
+use super::client::Transaction;
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
 use super::flow::Flow;
 use super::leaves::Leaves;
@@ -34,6 +35,8 @@ pub(super) struct Lease<C: Connection> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Left {
     transaction: bool,
+    /// The transaction is there to be rolled back.
+    has_failed: bool,
     session: bool,
 }
 
@@ -106,9 +109,13 @@ impl<C: Connection> Lease<C> {
         self.left != Left::default()
     }
 
-    /// Whether a transaction is open, as far as it is known.
-    pub(super) fn is_in_transaction(&self) -> bool {
-        self.left.transaction
+    /// Where the connection's transaction stands, as far as it is known.
+    pub(super) fn transaction(&self) -> Transaction {
+        match self.left {
+            Left { has_failed: true, .. } => Transaction::Failed,
+            Left { transaction: true, .. } => Transaction::Open,
+            Left { transaction: false, .. } => Transaction::None,
+        }
     }
 
     /// Puts the connection back for the next query. Only for one that the server has answered to the end; what its user left
@@ -156,8 +163,9 @@ impl Left {
 
     fn note_state(&mut self, state: State) {
         match state {
-            State::Idle => self.transaction = false,
-            State::InTransaction => self.transaction = true,
+            State::Idle => (self.transaction, self.has_failed) = (false, false),
+            State::InTransaction => (self.transaction, self.has_failed) = (true, false),
+            State::Failed => (self.transaction, self.has_failed) = (true, true),
             State::Unknown => {}
         }
     }

@@ -53,7 +53,7 @@ mod tokens;
 mod wording;
 mod words;
 
-pub use client::Client;
+pub use client::{Client, Transaction};
 pub use cursor::Cursor;
 pub use dsn::{Dialect, Dsn};
 pub use error::Error;

@@ -323,3 +323,30 @@ pub unsafe extern "C" fn lyger_db_keeps(dsn: *const c_char, dsn_len: usize, keep
         Ok(())
     })
 }
+
+/// Sets `*state` to where the client's transaction on the database stands: 0 none is open, 1 one is open, 2 one is open in which
+/// nothing can be done but to roll back.
+///
+/// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `CONNECTION_FAILED` (the front has died), `WRONG_PROCESS`.
+/// Any thread.
+///
+/// # Safety
+/// `dsn` must be null with length 0 or readable for `dsn_len` bytes; `state` must be null or writable for one `int32_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_db_state(dsn: *const c_char, dsn_len: usize, state: *mut i32) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut state = unsafe { Out::new("state", state) }?;
+        // SAFETY: the same.
+        let dsn = unsafe { text("dsn", dsn, dsn_len, DSN_BYTES_MAX) }?;
+        let (Place { client, .. }, dsn, side) = Incoming::plain(dsn, "", &[]).locate()?;
+        let number = match side {
+            Side::There(worker) => worker.transaction(&dsn)?,
+            // Most have nothing open, and need no runtime for it.
+            _ if !client.keeps(&dsn) => 0,
+            Side::Sqlite | Side::Here => runtime::block_on(client.transaction(&dsn))? as u64,
+        };
+        state.set(number as i32); // one of three
+        Ok(())
+    })
+}

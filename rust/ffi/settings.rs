@@ -194,6 +194,8 @@ mod tests {
             (Key::ConnectionsMax, "db.connections_max"),
             (Key::AcquireTimeoutMs, "db.acquire_timeout_ms"),
             (Key::StatementTimeoutMs, "db.statement_timeout_ms"),
+            (Key::IdleTimeoutMs, "db.idle_timeout_ms"),
+            (Key::LifetimeMs, "db.lifetime_ms"),
             (Key::ResultBytesMax, "db.result_bytes_max"),
             (Key::CacheBytesMax, "cache.bytes_max"),
         ];

@@ -198,6 +198,7 @@ impl Master {
             ToFront::TellStatus => self.tell(&FromFront::Status(json!({
                 "waiting": dispatch.waiting(),
                 "connections": self.front.connection_count(),
+                "databases": self.front.database_figures(),
                 "workers": dispatch.report(crate::runtime::clock::now_ms()),
             }))),
         }

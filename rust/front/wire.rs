@@ -193,6 +193,8 @@ pub(crate) enum Ask {
     Close,
     /// The request's statements are over: what they left is put back.
     End,
+    /// Where the request's transaction stands; the reply has its number as the count of rows affected.
+    State,
 }
 
 impl Ask {
@@ -203,6 +205,7 @@ impl Ask {
             2 => Self::Next,
             3 => Self::Close,
             4 => Self::End,
+            5 => Self::State,
             _ => return None,
         })
     }

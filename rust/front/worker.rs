@@ -352,6 +352,15 @@ impl Worker {
         Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??)
     }
 
+    /// Where the transaction of the request that runs now stands, by its number ([`db::Transaction`]).
+    ///
+    /// # Errors
+    /// As [`Worker::query`].
+    pub fn transaction(&self, dsn: &Dsn) -> Result<u64, QueryError> {
+        let reply = self.ask(Ask::State, dsn, &SqlOrder::default(), 0)?;
+        Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??.affected)
+    }
+
     /// As [`Worker::query`], for a statement whose rows are read chunk by chunk. Gives the stream's name and the first chunk.
     ///
     /// # Errors

@@ -248,6 +248,12 @@ impl Client {
     }
 
     /// The next response.
+    /// A POST without a body.
+    pub(crate) fn post(&mut self, target: &str) -> Reply {
+        self.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+        self.reply()
+    }
+
     pub(crate) fn reply(&mut self) -> Reply {
         self.try_reply(true).expect("a response")
     }

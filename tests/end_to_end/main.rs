@@ -3,6 +3,7 @@
 mod databases;
 mod fleet_rows;
 mod fleet_sql;
+mod fleet_transactions;
 mod front_drain;
 mod front_faults;
 mod front_half_close;

@@ -1,7 +1,7 @@
 //! What a client's statements leave on a connection is the client's alone, and gone with it.
 
 use crate::databases::{Fixture, all, mysql_dsn, postgres_dsn};
-use lyger::db::{Client, Error, Given, Limits, Statement};
+use lyger::db::{Client, Error, Given, Limits, Statement, Transaction};
 use std::time::Duration;
 
 fn with_connections(dsn: &str, connections_max: u32) -> Fixture {
@@ -42,7 +42,8 @@ fn a_transaction_has_one_connection_and_nobody_sees_it_before_its_end() {
             assert_ne!(number(&db, &reader, id), connection, "{name}");
             assert_eq!((number(&db, &writer, &count), number(&db, &reader, &count)), (n + 1, 0), "{name}");
         }
-        assert!(writer.is_in_transaction(&db.dsn) && !reader.keeps(&db.dsn), "{name}");
+        assert_eq!(db.block_on(writer.transaction(&db.dsn)), Transaction::Open, "{name}");
+        assert!(!reader.keeps(&db.dsn), "{name}");
         run(&db, &writer, "COMMIT");
         assert!(!writer.keeps(&db.dsn), "{name}");
         assert_eq!(number(&db, &reader, &count), 5, "{name}");
@@ -174,7 +175,7 @@ fn sqlite_keeps_a_transaction_and_a_setting_for_its_client() {
     let client = Client::default();
     run(&db, &client, "BEGIN");
     run(&db, &client, "INSERT INTO kept VALUES (1)");
-    assert!(client.is_in_transaction(&db.dsn));
+    assert_eq!(db.block_on(client.transaction(&db.dsn)), Transaction::Open);
     assert_eq!(number(&db, &db.client, "SELECT count(*) FROM kept"), 0);
     db.block_on(client.end());
     assert_eq!(number(&db, &db.client, "SELECT count(*) FROM kept"), 0);

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Console;
 
 use Symfony\Component\Console\Command\Command;
+use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Helper\Table;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
@@ -61,7 +62,30 @@ final class StatusCommand extends Command
             ]);
         }
         $table->render();
+        $this->tellDatabases($output, $status['databases'] ?? []);
         return ExitCode::DONE;
+    }
+
+    /** @param list<array{dsn: string, in_use: int, idle: int, connections_max: int, server_connections_max: ?int}> $pools */
+    private function tellDatabases(OutputInterface $output, array $pools): void
+    {
+        if ($pools === []) {
+            return;
+        }
+        $output->writeln('');
+        $table = new Table($output);
+        $table->setStyle('compact');
+        $table->setHeaders(['database', 'in use', 'idle', 'of', 'server takes']);
+        foreach ($pools as $pool) {
+            $table->addRow([
+                OutputFormatter::escape($pool['dsn']),
+                $pool['in_use'],
+                $pool['idle'],
+                $pool['connections_max'],
+                $pool['server_connections_max'] ?? '?',
+            ]);
+        }
+        $table->render();
     }
 
     /** 59 s, 59 min, 23 h 59 min, 9 d 23 h */

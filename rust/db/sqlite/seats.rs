@@ -1,6 +1,6 @@
 //! The connections to SQLite that a client keeps, and its streams.
 
-use super::super::client::Order;
+use super::super::client::{Order, Transaction};
 use super::super::flow::Flow;
 use super::super::leaves::Leaves;
 use super::super::{Cursor, Error, Rows, Work};
@@ -62,9 +62,10 @@ impl Seats {
         self.lock().is_empty()
     }
 
-    pub(in crate::db) fn is_in_transaction(&self, key: &str) -> bool {
+    pub(in crate::db) fn transaction(&self, key: &str) -> Transaction {
         let seat = self.lock().get(key).cloned();
-        seat.is_some_and(|seat| lock(&seat).as_ref().is_some_and(Lease::is_in_transaction))
+        let is_open = seat.is_some_and(|seat| lock(&seat).as_ref().is_some_and(Lease::is_in_transaction));
+        if is_open { Transaction::Open } else { Transaction::None }
     }
 
     /// Rolls back, and gives the connections to others.

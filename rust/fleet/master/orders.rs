@@ -121,6 +121,7 @@ impl Master {
             })),
             "waiting": word["waiting"],
             "connections": word["connections"],
+            "databases": word["databases"],
             "workers": workers.collect::<Vec<_>>(),
         })
     }

@@ -136,6 +136,7 @@ impl Database {
                 guest.cursors.borrow_mut().remove(&parts.stream);
                 Some(outcome::pack_chunk(Ok(None)))
             }
+            Ask::State => Some(outcome::pack(&self.state_of(&guest, parts).await)),
             Ask::End => {
                 guest.client.end().await;
                 Some(outcome::pack_chunk(Ok(None)))
@@ -164,6 +165,11 @@ impl Database {
         let cursor = self.pools.stream(&guest.client, &dsn, statement(parts, values)).await?;
         guest.cursors.borrow_mut().insert(parts.stream, Rc::new(tokio::sync::Mutex::new(cursor)));
         Ok(())
+    }
+
+    async fn state_of(&self, guest: &Guest, parts: CallParts<'_>) -> Result<Rows, Error> {
+        let dsn = self.pools.dsn(parts.dsn)?;
+        Ok(Rows { affected: guest.client.transaction(&dsn).await as u64, ..Rows::default() })
     }
 
     fn read(&self, parts: CallParts<'_>) -> Result<(Arc<Dsn>, Given), Error> {

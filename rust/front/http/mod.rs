@@ -33,6 +33,7 @@ use self::connection::{Connection, End};
 use super::config::Config;
 use super::dispatch::{Dispatch, Limits};
 use super::joint::{Joint, Stage};
+use crate::db::PoolFigures;
 use crate::runtime::{clock, local, signals};
 
 /// Deadlines are looked at this often at most; they are met this much too late at worst.
@@ -145,6 +146,11 @@ impl Front {
 
     pub(in crate::front) fn connection_count(&self) -> usize {
         self.connections.borrow().places.iter().flatten().count()
+    }
+
+    /// How the connections to databases are used, by DSN.
+    pub(in crate::front) fn database_figures(&self) -> Vec<PoolFigures> {
+        self.database.figures()
     }
 
     /// Takes in who has connected before, to be told that the server ends, and closes the port: who connects from now on is

@@ -55,6 +55,11 @@ impl Database {
         self.pools.close_old().await;
     }
 
+    /// How the connections are used, by DSN.
+    pub(super) fn figures(&self) -> Vec<db::PoolFigures> {
+        self.pools.figures()
+    }
+
     /// Which kind of database it is.
     pub(super) fn dialect(&self, dsn: &str) -> Result<Dialect, Failure> {
         Ok(self.pools.dsn(dsn)?.dialect())

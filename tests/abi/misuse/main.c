@@ -64,6 +64,7 @@ int main(int argc, char **argv) {
     misuse_strings();
     misuse_cache();
     misuse_sql();
+    misuse_clients();
     misuse_results();
     misuse_threads();
     misuse_server();

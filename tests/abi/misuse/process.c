@@ -46,6 +46,15 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_execute("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, &out));
     CHECK(out == 0);
     LEAVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_query("sqlite::memory:", "SELECT 1") == 0);
+    uint8_t keeps;
+    int32_t state;
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_state("sqlite::memory:", 15, &state));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_run("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_keeps("sqlite::memory:", 15, &keeps));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_end());
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_next(id, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_close(id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_json(id, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_rows(id, buf, sizeof buf, &needed));

@@ -55,6 +55,78 @@ void misuse_sql(void) {
     free(dsn);
 }
 
+static int32_t run(const char *dsn, const char *sql, uint32_t flags, uint64_t *id) {
+    return lyger_db_run(dsn, strlen(dsn), sql, strlen(sql), NULL, 0, flags, 0, id);
+}
+
+/* What statements leave, and rows chunk by chunk. */
+void misuse_clients(void) {
+    uint64_t id = 7, other;
+    uint8_t keeps = 9;
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));
+    CHECK(id == 0);
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, NULL, 1, NULL, 0, 0, 0, &id));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 1, 0, 0, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_run(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", 4, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", UINT32_MAX, &id));
+    GIVES(LYGER_STATUS_QUERY_FAILED, run(DSN, "SELEC 1", 3, &id));
+
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_keeps(DSN, 15, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_keeps(NULL, 1, &keeps));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_keeps(NOWHERE, SIZE_MAX, &keeps));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_db_keeps("oracle://x", 10, &keeps));
+    CHECK(keeps == 9);
+    GIVES(LYGER_STATUS_OK, run(DSN, "BEGIN", 0, &id));
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    GIVES(LYGER_STATUS_OK, lyger_db_keeps(DSN, 15, &keeps));
+    CHECK(keeps == 1);
+    GIVES(LYGER_STATUS_OK, lyger_db_end());
+    GIVES(LYGER_STATUS_OK, lyger_db_end());
+    GIVES(LYGER_STATUS_OK, lyger_db_keeps(DSN, 15, &keeps));
+    CHECK(keeps == 0);
+
+    int32_t state = 9;
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_state(DSN, 15, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_state(NULL, 1, &state));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_state(NOWHERE, SIZE_MAX, &state));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_db_state("oracle://x", 10, &state));
+    CHECK(state == 9);
+    GIVES(LYGER_STATUS_OK, lyger_db_state(DSN, 15, &state));
+    CHECK(state == 0);
+    GIVES(LYGER_STATUS_OK, run(DSN, "BEGIN", 0, &id));
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    GIVES(LYGER_STATUS_OK, lyger_db_state(DSN, 15, &state));
+    CHECK(state == 1);
+    GIVES(LYGER_STATUS_OK, lyger_db_end());
+
+    id = 7;
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_open(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));
+    CHECK(id == 0);
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_stream_open(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 4, 0, &id));
+    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_stream_open(DSN, 15, "SELEC 1", 7, NULL, 0, 0, 0, &id));
+    GIVES(LYGER_STATUS_OK, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, &id));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_next(id, NULL));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(id));
+    GIVES(LYGER_STATUS_OK, lyger_stream_next(id, &other));
+    GIVES(LYGER_STATUS_OK, lyger_result_free(other));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_stream_next(other, &other));
+    CHECK(other == 0);
+    for (int again = 0; again < 2; again++) {
+        GIVES(LYGER_STATUS_OK, lyger_stream_next(id, &other));
+        CHECK(other == 0);
+    }
+    GIVES(LYGER_STATUS_OK, lyger_stream_close(id));
+    for (int bit = 0; bit < 64; bit++) {
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_stream_close(id ^ (1ull << bit)));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_stream_next(id ^ (1ull << bit), &other));
+    }
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_stream_close(id));
+}
+
 void misuse_results(void) {
     uint64_t id, other;
     size_t needed = 7;

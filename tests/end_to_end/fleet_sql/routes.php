@@ -92,3 +92,41 @@ Route::get('/keyed/{name}/{rows}', fn (string $name, int $rows) => Db::connect(d
     ->respond(series($name, $rows))
     ->keyedBy('n'));
 Route::get('/hello', fn () => Response::text('hello'));
+
+// A transaction in a handler: how it ends is asked for. The table has one column, n.
+Route::post('/transaction/{name}/{table}/{end}', function (string $name, string $table, string $end) {
+    $db = Db::connect(dsn($name));
+    $id = $name === 'mysql' ? 'CONNECTION_ID()' : 'pg_backend_pid()';
+    $db->execute('BEGIN');
+    $connections = [];
+    for ($n = 1; $n <= 3; $n++) {
+        $db->execute("INSERT INTO $table VALUES (?)", [$n]);
+        $connections[] = $db->query("SELECT $id AS id")[0]['id'];
+    }
+    if (count(array_unique($connections)) !== 1) {
+        return Response::text('several connections');
+    }
+    switch ($end) {
+        case 'commit':
+            $db->execute('COMMIT');
+            break;
+        case 'killed':
+            fwrite(STDERR, 'open ' . getmypid() . "\n");
+            sleep(60);
+            break;
+        case 'respond':
+            // Nothing is committed, and yet the answer sees it.
+            return $db->respond("SELECT count(*) AS n FROM $table");
+    }
+    return Response::text((string) $connections[0]);
+});
+
+// Leaves settings behind, or tells what it finds.
+Route::post('/settings/{name}', function (string $name) {
+    Db::connect(dsn($name))->execute($name === 'mysql' ? "SET time_zone = '+09:00'" : "SET TIME ZONE 'Asia/Tokyo'");
+    return Response::text('set');
+});
+Route::get('/settings/{name}', function (string $name) {
+    $sql = $name === 'mysql' ? 'SELECT @@time_zone AS zone' : "SELECT current_setting('TimeZone') AS zone";
+    return Response::text(Db::connect(dsn($name))->query($sql)[0]['zone']);
+});

@@ -119,6 +119,98 @@ return [
         'valid' => static fn (Probe $p) => $execute($p, Probe::DSN, 'SELECT 1'),
         'child' => Status::WrongProcess,
     ],
+    'lyger_db_run' => [
+        'misuse' => static function (Probe $p): void {
+            $dsn = Probe::DSN;
+            $run = static fn (?string $sql, int $len, int $flags, mixed $id): int
+                => $p->ffi->lyger_db_run($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
+            $p->gives(Status::NullPointer, $run('SELECT 1', 8, 0, null));
+            $p->gives(Status::NullPointer, $run(null, 1, 0, $p->id));
+            $p->check($p->id[0] === 0, 'no id on an error');
+            $p->gives(Status::TooLong, $run($p->nowhere(), -1, 0, $p->id));
+            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, 4, $p->id));
+            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, -1, $p->id));
+            $p->gives(Status::QueryFailed, $run('SELEC 1', 7, 3, $p->id));
+            $p->gives(Status::Ok, $run('SELECT 1', 8, 3, $p->id));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_run(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_db_keeps' => [
+        'misuse' => static function (Probe $p): void {
+            $keeps = $p->ffi->new('uint8_t[1]');
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_keeps(Probe::DSN, 15, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_keeps(null, 1, $keeps));
+            $p->gives(Status::TooLong, $p->ffi->lyger_db_keeps($p->nowhere(), -1, $keeps));
+            $p->gives(Status::InvalidUtf8, $p->ffi->lyger_db_keeps("\xff", 1, $keeps));
+            $p->query();
+            $p->gives(Status::InvalidDsn, $p->ffi->lyger_db_keeps('oracle://x', 10, $keeps));
+            $p->gives(Status::Ok, $p->ffi->lyger_db_keeps(Probe::DSN, 15, $keeps));
+            $p->check($keeps[0] === 0, 'nothing is kept');
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_keeps(Probe::DSN, 15, $p->ffi->new('uint8_t[1]')),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_db_state' => [
+        'misuse' => static function (Probe $p): void {
+            $state = $p->ffi->new('int32_t[1]');
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_state(Probe::DSN, 15, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_db_state(null, 1, $state));
+            $p->gives(Status::TooLong, $p->ffi->lyger_db_state($p->nowhere(), -1, $state));
+            $p->gives(Status::InvalidUtf8, $p->ffi->lyger_db_state("\xff", 1, $state));
+            $p->gives(Status::InvalidDsn, $p->ffi->lyger_db_state('oracle://x', 10, $state));
+            $p->gives(Status::Ok, $p->ffi->lyger_db_state(Probe::DSN, 15, $state));
+            $p->check($state[0] === 0, 'nothing is open');
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_state(Probe::DSN, 15, $p->ffi->new('int32_t[1]')),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_db_end' => [
+        'misuse' => static function (Probe $p): void {
+            $p->gives(Status::Ok, $p->ffi->lyger_db_end());
+            $p->gives(Status::Ok, $p->ffi->lyger_db_end());
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_end(),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_stream_open' => [
+        'misuse' => static function (Probe $p): void {
+            $dsn = Probe::DSN;
+            $open = static fn (?string $sql, int $len, int $flags, mixed $id): int
+                => $p->ffi->lyger_stream_open($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
+            $p->gives(Status::NullPointer, $open('SELECT 1', 8, 0, null));
+            $p->gives(Status::NullPointer, $open(null, 1, 0, $p->id));
+            $p->check($p->id[0] === 0, 'no id on an error');
+            $p->gives(Status::TooLong, $open($p->nowhere(), -1, 0, $p->id));
+            $p->gives(Status::InvalidArgument, $open('SELECT 1', 8, 4, $p->id));
+            $p->gives(Status::QueryFailed, $open('SELEC 1', 7, 0, $p->id));
+            $p->gives(Status::Ok, $open('SELECT 1', 8, 0, $p->id));
+            $p->gives(Status::Ok, $p->ffi->lyger_stream_close($p->id[0]));
+        },
+        'valid' => static fn (Probe $p)
+            => $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_stream_next' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_stream_next($id, $p->id))($p);
+            $p->gives(Status::NullPointer, $p->ffi->lyger_stream_next(1, null));
+        },
+        'valid' => static function (Probe $p): int {
+            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
+            return $p->ffi->lyger_stream_next($p->id[0], $p->id);
+        },
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_stream_close' => [
+        'misuse' => $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_stream_close($id)),
+        'valid' => static function (Probe $p): int {
+            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
+            return $p->ffi->lyger_stream_close($p->id[0]);
+        },
+        'child' => Status::WrongProcess,
+    ],
     'lyger_result_json' => $output('lyger_result_json', '[{"t":"ü"}]'),
     'lyger_result_rows' => $output('lyger_result_rows', serialize([['t' => 'ü']])),
     'lyger_result_shaped' => [
