@@ -66,7 +66,7 @@ fn a_worker_that_dies_in_a_transaction_leaves_nothing_of_it() {
         client.send(format!(
             "POST /transaction/{name}/{table}/killed HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"
         ));
-        let line = fleet.line("open ");
+        let line = fleet.line(&format!("open {name} "));
         signal("KILL", line.rsplit(' ').next().unwrap());
         assert_eq!(client.reply().status, 502, "{name}");
         eventually("its place is free", || fleet.get(&format!("/say/{name}/hello")).body == "hello");

@@ -111,7 +111,7 @@ Route::post('/transaction/{name}/{table}/{end}', function (string $name, string 
             $db->execute('COMMIT');
             break;
         case 'killed':
-            fwrite(STDERR, 'open ' . getmypid() . "\n");
+            fwrite(STDERR, "open $name " . getmypid() . "\n");
             sleep(60);
             break;
         case 'respond':
