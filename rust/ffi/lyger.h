@@ -452,6 +452,20 @@ lyger_status lyger_db_keeps(const char *dsn,
                             uint8_t *keeps);
 
 /*
+ Sets `*state` to where the client's transaction on the database stands: 0 none is open, 1 one is open, 2 one is open in which
+ nothing can be done but to roll back.
+
+ Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `CONNECTION_FAILED` (the front has died), `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `dsn` must be null with length 0 or readable for `dsn_len` bytes; `state` must be null or writable for one `int32_t`.
+ */
+lyger_status lyger_db_state(const char *dsn,
+                            size_t dsn_len,
+                            int32_t *state);
+
+/*
  The version of this boundary, 1. A caller compares it with the one it was written for before it calls anything
  else. Any thread, any process; never fails.
  */

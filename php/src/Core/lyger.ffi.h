@@ -110,6 +110,8 @@ lyger_status lyger_db_end(void);
 
 lyger_status lyger_db_keeps(const char *dsn, size_t dsn_len, uint8_t *keeps);
 
+lyger_status lyger_db_state(const char *dsn, size_t dsn_len, int32_t *state);
+
 uint32_t lyger_abi_version(void);
 
 char *lyger_hello_world(void);
