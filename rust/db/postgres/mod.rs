@@ -98,7 +98,8 @@ impl Connection for PgSession {
     fn state(&self) -> State {
         match self.status {
             Status::Idle => State::Idle,
-            Status::InTransaction | Status::Failed => State::InTransaction,
+            Status::InTransaction => State::InTransaction,
+            Status::Failed => State::Failed,
         }
     }
 

@@ -122,7 +122,7 @@ return [
     'lyger_db_run' => [
         'misuse' => static function (Probe $p): void {
             $dsn = Probe::DSN;
-            $run = static fn (?string $sql, int $len, int $flags, mixed $id): int
+            $run = static fn (mixed $sql, int $len, int $flags, mixed $id): int
                 => $p->ffi->lyger_db_run($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
             $p->gives(Status::NullPointer, $run('SELECT 1', 8, 0, null));
             $p->gives(Status::NullPointer, $run(null, 1, 0, $p->id));
@@ -177,7 +177,7 @@ return [
     'lyger_stream_open' => [
         'misuse' => static function (Probe $p): void {
             $dsn = Probe::DSN;
-            $open = static fn (?string $sql, int $len, int $flags, mixed $id): int
+            $open = static fn (mixed $sql, int $len, int $flags, mixed $id): int
                 => $p->ffi->lyger_stream_open($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
             $p->gives(Status::NullPointer, $open('SELECT 1', 8, 0, null));
             $p->gives(Status::NullPointer, $open(null, 1, 0, $p->id));
