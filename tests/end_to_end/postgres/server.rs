@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -34,9 +35,7 @@ impl Server {
         let sockets = folder.path().join("sockets");
         fs::create_dir(&sockets).unwrap();
         own(&sockets, 0o755);
-        // Below the ports that the kernel hands out by itself, and free a moment ago.
-        let port = (0..1000).map(|n| 9_000 + (std::process::id() as u16).wrapping_mul(7).wrapping_add(n) % 1_000);
-        let port = port.into_iter().find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap();
+        let port = free_port();
         let setting = |name: &str, file: &str| format!("{name}={}", folder.path().join(file).display());
         let mut postgres = program("postgres");
         postgres.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on"]);
@@ -85,6 +84,14 @@ impl Drop for Server {
         let _ = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
         let _ = self.process.wait();
     }
+}
+
+/// Below the ports that the kernel hands out by itself, free a moment ago, and never given to two tests.
+fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 900) as u16;
+    let mut ports = std::iter::repeat_with(|| 9_000 + (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % 1_000);
+    ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap()
 }
 
 /// One of PostgreSQL's programs, as a user that it runs as: it refuses to run as root.
