@@ -1,9 +1,10 @@
 //! Answers of more rows than the front may hold: it sends them as they come, as fast as their client takes them.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use crate::fleet_sql::stage::{Dsns, Fleet};
-use crate::front_stage::Client;
+use crate::front_stage::{Client, eventually};
 
 const DATABASES: [&str; 3] = ["file", "postgres", "mysql"];
 
@@ -87,6 +88,27 @@ fn a_client_that_takes_nothing_for_the_write_timeout_gives_the_connection_back()
         ask(&mut stuck, &format!("/rows/{name}/3000000"));
         assert_eq!(fleet.get(&format!("/rows/{name}/1")).body, format!("[{}]", row(1)), "{name}");
         assert!(!matches!(stuck.try_rest(), Ok(bytes) if bytes > 500 << 20), "{name}: it got all of them");
+    }
+}
+
+#[test]
+fn a_download_that_outlives_the_statements_time_is_cut_off() {
+    let dsns = Dsns::of("rows_late");
+    let fleet = Fleet::start(&dsns, 1, &[("LYGER_DB_STATEMENT_TIMEOUT_MS", "1000")]);
+    for name in DATABASES {
+        let mut slow = fleet.connect();
+        ask(&mut slow, &format!("/rows/{name}/3000000"));
+        let mut body = Vec::new();
+        // At this pace it would take a minute.
+        while let Some(more) = slow.read_chunk(&mut body) {
+            assert!(more, "{name}: it got all of them");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(fleet.get(&format!("/rows/{name}/1")).body, format!("[{}]", row(1)), "{name}");
+    }
+    eventually("a line for each", || fleet.lines("cut off after ").len() == DATABASES.len());
+    for line in fleet.lines("cut off after ") {
+        assert!(line.contains("statement_time") || line.contains("statement timeout"), "{line}");
     }
 }
 

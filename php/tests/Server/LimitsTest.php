@@ -86,7 +86,8 @@ final class LimitsTest extends ServerTestCase
     {
         $server = $this->ownServer(['--db-result-bytes-max=1024']);
         self::assertSame(203, $server->ask('GET', '/sql/50')->status);
-        self::assertSame(500, $server->ask('GET', '/sql/500')->status);
+        // The engine holds some rows of an answer at a time, pure PHP all of them.
+        self::assertSame(self::isNative() ? 203 : 500, $server->ask('GET', '/sql/500')->status);
         self::assertSame(200, $server->ask('GET', '/rows/50')->status);
         self::assertSame(500, $server->ask('GET', '/rows/500')->status);
         self::assertStringContainsString('db.result_bytes_max', $server->errors());
