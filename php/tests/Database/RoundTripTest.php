@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Database;
 
+use Lyger\Core\Engine;
 use Lyger\Database\Bytes;
 use Lyger\Database\Db;
 use Lyger\Tests\Support\Databases;
@@ -51,6 +52,13 @@ final class RoundTripTest extends TestCase
         $decoded = array_map(static fn (array $row): array => ['b' => base64_decode($row['b'])] + $row, $json);
         $keyed = array_map(static fn (array $row): array => ['b' => $row['b']] + $row, $rows);
         self::assertSame(serialize($keyed), serialize($decoded), "seed $seed");
+    }
+
+    public function test_a_bound_null_of_mysql_has_no_type_of_its_own_but_in_pure_php(): void
+    {
+        $dsn = Databases::all()['mysql'][0] ?? self::markTestSkipped('needs MariaDB: tests/support/with-services');
+        $five = Engine::getInstance()->isNative() ? 5 : '5';
+        self::assertSame([['v' => $five]], Db::connect($dsn)->query('SELECT COALESCE(?, 5) AS v', [null]));
     }
 
     private static function integer(): int
