@@ -285,6 +285,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_every_kind_is_known_by_its_map() {
+        for kind in [Kind::Result, Kind::Request, Kind::Stream] {
+            assert_eq!(kind.number_of(kind.id_of(7)), Ok(7), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn ids_are_positive_and_below_two_to_the_53() {
         let mut map = results();
         for _ in 0..1000 {

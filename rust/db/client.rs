@@ -144,8 +144,8 @@ impl<C: Connection> Seats<C> {
         }
         let (mut flow, chunks) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
-        let Order { params, retries, decimals_as_numbers, leaves, .. } = order;
-        Ok(Cursor::of_task(chunks, async move {
+        let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
+        Ok(Cursor::of_task(chunks, time_max, async move {
             // How long the reader takes is not the statement's time.
             let (key, sql, time_max) = (&*key, Cow::Owned(sql), None);
             let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };

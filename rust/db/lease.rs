@@ -197,7 +197,7 @@ impl Broken {
     }
 }
 
-fn too_slow(time_max: Option<Duration>) -> Error {
+pub(super) fn too_slow(time_max: Option<Duration>) -> Error {
     let ms = time_max.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     Error::Timeout { statement_timeout_ms: ms }
 }

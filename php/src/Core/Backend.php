@@ -8,7 +8,6 @@ use Closure;
 use Lyger\Config;
 use Lyger\Database\RowShape;
 use Lyger\Database\Options;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
 
@@ -76,8 +75,11 @@ interface Backend
     /** Also amid its rows: then the statement ends. */
     public function closeStream(int $stream): void;
 
-    /** Where the current client's transaction stands, as the database has it. */
-    public function transactionState(string $dsn): TransactionState;
+    /**
+     * Whether the current client has left something on a connection that this process has: a statement that is to see
+     * it must run here.
+     */
+    public function keepsConnection(string $dsn): bool;
 
     /** The current client has ended: what its statements have left on connections goes. */
     public function endClient(): void;

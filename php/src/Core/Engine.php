@@ -9,7 +9,6 @@ use Lyger\Config;
 use Lyger\Database\RowShape;
 use Lyger\Database\Client;
 use Lyger\Database\Options;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
@@ -145,8 +144,8 @@ final class Engine
      */
     public function dbExecute(string $dsn, string $query, array $params = [], ?Options $options = null): int
     {
-        Client::current(); // from now on there is something to end
-        return $this->backend->execute($dsn, $query, $params, $options);
+        $execute = fn (): int => $this->backend->execute($dsn, $query, $params, $options);
+        return Client::current()->transaction($dsn)->during($query, $execute);
     }
 
     /** A result's rows as a JSON array of objects. */
@@ -230,8 +229,8 @@ final class Engine
      */
     public function openStream(string $dsn, string $query, array $params, Options $options): int
     {
-        Client::current();
-        return $this->backend->openStream($dsn, $query, $params, $options);
+        $open = fn (): int => $this->backend->openStream($dsn, $query, $params, $options);
+        return Client::current()->transaction($dsn)->during($query, $open);
     }
 
     /** @return list<array<string, mixed>>|null the next rows of a stream, null behind the last */
@@ -245,10 +244,15 @@ final class Engine
         $this->backend->closeStream($stream);
     }
 
-    /** Where the transaction of this request (or this process) stands, as the database has it. */
-    public function transactionState(string $dsn): TransactionState
+    /**
+     * Whether this request (or this process) has left something on a connection here, such as a transaction: the server
+     * would not see it.
+     *
+     * @internal
+     */
+    public function keepsConnection(string $dsn): bool
     {
-        return $this->backend->transactionState($dsn);
+        return $this->backend->keepsConnection($dsn);
     }
 
     /** @internal Lyger\Database\Client calls it when a request has ended. */

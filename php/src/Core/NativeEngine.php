@@ -9,6 +9,7 @@ use FFI;
 use FFI\CData;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
@@ -16,9 +17,7 @@ use Lyger\Core\Native\Worker;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineFailed;
-use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
@@ -30,9 +29,8 @@ final class NativeEngine implements Backend
     private const JOIN_MS = 1_000;
     private const BOOT_REPORT_BYTES_MAX = 65_536;
 
-    private const CHUNK_ROWS = 500;
 
-    /** @var array<int, int> how many rows were read, by result */
+    /** @var array<int, Chunk|null> what was begun of each open stream */
     private array $streams = [];
     private readonly FFI $ffi;
     private readonly CData $id;
@@ -83,17 +81,16 @@ final class NativeEngine implements Backend
 
     public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int
     {
-        if ($options !== null && ($options->timeoutMs !== null || $options->decimalsAsNumbers)) {
-            throw InvalidArgument::because('timeout() and decimals() are pure PHP\'s so far');
-        }
         $packed = Params::pack($params);
-        $this->abi->check($this->ffi->lyger_db_execute(
+        $this->abi->check($this->ffi->lyger_db_run(
             $dsn,
             strlen($dsn),
             $sql,
             strlen($sql),
             $this->abi->bytes($packed),
             strlen($packed),
+            $options?->flags() ?? 0,
+            $options?->timeoutMs ?? 0,
             FFI::addr($this->id),
         ));
         return $this->id->cdata;
@@ -154,36 +151,63 @@ final class NativeEngine implements Backend
 
     public function openStream(string $dsn, string $sql, array $params, Options $options): int
     {
-        $result = $this->execute($dsn, $sql, $params, $options);
-        $this->streams[$result] = 0;
-        return $result;
+        $packed = Params::pack($params);
+        $this->abi->check($this->ffi->lyger_stream_open(
+            $dsn,
+            strlen($dsn),
+            $sql,
+            strlen($sql),
+            $this->abi->bytes($packed),
+            strlen($packed),
+            $options->flags(),
+            $options->timeoutMs ?? 0,
+            FFI::addr($this->id),
+        ));
+        $stream = $this->id->cdata;
+        $this->streams[$stream] = null;
+        return $stream;
     }
 
     public function nextChunk(int $stream): ?array
     {
-        $from = $this->streams[$stream] ?? throw InvalidHandle::stream($stream);
-        $rows = $this->rows($stream, $from, self::CHUNK_ROWS);
-        $this->streams[$stream] += count($rows);
-        return $rows === [] ? null : $rows;
+        $chunk = $this->streams[$stream] ?? null;
+        while (($rows = $chunk?->next($this)) === null) {
+            if ($chunk !== null) {
+                $this->streams[$stream] = null;
+                $this->free($chunk->result);
+            }
+            $this->abi->check($this->ffi->lyger_stream_next(self::id($stream), FFI::addr($this->id)));
+            if ($this->id->cdata === 0) {
+                return null;
+            }
+            $chunk = $this->streams[$stream] = new Chunk($this->id->cdata);
+        }
+        return $rows;
     }
 
     public function closeStream(int $stream): void
     {
-        if (isset($this->streams[$stream])) {
+        if (array_key_exists($stream, $this->streams)) {
+            $chunk = $this->streams[$stream];
             unset($this->streams[$stream]);
-            $this->free($stream);
+            if ($chunk !== null) {
+                $this->free($chunk->result);
+            }
+            $this->abi->check($this->ffi->lyger_stream_close(self::id($stream)));
         }
     }
 
-    /** The engine refuses whatever would begin one. */
-    public function transactionState(string $dsn): TransactionState
+    public function keepsConnection(string $dsn): bool
     {
-        return TransactionState::None;
+        $keeps = $this->ffi->new('uint8_t');
+        $this->abi->check($this->ffi->lyger_db_keeps($dsn, strlen($dsn), FFI::addr($keeps)));
+        return $keeps->cdata !== 0;
     }
 
     public function endClient(): void
     {
         array_map($this->closeStream(...), array_keys($this->streams));
+        $this->abi->check($this->ffi->lyger_db_end());
     }
 
     public function cacheStore(string $key, string $value): void

@@ -12,7 +12,6 @@ use Lyger\Database\Fallback\Table;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
@@ -162,9 +161,9 @@ final class PhpEngine implements Backend
         $this->connections?->closeStream($stream);
     }
 
-    public function transactionState(string $dsn): TransactionState
+    public function keepsConnection(string $dsn): bool
     {
-        return $this->connections?->transaction($dsn) ?? TransactionState::None;
+        return $this->connections?->keeps($dsn) === true;
     }
 
     public function endClient(): void

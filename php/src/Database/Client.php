@@ -55,6 +55,9 @@ final class Client
             unset(self::$ofTasks[$task]);
         }
         try {
+            foreach ($client->transactions as $transaction) {
+                $transaction->end();
+            }
             Engine::getInstance()->endClient();
         } catch (LygerException $exception) {
             error_log(Runner::oneLine("what a request has left on its connections was not taken back: $exception"));

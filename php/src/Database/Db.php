@@ -139,7 +139,7 @@ final class Db
     {
         $stream = $this->attempt(fn (): int => $this->engine->openStream($this->dsn, $sql, $params, $this->options));
         try {
-            while (($rows = $this->during(fn (): ?array => $this->engine->nextChunk($stream))) !== null) {
+            while (($rows = $this->current()->during($sql, fn () => $this->engine->nextChunk($stream))) !== null) {
                 foreach ($rows as $row) {
                     yield $row;
                 }
@@ -228,7 +228,7 @@ final class Db
     /** Begins a transaction, or within one a savepoint of its own. Each is ended by one commit() or rollback(). */
     public function begin(?Isolation $isolation = null, bool $readOnly = false): void
     {
-        $this->current()->begin($this->kind(), $isolation, $readOnly);
+        $this->current()->begin($isolation, $readOnly);
     }
 
     /** @throws TransactionFailed without a begin(), and where the database has ended or rolled back the transaction */
@@ -308,7 +308,7 @@ final class Db
         return $this->kind() === Dialect::Pgsql ? $plan[0] : $plan;
     }
 
-    /** A Db whose statements may take so long, instead of db.statement_timeout_ms. SQLite in pure PHP knows no limit. */
+    /** A Db whose statements take at most so long, and db.statement_timeout_ms. SQLite in pure PHP knows no limit. */
     public function timeout(float $seconds): self
     {
         $ms = (int) ceil(self::seconds($seconds) * 1000);
@@ -379,23 +379,13 @@ final class Db
     {
         for ($left = $this->options->retries;; $left--) {
             try {
-                return $this->during($statement);
+                return $statement();
             } catch (ConnectionFailed $lost) {
                 if ($left === 0 || $this->current()->level() > 0) {
                     throw $lost;
                 }
             }
         }
-    }
-
-    /**
-     * @template T
-     * @param Closure(): T $statement
-     * @return T
-     */
-    private function during(Closure $statement): mixed
-    {
-        return $this->current()->during($statement);
     }
 
     /** Rolls back what is open from this level on, when the reason is about to be thrown. */

@@ -7,12 +7,11 @@ namespace Lyger\Database;
 /** How a statement is run: what Db's timeout(), retry() and decimals() have set. */
 final class Options
 {
-    /** Bits of lyger_db_run() (rust/ffi/lyger.h). */
-    private const RETRY = 1;
+    /** A bit of lyger_db_run() (rust/ffi/lyger.h). */
     private const DECIMALS_AS_NUMBERS = 2;
 
     public function __construct(
-        /** How long it may take; null is db.statement_timeout_ms. */
+        /** How long it may take, if that is less than db.statement_timeout_ms. */
         public readonly ?int $timeoutMs = null,
         /** How often it is run again when the connection broke under it. */
         public readonly int $retries = 0,
@@ -20,10 +19,9 @@ final class Options
     ) {
     }
 
-    /** For lyger_db_run(). The repetitions of a call that PHP waits for are PHP's own: Db counts them. */
-    public function flags(bool $withRetry = false): int
+    /** For lyger_db_run(). Its repetition isn't asked for: Db repeats by itself, as often as it was told to. */
+    public function flags(): int
     {
-        return ($withRetry && $this->retries > 0 ? self::RETRY : 0)
-            | ($this->decimalsAsNumbers ? self::DECIMALS_AS_NUMBERS : 0);
+        return $this->decimalsAsNumbers ? self::DECIMALS_AS_NUMBERS : 0;
     }
 }

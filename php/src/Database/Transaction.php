@@ -20,11 +20,18 @@ use Lyger\Exception\TransactionFailed;
  */
 final class Transaction
 {
+    /** What neither begins nor ends a transaction as long as it succeeds. */
+    private const HARMLESS = '~^\s*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|VALUES|WITH)\b~i';
+
     /** @var list<string|null> for each begin() its savepoint; null is the database's own transaction */
     private array $begun = [];
     private ?LygerException $lost = null;
     /** @var list<string> statements to run when it has ended */
     private array $afterwards = [];
+    /** Something happened after which the database is to be asked, because it may have begun or ended a transaction. */
+    private bool $isInDoubt = false;
+    /** A statement of this class runs. */
+    private bool $isOwn = false;
 
     public function __construct(private readonly string $dsn)
     {
@@ -40,7 +47,7 @@ final class Transaction
         return $this->lost === null && $this->state() !== TransactionState::None;
     }
 
-    public function begin(Dialect $dialect, ?Isolation $isolation = null, bool $readOnly = false): void
+    public function begin(?Isolation $isolation = null, bool $readOnly = false): void
     {
         $this->checkLost();
         $isOpen = $this->isOpen();
@@ -52,10 +59,11 @@ final class Transaction
                 throw InvalidArgument::because('isolation and read-only are the outermost transaction\'s to choose');
             }
             $savepoint = 'lyger_' . count($this->begun);
-            $this->during(fn () => $this->run("SAVEPOINT $savepoint"));
+            $this->run("SAVEPOINT $savepoint");
             $this->begun[] = $savepoint;
             return;
         }
+        $dialect = Dialect::of($this->dsn);
         $this->afterwards = $dialect->afterwards($readOnly);
         foreach ($dialect->begin($isolation, $readOnly) as $sql) {
             $this->run($sql);
@@ -76,9 +84,8 @@ final class Transaction
                 $this->run($savepoint === null ? 'COMMIT' : "RELEASE SAVEPOINT $savepoint");
             } catch (LygerException $exception) {
                 // SQLite may be too busy to commit: that one is still open, and can be committed later.
-                if ($this->state() === TransactionState::None) {
+                if ($this->lost !== null) {
                     $this->leave();
-                    $this->lost = $this->begun === [] ? null : $exception;
                 }
                 throw $exception;
             }
@@ -121,18 +128,26 @@ final class Transaction
         }
     }
 
+    /** The client has ended. The engine rolls back; what was set beside the transaction is put back here. */
+    public function end(): void
+    {
+        $this->begun = array_slice($this->begun, 0, 1);
+        if ($this->afterwards !== [] && $this->begun !== []) {
+            $this->rollback();
+        }
+    }
+
     /** @param string $word SAVEPOINT, ROLLBACK TO SAVEPOINT or RELEASE SAVEPOINT */
     public function savepoint(string $word, string $name): void
     {
         if (preg_match('/^[a-zA-Z_][a-zA-Z0-9_]{0,62}$/D', $name) !== 1) {
             throw InvalidArgument::because('a savepoint\'s name has letters, digits and _, and no more than 63', $name);
         }
-        $this->during(function () use ($word, $name): void {
-            if ($this->state() === TransactionState::None) {
-                throw $this->begun === [] ? TransactionFailed::none($word) : TransactionFailed::ended();
-            }
-            $this->run("$word $name");
-        });
+        $this->checkLost();
+        if ($this->state() === TransactionState::None) {
+            throw $this->begun === [] ? TransactionFailed::none($word) : TransactionFailed::ended();
+        }
+        $this->run("$word $name");
     }
 
     /**
@@ -142,15 +157,20 @@ final class Transaction
      * @param callable(): T $statement
      * @return T
      */
-    public function during(callable $statement): mixed
+    public function during(string $sql, callable $statement): mixed
     {
-        if ($this->begun === []) {
+        if ($this->isOwn) {
             return $statement();
         }
         $this->checkLost();
+        $this->isInDoubt = $this->isInDoubt || preg_match(self::HARMLESS, $sql) !== 1;
+        if ($this->begun === []) {
+            return $statement();
+        }
         try {
             return $statement();
         } catch (LygerException $exception) {
+            $this->isInDoubt = true;
             if ($this->state() === TransactionState::None) {
                 $this->lost = $exception;
             }
@@ -178,9 +198,12 @@ final class Transaction
     /** The innermost is over. */
     private function leave(): void
     {
-        array_pop($this->begun);
+        $savepoint = array_pop($this->begun);
         if ($this->begun !== []) {
             return;
+        }
+        if ($savepoint !== null) {
+            $this->isInDoubt = true; // it lay in a transaction that was begun in SQL
         }
         [$lost, $this->lost] = [$this->lost, null];
         [$afterwards, $this->afterwards] = [$this->afterwards, []];
@@ -200,11 +223,33 @@ final class Transaction
     private function run(string $sql): void
     {
         $engine = Engine::getInstance();
-        $engine->freeResult($engine->dbExecute($this->dsn, $sql));
+        [$isOwn, $this->isOwn] = [$this->isOwn, true];
+        try {
+            $engine->freeResult($engine->dbExecute($this->dsn, $sql));
+        } catch (LygerException $exception) {
+            $this->isInDoubt = true;
+            if (!$isOwn && $this->begun !== [] && $this->state() === TransactionState::None) {
+                $this->lost = $exception;
+            }
+            throw $exception;
+        } finally {
+            $this->isOwn = $isOwn;
+        }
     }
 
     private function state(): TransactionState
     {
-        return Engine::getInstance()->transactionState($this->dsn);
+        if (!$this->isInDoubt) {
+            return $this->begun === [] ? TransactionState::None : TransactionState::Open;
+        }
+        $this->isOwn = true;
+        try {
+            $state = Probe::state(Dialect::of($this->dsn), $this->run(...));
+        } finally {
+            $this->isOwn = false;
+        }
+        $isAsBegun = $state === ($this->begun === [] ? TransactionState::None : TransactionState::Open);
+        $this->isInDoubt = !$isAsBegun;
+        return $state;
     }
 }

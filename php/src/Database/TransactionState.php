@@ -4,11 +4,11 @@ declare(strict_types=1);
 
 namespace Lyger\Database;
 
-/** Where a connection's transaction stands, as the database itself has it: the numbers of lyger_db_state(). */
-enum TransactionState: int
+/** Where a client's transaction stands, as the database itself has it. */
+enum TransactionState
 {
-    case None = 0;
-    case Open = 1;
+    case None;
+    case Open;
     /** A statement failed in it, and PostgreSQL runs no other before it is rolled back. */
-    case Failed = 2;
+    case Failed;
 }

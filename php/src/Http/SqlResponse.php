@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Http;
 
+use Lyger\Core\Engine;
 use Lyger\Database\Db;
 use Lyger\Database\Options;
 use Lyger\Database\RowShape;
@@ -159,12 +160,12 @@ final class SqlResponse extends Response
     }
 
     /**
-     * Whether the statement still waits and may run on any connection. Within a transaction that its request has left
-     * open it may not: there it has to run before the request and the transaction end.
+     * Whether the statement still waits and the server may run it. It may not where its request has left something on a
+     * connection of this process, such as an open transaction: it belongs there, and has to run before that ends.
      */
     public function isAnybodys(): bool
     {
-        return $this->db?->inTransaction() === false;
+        return $this->db !== null && !Engine::getInstance()->keepsConnection($this->db->dsn());
     }
 
     public function dsn(): string

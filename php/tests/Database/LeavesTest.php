@@ -4,41 +4,37 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Database;
 
+use Lyger\Database\Db;
 use Lyger\Database\Fallback\Leaves;
-use Lyger\Tests\Support\RefusedStatements;
 use PHPUnit\Framework\TestCase;
 
-/** What pure PHP takes a statement to leave on its connection. */
+/** What pure PHP takes a statement to leave on its connection: tests/support/leaves.tsv, as the engine does. */
 final class LeavesTest extends TestCase
 {
-    public function test_what_stays_with_a_connection_is_seen(): void
+    private const BYTES = ['{VT}' => "\v", '{CR}' => "\r", '{LF}' => "\n", '{SOH}' => "\x01", '{BOM}' => "\u{feff}"];
+
+    public function test_what_a_statement_leaves_is_known(): void
     {
-        foreach (RefusedStatements::all() as $case => [$dsn, $sql, $what]) {
-            $leaves = Leaves::of(explode(':', $case)[0], $sql);
-            $isAtLeast = match ($what) {
-                'run' => true,
-                'transaction' => $leaves === Leaves::Transaction || $leaves === Leaves::Session,
-                default => $leaves === Leaves::Session,
-            };
-            self::assertTrue($isAtLeast, "$case leaves {$leaves->name}");
+        $lines = file(dirname(__DIR__, 3) . '/tests/support/leaves.tsv', FILE_IGNORE_NEW_LINES) ?: [];
+        foreach ($lines as $line) {
+            if (str_starts_with($line, '#')) {
+                continue;
+            }
+            [$names, $expected, $sql] = explode("\t", $line);
+            foreach ($names === 'all' ? ['postgres', 'mysql', 'sqlite'] : explode(',', $names) as $dialect) {
+                $leaves = strtolower(Leaves::of($dialect, strtr($sql, self::BYTES))->name);
+                self::assertSame($expected, $leaves, "$dialect: $sql");
+            }
         }
     }
 
-    public function test_everyday_statements_leave_nothing_and_an_end_leaves_none_of_a_transaction(): void
+    public function test_a_setting_in_the_dsn_holds_for_every_statement(): void
     {
-        foreach (['postgres', 'mysql', 'sqlite'] as $dialect) {
-            foreach (
-                ['SELECT 1', 'INSERT INTO t VALUES (1)', 'UPDATE t SET a = 1', "SELECT 'BEGIN'", '-- BEGIN',
-                    'DROP TABLE t', 'CREATE TABLE temp (temporary int)', 'WITH a AS (SELECT 1) SELECT * FROM a'] as $sql
-            ) {
-                self::assertSame(Leaves::Nothing, Leaves::of($dialect, $sql), "$dialect: $sql");
-            }
-            foreach (['COMMIT', 'rollback', '/* x */ ROLLBACK'] as $sql) {
-                self::assertSame(Leaves::End, Leaves::of($dialect, $sql), "$dialect: $sql");
-            }
-            foreach (['ROLLBACK TO SAVEPOINT a', 'ROLLBACK TO a', 'RELEASE SAVEPOINT a'] as $sql) {
-                self::assertSame(Leaves::Transaction, Leaves::of($dialect, $sql), "$dialect: $sql");
-            }
+        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
+        if ($dsn === '') {
+            self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
         }
+        $db = Db::connect("$dsn?options=-c%20search_path=shop");
+        self::assertSame([['search_path' => 'shop']], $db->query('SHOW search_path'));
     }
 }

@@ -34,8 +34,8 @@ final class OptionsTest extends SqlTestCase
         $db = Db::connect($dsn);
         $began = microtime(true);
         $runs = [
-            static fn (Db $db): array => $db->query(self::LONG[$name]),
             static fn (Db $db): ?array => $db->stream(self::LONG[$name])->current(),
+            static fn (Db $db): array => $db->query(self::LONG[$name]),
         ];
         foreach ($runs as $run) {
             try {

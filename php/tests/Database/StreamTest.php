@@ -141,9 +141,9 @@ final class StreamTest extends SqlTestCase
     public function test_an_error_amid_the_rows_reaches_the_loop(): void
     {
         $statements = [
-            'postgres' => 'SELECT 1000 / (5000 - n) AS a FROM generate_series(1, 9000) AS n',
-            'mysql' => 'SELECT (SELECT seq FROM seq_1_to_2 WHERE seq <= IF(s.seq < 5000, 1, 2)) AS a '
-                . 'FROM seq_1_to_9000 s',
+            'postgres' => 'SELECT 1000 / (200000 - n) AS a FROM generate_series(1, 300000) AS n',
+            'mysql' => 'SELECT (SELECT seq FROM seq_1_to_2 WHERE seq <= IF(s.seq < 200000, 1, 2)) AS a '
+                . 'FROM seq_1_to_300000 s',
         ];
         foreach ($statements as $name => $sql) {
             $db = Db::connect(self::dsn($name));

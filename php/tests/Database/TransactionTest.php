@@ -344,26 +344,28 @@ final class TransactionTest extends SqlTestCase
         $dsn = self::dsn('mysql');
         $db = Db::connect($dsn);
         $table = $this->numbers($db, 1, 1, 1);
-        $rival = new Rival($dsn, [
-            'START TRANSACTION',
-            "UPDATE $table SET n = 5 WHERE id = 2",
-            // Its larger change makes the other one the victim.
-            "UPDATE $table SET n = 5 WHERE id = 3",
-            'LOCKED',
-            "UPDATE $table SET n = 5 WHERE id = 1",
-            'COMMIT',
-        ]);
+        [$rival, $other] = [new Observer($dsn), new Observer($dsn)];
+        $rival->run('START TRANSACTION');
+        // Its larger change makes the other one the victim.
+        $rival->run("UPDATE $table SET n = 5 WHERE id > 1");
         $db->begin();
         $db->begin();
         $db->execute("UPDATE $table SET n = 2 WHERE id = 1");
-        $rival->waitsAt("UPDATE $table SET n = 5 WHERE id = 1");
+        $rival->send("UPDATE $table SET n = 5 WHERE id = 1");
+        $waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' "
+            . "AND trx_query LIKE '%$table%'";
+        for ($until = microtime(true) + 20; (int) $other->value($waiting) === 0;) {
+            self::assertLessThan($until, microtime(true), 'nobody waits');
+            usleep(150_000); // MySQL shows what it read in the last 100 ms once more
+        }
         try {
             $db->execute("UPDATE $table SET n = 2 WHERE id = 2");
             self::fail('no deadlock');
         } catch (TransactionConflict $conflict) {
             self::assertSame('40001', $conflict->sqlstate());
         }
-        $rival->end();
+        $rival->receive();
+        $rival->run('COMMIT');
         self::assertFalse($db->inTransaction());
         foreach ([fn () => $db->execute("UPDATE $table SET n = 3"), $db->begin(...), $db->commit(...)] as $further) {
             try {

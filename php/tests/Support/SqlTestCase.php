@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Support;
 
-use Lyger\Core\Engine;
-use Lyger\Core\NativeEngine;
 use Lyger\Database\Client;
 use Lyger\Database\Db;
 use PHPUnit\Framework\TestCase;
@@ -20,9 +18,6 @@ abstract class SqlTestCase extends TestCase
 
     protected function setUp(): void
     {
-        if (Engine::getInstance()->isNative() && !method_exists(NativeEngine::class, 'keepsConnections')) {
-            self::markTestSkipped('needs an engine that keeps connections for a client');
-        }
         Client::end();
     }
 

@@ -6,7 +6,6 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
-use Lyger\Database\TransactionState;
 
 /** One database through PHP's own drivers. */
 interface Connection
@@ -35,7 +34,4 @@ interface Connection
 
     /** Asks the server whether it still knows this connection. False also behind a stream that was left amid its rows. */
     public function isAlive(): bool;
-
-    /** Where its transaction stands, as the database has it. */
-    public function transaction(): TransactionState;
 }

@@ -8,7 +8,6 @@ use Generator;
 use Lyger\Config;
 use Lyger\Database\Given;
 use Lyger\Database\Options;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\LygerException;
@@ -62,11 +61,14 @@ final class Connections
         $lease->note($leaves);
         $this->open[$dsn] = $lease;
         $connection = $lease->connection;
+        $limit = $this->limit($options);
         try {
-            if ($options->timeoutMs !== null) {
-                $connection->limit($options->timeoutMs);
+            if ($limit !== null) {
+                $connection->limit($limit);
             }
-            return $connection->query($sql, $params, $options->decimalsAsNumbers);
+            $table = $connection->query($sql, $params, $options->decimalsAsNumbers);
+            $lease->settle($leaves);
+            return $table;
         } catch (ConnectionFailed $failure) {
             unset($this->open[$dsn]);
             if ($hadLeft) {
@@ -75,10 +77,10 @@ final class Connections
             throw $failure;
         } finally {
             if (isset($this->open[$dsn])) {
-                if ($options->timeoutMs !== null) {
+                if ($limit !== null) {
                     $connection->limit(null);
                 }
-                $lease->settle($leaves);
+                $lease->usedAt = microtime(true);
             }
         }
     }
@@ -111,9 +113,9 @@ final class Connections
         unset($this->streams[$id]);
     }
 
-    public function transaction(string $dsn): TransactionState
+    public function keeps(string $dsn): bool
     {
-        return isset($this->open[$dsn]) ? $this->open[$dsn]->transaction() : TransactionState::None;
+        return ($this->open[$dsn]->left ?? Leaves::Nothing) !== Leaves::Nothing;
     }
 
     /** Whoever asked has ended. */
@@ -125,24 +127,26 @@ final class Connections
             if ($lease->left === Leaves::Nothing) {
                 continue;
             }
-            $isMemory = Dsn::parse((string) $dsn)->isMemory();
             try {
-                if ($lease->transaction() !== TransactionState::None) {
-                    $lease->connection->query('ROLLBACK', []);
-                }
-                if ($isMemory) {
-                    $lease->connection->query('PRAGMA query_only = 0', []);
-                }
-                // A database in memory would be gone with its connection.
-                $isAsBefore = $isMemory || $lease->left !== Leaves::Session;
+                $lease->connection->query('ROLLBACK', []);
+                $isAsBefore = $lease->left !== Leaves::Session;
             } catch (LygerException) {
-                $isAsBefore = false; // what a server does with the connection's end, it does with what was on it
+                $isAsBefore = false; // SQLite had none open, or the connection broke
             }
             $lease->left = Leaves::Nothing;
-            if (!$isAsBefore) {
+            // A database in memory would be gone with its connection.
+            if (!$isAsBefore && !Dsn::parse((string) $dsn)->isMemory()) {
                 unset($this->open[$dsn]);
             }
         }
+    }
+
+    /** What the statement has less time than others by; null where it has none of its own. */
+    private function limit(Options $options): ?int
+    {
+        $usual = $this->limits->statementTimeoutMs;
+        $isLess = $options->timeoutMs !== null && ($usual === 0 || $options->timeoutMs < $usual);
+        return $isLess ? $options->timeoutMs : null;
     }
 
     private static function check(string $dsn, string $sql): Dsn
@@ -164,11 +168,12 @@ final class Connections
         if ($parsed->dialect === 'sqlite') {
             $this->open[$dsn] = $lease;
         }
-        if ($options->timeoutMs !== null) {
-            $connection->limit($options->timeoutMs);
+        $limit = $this->limit($options);
+        if ($limit !== null) {
+            $connection->limit($limit);
         }
         yield from $connection->stream($sql, $params, $options->decimalsAsNumbers);
-        if (!isset($this->open[$dsn]) && $options->timeoutMs === null) {
+        if (!isset($this->open[$dsn]) && $limit === null) {
             $lease->usedAt = microtime(true);
             $this->open[$dsn] = $lease;
         }

@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
-use Lyger\Database\TransactionState;
-
 /** An open connection and what statements have left on it. */
 final class Lease
 {
@@ -24,19 +22,11 @@ final class Lease
         }
     }
 
-    /** Behind a statement: once its transaction is over a connection is anybody's again. */
+    /** Behind a statement that did not fail: once its transaction is over a connection is anybody's again. */
     public function settle(Leaves $leaves): void
     {
-        $this->usedAt = microtime(true);
-        $mayEnd = $leaves === Leaves::End && $this->left === Leaves::Transaction;
-        if ($mayEnd && $this->connection->transaction() === TransactionState::None) {
+        if ($leaves === Leaves::End && $this->left === Leaves::Transaction) {
             $this->left = Leaves::Nothing;
         }
-    }
-
-    /** Asks the database only where there may be a transaction. */
-    public function transaction(): TransactionState
-    {
-        return $this->left === Leaves::Nothing ? TransactionState::None : $this->connection->transaction();
     }
 }

@@ -65,9 +65,12 @@ enum Leaves
             )~xis',
     ];
 
+    /** The arguments of set_config() that make the setting end with the transaction. */
+    private const UNTIL_END = '\((?:[^()]++|(?<q>\((?:[^()]++|(?&q))*+\)))*?,\s*true\s*\)';
+
     /** What leaves something wherever it stands, in quotes too. */
     private const NAMES = [
-        'postgres' => '~advisory_lock|set_config|pg_temp~i',
+        'postgres' => '~advisory_lock|pg_temp|set_config(?!\s*' . self::UNTIL_END . ')~i',
         'mysql' => '~get_lock~i',
         'sqlite' => '~(?!)~',
     ];
@@ -88,7 +91,8 @@ enum Leaves
             preg_match('~^' . self::CHAIN . '\b~i', $text) === 1 => self::Transaction,
             preg_match('~^COMMIT\s+PREPARED\b~i', $text) === 1 => self::Nothing,
             preg_match('~^(?:COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b~i', $text) === 1 => self::End,
-            preg_match('~^(?:' . self::TRANSACTION[$dialect] . ')\b~i', $text) === 1 => self::Transaction,
+            preg_match('~^(?:' . self::TRANSACTION[$dialect] . ')\b~i', $text) === 1,
+            $dialect === 'postgres' && stripos($sql, 'set_config') !== false => self::Transaction,
             default => self::Nothing,
         };
     }

@@ -7,7 +7,6 @@ namespace Lyger\Database\Fallback;
 use Closure;
 use Generator;
 use Lyger\Database\Bytes;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -97,18 +96,6 @@ final class MysqlConnection implements Connection
         $this->timeoutBefore = (string) $this->query("SELECT $name", [])->rows[0][0];
         $this->query("SET $name = " . ($isMariaDb ? $timeoutMs / 1000 : $timeoutMs), []);
         $this->timeoutMs = $timeoutMs;
-    }
-
-    /** mysqli doesn't tell: outside of a transaction a savepoint is gone at once. */
-    public function transaction(): TransactionState
-    {
-        try {
-            $this->query('SAVEPOINT lyger_probe', []);
-            $this->query('RELEASE SAVEPOINT lyger_probe', []);
-            return TransactionState::Open;
-        } catch (QueryFailed) {
-            return TransactionState::None;
-        }
     }
 
     public function isAlive(): bool

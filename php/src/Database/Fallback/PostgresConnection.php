@@ -6,7 +6,6 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -23,8 +22,6 @@ final class PostgresConnection implements Connection
 {
     private readonly PDO $pdo;
     private readonly PostgresTypes $types;
-    /** A statement has failed in the open transaction. */
-    private bool $isFailed = false;
     private int $timeoutMs;
     private string $timeoutBefore = '0';
 
@@ -67,10 +64,8 @@ final class PostgresConnection implements Connection
         try {
             [$statement, $table] = $this->run($rewritten, $params, $decimalsAsNumbers);
         } catch (PDOException $exception) {
-            $this->isFailed = $this->pdo->inTransaction();
             throw $this->failure($sql, $exception, microtime(true) - $began);
         }
-        $this->isFailed = false;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         $reads = in_array(Tokens::firstKeyword($sql), ['SELECT', 'VALUES', 'TABLE', 'SHOW', 'EXPLAIN'], true);
         return new Table($table->columns, $table->rows, $reads ? 0 : $statement->rowCount());
@@ -96,7 +91,7 @@ final class PostgresConnection implements Connection
             $this->query('COMMIT', []);
         } finally {
             try {
-                if ($this->transaction() !== TransactionState::None) {
+                if ($this->pdo->inTransaction()) {
                     $this->query('ROLLBACK', []);
                 }
             } catch (LygerException) {
@@ -114,19 +109,14 @@ final class PostgresConnection implements Connection
             return;
         }
         $this->timeoutMs = $this->limits->statementTimeoutMs;
-        // In a failed transaction nothing can be set, and its rollback takes the setting along.
-        if ($this->transaction() !== TransactionState::Failed) {
+        try {
             $this->query("SET statement_timeout = '$this->timeoutBefore'", []);
+        } catch (QueryFailed $failed) {
+            // In a failed transaction nothing can be set, and its rollback takes the setting along.
+            if ($failed->sqlstate() !== '25P02') {
+                throw $failed;
+            }
         }
-    }
-
-    public function transaction(): TransactionState
-    {
-        return match (true) {
-            !$this->pdo->inTransaction() => TransactionState::None,
-            $this->isFailed => TransactionState::Failed,
-            default => TransactionState::Open,
-        };
     }
 
     /**
@@ -136,7 +126,7 @@ final class PostgresConnection implements Connection
     private function run(string $rewritten, array $params, bool $decimalsAsNumbers): array
     {
         $mayRepeat = array_filter($params, static fn (mixed $value): bool => is_bool($value) || is_float($value)) !== []
-            && $this->transaction() === TransactionState::Open;
+            && $this->pdo->inTransaction();
         try {
             if ($mayRepeat) {
                 $this->pdo->exec('SAVEPOINT lyger_repeat');

@@ -6,7 +6,6 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
-use Lyger\Database\TransactionState;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\QueryFailed;
@@ -91,18 +90,6 @@ final class SqliteConnection implements Connection
     public function isAlive(): bool
     {
         return true;
-    }
-
-    /** PDO doesn't tell: a second transaction is what SQLite refuses, and beginning one takes no lock. */
-    public function transaction(): TransactionState
-    {
-        try {
-            $this->pdo->exec('BEGIN');
-            $this->pdo->exec('ROLLBACK');
-            return TransactionState::None;
-        } catch (PDOException) {
-            return TransactionState::Open;
-        }
     }
 
     /** @param list<null|bool|int|float|string|Bytes> $params */
