@@ -36,15 +36,6 @@ final class DecimalsTest extends TestCase
         ],
     ];
 
-    protected function setUp(): void
-    {
-        try {
-            Db::connect('sqlite::memory:')->decimals('number')->query('SELECT 1');
-        } catch (InvalidArgument $refused) {
-            self::markTestSkipped($refused->getMessage());
-        }
-    }
-
     public function databases(): array
     {
         return Databases::all();
