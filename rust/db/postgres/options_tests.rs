@@ -106,6 +106,35 @@ fn each_sslmode_is_known_and_the_systems_roots_want_the_strictest() {
 }
 
 #[test]
+fn certificates_and_passwords_are_looked_for_where_libpq_looks() {
+    let home = tempfile::tempdir().unwrap();
+    let roots = home.path().join(".postgresql/root.crt");
+    std::fs::create_dir(home.path().join(".postgresql")).unwrap();
+    std::fs::write(&roots, "").unwrap();
+    let passwords = home.path().join(".pgpass");
+    std::fs::write(&passwords, "h:5432:*:u:from the file\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&passwords, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let at_home = |dsn: &str, roots: Option<&str>| {
+        let variable = |name: &str| roots.filter(|_| name == "PGSSLROOTCERT").map(str::to_owned);
+        Options::with_environment(dsn, &Environment { variable: &variable, home: Some(home.path().to_owned()) })
+            .unwrap()
+    };
+    let options = at_home("postgres://u@h/d", None);
+    assert_eq!(options.password.as_deref(), Some("from the file"));
+    assert_eq!(options.root_certificates, Some(Roots::Pem(Pem::File(roots))));
+    assert_eq!(at_home("postgres://u:p@h/d", None).password.as_deref(), Some("p"));
+    let other = |path: &str| Some(Roots::Pem(Pem::File(path.into())));
+    assert_eq!(at_home("postgres://u@h/d", Some("/other")).root_certificates, other("/other"));
+    assert_eq!(at_home("postgres://u@h/d?sslrootcert=/own", Some("/other")).root_certificates, other("/own"));
+    let nobody = parse(&format!("postgres://u@h/d?passfile={}", passwords.display()));
+    assert_eq!(nobody.password.as_deref(), Some("from the file"));
+}
+
+#[test]
 fn keepalives_are_the_systems_unless_something_is_said() {
     assert_eq!(parse("postgres://u@h/d").keepalive, Some(Keepalive::default()));
     assert_eq!(parse("postgres://u@h/d?keepalives=0&keepalives_idle=3").keepalive, None);
