@@ -92,6 +92,25 @@ fn a_client_that_takes_nothing_for_the_write_timeout_gives_the_connection_back()
 }
 
 #[test]
+fn slow_clients_of_sqlite_take_no_thread_from_others() {
+    let dsns = Dsns::of("rows_hands");
+    let limits = [
+        ("LYGER_DB_CONNECTIONS_MAX", "32"),
+        ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
+        ("LYGER_WRITE_TIMEOUT_MS", "120000"),
+    ];
+    let fleet = Fleet::start(&dsns, 1, &limits);
+    // More than there are threads for statements at once.
+    let mut slow: Vec<Client> = (0..20).map(|_| fleet.connect()).collect();
+    for client in &mut slow {
+        ask(client, "/rows/file/3000000");
+    }
+    for _ in 0..20 {
+        assert_eq!(fleet.get("/rows/file/1").body, format!("[{}]", row(1)));
+    }
+}
+
+#[test]
 fn a_download_that_outlives_the_statements_time_is_cut_off() {
     let dsns = Dsns::of("rows_late");
     let fleet = Fleet::start(&dsns, 1, &[("LYGER_DB_STATEMENT_TIMEOUT_MS", "1000")]);

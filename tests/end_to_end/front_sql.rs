@@ -169,6 +169,27 @@ fn up_to_a_megabyte_has_a_length_and_more_comes_in_chunks() {
 }
 
 #[test]
+fn a_row_that_is_larger_than_the_cap_is_a_500_or_cuts_the_answer() {
+    let stage = Stage::open(r#"{"db.result_bytes_max": 1000000}"#);
+    stage.get("/rows?&SELECT+zeroblob(1000001)+AS+b").assert_error(500);
+    assert_eq!(stage.get("/rows?{'shape':'single'}&SELECT+length(zeroblob(1000001))+AS+n").body, r#"{"n":1000001}"#);
+    let late =
+        format!("{SERIES}30000)+SELECT+i,CASE+i+WHEN+30000+THEN+zeroblob(1000001)+ELSE+zeroblob(100)+END+AS+b+FROM+n");
+    let mut client = stage.connect();
+    client.send(format!("GET /rows?&{late} HTTP/1.1\r\nHost: test\r\n\r\n"));
+    assert!(client.head().starts_with("HTTP/1.1 200 "));
+    let mut body = Vec::new();
+    let end = loop {
+        match client.read_chunk(&mut body) {
+            Some(true) => {}
+            end => break end,
+        }
+    };
+    assert_eq!(end, None, "the last chunk came behind {} bytes", body.len());
+    stage.close();
+}
+
+#[test]
 fn http_1_0_has_no_chunks_and_reads_to_the_end() {
     let stage = Stage::open("{}");
     for connection in ["close", "keep-alive"] {

@@ -101,3 +101,39 @@ pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(boo
 fn lock(seat: &Mutex<Option<Lease>>) -> MutexGuard<'_, Option<Lease>> {
     seat.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Database, Dsn, Limits, Statement};
+    use std::sync::mpsc;
+
+    const SERIES: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT i FROM n";
+
+    #[test]
+    fn work_that_nobody_does_is_an_error_and_no_end() {
+        let database = Database::new(Limits::default());
+        let dsn = Dsn::parse("sqlite::memory:").unwrap();
+        let (mut cursor, work) = database.feed_sqlite(&dsn, Statement::new(SERIES, Vec::new()), |_| ()).unwrap();
+        drop(work);
+        assert!(cursor.next_blocking().is_err());
+    }
+
+    #[test]
+    fn work_tells_when_it_waits_for_its_reader_and_when_it_goes_on() {
+        let database = Database::new(Limits::default());
+        let dsn = Dsn::parse("sqlite::memory:").unwrap();
+        let (tell, told) = mpsc::channel();
+        let waits = move |begins| tell.send(begins).unwrap();
+        let (mut cursor, work) = database.feed_sqlite(&dsn, Statement::new(SERIES, Vec::new()), waits).unwrap();
+        let worker = std::thread::spawn(work);
+        assert_eq!(told.recv(), Ok(true), "nobody has read");
+        let mut rows = 0;
+        while let Some(table) = cursor.next_blocking().unwrap() {
+            rows += table.rows();
+        }
+        worker.join().unwrap();
+        assert_eq!((rows, told.recv()), (200_000, Ok(false)));
+        let later: Vec<bool> = told.iter().collect();
+        assert_eq!(later.iter().filter(|begins| **begins).count() * 2, later.len(), "it always goes on");
+    }
+}
