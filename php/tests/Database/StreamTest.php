@@ -97,7 +97,7 @@ final class StreamTest extends SqlTestCase
             }
         }
         self::assertSame(600, $row['n']);
-        self::assertLessThan(60.0, microtime(true) - $began);
+        self::assertLessThan(8.0, microtime(true) - $began); // reading the rest of all three takes twice as long
         self::assertSame(1, $db->execute("UPDATE $table SET n = 2")->affected);
         self::assertFalse($db->inTransaction());
     }

@@ -427,6 +427,17 @@ final class TransactionTest extends SqlTestCase
         self::assertSame(3, $db->value("SELECT n FROM $table"));
     }
 
+    public function test_pure_php_runs_what_mysql_cannot_prepare_as_plain_text(): void
+    {
+        if (Engine::getInstance()->isNative()) {
+            self::markTestSkipped('the native engine gives such statements no rows: needs pure PHP');
+        }
+        // MySQL's own START TRANSACTION and SAVEPOINT are such statements too.
+        $db = Db::connect(self::dsn('mysql'));
+        $db->execute("PREPARE p FROM 'SELECT 7 AS a'");
+        self::assertSame([['a' => 7]], $db->query('EXECUTE p'));
+    }
+
     public function test_no_statement_runs_outside_after_the_connection_of_a_transaction_broke(): void
     {
         foreach (['postgres' => 'pg_terminate_backend', 'mysql' => 'KILL'] as $name => $kill) {
