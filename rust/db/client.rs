@@ -17,6 +17,7 @@ use super::lease::{Broken, Lease};
 use super::leaves::Leaves;
 use super::pool::Pool;
 use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens};
+use crate::json::forms::Forms;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,14 +119,14 @@ pub(super) struct Order<'a> {
     pub(super) sql: Cow<'a, str>,
     pub(super) params: Vec<Param>,
     pub(super) retries: u32,
-    pub(super) decimals_as_numbers: bool,
+    pub(super) forms: Forms,
     pub(super) leaves: Leaves,
     pub(super) time_max: Option<Duration>,
 }
 
 impl Order<'_> {
-    fn work(&self) -> Work<'_> {
-        Work { sql: &self.sql, params: &self.params, decimals_as_numbers: self.decimals_as_numbers }
+    pub(super) fn work(&self) -> Work<'_> {
+        Work { sql: &self.sql, params: &self.params, forms: self.forms }
     }
 }
 
@@ -144,11 +145,11 @@ impl<C: Connection> Seats<C> {
         }
         let (mut flow, chunks) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
-        let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
+        let Order { params, retries, forms, leaves, time_max, .. } = order;
         Ok(Cursor::of_task(chunks, time_max, async move {
             // How long the reader takes is not the statement's time.
             let (key, sql, time_max) = (&*key, Cow::Owned(sql), None);
-            let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
+            let order = Order { key, sql, params, retries, forms, leaves, time_max };
             run_anywhere(&pool, &order, &mut flow, drop).await.map(drop)
         }))
     }

@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use super::{Error, Param, flow::Flow};
+use crate::json::forms::Forms;
 use std::future::Future;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ pub(super) struct Work<'a> {
     pub(super) sql: &'a str,
     pub(super) params: &'a [Param],
     /// Decimals become numbers instead of strings of digits.
-    pub(super) decimals_as_numbers: bool,
+    pub(super) forms: Forms,
 }
 
 /// What a statement did beside giving rows.

@@ -61,6 +61,7 @@ pub use limits::Limits;
 pub use params::{Given, Param};
 pub use pool::PoolFigures;
 
+pub use crate::json::forms::Forms;
 pub use crate::json::table::Table;
 
 use client::Order;
@@ -87,15 +88,15 @@ pub struct Statement<'a> {
     pub timeout_ms: Option<u32>,
     /// How often it may be sent again when its connection breaks under it, although nobody knows whether it was carried out.
     pub retries: u32,
-    /// Decimals become numbers instead of strings of digits.
-    pub decimals_as_numbers: bool,
+    /// The forms of its values.
+    pub forms: Forms,
 }
 
 impl<'a> Statement<'a> {
     /// A statement with no wishes of its own.
     #[must_use]
     pub fn new(sql: &'a str, given: impl Into<Given>) -> Self {
-        Self { sql, given: given.into(), timeout_ms: None, retries: 0, decimals_as_numbers: false }
+        Self { sql, given: given.into(), timeout_ms: None, retries: 0, forms: Forms::default() }
     }
 }
 
@@ -299,8 +300,8 @@ impl Database {
         };
         let leaves = leaves::of(dsn.dialect(), statement.sql);
         let (sql, params) = tokens::bind(dsn.dialect(), statement.sql, statement.given)?;
-        let Statement { retries, decimals_as_numbers, .. } = statement;
-        Ok(Order { key: dsn.key(), sql, params, retries, decimals_as_numbers, leaves, time_max })
+        let Statement { retries, forms, .. } = statement;
+        Ok(Order { key: dsn.key(), sql, params, retries, forms, leaves, time_max })
     }
 
     fn sqlite_pool(&self, dsn: &Dsn) -> Result<Arc<sqlite::Pool>, Error> {

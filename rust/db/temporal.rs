@@ -1,4 +1,5 @@
-//! Dates and times, between the numbers of the wire protocols and RFC 3339.
+//! Dates and times, between the numbers of the wire protocols and RFC 3339 (or the databases' own text, where that is
+//! asked for).
 //!
 //! The calendar is the proleptic Gregorian one, as in PostgreSQL and MySQL. A fraction of a second is printed only
 //! when it isn't zero, without trailing zeros. Years outside 0001 to 9999, which RFC 3339 can't express, are printed
@@ -12,19 +13,29 @@ const DAYS_TO_UNIX_EPOCH: i64 = 719_468;
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's clocks start.
 const POSTGRES_EPOCH_DAYS: i64 = 10_957;
 
-/// What follows a time.
+/// What stands between a date and its time, and what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zone {
-    /// Nothing: a local time.
-    None,
-    /// `Z`.
-    Utc,
+pub(super) enum Form {
+    /// `2024-01-02T03:04:05`
+    Local,
+    /// `2024-01-02T03:04:05Z`
+    Moment,
+    /// `2024-01-02 03:04:05`
+    Sql,
+    /// `2024-01-02 03:04:05+00`, as PostgreSQL has a moment.
+    SqlMoment,
 }
 
-impl Zone {
-    fn write(self, out: &mut Vec<u8>) {
-        if self == Self::Utc {
-            out.push(b'Z');
+impl Form {
+    fn separator(self) -> u8 {
+        if matches!(self, Self::Local | Self::Moment) { b'T' } else { b' ' }
+    }
+
+    fn zone(self) -> &'static [u8] {
+        match self {
+            Self::Local | Self::Sql => b"",
+            Self::Moment => b"Z",
+            Self::SqlMoment => b"+00",
         }
     }
 }
@@ -43,7 +54,7 @@ pub(super) fn write_postgres_date(out: &mut Vec<u8>, days: i32) {
 }
 
 /// A date and time in microseconds since 2000-01-01 00:00.
-pub(super) fn write_postgres_timestamp(out: &mut Vec<u8>, micros: i64, zone: Zone) {
+pub(super) fn write_postgres_timestamp(out: &mut Vec<u8>, micros: i64, form: Form) {
     match micros {
         i64::MAX => out.extend_from_slice(b"infinity"),
         i64::MIN => out.extend_from_slice(b"-infinity"),
@@ -51,9 +62,9 @@ pub(super) fn write_postgres_timestamp(out: &mut Vec<u8>, micros: i64, zone: Zon
             let days = micros.div_euclid(MICROS_PER_DAY) + POSTGRES_EPOCH_DAYS;
             let (year, month, day) = date_of_days(days);
             let before_christ = write_date(out, year, month, day);
-            out.push(b'T');
+            out.push(form.separator());
             write_time_of_day(out, micros.rem_euclid(MICROS_PER_DAY));
-            zone.write(out);
+            out.extend_from_slice(form.zone());
             out.extend_from_slice(before_christ);
         }
     }
@@ -66,11 +77,11 @@ pub(super) fn write_time_of_day(out: &mut Vec<u8>, micros: i64) {
 }
 
 /// A date and time by its parts, as MySQL sends them.
-pub(super) fn write_parts(out: &mut Vec<u8>, date: (u16, u8, u8), time: (u8, u8, u8, u32), zone: Zone) {
+pub(super) fn write_parts(out: &mut Vec<u8>, date: (u16, u8, u8), time: (u8, u8, u8, u32), form: Form) {
     write_date(out, i64::from(date.0).max(0), date.1.into(), date.2.into());
-    out.push(b'T');
+    out.push(form.separator());
     write_clock(out, time.0.into(), time.1.into(), time.2.into(), time.3);
-    zone.write(out);
+    out.extend_from_slice(form.zone());
 }
 
 /// `HH:MM:SS[.ffffff]`; hours may have more digits.
@@ -267,8 +278,20 @@ mod tests {
 
     fn timestamp(micros: i64) -> String {
         let mut out = Vec::new();
-        write_postgres_timestamp(&mut out, micros, Zone::Utc);
+        write_postgres_timestamp(&mut out, micros, Form::Moment);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn as_sql_a_blank_stands_between_and_only_postgresql_s_moments_have_a_zone() {
+        for (form, text) in [(Form::Sql, "2000-01-01 00:00:00.5"), (Form::SqlMoment, "2000-01-01 00:00:00.5+00")] {
+            let mut out = Vec::new();
+            write_postgres_timestamp(&mut out, 500_000, form);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+        let mut out = Vec::new();
+        write_parts(&mut out, (2000, 1, 1), (0, 0, 0, 0), Form::Sql);
+        assert_eq!(out, b"2000-01-01 00:00:00");
     }
 
     fn date(days: i32) -> String {
@@ -300,7 +323,7 @@ mod tests {
     #[test]
     fn mysql_parts_keep_their_zeros() {
         let mut out = Vec::new();
-        write_parts(&mut out, (0, 0, 0), (0, 0, 0, 0), Zone::None);
+        write_parts(&mut out, (0, 0, 0), (0, 0, 0, 0), Form::Local);
         assert_eq!(out, b"0000-00-00T00:00:00");
         out.clear();
         write_clock(&mut out, 838, 59, 59, 120_000);

@@ -19,6 +19,7 @@ use super::status::Status;
 use super::{fleet, panic, result};
 use crate::db::{Client, Database, Dialect, Dsn, Limits, Statement, params};
 use crate::front::{QueryError, SqlOrder, Worker};
+use crate::json::forms::Forms;
 use crate::runtime;
 
 /// `flags`: the statement may be sent again, once, when its connection breaks under it.
@@ -26,6 +27,8 @@ pub(super) const RETRY: u32 = 1;
 
 /// `flags`: decimals become numbers.
 pub(super) const DECIMALS_AS_NUMBERS: u32 = 2;
+/// `flags`: dates with a time have the database's own form.
+pub(super) const TIMES_AS_SQL: u32 = 4;
 
 /// The process's connections, and what its statements keep of them.
 #[derive(Clone)]
@@ -120,7 +123,7 @@ impl<'a> Incoming<'a> {
         flags: u32,
         timeout_ms: u32,
     ) -> Result<Self, Failure> {
-        if flags & !(RETRY | DECIMALS_AS_NUMBERS) != 0 {
+        if flags & !(RETRY | DECIMALS_AS_NUMBERS | TIMES_AS_SQL) != 0 {
             let message = format!("flags has unknown bits: {flags:#x}");
             return Err(Failure::new(Status::InvalidArgument, message).with_value(flags.to_string()));
         }
@@ -139,13 +142,20 @@ impl<'a> Incoming<'a> {
         Self { dsn, sql, packed, flags: 0, timeout_ms: 0 }
     }
 
+    fn forms(&self) -> Forms {
+        Forms {
+            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
+            times_as_sql: self.flags & TIMES_AS_SQL != 0,
+        }
+    }
+
     pub(super) fn order(&self) -> SqlOrder<'a> {
         SqlOrder {
             sql: self.sql,
             params: self.packed,
             timeout_ms: self.timeout_ms,
             retries: u8::from(self.flags & RETRY != 0),
-            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
+            forms: self.forms(),
         }
     }
 
@@ -155,7 +165,7 @@ impl<'a> Incoming<'a> {
         Ok(Statement {
             timeout_ms: (self.timeout_ms > 0).then_some(self.timeout_ms),
             retries: u32::from(self.flags & RETRY != 0),
-            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
+            forms: self.forms(),
             ..Statement::new(self.sql, given)
         })
     }
@@ -244,7 +254,7 @@ pub unsafe extern "C" fn lyger_db_execute(
 }
 
 /// As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
-/// it may have been carried out; 2 gives decimals as numbers. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
+/// it may have been carried out; 2 gives decimals as numbers, 4 dates with a time as SQL writes them. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
 /// 0 is no wish.
 ///
 /// What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the

@@ -408,7 +408,7 @@ lyger_status lyger_db_execute(const char *dsn,
 
 /*
  As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
- it may have been carried out; 2 gives decimals as numbers. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
+ it may have been carried out; 2 gives decimals as numbers, 4 dates with a time as SQL writes them. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
  0 is no wish.
 
  What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the
@@ -700,7 +700,7 @@ lyger_status lyger_request_respond(uint64_t id,
  `http_status` and `headers` are as in `lyger_request_respond`, with the shape's `content-type` unless given; `dsn`, `sql` and
  `params` as in `lyger_db_execute`. `options` (at most 64 KiB) is empty for a JSON array of objects, or a JSON object: `shape` is
  `list`, `keyed` (by the column `key`), `single`, `envelope`, `paged` (`page` and `per_page`), `ndjson` or `csv`; `etag` is
- `true` for an ETag; `timeout_ms`, `retries` and `decimals` (`string` or `number`) say how the statement runs. A statement that fails becomes a 500 or 503 with a JSON body to the client, a single row that
+ `true` for an ETag; `timeout_ms`, `retries` and `decimals` (`string` or `number`) and `times` (`rfc3339` or `sql`) say how the statement runs. A statement that fails becomes a 500 or 503 with a JSON body to the client, a single row that
  isn't there a 404; what fails after the first megabyte has left ends the connection.
 
  Errors: those of `lyger_request_respond`, and `INVALID_UTF8` and `INVALID_ARGUMENT` (a NUL byte in `sql`, `options` that

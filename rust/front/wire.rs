@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use bytes::Bytes;
 
 use super::exchange::{Answer, Query, Request, Response, Scheme, header_in};
+use crate::json::forms::Forms;
 use crate::json::shape::Options;
 
 const REQUEST_BYTES: usize = 40;
@@ -222,7 +223,7 @@ pub(crate) struct CallParts<'a> {
     /// How long the statement may run, in milliseconds; 0 where it has no wish.
     pub(crate) timeout_ms: u32,
     pub(crate) retries: u8,
-    pub(crate) decimals_as_numbers: bool,
+    pub(crate) forms: Forms,
     pub(crate) dsn: &'a str,
     pub(crate) sql: &'a str,
     /// In the packed form of `db::params`.
@@ -234,7 +235,7 @@ impl<'a> CallParts<'a> {
     pub(crate) fn write(self, fixed: &'a mut [u8; CALL_BYTES]) -> [&'a [u8]; 4] {
         fixed[0] = self.ask as u8;
         fixed[1] = self.retries;
-        fixed[2] = self.decimals_as_numbers.into();
+        fixed[2] = self.forms.bits();
         fixed[4..8].copy_from_slice(&self.timeout_ms.to_ne_bytes());
         fixed[8..16].copy_from_slice(&self.request.to_ne_bytes());
         fixed[16..24].copy_from_slice(&self.stream.to_ne_bytes());
@@ -265,7 +266,7 @@ impl<'a> CallParts<'a> {
             stream: long(16),
             timeout_ms: short(4),
             retries: fixed[1],
-            decimals_as_numbers: fixed[2] != 0,
+            forms: Forms::of_bits(fixed[2]),
             dsn: std::str::from_utf8(dsn).ok()?,
             sql: std::str::from_utf8(sql).ok()?,
             params,
@@ -369,7 +370,7 @@ mod tests {
             stream: 7,
             timeout_ms: 1500,
             retries: 2,
-            decimals_as_numbers: true,
+            forms: Forms { decimals_as_numbers: true, times_as_sql: true },
             dsn: "sqlite:x",
             sql: "SELECT \u{fc}",
             params: b"\xff",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::exchange::{AnswerError, check_headers};
 use super::wire::{AnswerParts, Ask, CallParts, RequestView};
 use crate::db::{self, Dsn, Rows};
+use crate::json::forms::Forms;
 use crate::json::shape::Options;
 use crate::json::table::Table;
 use crate::lane::{Id, NoReply, Woken, Worker as _, WorkerEnd, WorkerLane};
@@ -134,8 +135,8 @@ pub struct SqlOrder<'a> {
     pub timeout_ms: u32,
     /// As [`db::Statement::retries`].
     pub retries: u8,
-    /// As [`db::Statement::decimals_as_numbers`].
-    pub decimals_as_numbers: bool,
+    /// As [`db::Statement::forms`].
+    pub forms: Forms,
 }
 
 impl std::fmt::Debug for SqlOrder<'_> {
@@ -405,11 +406,10 @@ impl Worker {
 
     fn ask(&self, ask: Ask, dsn: &Dsn, order: &SqlOrder<'_>, stream: u64) -> Result<Vec<u8>, QueryError> {
         let mut state = self.state();
-        let &SqlOrder { sql, params, timeout_ms, retries, decimals_as_numbers } = order;
+        let &SqlOrder { sql, params, timeout_ms, retries, forms } = order;
         let request = state.request();
         state.has_asked_beside |= request == 0;
-        let parts =
-            CallParts { ask, request, stream, timeout_ms, retries, decimals_as_numbers, dsn: dsn.key(), sql, params };
+        let parts = CallParts { ask, request, stream, timeout_ms, retries, forms, dsn: dsn.key(), sql, params };
         state.call(dsn, parts)
     }
 

@@ -4,6 +4,7 @@ pub mod body;
 mod cells;
 pub mod csv;
 pub mod encode;
+pub mod forms;
 pub mod keyed;
 pub mod pack;
 pub mod serialize;

@@ -10,6 +10,7 @@
 //!   csv       id\r\n1\r\n2\r\n                                         text/csv; charset=utf-8; header=present
 //! ```
 
+use super::forms::Forms;
 use serde::Deserialize;
 
 /// The shape of a body of rows.
@@ -60,8 +61,8 @@ pub struct Options {
     pub timeout_ms: Option<u32>,
     /// How often it may be run again when its connection broke under it.
     pub retries: u32,
-    /// Decimals become numbers instead of strings of digits.
-    pub decimals_as_numbers: bool,
+    /// The forms of its values.
+    pub forms: Forms,
 }
 
 /// The text is no options.
@@ -88,6 +89,8 @@ struct Packed {
     retries: u32,
     #[serde(default)]
     decimals: Decimals,
+    #[serde(default)]
+    times: Times,
 }
 
 #[derive(Deserialize, Default)]
@@ -98,9 +101,17 @@ enum Decimals {
     Number,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum Times {
+    #[default]
+    Rfc3339,
+    Sql,
+}
+
 impl Options {
     /// Reads options as JSON: `shape` (see [`Shape`]; `list` when it is missing), `key` for `keyed`, `page` and `per_page`
-    /// for `paged`, `etag`; how the statement runs: `timeout_ms`, `retries`, `decimals` (`string` or `number`). No text at all is
+    /// for `paged`, `etag`; how the statement runs: `timeout_ms`, `retries`, `decimals` (`string` or `number`), `times` (`rfc3339` or `sql`). No text at all is
     /// a list.
     ///
     /// ```
@@ -134,8 +145,12 @@ impl Options {
             ("csv", None, None, None) => Shape::Csv,
             _ => return Err(Unknown(format!("no shape of rows: {}", String::from_utf8_lossy(text)))),
         };
-        let Packed { etag, timeout_ms, retries, decimals, .. } = packed;
-        Ok(Self { shape, etag, timeout_ms, retries, decimals_as_numbers: matches!(decimals, Decimals::Number) })
+        let Packed { etag, timeout_ms, retries, decimals, times, .. } = packed;
+        let forms = Forms {
+            decimals_as_numbers: matches!(decimals, Decimals::Number),
+            times_as_sql: matches!(times, Times::Sql),
+        };
+        Ok(Self { shape, etag, timeout_ms, retries, forms })
     }
 }
 
@@ -149,8 +164,13 @@ mod tests {
         assert_eq!(Options::parse(b""), Ok(Options::default()));
         assert_eq!(Options::parse(br#"{"etag":true}"#), Ok(Options { etag: true, ..Options::default() }));
         assert_eq!(
-            Options::parse(br#"{"timeout_ms":7,"retries":2,"decimals":"number"}"#),
-            Ok(Options { timeout_ms: Some(7), retries: 2, decimals_as_numbers: true, ..Options::default() })
+            Options::parse(br#"{"timeout_ms":7,"retries":2,"decimals":"number","times":"sql"}"#),
+            Ok(Options {
+                timeout_ms: Some(7),
+                retries: 2,
+                forms: Forms { decimals_as_numbers: true, times_as_sql: true },
+                ..Options::default()
+            })
         );
         assert_eq!(shape(r#"{"shape":"keyed","key":"id"}"#), Ok(Shape::Keyed("id".into())));
         assert_eq!(shape(r#"{"shape":"single"}"#), Ok(Shape::Single));
@@ -170,6 +190,7 @@ mod tests {
             r#"{"shape":"csv","sep":";"}"#,
             r#"{"etag":1}"#,
             r#"{"decimals":"float"}"#,
+            r#"{"times":"iso"}"#,
             r#"{"timeout_ms":-1}"#,
         ] {
             assert!(Options::parse(wrong.as_bytes()).is_err(), "{wrong}");

@@ -1,7 +1,7 @@
 //! MySQL's types (as MariaDB sends them): what goes in, what the client and PHP get out.
 
 use crate::databases::{json_of, mysql, text};
-use lyger::db::{Given, Param, Statement};
+use lyger::db::{Forms, Given, Param, Statement};
 
 #[test]
 fn every_supported_type_has_its_json_form() {
@@ -103,7 +103,10 @@ fn decimals_asked_for_as_numbers_are_their_digits_without_quotes_and_without_zer
     db.create("numbers", "id INT, d DECIMAL(65,30), z DECIMAL(8,2) ZEROFILL");
     let nines = format!("{}.{}", "9".repeat(35), "9".repeat(30));
     db.query(&format!("INSERT INTO numbers VALUES (1, -{nines}, 42.5), (2, NULL, 0.05), (3, 0, NULL)"), &[]);
-    let statement = |sql| Statement { decimals_as_numbers: true, ..Statement::new(sql, Given::default()) };
+    let statement = |sql| Statement {
+        forms: Forms { decimals_as_numbers: true, ..Forms::default() },
+        ..Statement::new(sql, Given::default())
+    };
     let ask = |sql| db.block_on(db.database.query(&db.client, &db.dsn, statement(sql))).unwrap();
     let zero = format!("0.{}", "0".repeat(30));
     assert_eq!(

@@ -312,7 +312,7 @@ final class Db
     public function timeout(float $seconds): self
     {
         $ms = (int) ceil(self::seconds($seconds) * 1000);
-        return $this->with(new Options($ms, $this->options->retries, $this->options->decimalsAsNumbers));
+        return $this->with(timeoutMs: $ms);
     }
 
     /**
@@ -324,7 +324,7 @@ final class Db
         if ($times < 0) {
             throw InvalidArgument::because("a statement can't be run again $times times", (string) $times);
         }
-        return $this->with(new Options($this->options->timeoutMs, $times, $this->options->decimalsAsNumbers));
+        return $this->with(retries: $times);
     }
 
     /** A Db that gives decimals as a 'string' of exact digits, or as a 'number': digits in JSON, a float in PHP. */
@@ -333,7 +333,19 @@ final class Db
         if ($as !== 'string' && $as !== 'number') {
             throw InvalidArgument::because("decimals are 'string' or 'number', and not '$as'", $as);
         }
-        return $this->with(new Options($this->options->timeoutMs, $this->options->retries, $as === 'number'));
+        return $this->with(decimalsAsNumbers: $as === 'number');
+    }
+
+    /**
+     * A Db that gives dates with a time as RFC 3339 has them, `2024-01-02T03:04:05Z`, or as the database itself does:
+     * 'sql' is `2024-01-02 03:04:05`, with `+00` for PostgreSQL's moments.
+     */
+    public function times(string $as): self
+    {
+        if ($as !== 'rfc3339' && $as !== 'sql') {
+            throw InvalidArgument::because("times are 'rfc3339' or 'sql', and not '$as'", $as);
+        }
+        return $this->with(timesAsSql: $as === 'sql');
     }
 
     /** 'pgsql', 'mysql' or 'sqlite' */
@@ -347,7 +359,7 @@ final class Db
         return $this->dsn;
     }
 
-    /** What timeout(), retry() and decimals() have set. */
+    /** What timeout(), retry(), decimals() and times() have set. */
     public function options(): Options
     {
         return $this->options;
@@ -410,10 +422,10 @@ final class Db
         return Dialect::of($this->dsn);
     }
 
-    private function with(Options $options): self
+    private function with(int|bool ...$options): self
     {
         $copy = clone $this;
-        $copy->options = $options;
+        $copy->options = $this->options->with(...$options);
         return $copy;
     }
 

@@ -90,6 +90,7 @@ final class RowShape
         $options += $how->timeoutMs === null ? [] : ['timeout_ms' => $how->timeoutMs];
         $options += $how->retries === 0 ? [] : ['retries' => $how->retries];
         $options += $how->decimalsAsNumbers ? ['decimals' => 'number'] : [];
+        $options += $how->timesAsSql ? ['times' => 'sql'] : [];
         return $options === [] ? '' : json_encode($options, JSON_THROW_ON_ERROR);
     }
 }

@@ -4,7 +4,8 @@
 //! as NULL; here the bytes are read, and a zero date is the text that PDO shows.
 
 use super::super::Error;
-use super::super::temporal::{self, Zone};
+use super::super::temporal::{self, Form};
+use crate::json::forms::Forms;
 use crate::json::table::{Column, Table};
 use sqlx::mysql::{MySql, MySqlColumn, MySqlRow, MySqlTypeInfo};
 use sqlx::{Column as _, Decode, Row, Type, TypeInfo, ValueRef};
@@ -27,7 +28,7 @@ enum Kind {
     Json,
     Date,
     Time,
-    Datetime(Zone),
+    Datetime(Form),
     Null,
 }
 
@@ -39,12 +40,13 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Columns for a result; its decimals as numbers in JSON where `decimals_as_numbers`, or else as strings.
-    pub(super) fn new(columns: &[MySqlColumn], decimals_as_numbers: bool) -> Result<Self, Error> {
+    /// Columns for a result; decimals, dates and times in the forms that were asked for.
+    pub(super) fn new(columns: &[MySqlColumn], forms: Forms) -> Result<Self, Error> {
         let columns = columns.iter().map(|column| {
             let type_info = column.type_info();
             let kind = match Kind::of(type_info).ok_or_else(|| unsupported(column))? {
-                Kind::Decimal if decimals_as_numbers => Kind::Number,
+                Kind::Decimal if forms.decimals_as_numbers => Kind::Number,
+                Kind::Datetime(_) if forms.times_as_sql => Kind::Datetime(Form::Sql),
                 kind => kind,
             };
             Ok((kind, kind.new_column(type_info, column.name())))
@@ -115,8 +117,8 @@ impl Kind {
             "DECIMAL" => Self::Decimal,
             "DATE" => Self::Date,
             "TIME" => Self::Time,
-            "DATETIME" => Self::Datetime(Zone::None),
-            "TIMESTAMP" => Self::Datetime(Zone::Utc),
+            "DATETIME" => Self::Datetime(Form::Local),
+            "TIMESTAMP" => Self::Datetime(Form::Moment),
             "JSON" => Self::Json,
             "NULL" => Self::Null,
             "ENUM" | "SET" => Self::Text,
@@ -175,9 +177,9 @@ impl Kind {
                 temporal::write_date(scratch, year.into(), month.into(), day.into());
                 column.push_bytes(scratch);
             }
-            Self::Datetime(zone) => {
+            Self::Datetime(form) => {
                 let parts = cell.get(1..)?;
-                temporal::write_parts(scratch, date(parts)?, time(parts.get(4..).unwrap_or_default())?, zone);
+                temporal::write_parts(scratch, date(parts)?, time(parts.get(4..).unwrap_or_default())?, form);
                 column.push_bytes(scratch);
             }
             Self::Time => {

@@ -187,7 +187,7 @@ impl MySqlSession {
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,
                         None => {
-                            let decoder_of = Decoder::new(Row::columns(&row), work.decimals_as_numbers);
+                            let decoder_of = Decoder::new(Row::columns(&row), work.forms);
                             decoder.insert(decoder_of.map_err(Failure::Cut)?)
                         }
                     };
@@ -205,7 +205,7 @@ impl MySqlSession {
         drop(answers);
         let mut decoder = match decoder {
             Some(decoder) => decoder,
-            None => Decoder::new(statement.columns(), work.decimals_as_numbers).map_err(Failure::Refused)?,
+            None => Decoder::new(statement.columns(), work.forms).map_err(Failure::Refused)?,
         };
         flow.emit(decoder.take_table()).await?;
         if flow.is_large() {

@@ -6,6 +6,7 @@
 use super::decode;
 use super::types::Scalar;
 use crate::json::encode::{append_base64, append_text};
+use crate::json::forms::Forms;
 
 /// MAXDIM in the server's source.
 const DIMENSIONS_MAX: usize = 6;
@@ -15,7 +16,7 @@ pub(super) fn write_binary(
     out: &mut Vec<u8>,
     cell: &[u8],
     element: Scalar,
-    decimals_as_numbers: bool,
+    forms: Forms,
     scratch: &mut Vec<u8>,
 ) -> Option<()> {
     let mut rest = cell;
@@ -45,7 +46,7 @@ pub(super) fn write_binary(
         }
         let (cell, tail) = rest.split_at_checked(usize::try_from(len).ok()?)?;
         rest = tail;
-        write_element(out, cell, element, decimals_as_numbers, scratch)
+        write_element(out, cell, element, forms, scratch)
     };
     nest(out, &lens[..count], &mut write)?;
     rest.is_empty().then_some(())
@@ -67,13 +68,7 @@ fn nest(out: &mut Vec<u8>, lens: &[usize], write: &mut impl FnMut(&mut Vec<u8>) 
     Some(())
 }
 
-fn write_element(
-    out: &mut Vec<u8>,
-    cell: &[u8],
-    element: Scalar,
-    decimals_as_numbers: bool,
-    scratch: &mut Vec<u8>,
-) -> Option<()> {
+fn write_element(out: &mut Vec<u8>, cell: &[u8], element: Scalar, forms: Forms, scratch: &mut Vec<u8>) -> Option<()> {
     match element {
         Scalar::Bool => out.extend_from_slice(if *cell.first()? != 0 { b"true" } else { b"false" }),
         Scalar::Int2 | Scalar::Int4 | Scalar::Int8 | Scalar::UInt4 => {
@@ -93,15 +88,15 @@ fn write_element(
             [1, json @ ..] => out.extend_from_slice(json),
             _ => return None,
         },
-        Scalar::Numeric if decimals_as_numbers => {
+        Scalar::Numeric if forms.decimals_as_numbers => {
             scratch.clear();
-            decode::write_ascii(scratch, element, cell)?;
+            decode::write_ascii(scratch, element, cell, forms)?;
             let is_finite = scratch.last().is_some_and(u8::is_ascii_digit);
             out.extend_from_slice(if is_finite { scratch } else { b"null" });
         }
         Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
             out.push(b'"');
-            decode::write_ascii(out, element, cell)?;
+            decode::write_ascii(out, element, cell, forms)?;
             out.push(b'"');
         }
     }
@@ -200,7 +195,7 @@ mod tests {
 
     fn binary(array: &[u8], element: Scalar) -> Option<String> {
         let mut out = Vec::new();
-        write_binary(&mut out, array, element, false, &mut Vec::new())?;
+        write_binary(&mut out, array, element, Forms::default(), &mut Vec::new())?;
         Some(String::from_utf8(out).unwrap())
     }
 
@@ -253,7 +248,7 @@ mod tests {
             let (mut out, mut scratch) = (Vec::new(), Vec::new());
             let _ = write_text(&mut out, &bytes, b',', &mut scratch);
             for element in [Scalar::Bool, Scalar::Int8, Scalar::Numeric, Scalar::Text, Scalar::Jsonb, Scalar::Date] {
-                let _ = write_binary(&mut out, &bytes, element, true, &mut scratch);
+                let _ = write_binary(&mut out, &bytes, element, Forms { decimals_as_numbers: true, times_as_sql: true }, &mut scratch);
             }
         }
 

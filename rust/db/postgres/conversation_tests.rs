@@ -7,6 +7,7 @@ use super::*;
 use crate::db::connection::Lost;
 use crate::db::{Param, connection};
 use crate::json::encode;
+use crate::json::forms::Forms;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -94,7 +95,7 @@ async fn converse(words: Vec<u8>, step: usize) -> Result<(String, State), Failur
     let conversation = async {
         let mut connection = connect(words, step).await?;
         let mut flow = Flow::whole(&limits);
-        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], decimals_as_numbers: false };
+        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
         connection.run(work, &mut flow).await?;
         Ok((String::from_utf8(encode::to_vec(&flow.into_table())).unwrap(), connection.state()))
     };
@@ -202,7 +203,7 @@ fn a_reader_that_takes_no_more_holds_the_server_back() {
         });
         let limits = Limits { result_bytes_max: 1 << 20, ..Limits::default() };
         let (mut flow, mut reader) = Flow::stream(&limits);
-        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], decimals_as_numbers: false };
+        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
         let reading = async {
             for _ in 0..3 {
                 assert!(reader.recv().await.unwrap().rows() > 0);

@@ -3,30 +3,29 @@
 //! Each column's type is looked at once; then every cell is read where it lies in the connection's buffer, in binary as
 //! `*_send` in the server's source writes it, or as the server's text.
 
-use super::super::temporal::{self, Zone};
+use super::super::temporal::{self, Form};
 use super::super::{Error, decimal};
 use super::array;
 use super::message::{Body, Field};
 use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
+use crate::json::forms::Forms;
 use crate::json::table::{Column, Table};
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
     columns: Vec<(Kind, Column)>,
-    decimals_as_numbers: bool,
+    forms: Forms,
     // For texts that are put together cell by cell.
     scratch: [Vec<u8>; 2],
 }
 
 impl Decoder {
-    /// Columns for a result; its decimals as numbers in JSON where `decimals_as_numbers`, or else as strings.
-    pub(super) fn new(fields: &[(Field, Type)], decimals_as_numbers: bool) -> Self {
-        let column = |(field, of_type): &(Field, Type)| {
-            (of_type.kind, new_column(of_type.kind, &field.name, decimals_as_numbers))
-        };
+    /// Columns for a result; decimals, dates and times in the forms that were asked for.
+    pub(super) fn new(fields: &[(Field, Type)], forms: Forms) -> Self {
+        let column = |(field, of_type): &(Field, Type)| (of_type.kind, new_column(of_type.kind, &field.name, forms));
         let columns = fields.iter().map(column).collect();
-        Self { columns, decimals_as_numbers, scratch: Default::default() }
+        Self { columns, forms, scratch: Default::default() }
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
@@ -39,8 +38,7 @@ impl Decoder {
         for (kind, column) in &mut self.columns {
             match body.cell()? {
                 None => column.push_null(),
-                Some(cell) => push(*kind, column, cell, self.decimals_as_numbers, &mut self.scratch)
-                    .ok_or_else(|| broken(column))?,
+                Some(cell) => push(*kind, column, cell, self.forms, &mut self.scratch).ok_or_else(|| broken(column))?,
             }
         }
         if body.0.is_empty() { Ok(bytes) } else { Err(super::message::strange("a row is longer than its values")) }
@@ -48,9 +46,9 @@ impl Decoder {
 
     /// The rows so far; the next ones go into columns of the same kinds.
     pub(super) fn take_table(&mut self) -> Table {
-        let decimals_as_numbers = self.decimals_as_numbers;
+        let forms = self.forms;
         let take = |(kind, column): &mut (Kind, Column)| {
-            let empty = new_column(*kind, column.name(), decimals_as_numbers);
+            let empty = new_column(*kind, column.name(), forms);
             std::mem::replace(column, empty)
         };
         Table::new(self.columns.iter_mut().map(take).collect())
@@ -62,7 +60,7 @@ fn broken(column: &Column) -> Failure {
     Failure::Cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })
 }
 
-fn new_column(kind: Kind, name: &str, decimals_as_numbers: bool) -> Column {
+fn new_column(kind: Kind, name: &str, forms: Forms) -> Column {
     let scalar = match kind {
         Kind::One(scalar) => scalar,
         Kind::Array(_) | Kind::TextArray(_) => return Column::json(name),
@@ -76,7 +74,7 @@ fn new_column(kind: Kind, name: &str, decimals_as_numbers: bool) -> Column {
         Scalar::Text => Column::text(name),
         Scalar::Json | Scalar::Jsonb => Column::json(name),
         Scalar::Bytea => Column::bytes(name),
-        Scalar::Numeric if decimals_as_numbers => Column::number(name),
+        Scalar::Numeric if forms.decimals_as_numbers => Column::number(name),
         Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
             Column::ascii(name)
         }
@@ -84,18 +82,12 @@ fn new_column(kind: Kind, name: &str, decimals_as_numbers: bool) -> Column {
 }
 
 /// Reads one cell; `None` when the bytes don't have the type's form.
-fn push(
-    kind: Kind,
-    column: &mut Column,
-    cell: &[u8],
-    decimals_as_numbers: bool,
-    [text, scratch]: &mut [Vec<u8>; 2],
-) -> Option<()> {
+fn push(kind: Kind, column: &mut Column, cell: &[u8], forms: Forms, [text, scratch]: &mut [Vec<u8>; 2]) -> Option<()> {
     let scalar = match kind {
         Kind::One(scalar) => scalar,
         Kind::Array(element) => {
             text.clear();
-            array::write_binary(text, cell, element, decimals_as_numbers, scratch)?;
+            array::write_binary(text, cell, element, forms, scratch)?;
             column.push_bytes(text);
             return Some(());
         }
@@ -115,7 +107,7 @@ fn push(
         Scalar::Text | Scalar::Json | Scalar::Jsonb | Scalar::Bytea => column.push_bytes(cell),
         Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
             text.clear();
-            write_ascii(text, scalar, cell)?;
+            write_ascii(text, scalar, cell, forms)?;
             column.push_bytes(text);
         }
     }
@@ -133,7 +125,7 @@ pub(super) fn integer(scalar: Scalar, cell: &[u8]) -> Option<i64> {
 }
 
 /// A value whose form is plain ASCII.
-pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8]) -> Option<()> {
+pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8], forms: Forms) -> Option<()> {
     match scalar {
         Scalar::Numeric => decimal::write(out, cell)?,
         Scalar::Uuid => write_uuid(out, cell.try_into().ok()?),
@@ -143,8 +135,13 @@ pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8]) -> Opt
             temporal::write_time_of_day(out, Some(micros).filter(|micros| (0..=DAY_MICROS).contains(micros))?);
         }
         Scalar::Timestamp | Scalar::Timestamptz => {
-            let zone = if scalar == Scalar::Timestamptz { Zone::Utc } else { Zone::None };
-            temporal::write_postgres_timestamp(out, i64::from_be_bytes(cell.try_into().ok()?), zone);
+            let form = match (scalar == Scalar::Timestamptz, forms.times_as_sql) {
+                (false, false) => Form::Local,
+                (true, false) => Form::Moment,
+                (false, true) => Form::Sql,
+                (true, true) => Form::SqlMoment,
+            };
+            temporal::write_postgres_timestamp(out, i64::from_be_bytes(cell.try_into().ok()?), form);
         }
         _ => return None,
     }
@@ -177,7 +174,7 @@ mod tests {
 
     fn decoder(oids: &[u32]) -> Decoder {
         let field = |&oid: &u32| (Field { name: oid.to_string(), oid }, Type::built_in(oid).unwrap());
-        Decoder::new(&oids.iter().map(field).collect::<Vec<_>>(), false)
+        Decoder::new(&oids.iter().map(field).collect::<Vec<_>>(), Forms::default())
     }
 
     fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {

@@ -45,7 +45,7 @@ impl PgSession {
         // A server that didn't get the whole of it has not executed it.
         self.stream.sent = true;
 
-        let mut decoder = Decoder::new(&prepared.fields, work.decimals_as_numbers);
+        let mut decoder = Decoder::new(&prepared.fields, work.forms);
         let outcome = self.answer(&mut decoder, flow).await?;
         if outcome.is_ok() {
             flow.emit(decoder.take_table()).await?;

@@ -5,6 +5,7 @@
 //! and JSON.
 
 use super::super::Error;
+use crate::json::forms::Forms;
 use crate::json::table::{Cell, Column, Data, Table};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement};
@@ -40,10 +41,14 @@ enum Decoded<'a> {
 }
 
 impl Columns {
-    pub(super) fn of(statement: &Statement<'_>) -> Self {
+    pub(super) fn of(statement: &Statement<'_>, forms: Forms) -> Self {
+        let rule = |declared: &str| match Rule::of(declared) {
+            Rule::Date if forms.times_as_sql => Rule::Plain,
+            rule => rule,
+        };
         let growing = |column: &rusqlite::Column<'_>| Growing {
             name: column.name().to_owned(),
-            rule: column.decl_type().map_or(Rule::Plain, Rule::of),
+            rule: column.decl_type().map_or(Rule::Plain, rule),
             column: None,
             leading_nulls: 0,
         };

@@ -7,7 +7,7 @@ mod columns;
 mod seats;
 
 use super::client::Order;
-use super::connection::{Done, Failure};
+use super::connection::{Done, Failure, Work};
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::limits::Limits;
@@ -114,7 +114,7 @@ impl Lease {
     fn run(&mut self, order: &Order<'_>, flow: &mut Flow) -> Result<Done, Error> {
         let session = self.session();
         session.has_left |= order.leaves == Leaves::Session;
-        session.query(&order.sql, &order.params, order.time_max, flow)
+        session.query(&order.work(), order.time_max, flow)
     }
 
     fn is_in_transaction(&self) -> bool {
@@ -210,20 +210,15 @@ impl Session {
         }
     }
 
-    fn query(
-        &mut self,
-        sql: &str,
-        params: &[Param],
-        time_max: Option<Duration>,
-        flow: &mut Flow,
-    ) -> Result<Done, Error> {
+    fn query(&mut self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
         self.clock.arm(time_max);
-        let result = self.run(sql, params, time_max, flow);
+        let result = self.run(work, time_max, flow);
         self.clock.arm(None);
         result
     }
 
-    fn run(&self, sql: &str, params: &[Param], time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
+    fn run(&self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
+        let &Work { sql, params, forms } = work;
         let wrap = |error| query_error(error, time_max);
         let connection = &self.connection;
         let mut statement = connection.prepare_cached(sql).map_err(wrap)?;
@@ -238,13 +233,13 @@ impl Session {
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(wrap)? {
             // Not before the first step: only then has SQLite noticed that the schema changed since it prepared.
-            let columns = columns.get_or_insert_with(|| Columns::of(row.as_ref()));
+            let columns = columns.get_or_insert_with(|| Columns::of(row.as_ref(), forms));
             if flow.take(columns.push_row(row)?)? {
                 emit(flow, columns)?;
             }
         }
         drop(rows);
-        emit(flow, &mut columns.unwrap_or_else(|| Columns::of(&statement)))?;
+        emit(flow, &mut columns.unwrap_or_else(|| Columns::of(&statement, forms)))?;
         let affected = if connection.total_changes() == changes_before { 0 } else { connection.changes() };
         let last_insert_id = inserted_id(sql, affected, id_before, connection.last_insert_rowid());
         Ok(Done { affected, last_insert_id })
@@ -306,13 +301,16 @@ fn query_error(error: rusqlite::Error, time_max: Option<Duration>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::forms::Forms;
 
     #[test]
     fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
         let sql = "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?";
         let session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
-        let run =
-            |sql: &str, params: &[Param]| session.run(sql, params, None, &mut Flow::whole(&Limits::default())).unwrap();
+        let run = |sql: &str, params: &[Param]| {
+            let work = Work { sql, params, forms: Forms::default() };
+            session.run(&work, None, &mut Flow::whole(&Limits::default())).unwrap()
+        };
         run("CREATE TABLE t (id INTEGER PRIMARY KEY)", &[]);
         for number in 0..5 {
             run(sql, &[Param::Int(number), Param::Int(number + 1)]);

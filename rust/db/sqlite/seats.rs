@@ -88,10 +88,10 @@ pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(boo
     flow.on_wait(waits);
     let (done, end) = oneshot::channel();
     let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
-    let Order { params, retries, decimals_as_numbers, leaves, time_max, .. } = order;
+    let Order { params, retries, forms, leaves, time_max, .. } = order;
     let work = move || {
         let (key, sql) = (&*key, Cow::Owned(sql));
-        let order = Order { key, sql, params, retries, decimals_as_numbers, leaves, time_max };
+        let order = Order { key, sql, params, retries, forms, leaves, time_max };
         let outcome = pool.acquire().and_then(|mut lease| lease.run(&order, &mut flow).map(drop));
         let _ = done.send(outcome); // to nobody, perhaps
     };

@@ -41,8 +41,8 @@ pub(super) async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outl
 }
 
 fn statement<'a>(options: &Options, sql: &'a str, given: Given) -> Statement<'a> {
-    let &Options { timeout_ms, retries, decimals_as_numbers, .. } = options;
-    Statement { timeout_ms, retries, decimals_as_numbers, ..Statement::new(sql, given) }
+    let &Options { timeout_ms, retries, forms, .. } = options;
+    Statement { timeout_ms, retries, forms, ..Statement::new(sql, given) }
 }
 
 async fn streamed(mut rows: Rows, shape: &Shape, total: u64, outlet: &Outlet) -> Result<(), Failure> {

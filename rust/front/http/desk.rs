@@ -178,11 +178,11 @@ impl Database {
 }
 
 fn statement(parts: CallParts<'_>, values: Given) -> Statement<'_> {
-    let CallParts { sql, timeout_ms, retries, decimals_as_numbers, .. } = parts;
+    let CallParts { sql, timeout_ms, retries, forms, .. } = parts;
     Statement {
         timeout_ms: (timeout_ms > 0).then_some(timeout_ms),
         retries: retries.into(),
-        decimals_as_numbers,
+        forms,
         ..Statement::new(sql, values)
     }
 }

@@ -69,7 +69,7 @@ void misuse_clients(void) {
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, NULL, 1, NULL, 0, 0, 0, &id));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 1, 0, 0, &id));
     GIVES(LYGER_STATUS_TOO_LONG, lyger_db_run(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", 4, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", 8, &id));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", UINT32_MAX, &id));
     GIVES(LYGER_STATUS_QUERY_FAILED, run(DSN, "SELEC 1", 3, &id));
 
@@ -106,7 +106,7 @@ void misuse_clients(void) {
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_open(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));
     CHECK(id == 0);
     GIVES(LYGER_STATUS_TOO_LONG, lyger_stream_open(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 4, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 8, 0, &id));
     GIVES(LYGER_STATUS_QUERY_FAILED, lyger_stream_open(DSN, 15, "SELEC 1", 7, NULL, 0, 0, 0, &id));
     GIVES(LYGER_STATUS_OK, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, &id));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_next(id, NULL));

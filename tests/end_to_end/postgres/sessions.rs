@@ -2,7 +2,7 @@
 
 use super::login;
 use crate::databases::{Fixture, json_of, postgres, postgres_dsn, text};
-use lyger::db::{Client, Error, Limits, Statement};
+use lyger::db::{Client, Error, Forms, Limits, Statement};
 use std::time::{Duration, Instant};
 
 const PID: &str = "SELECT pg_backend_pid() AS n";
@@ -163,7 +163,8 @@ fn a_result_of_any_size_is_streamed_in_little_memory() {
 fn decimals_as_numbers_are_numbers_in_arrays_too() {
     let db = postgres();
     let sql = "SELECT 1.50::numeric a, 'NaN'::numeric b, '{12345678901234567890.10,Infinity,NULL}'::numeric[] c";
-    let numbers = Statement { decimals_as_numbers: true, ..Statement::new(sql, &[][..]) };
+    let numbers =
+        Statement { forms: Forms { decimals_as_numbers: true, ..Forms::default() }, ..Statement::new(sql, &[][..]) };
     let rows = db.block_on(db.database.query(&db.client, &db.dsn, numbers)).unwrap();
     assert_eq!(json_of(&rows), r#"[{"a":1.50,"b":null,"c":[12345678901234567890.10,null,null]}]"#);
     assert_eq!(db.json(sql, &[]), r#"[{"a":"1.50","b":"NaN","c":["12345678901234567890.10","Infinity",null]}]"#);

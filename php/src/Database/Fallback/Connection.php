@@ -6,6 +6,7 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\Options;
 
 /** One database through PHP's own drivers. */
 interface Connection
@@ -14,11 +15,11 @@ interface Connection
     public const CHUNK_ROWS = 500;
 
     /**
-     * Runs one statement; its decimals are strings of exact digits, or numbers of the same digits in JSON.
+     * Runs one statement; its decimals and times have the forms of the options.
      *
      * @param list<null|bool|int|float|string|Bytes> $params
      */
-    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table;
+    public function query(string $sql, array $params, Options $options = new Options()): Table;
 
     /**
      * Runs one statement and gives its rows in parts, of which it holds one at a time. Only SQLite's connection may be
@@ -27,7 +28,7 @@ interface Connection
      * @param list<null|bool|int|float|string|Bytes> $params
      * @return Generator<int, Table>
      */
-    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator;
+    public function stream(string $sql, array $params, Options $options = new Options()): Generator;
 
     /** How long statements may take from now on; null is again what it was before. */
     public function limit(?int $timeoutMs): void;

@@ -66,7 +66,7 @@ final class Connections
             if ($limit !== null) {
                 $connection->limit($limit);
             }
-            $table = $connection->query($sql, $params, $options->decimalsAsNumbers);
+            $table = $connection->query($sql, $params, $options);
             $lease->settle($leaves);
             return $table;
         } catch (ConnectionFailed $failure) {
@@ -172,7 +172,7 @@ final class Connections
         if ($limit !== null) {
             $connection->limit($limit);
         }
-        yield from $connection->stream($sql, $params, $options->decimalsAsNumbers);
+        yield from $connection->stream($sql, $params, $options);
         if (!isset($this->open[$dsn]) && $limit === null) {
             $lease->usedAt = microtime(true);
             $this->open[$dsn] = $lease;

@@ -7,6 +7,7 @@ namespace Lyger\Database\Fallback;
 use Closure;
 use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\Options;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -57,16 +58,16 @@ final class MysqlConnection implements Connection
         $this->strictly(fn () => $this->connect(), $this->unreachable(...));
     }
 
-    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
+    public function query(string $sql, array $params, Options $options = new Options()): Table
     {
-        return $this->strictly(fn (): Table => $this->run($sql, $params, $decimalsAsNumbers));
+        return $this->strictly(fn (): Table => $this->run($sql, $params, $options));
     }
 
     /** Unbuffered; a stream that is left amid its rows takes the connection along, instead of reading the rest. */
-    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    public function stream(string $sql, array $params, Options $options = new Options()): Generator
     {
         $rows = $this->strictly(fn (): MysqlRows => new MysqlRows($this->execute($sql, $params)));
-        $read = fn (): Table => $this->read($rows->fields(), $rows->next(...), $decimalsAsNumbers, self::CHUNK_ROWS);
+        $read = fn (): Table => $this->read($rows->fields(), $rows->next(...), $options, self::CHUNK_ROWS);
         try {
             do {
                 $table = $this->strictly($read);
@@ -154,7 +155,7 @@ final class MysqlConnection implements Connection
     }
 
     /** @param list<null|bool|int|float|string|Bytes> $params */
-    private function run(string $sql, array $params, bool $decimalsAsNumbers): Table
+    private function run(string $sql, array $params, Options $options): Table
     {
         try {
             $statement = $this->execute($sql, $params);
@@ -163,11 +164,11 @@ final class MysqlConnection implements Connection
                 throw $exception;
             }
             $result = $this->mysqli->query($sql);
-            return $result instanceof mysqli_result ? $this->rows($result, $decimalsAsNumbers) : new Table([], []);
+            return $result instanceof mysqli_result ? $this->rows($result, $options) : new Table([], []);
         }
         $result = $statement->get_result();
         if ($result instanceof mysqli_result) {
-            $table = $this->rows($result, $decimalsAsNumbers);
+            $table = $this->rows($result, $options);
             $statement->close();
             while ($this->mysqli->more_results() && $this->mysqli->next_result()) {
                 $this->mysqli->store_result();
@@ -197,9 +198,9 @@ final class MysqlConnection implements Connection
         return $statement;
     }
 
-    private function rows(mysqli_result $result, bool $decimalsAsNumbers): Table
+    private function rows(mysqli_result $result, Options $options): Table
     {
-        $table = $this->read($result->fetch_fields(), $result->fetch_row(...), $decimalsAsNumbers);
+        $table = $this->read($result->fetch_fields(), $result->fetch_row(...), $options);
         $result->free();
         return $table;
     }
@@ -208,12 +209,12 @@ final class MysqlConnection implements Connection
      * @param list<object> $fields
      * @param Closure(): (list<mixed>|null|false) $next
      */
-    private function read(array $fields, Closure $next, bool $decimalsAsNumbers, int $rowsMax = PHP_INT_MAX): Table
+    private function read(array $fields, Closure $next, Options $options, int $rowsMax = PHP_INT_MAX): Table
     {
         $columns = [];
         $types = [];
         foreach ($fields as $field) {
-            $types[] = $type = MysqlType::of($field, $decimalsAsNumbers);
+            $types[] = $type = MysqlType::of($field, $options);
             $columns[] = new Column($field->name, $type->kind());
         }
         $rows = [];

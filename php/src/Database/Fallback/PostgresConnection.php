@@ -6,6 +6,7 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\Options;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\LygerException;
@@ -49,7 +50,7 @@ final class PostgresConnection implements Connection
         $this->timeoutMs = $limits->statementTimeoutMs;
     }
 
-    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
+    public function query(string $sql, array $params, Options $options = new Options()): Table
     {
         [$rewritten, $count] = Tokens::forPdoPostgres($sql);
         if ($count !== count($params)) {
@@ -62,7 +63,7 @@ final class PostgresConnection implements Connection
         }
         $began = microtime(true);
         try {
-            [$statement, $table] = $this->run($rewritten, $params, $decimalsAsNumbers);
+            [$statement, $table] = $this->run($rewritten, $params, $options);
         } catch (PDOException $exception) {
             throw $this->failure($sql, $exception, microtime(true) - $began);
         }
@@ -72,18 +73,18 @@ final class PostgresConnection implements Connection
     }
 
     /** By a cursor in a transaction of its own: PDO itself would wait for every row. */
-    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    public function stream(string $sql, array $params, Options $options = new Options()): Generator
     {
         $reads = in_array(Tokens::firstKeyword($sql), ['SELECT', 'VALUES', 'TABLE', 'WITH'], true);
         if (!$reads || preg_match('/\b(?:INSERT|UPDATE|DELETE|MERGE)\b/i', $sql) === 1) {
-            yield from $this->query($sql, $params, $decimalsAsNumbers)->chunks(self::CHUNK_ROWS);
+            yield from $this->query($sql, $params, $options)->chunks(self::CHUNK_ROWS);
             return;
         }
         $this->query('BEGIN', []);
         try {
             $this->query("DECLARE lyger NO SCROLL CURSOR FOR $sql", $params);
             do {
-                $table = $this->query('FETCH ' . self::CHUNK_ROWS . ' FROM lyger', [], $decimalsAsNumbers);
+                $table = $this->query('FETCH ' . self::CHUNK_ROWS . ' FROM lyger', [], $options);
                 if ($table->rows !== []) {
                     yield $table;
                 }
@@ -123,7 +124,7 @@ final class PostgresConnection implements Connection
      * @param list<null|bool|int|float|string|Bytes> $params
      * @return array{PDOStatement, Table}
      */
-    private function run(string $rewritten, array $params, bool $decimalsAsNumbers): array
+    private function run(string $rewritten, array $params, Options $options): array
     {
         $mayRepeat = array_filter($params, static fn (mixed $value): bool => is_bool($value) || is_float($value)) !== []
             && $this->pdo->inTransaction();
@@ -134,7 +135,7 @@ final class PostgresConnection implements Connection
             $statement = $this->pdo->prepare($rewritten);
             self::bind($statement, $params);
             $statement->execute();
-            $table = $this->read($statement, $decimalsAsNumbers);
+            $table = $this->read($statement, $options);
             if ($mayRepeat) {
                 $this->pdo->exec('RELEASE SAVEPOINT lyger_repeat');
             }
@@ -149,7 +150,7 @@ final class PostgresConnection implements Connection
                 if ($mayRepeat) {
                     $this->pdo->exec('ROLLBACK TO SAVEPOINT lyger_repeat; RELEASE SAVEPOINT lyger_repeat');
                 }
-                return $this->run($rewritten, $params, $decimalsAsNumbers);
+                return $this->run($rewritten, $params, $options);
             }
             throw $exception;
         }
@@ -182,14 +183,14 @@ final class PostgresConnection implements Connection
         }
     }
 
-    private function read(PDOStatement $statement, bool $decimalsAsNumbers): Table
+    private function read(PDOStatement $statement, Options $options): Table
     {
         $columns = [];
         $types = [];
         for ($index = 0; $index < $statement->columnCount(); $index++) {
             $meta = $statement->getColumnMeta($index) ?: [];
             $name = (string) ($meta['name'] ?? '');
-            $types[$index] = $this->types->of((int) ($meta['pgsql:oid'] ?? 0), $decimalsAsNumbers);
+            $types[$index] = $this->types->of((int) ($meta['pgsql:oid'] ?? 0), $options);
             $columns[$index] = new Column($name, $types[$index]->kind());
         }
         $rows = [];

@@ -19,6 +19,8 @@ enum PostgresType implements PostgresReader
     case Bytea;
     case Timestamp;
     case Timestamptz;
+    /** Of either kind, in the server's own text. */
+    case SqlTime;
 
     /** OIDs of built-in types never change: pg_type.dat. */
     public static function ofOid(int $oid): ?self

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Database\Fallback;
 
+use Lyger\Database\Options;
 use PDO;
 
 /** The types of one database: the built-in ones, and those that it names itself. What isn't known is the server's text. */
@@ -16,18 +17,23 @@ final class PostgresTypes
     {
     }
 
-    public function of(int $oid, bool $decimalsAsNumbers = false): PostgresReader
+    public function of(int $oid, Options $options = new Options()): PostgresReader
     {
         $type = PostgresType::ofOid($oid);
         if ($type !== null) {
-            return $type === PostgresType::Numeric && $decimalsAsNumbers ? PostgresType::Number : $type;
+            return match (true) {
+                $type === PostgresType::Numeric && $options->decimalsAsNumbers => PostgresType::Number,
+                !$options->timesAsSql => $type,
+                in_array($type, [PostgresType::Timestamp, PostgresType::Timestamptz], true) => PostgresType::SqlTime,
+                default => $type,
+            };
         }
         $type = $this->known[$oid] ??= $this->look($oid);
         return match (true) {
             // The server tells a domain's base for a column, but not for the elements of an array.
-            $type['typtype'] === 'd' => $this->of($type['base'], $decimalsAsNumbers),
+            $type['typtype'] === 'd' => $this->of($type['base'], $options),
             $type['delimiter'] !== null
-                => new PostgresArray($this->of($type['element'], $decimalsAsNumbers), $type['delimiter']),
+                => new PostgresArray($this->of($type['element'], $options), $type['delimiter']),
             // pgvector's text is a JSON array.
             in_array($type['typname'], ['vector', 'halfvec'], true) => PostgresType::Json,
             default => PostgresType::Text,

@@ -6,6 +6,7 @@ namespace Lyger\Database\Fallback;
 
 use Generator;
 use Lyger\Database\Bytes;
+use Lyger\Database\Options;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidParams;
 use Lyger\Exception\QueryFailed;
@@ -46,13 +47,13 @@ final class SqliteConnection implements Connection
         $this->pdo->sqliteCreateFunction('lyger_float', floatval(...), 1, PDO::SQLITE_DETERMINISTIC);
     }
 
-    public function query(string $sql, array $params, bool $decimalsAsNumbers = false): Table
+    public function query(string $sql, array $params, Options $options = new Options()): Table
     {
         $statement = $this->prepare($sql, $params);
         try {
             [$changesBefore, , $idBefore] = $this->counters();
             $statement->execute();
-            $table = $this->read($statement);
+            $table = $this->read($statement, $options);
             $statement->closeCursor();
             [$changes, $affected, $id] = $this->counters();
         } catch (PDOException $exception) {
@@ -64,13 +65,13 @@ final class SqliteConnection implements Connection
         return new Table($table->columns, $table->rows, $affected, $inserted);
     }
 
-    public function stream(string $sql, array $params, bool $decimalsAsNumbers = false): Generator
+    public function stream(string $sql, array $params, Options $options = new Options()): Generator
     {
         $statement = $this->prepare($sql, $params);
         try {
             $statement->execute();
             do {
-                $table = $this->read($statement, self::CHUNK_ROWS);
+                $table = $this->read($statement, $options, self::CHUNK_ROWS);
                 if ($table->rows !== []) {
                     yield $table;
                 }
@@ -120,7 +121,7 @@ final class SqliteConnection implements Connection
         );
     }
 
-    private function read(PDOStatement $statement, int $rowsMax = PHP_INT_MAX): Table
+    private function read(PDOStatement $statement, Options $options, int $rowsMax = PHP_INT_MAX): Table
     {
         $rules = [];
         $columns = [];
@@ -140,7 +141,7 @@ final class SqliteConnection implements Connection
                 $cells[$index] = $value === null ? null : match ($rules[$index]) {
                     '' => $value,
                     'BOOL' => $value === 0 || $value === 1 ? $value === 1 : $value,
-                    'DATE' => is_string($value) ? self::withT($value) : $value,
+                    'DATE' => is_string($value) && !$options->timesAsSql ? self::withT($value) : $value,
                     'JSON' => self::json($value, $columns[$index]->name),
                 };
             }
