@@ -260,11 +260,13 @@ pub(super) async fn run_anywhere<C: Connection>(
             settle(lease, keep).await;
             return Err(broken.error);
         }
+        // A connection that dies as soon as it is made is no leftover of a server that was replaced: another would die too.
+        let was_leftover = broken.was_unsent && !lease.is_new();
         drop(lease);
         if !broken.is_lost || flow.has_emitted() {
             return Err(broken.error);
         }
-        if !broken.was_unsent {
+        if !was_leftover {
             if retries == 0 {
                 return Err(broken.error);
             }

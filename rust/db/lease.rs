@@ -25,6 +25,8 @@ pub(super) struct Lease<C: Connection> {
     made: Instant,
     left: Left,
     runs: bool,
+    /// Nothing has been asked of it before.
+    is_new: bool,
     number: u64,
     pool: Arc<Pool<C>>,
     // Declared behind the connection: the place is free only when that is gone.
@@ -41,10 +43,12 @@ struct Left {
 }
 
 impl<C: Connection> Lease<C> {
-    pub(super) fn new(connection: C, made: Instant, pool: Arc<Pool<C>>, permit: OwnedSemaphorePermit) -> Self {
+    /// A connection that was made just now when `made` is none, and otherwise then.
+    pub(super) fn new(connection: C, made: Option<Instant>, pool: Arc<Pool<C>>, permit: OwnedSemaphorePermit) -> Self {
         let number = pool.holders.open();
         let left = Left::default();
-        Self { connection: Some(connection), made, left, runs: false, number, pool, _permit: permit }
+        let (is_new, made) = (made.is_none(), made.unwrap_or_else(Instant::now));
+        Self { connection: Some(connection), made, left, runs: false, is_new, number, pool, _permit: permit }
     }
 
     /// Runs one statement, and keeps account of what it leaves.
@@ -102,6 +106,11 @@ impl<C: Connection> Lease<C> {
             // The server answered what the driver can't follow.
             Failure::Strange(message) => Err(Broken::cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })),
         }
+    }
+
+    /// Whether the connection was made for its user, and not found idle.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Whether something is on the connection that belongs to its user.

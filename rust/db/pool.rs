@@ -96,7 +96,7 @@ impl<C: Connection> Pool<C> {
                 None => PING_UNSEEN_AFTER,
             };
             if idle.since.elapsed() < ping_after || answers(&mut idle.connection).await {
-                return Ok(Lease::new(idle.connection, idle.made, Arc::clone(self), permit));
+                return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
             self.forget_idle();
@@ -111,7 +111,7 @@ impl<C: Connection> Pool<C> {
                 if let Some(max) = connection.server_connections_max() {
                     self.server_connections_max.store(max, Ordering::Relaxed);
                 }
-                Ok(Lease::new(connection, Instant::now(), Arc::clone(self), permit))
+                Ok(Lease::new(connection, None, Arc::clone(self), permit))
             }
             Ok(Err(failure)) => Err(self.refused(failure)),
             Err(_) => {

@@ -16,10 +16,12 @@ mod front_sql;
 mod front_stage;
 #[cfg(unix)]
 mod postgres;
+mod proxy;
 mod sql_clients;
 mod sql_faults;
 mod sql_hostile;
 mod sql_limits;
+mod sql_network;
 mod sql_params;
 mod sql_types_mysql;
 mod sql_types_postgres;
