@@ -12,7 +12,7 @@ help:
 	@echo 'make chaos           the fleet under fire, for as long as its promises say: half an hour'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
-	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-crowd'
+	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd'
 	@echo 'make setup           only installs what is missing (the others do that themselves)'
 
 serve:
@@ -33,7 +33,7 @@ setup:
 build:
 	@.ci/build
 
-bench: bench-kernels bench-http bench-latency bench-crowd
+bench: bench-kernels bench-http bench-latency bench-sql bench-crowd
 
 bench-%:
 	@.ci/bench $*
