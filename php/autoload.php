@@ -5,7 +5,8 @@
  *
  * Composer's autoloader is preferred: the application's when Lyger lies in its vendor folder, else Lyger's own. Where
  * neither exists, the libraries that Debian packages under /usr/share/php serve (FastRoute, Symfony, Nyholm, PSR), so
- * that a checkout runs with nothing but apt. Debian has no PSR-15 package: PSR-15 middleware then needs Composer.
+ * that a checkout runs with nothing but apt. Eloquent and Doctrine, which few use, are loaded when first asked for.
+ * Debian has no PSR-15 package: PSR-15 middleware then needs Composer.
  */
 
 declare(strict_types=1);
@@ -38,4 +39,19 @@ use Lyger\ClassLoader;
             require_once "/usr/share/php/$file";
         }
     }
+    $rarely = [
+        'Illuminate\\' => 'Illuminate/Database/autoload.php',
+        'Doctrine\\DBAL\\' => 'Doctrine/DBAL/autoload.php',
+        'Doctrine\\ORM\\' => 'Doctrine/ORM/autoload.php',
+    ];
+    spl_autoload_register(static function (string $class) use (&$rarely): void {
+        foreach ($rarely as $prefix => $file) {
+            if (str_starts_with($class, $prefix)) {
+                unset($rarely[$prefix]);
+                // It registers a loader of its own, which is asked for this class next.
+                is_file("/usr/share/php/$file") && require_once "/usr/share/php/$file";
+                return;
+            }
+        }
+    });
 })();

@@ -41,6 +41,12 @@ final class Result implements IteratorAggregate, Countable
         return $this->info->rows;
     }
 
+    /** How many columns there are; 0 where the statement gives no rows. */
+    public function columns(): int
+    {
+        return $this->info->columns;
+    }
+
     /** @return Generator<int, array<string, mixed>> */
     public function getIterator(): Generator
     {

@@ -128,7 +128,7 @@ return [
             $p->gives(Status::NullPointer, $run(null, 1, 0, $p->id));
             $p->check($p->id[0] === 0, 'no id on an error');
             $p->gives(Status::TooLong, $run($p->nowhere(), -1, 0, $p->id));
-            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, 4, $p->id));
+            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, 8, $p->id));
             $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, -1, $p->id));
             $p->gives(Status::QueryFailed, $run('SELEC 1', 7, 3, $p->id));
             $p->gives(Status::Ok, $run('SELECT 1', 8, 3, $p->id));
@@ -183,7 +183,7 @@ return [
             $p->gives(Status::NullPointer, $open(null, 1, 0, $p->id));
             $p->check($p->id[0] === 0, 'no id on an error');
             $p->gives(Status::TooLong, $open($p->nowhere(), -1, 0, $p->id));
-            $p->gives(Status::InvalidArgument, $open('SELECT 1', 8, 4, $p->id));
+            $p->gives(Status::InvalidArgument, $open('SELECT 1', 8, 8, $p->id));
             $p->gives(Status::QueryFailed, $open('SELEC 1', 7, 0, $p->id));
             $p->gives(Status::Ok, $open('SELECT 1', 8, 0, $p->id));
             $p->gives(Status::Ok, $p->ffi->lyger_stream_close($p->id[0]));
