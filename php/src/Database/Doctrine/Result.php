@@ -24,6 +24,9 @@ final class Result implements DriverResult
     public function fetchNumeric()
     {
         $row = $this->fetchAssociative();
+        if ($row !== false && count($row) !== $this->columnCount()) {
+            throw Failure::because('several columns have one name, and one would be lost: name them with AS');
+        }
         return $row === false ? false : array_values($row);
     }
 
