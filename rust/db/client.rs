@@ -146,9 +146,8 @@ impl<C: Connection> Seats<C> {
         let (mut flow, chunks) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
         let Order { params, retries, forms, leaves, time_max, .. } = order;
-        Ok(Cursor::of_task(chunks, time_max, async move {
-            // How long the reader takes is not the statement's time.
-            let (key, sql, time_max) = (&*key, Cow::Owned(sql), None);
+        Ok(Cursor::of_task(chunks, async move {
+            let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max };
             run_anywhere(&pool, &order, &mut flow, drop).await.map(drop)
         }))

@@ -4,18 +4,14 @@ use super::{Error, Rows};
 use crate::json::table::Table;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// The rows of one statement, chunk by chunk: each some hundred kilobytes, and two of them in memory at most.
 ///
 /// Dropping it stops the statement.
 pub struct Cursor {
     chunks: Chunks,
-    /// How long the first chunk may take; how long the reader takes for the others is not the statement's time.
-    first_within: Option<Duration>,
 }
 
 enum Chunks {
@@ -38,22 +34,21 @@ enum End {
 impl Cursor {
     /// The rows of a statement that has ended.
     pub(super) fn of(rows: Rows) -> Self {
-        Self { chunks: Chunks::Whole(VecDeque::from([rows.table])), first_within: None }
+        Self { chunks: Chunks::Whole(VecDeque::from([rows.table])) }
     }
 
     /// The rows that a task of the runtime sends.
     pub(super) fn of_task(
         chunks: mpsc::Receiver<Table>,
-        first_within: Option<Duration>,
         work: impl Future<Output = Result<(), Error>> + Send + 'static,
     ) -> Self {
         let end = Some(End::Task(tokio::spawn(work)));
-        Self { chunks: Chunks::Stream { chunks, end }, first_within }
+        Self { chunks: Chunks::Stream { chunks, end } }
     }
 
     /// The rows that a thread sends, and how that ended.
     pub(super) fn of_thread(chunks: mpsc::Receiver<Table>, end: oneshot::Receiver<Result<(), Error>>) -> Self {
-        Self { chunks: Chunks::Stream { chunks, end: Some(End::Elsewhere(end)) }, first_within: None }
+        Self { chunks: Chunks::Stream { chunks, end: Some(End::Elsewhere(end)) } }
     }
 
     /// The next chunk; `None` behind the last. The first one has the columns also where there are no rows.
@@ -61,21 +56,6 @@ impl Cursor {
     /// # Errors
     /// Those of the statement, once.
     pub async fn next(&mut self) -> Result<Option<Table>, Error> {
-        let Some(limit) = self.first_within.take() else { return self.next_at_any_time().await };
-        match timeout(limit, self.next_at_any_time()).await {
-            Ok(chunk) => chunk,
-            Err(_) => {
-                if let Chunks::Stream { end, .. } = &mut self.chunks
-                    && let Some(End::Task(task)) = end.take()
-                {
-                    task.abort();
-                }
-                Err(super::lease::too_slow(Some(limit)))
-            }
-        }
-    }
-
-    async fn next_at_any_time(&mut self) -> Result<Option<Table>, Error> {
         match &mut self.chunks {
             Chunks::Whole(tables) => Ok(tables.pop_front()),
             Chunks::Stream { chunks, end } => match (chunks.recv().await, end.take()) {

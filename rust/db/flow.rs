@@ -4,8 +4,10 @@
 //! an error; a stream waits for its reader.
 
 use super::connection::Failure;
+use super::pace::Pace;
 use super::{Error, Limits};
 use crate::json::table::Table;
+use std::sync::Arc;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// How much of a stream is put together before it is handed on: enough that a hand-over costs nothing beside its rows, and
@@ -31,7 +33,7 @@ pub(super) struct Flow {
 
 enum Target {
     Whole(Table),
-    Stream(mpsc::Sender<Table>),
+    Stream(mpsc::Sender<Table>, Arc<Pace>),
 }
 
 impl Flow {
@@ -61,7 +63,7 @@ impl Flow {
                 chunk_bytes,
                 is_large: false,
                 has_emitted: false,
-                target: Target::Stream(sender),
+                target: Target::Stream(sender, Arc::new(Pace::new())),
                 waits: None,
             },
             receiver,
@@ -94,7 +96,12 @@ impl Flow {
     pub(super) async fn emit(&mut self, table: Table) -> Result<(), Failure> {
         match &mut self.target {
             Target::Whole(whole) => *whole = table,
-            Target::Stream(sender) => sender.send(table).await.map_err(|_| reader_gone())?,
+            Target::Stream(sender, pace) => {
+                pace.awaits_reader(true);
+                let sent = sender.send(table).await;
+                pace.awaits_reader(false);
+                sent.map_err(|_| reader_gone())?;
+            }
         }
         self.end_chunk();
         Ok(())
@@ -104,7 +111,7 @@ impl Flow {
     pub(super) fn emit_blocking(&mut self, table: Table) -> Result<(), Failure> {
         match &mut self.target {
             Target::Whole(whole) => *whole = table,
-            Target::Stream(sender) => match sender.try_send(table) {
+            Target::Stream(sender, _) => match sender.try_send(table) {
                 Ok(()) => {}
                 Err(TrySendError::Closed(_)) => return Err(reader_gone()),
                 Err(TrySendError::Full(table)) => {
@@ -118,6 +125,26 @@ impl Flow {
         }
         self.end_chunk();
         Ok(())
+    }
+
+    /// Takes note that the database has sent something.
+    pub(super) fn heard(&self) {
+        if let Target::Stream(_, pace) = &self.target {
+            pace.heard();
+        }
+    }
+
+    /// The clock of a stream, which stands still while the reader is waited for; none for rows that are kept as one table.
+    pub(super) fn pace(&self) -> Option<Arc<Pace>> {
+        match &self.target {
+            Target::Whole(_) => None,
+            Target::Stream(_, pace) => Some(Arc::clone(pace)),
+        }
+    }
+
+    /// Whether the rows go to a reader chunk by chunk.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.target, Target::Stream(..))
     }
 
     /// Whether something has left already, so that the statement can't be run once more.
@@ -142,12 +169,12 @@ impl Flow {
     pub(super) fn into_table(self) -> Table {
         match self.target {
             Target::Whole(table) => table,
-            Target::Stream(_) => Table::default(),
+            Target::Stream(..) => Table::default(),
         }
     }
 
     fn end_chunk(&mut self) {
-        if let Target::Stream(_) = self.target {
+        if let Target::Stream(..) = self.target {
             self.taken = 0;
             self.has_emitted = true;
         }

@@ -5,6 +5,7 @@ use super::client::Transaction;
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
 use super::flow::Flow;
 use super::leaves::Leaves;
+use super::pace::Pace;
 use super::pool::{PING_TIMEOUT, Pool, leave, whole};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,16 +71,21 @@ impl<C: Connection> Lease<C> {
         self.runs = true;
         let canceller = connection.canceller();
         // A server that enforces the limit itself says so in better words, and is given the time for it.
-        let grace = if time_max == pool.limits.statement_timeout() { TIMEOUT_GRACE } else { Duration::ZERO };
+        let knows_limit = !flow.is_stream() && time_max == pool.limits.statement_timeout();
+        let grace = if knows_limit { TIMEOUT_GRACE } else { Duration::ZERO };
         let began = Instant::now();
-        let outcome = in_time(whole(connection.run(work, flow)), canceller, time_max.map(|limit| limit + grace)).await;
+        let (limit, pace) = (time_max.map(|limit| limit + grace), flow.pace());
+        if let Some(pace) = &pace {
+            pace.heard();
+        }
+        let outcome = in_time(whole(connection.run(work, flow)), canceller, limit, pace.as_deref()).await;
         self.runs = false;
         pool.holders.end(self.number);
         let state = connection.state();
         self.left.note(leaves, state);
-        let error = match outcome {
-            InTime::Done(Ok(done)) => return Ok(done),
-            InTime::Done(Err(failure)) => failure,
+        let (error, was_stopped) = match outcome {
+            InTime::Done(Ok(done), _) => return Ok(done),
+            InTime::Done(Err(failure), was_stopped) => (failure, was_stopped),
             InTime::TooSlow => return Err(Broken::cut(too_slow(time_max))),
         };
         match error {
@@ -89,7 +95,8 @@ impl<C: Connection> Lease<C> {
                 // Otherwise the rest would lie in the socket like a goodbye.
                 let settled = matches!(timeout(PING_TIMEOUT, connection.settle()).await, Ok(Ok(())));
                 self.left.note_state(connection.state());
-                let is_late = time_max.is_some_and(|limit| began.elapsed() >= limit);
+                // By the engine, or by the server that knows the limit.
+                let is_late = was_stopped || knows_limit && time_max.is_some_and(|limit| began.elapsed() >= limit);
                 let error = if error.stopped && is_late { too_slow(time_max) } else { refusal(error) };
                 Err(if settled { Broken::whole(error) } else { Broken::cut(error) })
             }
@@ -216,21 +223,32 @@ fn refusal(error: ServerError) -> Error {
 }
 
 enum InTime<T> {
-    Done(T),
+    /// Ended by itself, or (true) because it was told to.
+    Done(T, bool),
     TooSlow,
 }
 
-/// Waits for a statement, and has the server stop it when its time is over. What the server then says about it, it says in
-/// `Done`; a server that doesn't stop it is not waited for.
-async fn in_time<T>(work: impl Future<Output = T>, canceller: impl Canceller, time_max: Option<Duration>) -> InTime<T> {
-    let Some(limit) = time_max else { return InTime::Done(work.await) };
+/// Waits for a statement, and has the server stop it when its time is over: a stream's is over when the database has been
+/// silent for that long. What the server then says about it, it says in `Done`; a server that doesn't stop it is not
+/// waited for.
+async fn in_time<T>(
+    work: impl Future<Output = T>,
+    canceller: impl Canceller,
+    time_max: Option<Duration>,
+    pace: Option<&Pace>,
+) -> InTime<T> {
+    let Some(limit) = time_max else { return InTime::Done(work.await, false) };
     let mut work = std::pin::pin!(work);
-    if let Ok(outcome) = timeout(limit, &mut work).await {
-        return InTime::Done(outcome);
+    let mut left = limit;
+    while !left.is_zero() {
+        if let Ok(outcome) = timeout(left, &mut work).await {
+            return InTime::Done(outcome, false);
+        }
+        left = pace.map_or(Duration::ZERO, |pace| pace.left(limit));
     }
     canceller.cancel(CANCEL_WAIT).await;
     match timeout(CANCEL_WAIT, work).await {
-        Ok(outcome) => InTime::Done(outcome),
+        Ok(outcome) => InTime::Done(outcome, true),
         Err(_) => InTime::TooSlow,
     }
 }

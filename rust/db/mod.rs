@@ -17,7 +17,7 @@
 //! | `client` | who asks, with the connections that it keeps |
 //! | `connection` | what the pool asks of a connection |
 //! | `pool`, `lease`, `holders` | the free list, a connection in use, and who has which |
-//! | `flow`, `cursor` | rows on their way, whole or chunk by chunk |
+//! | `flow`, `cursor`, `pace` | rows on their way, whole or chunk by chunk, and their time |
 //! | `driver` | sqlx's errors |
 //! | `socket` | whether a connection's socket says that it is dead |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
@@ -41,6 +41,7 @@ mod leaves;
 mod limits;
 mod mysql;
 pub mod outcome;
+mod pace;
 pub mod page;
 pub mod params;
 mod pool;
@@ -84,7 +85,8 @@ pub struct Statement<'a> {
     pub sql: &'a str,
     /// What is bound to them.
     pub given: Given,
-    /// How long it may run, in milliseconds, where that is less than `db.statement_timeout_ms`.
+    /// How long it may run, in milliseconds, where that is less than `db.statement_timeout_ms`. Where its rows are read
+    /// chunk by chunk, both bound each silence of the database instead.
     pub timeout_ms: Option<u32>,
     /// How often it may be sent again when its connection breaks under it, although nobody knows whether it was carried out.
     pub retries: u32,

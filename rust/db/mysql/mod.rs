@@ -39,6 +39,10 @@ pub(super) struct MySqlSession {
     /// The server's name of the connection.
     id: u64,
     server_connections_max: u32,
+    limit_ms: u64,
+    /// Whether the server's own limit for a statement is set. It would count the time that a stream's reader takes, so it is
+    /// lifted for streams, and stays as it is until a statement of the other kind comes.
+    has_limit: bool,
 }
 
 impl Conversation for MySqlSession {
@@ -56,10 +60,17 @@ impl Conversation for MySqlSession {
         let number = |at| asked.try_get_unchecked::<String, _>(at).ok().and_then(|text| text.parse::<u64>().ok());
         let (id, max) = (number(0).unwrap_or_default(), number(1).unwrap_or_default());
         let server_connections_max = u32::try_from(max).unwrap_or(u32::MAX);
-        Ok(Self { connection, socket, options, id, server_connections_max })
+        let (limit_ms, has_limit) = (limits.statement_timeout_ms, true);
+        Ok(Self { connection, socket, options, id, server_connections_max, limit_ms, has_limit })
     }
 
     async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
+        let has_limit = !flow.is_stream();
+        if self.has_limit != has_limit && self.limit_ms > 0 {
+            let limit_ms = if has_limit { self.limit_ms } else { 0 };
+            self.connection.execute(sqlx::raw_sql(AssertSqlSafe(time_limit(limit_ms)))).await?;
+            self.has_limit = has_limit;
+        }
         match self.attempt(work, flow).await {
             Err(Attempt::Database(error)) if work.params.is_empty() && number(&error) == Some(NOT_PREPARABLE) => {
                 self.unprepared(work.sql, flow).await
@@ -132,14 +143,17 @@ impl Canceller for KillQuery {
     }
 }
 
-/// What is sent after connecting. The server's comments pick the variable that it has: `/*M! */` is read by MariaDB
-/// only, `/*!80000 */` by MySQL 8 and later only (MariaDB skips 50700 to 99999).
+/// What is sent after connecting.
 fn session_settings(limits: &Limits) -> String {
-    let seconds = limits.statement_timeout_ms as f64 / 1000.0;
-    let millis = limits.statement_timeout_ms.min(u32::MAX.into());
+    format!("{}, sql_mode = @@GLOBAL.sql_mode, NAMES utf8mb4", time_limit(limits.statement_timeout_ms))
+}
+
+/// Sets the server's own limit, 0 for none. The server's comments pick the variable that it has: `/*M! */` is read by MariaDB
+/// only, `/*!80000 */` by MySQL 8 and later only (MariaDB skips 50700 to 99999); the zone is there for those with neither.
+fn time_limit(limit_ms: u64) -> String {
+    let (seconds, millis) = (limit_ms as f64 / 1000.0, limit_ms.min(u32::MAX.into()));
     format!(
-        "SET sql_mode = @@GLOBAL.sql_mode, time_zone = '+00:00' /*M! , max_statement_time = {seconds} */ \
-         /*!80000 , max_execution_time = {millis} */ , NAMES utf8mb4"
+        "SET time_zone = '+00:00' /*M! , max_statement_time = {seconds} */ /*!80000 , max_execution_time = {millis} */"
     )
 }
 
@@ -183,6 +197,7 @@ impl MySqlSession {
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Right(row) => {
+                    flow.heard();
                     // The types are those of this execution: before it, the types of the parameters were unknown.
                     let decoder = match &mut decoder {
                         Some(decoder) => decoder,

@@ -193,7 +193,9 @@ fn a_reader_that_takes_no_more_holds_the_server_back() {
         tokio::spawn(async move {
             let start = answer();
             let start = &start[..start.len() - message(b'C', b"SELECT 1\0").len() - message(b'Z', b"T").len()];
-            theirs.write_all(start).await.unwrap();
+            // A stream has no limit on the server.
+            let lifted = [message(b'C', b"SET\0"), message(b'Z', b"I")].concat();
+            theirs.write_all(&[&lifted, start].concat()).await.unwrap();
             let text = vec![b'x'; ROW];
             let row = [b"\0\x02\0\0\0\x04\0\0\0\x07", &(ROW as u32).to_be_bytes()[..], &text].concat();
             let row = message(b'D', &row);

@@ -1,7 +1,7 @@
 //! One statement on its connection: prepared where it isn't yet, bound, executed, and answered to the end.
 
 use super::decode::Decoder;
-use super::message::{self, Body, Field, Refusal, strange};
+use super::message::{self, Body, Field, Refusal, Status, strange};
 use super::statements::Prepared;
 use super::types::{self, Answer, Type};
 use super::{Outcome, PgSession, encode};
@@ -25,18 +25,21 @@ const TYPE_DEPTH_MAX: usize = 16;
 impl PgSession {
     /// Runs a statement once; its rows go into `flow`. Gives the number of its command tag.
     pub(super) async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Outcome<u64>, Failure> {
+        let has_limit = !flow.is_stream();
         let prepared = match self.statements.get(work.sql) {
             Some(prepared) => prepared,
-            None => match self.prepare(work.sql).await? {
+            None => match self.prepare(work.sql, has_limit).await? {
                 Ok(prepared) => prepared,
                 Err(refusal) => return Ok(Err(refusal)),
             },
         };
         let values = encode::values(&prepared.parameters, work.params).map_err(Failure::Refused)?;
+        let turned = self.turn_timer(has_limit)?;
         let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format());
         let output = &mut self.stream.output;
         if let Err(error) = encode::bind(&prepared.name, &values, formats, output) {
             output.clear();
+            self.timer.is_set ^= turned;
             return Err(Failure::Refused(error));
         }
         frontend::execute("", 0, output).map_err(unsendable)?;
@@ -44,6 +47,9 @@ impl PgSession {
         self.stream.flush().await?;
         // A server that didn't get the whole of it has not executed it.
         self.stream.sent = true;
+        if turned {
+            self.until_ready(|_, _| Ok(())).await??;
+        }
 
         let mut decoder = Decoder::new(&prepared.fields, work.forms);
         let outcome = self.answer(&mut decoder, flow).await?;
@@ -104,15 +110,30 @@ impl PgSession {
                 self.stream.consume(header);
             }
             self.stream.fill().await?;
+            flow.heard();
         }
     }
 
+    /// Has the server's own limit set or lifted, in the write that follows. Whether there is an answer to read.
+    fn turn_timer(&mut self, is_set: bool) -> Result<bool, Failure> {
+        // In a transaction a ROLLBACK would take the change back; and there nothing streams.
+        if self.timer.is_set == is_set || self.timer.limit_ms == 0 || self.status != Status::Idle {
+            return Ok(false);
+        }
+        let limit_ms = if is_set { self.timer.limit_ms } else { 0 };
+        let sql = format!("SET statement_timeout = {limit_ms}");
+        frontend::query(&sql, &mut self.stream.output).map_err(unsendable)?;
+        self.timer.is_set = is_set;
+        Ok(true)
+    }
+
     /// Has the server parse a statement, and say what goes in and what comes out.
-    async fn prepare(&mut self, sql: &str) -> Result<Outcome<Arc<Prepared>>, Failure> {
+    async fn prepare(&mut self, sql: &str, has_limit: bool) -> Result<Outcome<Arc<Prepared>>, Failure> {
         if sql.contains('\0') {
             let message = "the statement holds a NUL byte".to_owned();
             return Err(Failure::Refused(Error::Query { message, sqlstate: Some("42601".to_owned()) }));
         }
+        let turned = self.turn_timer(has_limit)?;
         let (name, evicted) = self.statements.name(sql);
         self.dropped.extend(evicted);
         let output = &mut self.stream.output;
@@ -123,6 +144,9 @@ impl PgSession {
         frontend::describe(b'S', &name, output).map_err(unsendable)?;
         frontend::sync(output);
         self.stream.flush().await?;
+        if turned {
+            self.until_ready(|_, _| Ok(())).await??;
+        }
 
         let (mut oids, mut fields) = (Vec::new(), Vec::new());
         let described = self.until_ready(|kind, body| {

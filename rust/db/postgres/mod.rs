@@ -60,7 +60,15 @@ pub(super) struct PgSession {
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
+    timer: Timer,
     connections_max: Option<u32>,
+}
+
+/// The server's own limit for a statement, `statement_timeout`. It would count the time that a stream's reader takes, so it is
+/// lifted for streams, whose time the engine keeps itself. It stays as it is until a statement of the other kind comes.
+struct Timer {
+    limit_ms: u64,
+    is_set: bool,
 }
 
 /// How a statement ended, when the connection is as good as before: the server's refusal is one of the answers.
@@ -115,6 +123,7 @@ impl Connection for PgSession {
         self.dropped.clear();
         let settings = self.settings.clone();
         self.simple(&settings).await??;
+        self.timer.is_set = true;
         Ok(())
     }
 
@@ -172,6 +181,7 @@ impl PgSession {
                 "SET statement_timeout = {timeout}; SET extra_float_digits = {float_digits}; \
                  SET IntervalStyle = postgres; SET bytea_output = hex"
             ),
+            timer: Timer { limit_ms: timeout, is_set: true },
             connections_max: None,
         };
         let sql = format!("{}; SHOW max_connections", connection.settings);

@@ -17,7 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode};
 pub(super) use seats::{Seats, feed};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -156,21 +156,44 @@ struct Session {
     has_left: bool,
 }
 
-/// The deadline that a connection's progress handler looks at, in nanoseconds since `epoch`; `u64::MAX` is none.
+/// The limit that a connection's progress handler looks at.
 #[derive(Clone)]
 struct Clock {
     epoch: Instant,
-    deadline: Arc<AtomicU64>,
+    hands: Arc<Hands>,
+}
+
+/// Times in nanoseconds since the clock's epoch. Atomics only because SQLite's handler must be able to change its thread.
+struct Hands {
+    /// `u64::MAX` is none.
+    limit: AtomicU64,
+    began: AtomicU64,
+    /// A row of a stream has come since the handler looked last: the limit is for its silence.
+    has_delivered: AtomicBool,
 }
 
 impl Clock {
+    fn new() -> Self {
+        let hands =
+            Hands { limit: AtomicU64::new(u64::MAX), began: AtomicU64::new(0), has_delivered: AtomicBool::new(false) };
+        Self { epoch: Instant::now(), hands: Arc::new(hands) }
+    }
+
     fn arm(&self, limit: Option<Duration>) {
-        let nanos = limit.map_or(u64::MAX, |limit| self.now().saturating_add(nanos(limit)));
-        self.deadline.store(nanos, Ordering::Relaxed);
+        self.hands.began.store(self.now(), Ordering::Relaxed);
+        self.hands.limit.store(limit.map_or(u64::MAX, nanos), Ordering::Relaxed);
+    }
+
+    fn has_delivered(&self) {
+        self.hands.has_delivered.store(true, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
-        self.now() > self.deadline.load(Ordering::Relaxed)
+        let now = self.now();
+        if self.hands.has_delivered.swap(false, Ordering::Relaxed) {
+            self.hands.began.store(now, Ordering::Relaxed);
+        }
+        now.saturating_sub(self.hands.began.load(Ordering::Relaxed)) > self.hands.limit.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -184,7 +207,7 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Session {
     fn open(path: &SqlitePath, redacted: &str) -> Result<Self, Error> {
-        let clock = Clock { epoch: Instant::now(), deadline: Arc::new(AtomicU64::new(u64::MAX)) };
+        let clock = Clock::new();
         let connection = match path {
             SqlitePath::Memory => Connection::open_in_memory(),
             SqlitePath::File(path) => Connection::open(path),
@@ -230,12 +253,16 @@ impl Session {
         }
         let (changes_before, id_before) = (connection.total_changes(), connection.last_insert_rowid());
         let mut columns: Option<Columns> = None;
+        let is_stream = flow.is_stream();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(wrap)? {
             // Not before the first step: only then has SQLite noticed that the schema changed since it prepared.
             let columns = columns.get_or_insert_with(|| Columns::of(row.as_ref(), forms));
             if flow.take(columns.push_row(row)?)? {
                 emit(flow, columns)?;
+            }
+            if is_stream {
+                self.clock.has_delivered();
             }
         }
         drop(rows);

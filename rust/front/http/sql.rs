@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::super::config::Config;
 use super::Front;
@@ -14,9 +13,6 @@ use super::desk::Guests;
 use super::slices::Failure;
 use crate::db::{self, Client, Cursor, Dialect, Statement};
 use crate::json::table::Table;
-
-/// What a statement's time limit gets on top before the front gives up on a database that should have enforced it.
-const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
 
 /// Results larger than this are packed on a blocking thread: the front's own must not stand still for longer than
 /// some ten microseconds.
@@ -71,9 +67,6 @@ pub(super) struct Rows {
     cursor: Cursor,
     /// SQLite's work on a blocking thread, until it is done.
     work: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// How much longer the statement may keep its reader waiting.
-    time_left: Option<Duration>,
-    time_max: Option<Duration>,
 }
 
 impl Rows {
@@ -86,9 +79,6 @@ impl Rows {
     ) -> Result<Self, Failure> {
         let Database { pools, sqlite, .. } = &front.database;
         let dsn = pools.dsn(dsn)?;
-        let wish = statement.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        let limit = pools.limits().statement_timeout();
-        let time_max = wish.map_or(limit, |wish| Some(limit.map_or(wish, |limit| limit.min(wish))));
         let (cursor, work) = if dsn.dialect() == Dialect::Sqlite {
             let bench = sqlite.bench();
             let waits = move |begins| if begins { bench.sit() } else { bench.rise() };
@@ -99,24 +89,11 @@ impl Rows {
         } else {
             (pools.stream(client, &dsn, statement).await?, None)
         };
-        // The database itself says it better where it knows the limit.
-        let time_left = time_max.map(|max| if Some(max) == limit { max + TIMEOUT_GRACE } else { max });
-        Ok(Self { cursor, work, time_left, time_max })
+        Ok(Self { cursor, work })
     }
 
     /// The next chunk; `None` behind the last. The first has the columns also where there are no rows.
     pub(super) async fn next(&mut self) -> Result<Option<Table>, Failure> {
-        let Some(time_left) = self.time_left else { return self.chunk().await };
-        let began = Instant::now();
-        let Ok(chunk) = tokio::time::timeout(time_left, self.chunk()).await else {
-            let ms = self.time_max.map_or(0, |max| u64::try_from(max.as_millis()).unwrap_or(u64::MAX));
-            return Err(db::Error::Timeout { statement_timeout_ms: ms }.into());
-        };
-        self.time_left = Some(time_left.saturating_sub(began.elapsed()));
-        chunk
-    }
-
-    async fn chunk(&mut self) -> Result<Option<Table>, Failure> {
         if let Some(work) = &mut self.work {
             tokio::select! {
                 biased;
