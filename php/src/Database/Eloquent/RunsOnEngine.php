@@ -182,7 +182,7 @@ trait RunsOnEngine
     {
     }
 
-    protected function reconnectIfMissingConnection()
+    public function reconnectIfMissingConnection()
     {
     }
 

@@ -53,7 +53,8 @@ final class SchemaTest extends EloquentTestCase
         $columns = Schema::getColumnListing('things');
         sort($columns);
         self::assertSame(['day', 'hour', 'id', 'ip', 'key', 'mark', 'moment', 'more', 'name', 'size'], $columns);
-        self::assertSame('string', Schema::getColumnType('things', 'name'));
+        // Doctrine's word, and since Laravel 11 the database's.
+        self::assertContains(Schema::getColumnType('things', 'name'), ['string', 'varchar']);
 
         Schema::rename('things', 'tags');
         self::assertSame([false, true], [Schema::hasTable('things'), Schema::hasTable('tags')]);
