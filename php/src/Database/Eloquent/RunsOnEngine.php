@@ -124,9 +124,7 @@ trait RunsOnEngine
     {
         $prepared = parent::prepareBindings($bindings);
         foreach ($bindings as $key => $value) {
-            if (is_bool($value) && $this->dialect() === Dialect::Pgsql) {
-                $prepared[$key] = $value;
-            } elseif ($value instanceof BackedEnum) {
+            if ($value instanceof BackedEnum) {
                 $prepared[$key] = $value->value;
             } elseif ($value instanceof Bytes) {
                 $prepared[$key] = $value->bytes;

@@ -7,8 +7,8 @@ namespace Lyger\Database\Eloquent;
 use Illuminate\Database\Schema\SQLiteBuilder as Builder;
 
 /**
- * SQLite's schema builder. Eloquent's own empties the database's file to drop all tables, and writes to sqlite_master
- * to drop all views: under other connections that are open that would destroy what they read.
+ * SQLite's schema builder. To drop all tables Eloquent's own empties the database's file, under the connections that are
+ * open: what they have in a write-ahead log comes back. Before Laravel 11 it writes to sqlite_master for all views.
  *
  * @internal
  */

@@ -113,6 +113,8 @@ final class RespondTest extends EloquentTestCase
             $author = $server->ask('GET', '/authors')->json()[0];
             self::assertSame(['Ada', 3], [$author['name'], count($author['books'])]);
             self::assertArrayNotHasKey('secret', $author);
+            $created = $server->ask('GET', '/created')->json()['at'];
+            self::assertMatchesRegularExpression('/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/D', $created);
             $page = $server->ask('GET', '/pages?page=2')->json();
             self::assertSame([3, 2, 'Book 3'], [$page['total'], $page['current_page'], $page['data'][0]['title']]);
             self::assertSame(['level' => 1], $server->ask('GET', '/leave')->json());

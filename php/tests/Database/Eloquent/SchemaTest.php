@@ -115,6 +115,7 @@ final class SchemaTest extends EloquentTestCase
     {
         $dsn = Databases::sqlite();
         $other = Database::connect($dsn);
+        $other->query('PRAGMA journal_mode = WAL');
         $other->execute('CREATE TABLE other (id INTEGER)');
         $this->library($dsn);
         $this->author('Ada', 1);

@@ -27,6 +27,7 @@ $router->get('/page/{page}', static fn (int $page): SqlResponse
 $router->get('/authors', static fn (): array => Author::with('books')->orderBy('id')->get()->toArray());
 $router->get('/pages', static fn (Request $request): array => Book::orderBy('id')
     ->paginate(2, ['*'], 'page', (int) $request->query('page', '1'))->toArray());
+$router->get('/created', static fn (): array => ['at' => DB::table('authors')->value('created_at')]);
 // Stays in its transaction until somebody else is in one as well.
 $router->get('/hold/{name}', static function (string $name): array {
     DB::beginTransaction();
