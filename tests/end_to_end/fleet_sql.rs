@@ -103,6 +103,7 @@ fn a_worker_killed_amid_its_query_leaves_its_place_to_others() {
         eventually("the query runs", || dsns.count(&postgres, &mysql)[at] == 1);
         signal("KILL", line.rsplit(' ').next().unwrap());
         assert_eq!(client.reply().status, 502);
+        eventually("its statement is stopped on the server", || dsns.sleeping(&postgres, &mysql)[at] == 0);
         // The one connection that there may be is free again, long before the minute is over.
         assert_eq!(fleet.get(&format!("/say/{name}/hello")).body, "hello");
     }
@@ -143,9 +144,11 @@ fn a_deadline_that_passes_amid_a_query_ends_the_worker_and_frees_its_connection(
         ("LYGER_DB_STATEMENT_TIMEOUT_MS", "120000"),
         ("LYGER_REQUEST_TIMEOUT_MS", "2000"),
     ];
-    for name in ["postgres", "mysql"] {
+    let (postgres, mysql) = (postgres(), mysql());
+    for (at, name) in ["postgres", "mysql"].into_iter().enumerate() {
         let fleet = Fleet::start(&dsns, 1, &limits);
         assert_eq!(fleet.get(&format!("/wait/{name}/60")).status, 504);
+        eventually("its statement is stopped on the server", || dsns.sleeping(&postgres, &mysql)[at] == 0);
         let line = fleet.line("waiting ");
         let worker = PathBuf::from("/proc").join(line.rsplit(' ').next().unwrap());
         eventually("the worker is ended", || !worker.exists());

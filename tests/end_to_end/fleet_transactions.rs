@@ -75,6 +75,35 @@ fn a_worker_that_dies_in_a_transaction_leaves_nothing_of_it() {
 }
 
 #[test]
+fn the_status_shows_how_the_connections_are_split() {
+    let of = "fleet_status";
+    let dsns = Dsns::of(of);
+    let fleet = Fleet::start(&dsns, 2, &[("LYGER_DB_CONNECTIONS_MAX", "3")]);
+    assert!(fleet.status()["databases"].as_array().unwrap().is_empty());
+    for (name, database) in databases() {
+        let table = table(name, &database, of);
+        let mut client = fleet.connect();
+        client.send(format!(
+            "POST /transaction/{name}/{table}/killed HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let line = fleet.line(&format!("open {name} "));
+        let said = fleet.status();
+        let pools = said["databases"].as_array().unwrap();
+        let scheme = if name == "mysql" { "mysql://" } else { "postgres://" };
+        let pool = pools.iter().find(|pool| pool["dsn"].as_str().unwrap().starts_with(scheme)).unwrap();
+        assert_eq!((&pool["in_use"], &pool["connections_max"]), (&1.into(), &3.into()), "{name}: {said}");
+        assert!(pool["server_connections_max"].as_u64().unwrap() > 20, "{name}: {said}");
+        assert!(!said.to_string().contains("p%40ss") && !said.to_string().contains("p@ss"), "{name}: {said}");
+        signal("KILL", line.rsplit(' ').next().unwrap());
+        eventually("the place is free", || {
+            let said = fleet.status();
+            said["databases"].as_array().unwrap().iter().all(|pool| pool["in_use"] == 0)
+        });
+    }
+    assert!(fleet.status_text().contains("server takes"));
+}
+
+#[test]
 fn a_setting_ends_with_its_request() {
     let dsns = Dsns::of("fleet_settings");
     let fleet = Fleet::start(&dsns, 2, &limits());

@@ -54,10 +54,22 @@ impl Dsns {
 
     /// How many connections with these DSNs the servers have.
     pub(crate) fn count(&self, postgres: &Fixture, mysql: &Fixture) -> [u64; 2] {
-        let name = &self.name;
+        self.count_those(postgres, mysql, ["", ""])
+    }
+
+    /// How many of them are in a statement that sleeps.
+    pub(crate) fn sleeping(&self, postgres: &Fixture, mysql: &Fixture) -> [u64; 2] {
+        self.count_those(postgres, mysql, ["AND wait_event = 'PgSleep'", "AND info LIKE '%SLEEP(%'"])
+    }
+
+    fn count_those(&self, postgres: &Fixture, mysql: &Fixture, which: [&str; 2]) -> [u64; 2] {
+        let (name, [of_postgres, of_mysql]) = (&self.name, which);
         let sql = [
-            (postgres, format!("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '{name}'")),
-            (mysql, format!("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = '{name}'")),
+            (
+                postgres,
+                format!("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '{name}' {of_postgres}"),
+            ),
+            (mysql, format!("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = '{name}' {of_mysql}")),
         ];
         sql.map(|(database, sql)| {
             let json = database.json(&sql, &[]);
@@ -124,6 +136,25 @@ impl Fleet {
     /// One request on a connection of its own.
     pub(crate) fn get(&self, target: &str) -> Reply {
         self.connect().get(target)
+    }
+
+    /// What `rawr status` says.
+    pub(crate) fn status_text(&self) -> String {
+        self.rawr_status(&[])
+    }
+
+    /// What `rawr status --json` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.rawr_status(&["--json"])).unwrap()
+    }
+
+    fn rawr_status(&self, arguments: &[&str]) -> String {
+        let port = format!("--port={}", self.port);
+        let mut php = Command::new("php");
+        php.current_dir(env!("CARGO_MANIFEST_DIR")).args(["php/bin/rawr", "status", "--app", FOLDER, &port]);
+        let output = php.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The process of the fleet whose command line names this.
