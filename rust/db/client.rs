@@ -230,7 +230,7 @@ impl<C: Connection> Seats<C> {
     }
 }
 
-const LOST: &str = "the connection that held this transaction, or these settings, has broken, and they are lost: roll back \
+const LOST: &str = "the connection that held this transaction, or these settings, has broken, and they are lost: ROLLBACK \
                     before anything else";
 
 fn rolls_back(sql: &str) -> bool {

@@ -26,6 +26,10 @@ final class Transaction
     /** @var list<string|null> for each begin() its savepoint; null is the database's own transaction */
     private array $begun = [];
     private ?LygerException $lost = null;
+    /** isOpen() has said that what was begun has ended by itself. */
+    private bool $isKnownToBeOver = false;
+    /** A connection has broken, perhaps one with settings on it: the engine runs nothing in its place before a ROLLBACK. */
+    private bool $hasBroken = false;
     /** @var list<string> statements to run when it has ended */
     private array $afterwards = [];
     /** Something happened after which the database is to be asked, because it may have begun or ended a transaction. */
@@ -42,18 +46,26 @@ final class Transaction
         return count($this->begun);
     }
 
+    /** Whoever is told that there is none may begin another, without an end for the one that has ended by itself. */
     public function isOpen(): bool
     {
-        return $this->lost === null && $this->state() !== TransactionState::None;
+        $isOpen = $this->lost === null && $this->state() !== TransactionState::None;
+        $this->isKnownToBeOver = !$isOpen && $this->lost === null;
+        return $isOpen;
     }
 
     public function begin(?Isolation $isolation = null, bool $readOnly = false): void
     {
         $this->checkLost();
-        $isOpen = $this->isOpen();
+        $isOpen = $this->state() !== TransactionState::None;
         if ($this->begun !== [] && !$isOpen) {
-            throw TransactionFailed::ended();
+            if (!$this->isKnownToBeOver) {
+                throw TransactionFailed::ended();
+            }
+            $this->begun = array_slice($this->begun, 0, 1);
+            $this->leave();
         }
+        $this->isKnownToBeOver = false;
         if ($isOpen) {
             if ($isolation !== null || $readOnly) {
                 throw InvalidArgument::because('isolation and read-only are the outermost transaction\'s to choose');
@@ -105,6 +117,11 @@ final class Transaction
 
     public function rollback(): void
     {
+        if ($this->begun === [] && $this->hasBroken) {
+            $this->hasBroken = false;
+            $this->run('ROLLBACK');
+            return;
+        }
         if ($this->begun === []) {
             throw TransactionFailed::none('rollback');
         }
@@ -164,12 +181,13 @@ final class Transaction
         }
         $this->checkLost();
         $this->isInDoubt = $this->isInDoubt || preg_match(self::HARMLESS, $sql) !== 1;
-        if ($this->begun === []) {
-            return $statement();
-        }
         try {
             return $statement();
         } catch (LygerException $exception) {
+            if ($this->begun === []) {
+                $this->hasBroken = $this->hasBroken || $exception instanceof ConnectionFailed;
+                throw $exception;
+            }
             $this->isInDoubt = true;
             if ($this->state() === TransactionState::None) {
                 $this->lost = $exception;

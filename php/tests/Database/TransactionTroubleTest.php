@@ -187,4 +187,48 @@ final class TransactionTroubleTest extends SqlTestCase
             self::assertSame(1, $db->value("SELECT n FROM $table"));
         }
     }
+
+    public function test_who_is_told_that_no_transaction_is_open_may_begin_another(): void
+    {
+        $db = Db::connect(self::dsn('mysql'));
+        $table = $this->numbers($db, 1);
+        $db->begin();
+        $db->execute("ALTER TABLE $table ADD told INT");
+        try {
+            $db->begin();
+            self::fail('it nests in what has ended');
+        } catch (TransactionFailed) {
+        }
+        // As code for PDO has it.
+        if ($db->inTransaction()) {
+            $db->commit();
+        }
+        $db->transaction(static fn (Db $db) => $db->execute("UPDATE $table SET n = 2"));
+        self::assertSame([false, 2], [$db->inTransaction(), $db->value("SELECT n FROM $table")]);
+    }
+
+    public function test_a_rollback_heals_a_client_whose_connection_broke_with_settings_on_it(): void
+    {
+        foreach (['postgres' => 'pg_terminate_backend', 'mysql' => 'KILL'] as $name => $kill) {
+            $db = Db::connect(self::dsn($name));
+            $db->lockTimeout(2);
+            $pid = $db->value($name === 'postgres' ? 'SELECT pg_backend_pid()' : 'SELECT CONNECTION_ID()');
+            (new Observer(self::dsn($name)))->run($name === 'postgres' ? "SELECT $kill($pid)" : "$kill $pid");
+            foreach ([1, 2] as $_) {
+                try {
+                    $db->query('SELECT 1');
+                    self::fail('it ran without the settings');
+                } catch (ConnectionFailed $exception) {
+                    self::assertMatchesRegularExpression('/^(?:08|57)/', (string) $exception->sqlstate());
+                }
+            }
+            $db->rollback();
+            self::assertSame(1, $db->value('SELECT 1'));
+            try {
+                $db->rollback();
+                self::fail('there is nothing to roll back');
+            } catch (TransactionFailed) {
+            }
+        }
+    }
 }

@@ -28,7 +28,7 @@ final class Connections
 
     /** In the engine's words. */
     private const LOST = 'the connection that held this transaction, or these settings, has broken, and they are lost: '
-        . 'roll back before anything else';
+        . 'ROLLBACK before anything else';
 
     private readonly Limits $limits;
     /** @var array<string, Lease> by DSN, the one unused for longest first */
