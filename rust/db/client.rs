@@ -15,6 +15,7 @@ use super::connection::{Connection, Work};
 use super::flow::Flow;
 use super::lease::{Broken, Lease};
 use super::leaves::Leaves;
+use super::parts::Open;
 use super::pool::Pool;
 use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens};
 use crate::json::forms::Forms;
@@ -96,9 +97,9 @@ impl std::fmt::Debug for Client {
 pub(super) struct Seats<C: Connection>(Mutex<HashMap<String, Arc<Seat<C>>>>);
 
 /// A place for a kept connection. The Tokio mutex is held while a statement runs.
-type Seat<C> = tokio::sync::Mutex<Kept<C>>;
+pub(super) type Seat<C> = tokio::sync::Mutex<Kept<C>>;
 
-enum Kept<C: Connection> {
+pub(super) enum Kept<C: Connection> {
     Lease(Lease<C>),
     /// It broke, and took along what was on it.
     Lost,
@@ -140,7 +141,14 @@ impl<C: Connection> Seats<C> {
 
     /// Begins one statement whose rows are read chunk by chunk.
     pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>) -> Result<Cursor, Error> {
-        if self.get(order.key).is_some() || order.leaves != Leaves::Nothing {
+        let seat = self.get(order.key);
+        if order.leaves == Leaves::Nothing
+            && let Some(seat) = &seat
+            && let Some(cursor) = self.open(pool, seat, &order).await?
+        {
+            return Ok(cursor);
+        }
+        if seat.is_some() || order.leaves != Leaves::Nothing {
             return self.query(pool, &order).await.map(Cursor::of);
         }
         let (mut flow, chunks) = Flow::stream(&pool.limits);
@@ -150,6 +158,20 @@ impl<C: Connection> Seats<C> {
             let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max };
             run_anywhere(&pool, &order, &mut flow, drop).await.map(drop)
+        }))
+    }
+
+    /// Begins a statement on a kept connection that runs others while its rows are read, where it can.
+    async fn open(&self, pool: &Arc<Pool<C>>, seat: &Arc<Seat<C>>, order: &Order<'_>) -> Result<Option<Cursor>, Error> {
+        let mut kept = seat.lock().await;
+        let Kept::Lease(lease) = &mut *kept else { return Ok(None) };
+        let mut flow = Flow::whole(&pool.limits);
+        let outcome = lease.open(order.work(), order.time_max, &mut flow).await;
+        let portal = self.after(order, &mut kept, outcome).await?;
+        Ok(portal.map(|portal| {
+            let (pool, seat, sql) = (Arc::clone(pool), Arc::clone(seat), order.sql.to_string());
+            let open = Open { pool, seat, portal, sql, time_max: order.time_max };
+            Cursor::of_parts(flow.into_table(), Box::new(open))
         }))
     }
 

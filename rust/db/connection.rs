@@ -84,6 +84,24 @@ pub(super) trait Connection: Sized + Send + 'static {
     /// when this is done.
     fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> impl Future<Output = Result<Done, Failure>> + Send;
 
+    /// A statement of a transaction whose rows come in parts, while others run on the connection. For servers without that
+    /// a type that has no values.
+    type Portal: Send + 'static;
+
+    /// Begins such a statement; its first rows go into `flow`. `None` where it can't be: then nothing has run.
+    fn open(
+        &mut self,
+        work: Work<'_>,
+        flow: &mut Flow,
+    ) -> impl Future<Output = Result<Option<Self::Portal>, Failure>> + Send;
+
+    /// Its next rows.
+    fn fetch(&mut self, portal: &mut Self::Portal, flow: &mut Flow)
+    -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Whether rows are still to come.
+    fn has_rest(portal: &Self::Portal) -> bool;
+
     /// What the server last said about transactions.
     fn state(&self) -> State;
 

@@ -1,5 +1,6 @@
 //! Rows that are read while the database still sends them.
 
+use super::parts::Parts;
 use super::{Error, Rows};
 use crate::json::table::Table;
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ pub struct Cursor {
 enum Chunks {
     /// The statement has ended, and its rows are here.
     Whole(VecDeque<Table>),
+    /// The first rows, until they are taken, and whoever has the others.
+    Parts(Option<Table>, Box<dyn Parts>),
     Stream {
         chunks: mpsc::Receiver<Table>,
         /// How it ended; taken with its last word.
@@ -35,6 +38,11 @@ impl Cursor {
     /// The rows of a statement that has ended.
     pub(super) fn of(rows: Rows) -> Self {
         Self { chunks: Chunks::Whole(VecDeque::from([rows.table])) }
+    }
+
+    /// Rows of which the first are here.
+    pub(super) fn of_parts(first: Table, rest: Box<dyn Parts>) -> Self {
+        Self { chunks: Chunks::Parts(Some(first), rest) }
     }
 
     /// The rows that a task of the runtime sends.
@@ -58,6 +66,10 @@ impl Cursor {
     pub async fn next(&mut self) -> Result<Option<Table>, Error> {
         match &mut self.chunks {
             Chunks::Whole(tables) => Ok(tables.pop_front()),
+            Chunks::Parts(first, rest) => match first.take() {
+                Some(table) => Ok(Some(table)),
+                None => rest.next().await,
+            },
             Chunks::Stream { chunks, end } => match (chunks.recv().await, end.take()) {
                 (Some(table), work) => {
                     *end = work;
@@ -80,6 +92,7 @@ impl Cursor {
     pub fn next_blocking(&mut self) -> Result<Option<Table>, Error> {
         match &mut self.chunks {
             Chunks::Whole(tables) => Ok(tables.pop_front()),
+            Chunks::Parts(..) => Err(failed()),
             Chunks::Stream { chunks, end } => match chunks.blocking_recv() {
                 Some(table) => Ok(Some(table)),
                 None => match end.take() {

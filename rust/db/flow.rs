@@ -127,6 +127,11 @@ impl Flow {
         Ok(())
     }
 
+    /// The bytes of the rows since the last chunk.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// Takes note that the database has sent something.
     pub(super) fn heard(&self) {
         if let Target::Stream(_, pace) = &self.target {

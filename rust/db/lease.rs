@@ -34,6 +34,31 @@ pub(super) struct Lease<C: Connection> {
     _permit: OwnedSemaphorePermit,
 }
 
+/// What a connection is to do.
+enum Ask<'a, P> {
+    Run(Work<'a>),
+    Open(Work<'a>),
+    Fetch(&'a mut P),
+}
+
+enum Answer<P> {
+    Done(Done),
+    Open(Option<P>),
+}
+
+impl<P: Send + 'static> Ask<'_, P> {
+    async fn of<C>(self, connection: &mut C, flow: &mut Flow) -> Result<Answer<P>, Failure>
+    where
+        C: Connection<Portal = P>,
+    {
+        match self {
+            Self::Run(work) => connection.run(work, flow).await.map(Answer::Done),
+            Self::Open(work) => connection.open(work, flow).await.map(Answer::Open),
+            Self::Fetch(portal) => connection.fetch(portal, flow).await.map(|()| Answer::Done(Done::default())),
+        }
+    }
+}
+
 /// What is on a connection that wasn't there when it was made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Left {
@@ -63,11 +88,55 @@ impl<C: Connection> Lease<C> {
         time_max: Option<Duration>,
         flow: &mut Flow,
     ) -> Result<Done, Broken> {
+        match self.attend(Ask::Run(work), work.sql, leaves, time_max, flow).await? {
+            Answer::Done(done) => Ok(done),
+            Answer::Open(_) => Ok(Done::default()),
+        }
+    }
+
+    /// Begins a statement whose rows come in parts, where the connection can: its first rows are in `flow` then.
+    ///
+    /// # Errors
+    /// As [`Lease::run`].
+    pub(super) async fn open(
+        &mut self,
+        work: Work<'_>,
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<Option<C::Portal>, Broken> {
+        match self.attend(Ask::Open(work), work.sql, Leaves::Nothing, time_max, flow).await? {
+            Answer::Open(portal) => Ok(portal),
+            Answer::Done(_) => Ok(None),
+        }
+    }
+
+    /// The next rows of such a statement.
+    ///
+    /// # Errors
+    /// As [`Lease::run`].
+    pub(super) async fn fetch(
+        &mut self,
+        portal: &mut C::Portal,
+        sql: &str,
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<(), Broken> {
+        self.attend(Ask::Fetch(portal), sql, Leaves::Nothing, time_max, flow).await.map(drop)
+    }
+
+    async fn attend(
+        &mut self,
+        ask: Ask<'_, C::Portal>,
+        sql: &str,
+        leaves: Leaves,
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<Answer<C::Portal>, Broken> {
         let pool = Arc::clone(&self.pool);
         let Some(connection) = &mut self.connection else {
             return Err(Broken::lost(pool.lost("the connection is closed".to_owned(), "08003"), false));
         };
-        pool.holders.begin(self.number, work.sql);
+        pool.holders.begin(self.number, sql);
         self.runs = true;
         let canceller = connection.canceller();
         // A server that enforces the limit itself says so in better words, and is given the time for it.
@@ -78,13 +147,13 @@ impl<C: Connection> Lease<C> {
         if let Some(pace) = &pace {
             pace.heard();
         }
-        let outcome = in_time(whole(connection.run(work, flow)), canceller, limit, pace.as_deref()).await;
+        let outcome = in_time(whole(ask.of(connection, flow)), canceller, limit, pace.as_deref()).await;
         self.runs = false;
         pool.holders.end(self.number);
         let state = connection.state();
         self.left.note(leaves, state);
         let (error, was_stopped) = match outcome {
-            InTime::Done(Ok(done), _) => return Ok(done),
+            InTime::Done(Ok(answer), _) => return Ok(answer),
             InTime::Done(Err(failure), was_stopped) => (failure, was_stopped),
             InTime::TooSlow => return Err(Broken::cut(too_slow(time_max))),
         };

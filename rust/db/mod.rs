@@ -18,6 +18,7 @@
 //! | `connection` | what the pool asks of a connection |
 //! | `pool`, `lease`, `holders` | the free list, a connection in use, and who has which |
 //! | `flow`, `cursor`, `pace` | rows on their way, whole or chunk by chunk, and their time |
+//! | `parts` | rows of a statement that come while others run on its connection |
 //! | `driver` | sqlx's errors |
 //! | `socket` | whether a connection's socket says that it is dead |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
@@ -44,6 +45,7 @@ pub mod outcome;
 mod pace;
 pub mod page;
 pub mod params;
+mod parts;
 mod pool;
 mod postgres;
 mod socket;
@@ -215,7 +217,8 @@ impl Database {
     }
 
     /// Begins to run one statement whose rows are read chunk by chunk. On a connection that the client keeps it runs to its
-    /// end first, under `db.result_bytes_max`, so that other statements can follow while its rows are read.
+    /// end first, under `db.result_bytes_max`, so that other statements can follow while its rows are read; in a transaction of
+    /// PostgreSQL it doesn't have to, and its rows come in parts until the transaction ends.
     ///
     /// Must be awaited on a Tokio runtime, which then drives it.
     ///

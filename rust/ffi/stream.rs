@@ -1,7 +1,7 @@
 //! Rows that are read chunk by chunk: a stream is an id, and each chunk of it a result like any other.
 //!
-//! Two chunks of some hundred kilobytes are in memory at most. On a connection that the client keeps (a transaction) the
-//! statement runs to its end first, under `db.result_bytes_max`.
+//! Two chunks of some hundred kilobytes are in memory at most. On a connection that the client keeps the statement runs
+//! to its end first, under `db.result_bytes_max`, except in a transaction of PostgreSQL, whose rows come in parts.
 
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

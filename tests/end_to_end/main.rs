@@ -23,6 +23,7 @@ mod sql_hostile;
 mod sql_limits;
 mod sql_network;
 mod sql_params;
+mod sql_portals;
 mod sql_streams;
 mod sql_types_mysql;
 mod sql_types_postgres;

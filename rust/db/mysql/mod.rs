@@ -19,6 +19,7 @@ use futures_util::TryStreamExt;
 use null::Null;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement};
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// Statements that a connection may have prepared before it is replaced.
@@ -48,6 +49,7 @@ pub(super) struct MySqlSession {
 impl Conversation for MySqlSession {
     type Options = Box<MySqlConnectOptions>;
     type Canceller = KillQuery;
+    type Portal = Infallible;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
         // Room for one more than ever comes, so that the driver never closes a statement by itself.
@@ -79,6 +81,19 @@ impl Conversation for MySqlSession {
             Err(Attempt::Other(failure)) => Err(failure),
             Ok(done) => Ok(done),
         }
+    }
+
+    /// A connection of MySQL does nothing else before the last row.
+    async fn open(&mut self, _: Work<'_>, _: &mut Flow) -> Result<Option<Infallible>, Failure> {
+        Ok(None)
+    }
+
+    async fn fetch(&mut self, portal: &mut Infallible, _: &mut Flow) -> Result<(), Failure> {
+        match *portal {}
+    }
+
+    fn has_rest(portal: &Infallible) -> bool {
+        match *portal {}
     }
 
     fn state(&self) -> State {

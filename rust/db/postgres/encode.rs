@@ -44,8 +44,9 @@ pub(super) fn values<'a>(types: &[Type], params: &'a [Param]) -> Result<Vec<Valu
     (1..).zip(types.iter().zip(params)).map(value).collect()
 }
 
-/// Binds values to a statement, for a result in these formats.
+/// Binds values to a statement, for a result in these formats, as a portal of this name.
 pub(super) fn bind(
+    portal: &str,
     statement: &str,
     values: &[Value<'_>],
     formats: impl Iterator<Item = i16>,
@@ -59,7 +60,7 @@ pub(super) fn bind(
         }
         Ok(IsNull::No)
     };
-    frontend::bind("", statement, values.iter().map(Value::format), values, write, formats, out).map_err(|error| {
+    frontend::bind(portal, statement, values.iter().map(Value::format), values, write, formats, out).map_err(|error| {
         let (BindError::Conversion(_) | BindError::Serialization(_)) = error;
         Error::params("the values are too long to be sent: a gigabyte is the most")
     })

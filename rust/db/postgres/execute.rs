@@ -22,22 +22,29 @@ const TYPES_MAX: usize = 1024;
 /// Domains of domains of arrays of domains: nobody nests deeper.
 const TYPE_DEPTH_MAX: usize = 16;
 
+/// How a statement's execution ended.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// The number of its command tag.
+    pub(super) affected: u64,
+    /// It has more rows than were asked for.
+    pub(super) is_suspended: bool,
+}
+
 impl PgSession {
     /// Runs a statement once; its rows go into `flow`. Gives the number of its command tag.
     pub(super) async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Outcome<u64>, Failure> {
         let has_limit = !flow.is_stream();
-        let prepared = match self.statements.get(work.sql) {
-            Some(prepared) => prepared,
-            None => match self.prepare(work.sql, has_limit).await? {
-                Ok(prepared) => prepared,
-                Err(refusal) => return Ok(Err(refusal)),
-            },
+        let prepared = match self.prepared(work.sql, has_limit).await? {
+            Ok(prepared) => prepared,
+            Err(refusal) => return Ok(Err(refusal)),
         };
         let values = encode::values(&prepared.parameters, work.params).map_err(Failure::Refused)?;
         let turned = self.turn_timer(has_limit)?;
+        self.close_left()?;
         let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format());
         let output = &mut self.stream.output;
-        if let Err(error) = encode::bind(&prepared.name, &values, formats, output) {
+        if let Err(error) = encode::bind("", &prepared.name, &values, formats, output) {
             output.clear();
             self.timer.is_set ^= turned;
             return Err(Failure::Refused(error));
@@ -56,12 +63,24 @@ impl PgSession {
         if outcome.is_ok() {
             flow.emit(decoder.take_table()).await?;
         }
-        Ok(outcome)
+        Ok(outcome.map(|answered| answered.affected))
+    }
+
+    /// The statement, prepared now where it isn't yet.
+    pub(super) async fn prepared(&mut self, sql: &str, has_limit: bool) -> Result<Outcome<Arc<Prepared>>, Failure> {
+        match self.statements.get(sql) {
+            Some(prepared) => Ok(Ok(prepared)),
+            None => self.prepare(sql, has_limit).await,
+        }
     }
 
     /// Reads the answer to Bind, Execute and Sync.
-    async fn answer(&mut self, decoder: &mut Decoder, flow: &mut Flow) -> Result<Outcome<u64>, Failure> {
-        let mut outcome = Ok(0);
+    pub(super) async fn answer(
+        &mut self,
+        decoder: &mut Decoder,
+        flow: &mut Flow,
+    ) -> Result<Outcome<Answered>, Failure> {
+        let mut outcome = Ok(Answered::default());
         let mut copied = None;
         loop {
             while let Some(header) = self.stream.ready()? {
@@ -80,11 +99,14 @@ impl PgSession {
                             self.statements.clear();
                             self.dropped.clear();
                         }
-                        outcome = Ok(message::affected(body)?);
+                        self.portals.note_tag(body);
+                        outcome = Ok(Answered { affected: message::affected(body)?, is_suspended: false });
                     }
+                    b's' => outcome = Ok(Answered { affected: 0, is_suspended: true }),
                     b'E' => outcome = Err(refusal(body)?),
                     b'Z' => {
                         self.status = message::status(body)?;
+                        self.portals.note_status(self.status);
                         self.stream.consume(header);
                         return if copied.is_some() { Err(Failure::Refused(copy_refused())) } else { Ok(outcome) };
                     }
@@ -103,8 +125,8 @@ impl PgSession {
                             return Err(Failure::Cut(copy_refused()));
                         }
                     }
-                    // BindComplete, CopyDone, EmptyQueryResponse, notices, notifications, changed settings
-                    b'2' | b'c' | b'I' | b'N' | b'A' | b'S' => {}
+                    // BindComplete, CloseComplete, CopyDone, EmptyQueryResponse, notices, notifications, changed settings
+                    b'2' | b'3' | b'c' | b'I' | b'N' | b'A' | b'S' => {}
                     _ => return Err(strange("unknown message type")),
                 }
                 self.stream.consume(header);
@@ -239,7 +261,10 @@ impl PgSession {
             let body = self.stream.body(header);
             let is_last = header.kind == b'Z';
             match header.kind {
-                b'Z' => self.status = message::status(body)?,
+                b'Z' => {
+                    self.status = message::status(body)?;
+                    self.portals.note_status(self.status);
+                }
                 b'E' => outcome = Err(refusal(body)?),
                 b'N' | b'A' | b'S' => {}
                 kind => each(kind, body)?,
@@ -266,7 +291,7 @@ fn copy_refused() -> Error {
 }
 
 // The crate refuses what would be longer than the protocol's lengths.
-fn unsendable(_: io::Error) -> Failure {
+pub(super) fn unsendable(_: io::Error) -> Failure {
     let message = "the statement is too long to be sent: a gigabyte is the most".to_owned();
     Failure::Cut(Error::Query { message, sqlstate: Some("54000".to_owned()) })
 }

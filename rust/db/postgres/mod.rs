@@ -13,6 +13,7 @@
 //! | `login`, `tls` | from a socket to a session |
 //! | `stream`, `message` | the bytes, and what they say |
 //! | `execute`, `statements` | one statement: prepared, bound, answered |
+//! | `portal` | a statement whose rows come in parts |
 //! | `types`, `decode`, `array`, `encode` | values |
 //! | `cancel` | stopping a statement from outside |
 
@@ -25,6 +26,7 @@ mod execute;
 mod login;
 mod message;
 mod options;
+mod portal;
 mod statements;
 mod stream;
 mod tls;
@@ -40,6 +42,7 @@ use super::limits::Limits;
 use super::{Error, tokens};
 use login::Login;
 use message::{Refusal, Status};
+use portal::{Portal, Portals};
 use postgres_protocol::message::frontend;
 use statements::Statements;
 use std::collections::HashMap;
@@ -60,6 +63,7 @@ pub(super) struct PgSession {
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
+    portals: Portals,
     timer: Timer,
     connections_max: Option<u32>,
 }
@@ -77,6 +81,7 @@ type Outcome<T> = Result<T, Refusal>;
 impl Connection for PgSession {
     type Options = Arc<Options>;
     type Canceller = Canceller;
+    type Portal = Portal;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
         Self::begin(options, login::connect(options).await?, limits).await
@@ -95,12 +100,30 @@ impl Connection for PgSession {
             }
         }
         self.stream.shrink();
-        if let Err(Some((position, words))) = outcome.as_ref().map_err(Refusal::refused_parameter) {
-            return Err(Failure::Refused(Error::param(position, words)));
-        }
-        let affected = outcome?;
+        let affected = told(outcome)?;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         Ok(Done { affected: if is_query(work.sql) { 0 } else { affected }, last_insert_id: None })
+    }
+
+    async fn open(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Option<Portal>, Failure> {
+        // Elsewhere the Sync behind the first rows would be the portal's end.
+        if self.status != Status::InTransaction {
+            return Ok(None);
+        }
+        self.stream.sent = false;
+        let outcome = self.open_portal(work, flow).await?;
+        if matches!(&outcome, Err(refusal) if refusal.is_stale_statement()) {
+            self.dropped.extend(self.statements.forget(work.sql));
+        }
+        told(outcome).map(Some)
+    }
+
+    async fn fetch(&mut self, portal: &mut Portal, flow: &mut Flow) -> Result<(), Failure> {
+        told(self.fetch_part(portal, flow).await?)
+    }
+
+    fn has_rest(portal: &Portal) -> bool {
+        portal.has_rest
     }
 
     fn state(&self) -> State {
@@ -181,6 +204,7 @@ impl PgSession {
                 "SET statement_timeout = {timeout}; SET extra_float_digits = {float_digits}; \
                  SET IntervalStyle = postgres; SET bytea_output = hex"
             ),
+            portals: Portals::default(),
             timer: Timer { limit_ms: timeout, is_set: true },
             connections_max: None,
         };
@@ -189,6 +213,14 @@ impl PgSession {
         connection.connections_max = rows.last().and_then(|row| row.first()?.parse().ok());
         Ok(connection)
     }
+}
+
+/// What a statement gave; a refusal in words about its parameter, where that is what the server couldn't read.
+fn told<T>(outcome: Outcome<T>) -> Result<T, Failure> {
+    if let Err(Some((position, words))) = outcome.as_ref().map_err(Refusal::refused_parameter) {
+        return Err(Failure::Refused(Error::param(position, words)));
+    }
+    Ok(outcome?)
 }
 
 fn is_query(sql: &str) -> bool {

@@ -117,11 +117,6 @@ impl Fleet {
         self.lines.lock().unwrap().iter().find(|line| line.contains(what)).cloned()
     }
 
-    /// The lines so far that have this.
-    pub(crate) fn lines(&self, what: &str) -> Vec<String> {
-        self.lines.lock().unwrap().iter().filter(|line| line.contains(what)).cloned().collect()
-    }
-
     /// A line of the fleet's, when it comes.
     pub(crate) fn line(&self, what: &str) -> String {
         eventually(&format!("a line with {what:?} in {:?}", self.lines), || self.find(what).is_some());
