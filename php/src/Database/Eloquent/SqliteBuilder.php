@@ -7,8 +7,9 @@ namespace Lyger\Database\Eloquent;
 use Illuminate\Database\Schema\SQLiteBuilder as Builder;
 
 /**
- * SQLite's schema builder. To drop all tables Eloquent's own empties the database's file, under the connections that are
- * open: what they have in a write-ahead log comes back. Before Laravel 11 it writes to sqlite_master for all views.
+ * SQLite's schema builder. To drop all tables Eloquent's own empties the database's file, under the connections that
+ * are open: what they have in a write-ahead log comes back. Before Laravel 11 it drops views by writing to
+ * sqlite_master.
  *
  * @internal
  */
