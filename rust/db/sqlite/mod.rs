@@ -46,6 +46,8 @@ pub(super) struct Pool {
 struct Slots {
     idle: Vec<Session>,
     open: usize,
+    /// Who waits for one. To wake nobody would be a system call, too.
+    waiting: usize,
 }
 
 impl Pool {
@@ -90,7 +92,9 @@ impl Pool {
                     holders: Vec::new(),
                 });
             }
+            slots.waiting += 1;
             slots = self.returned.wait_timeout(slots, wait).unwrap_or_else(PoisonError::into_inner).0;
+            slots.waiting -= 1;
         }
     }
 
@@ -145,7 +149,11 @@ impl Drop for Lease {
             }
             None => slots.open -= 1,
         }
-        self.pool.returned.notify_one();
+        let is_awaited = slots.waiting > 0;
+        drop(slots);
+        if is_awaited {
+            self.pool.returned.notify_one();
+        }
     }
 }
 
