@@ -8,7 +8,7 @@ use std::time::Instant;
 const NAMED_MAX: usize = 5;
 
 /// How much of a statement is shown. Values are bound and not in it.
-const SQL_CHARS_MAX: usize = 120;
+const SQL_BYTES_MAX: usize = 120;
 
 /// The connections in use, with the statement that each runs or ran last.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Holders {
     pub(super) fn begin(&self, number: u64, sql: &str) {
         if let Some(held) = self.lock().held.get_mut(&number) {
             held.sql.clear();
-            held.sql.extend(sql.chars().take(SQL_CHARS_MAX));
+            held.sql.push_str(&sql[..sql.floor_char_boundary(SQL_BYTES_MAX)]);
             (held.runs, held.since) = (true, Instant::now());
         }
     }

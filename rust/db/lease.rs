@@ -208,12 +208,12 @@ impl<C: Connection> Lease<C> {
     pub(super) async fn give_back(mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let cleaned = match self.left {
-            Left { session: true, .. } => timeout(PING_TIMEOUT, connection.reset()).await,
-            Left { transaction: true, .. } => timeout(PING_TIMEOUT, connection.roll_back()).await,
+            Left { session: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
+            Left { transaction: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
             _ => Ok(Ok(())),
         };
         if !matches!(cleaned, Ok(Ok(()))) || connection.is_worn() {
-            leave(connection).await;
+            Box::pin(leave(connection)).await;
         } else {
             self.pool.push(connection, self.made);
         }
@@ -306,8 +306,8 @@ async fn in_time<T>(
     time_max: Option<Duration>,
     pace: Option<&Pace>,
 ) -> InTime<T> {
-    let Some(limit) = time_max else { return InTime::Done(work.await, false) };
     let mut work = std::pin::pin!(work);
+    let Some(limit) = time_max else { return InTime::Done(work.await, false) };
     let mut left = limit;
     while !left.is_zero() {
         if let Ok(outcome) = timeout(left, &mut work).await {
@@ -315,7 +315,7 @@ async fn in_time<T>(
         }
         left = pace.map_or(Duration::ZERO, |pace| pace.left(limit));
     }
-    canceller.cancel(CANCEL_WAIT).await;
+    Box::pin(canceller.cancel(CANCEL_WAIT)).await;
     match timeout(CANCEL_WAIT, work).await {
         Ok(outcome) => InTime::Done(outcome, true),
         Err(_) => InTime::TooSlow,

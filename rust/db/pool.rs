@@ -87,7 +87,7 @@ impl<C: Connection> Pool<C> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.pop() {
             if self.is_old(&idle) {
-                leave(idle.connection).await;
+                Box::pin(leave(idle.connection)).await;
                 continue;
             }
             let ping_after = match idle.connection.is_quiet() {
@@ -101,7 +101,8 @@ impl<C: Connection> Pool<C> {
             // If one doesn't answer, none will, and each would be waited for.
             self.forget_idle();
         }
-        self.connect(permit).await
+        // In a box, as all that is rarely done: a future is as large as the largest of its parts, and is moved with each query.
+        Box::pin(self.connect(permit)).await
     }
 
     async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Lease<C>, Error> {

@@ -44,6 +44,11 @@ impl Decoder {
         if body.0.is_empty() { Ok(bytes) } else { Err(super::message::strange("a row is longer than its values")) }
     }
 
+    /// The last of the rows.
+    pub(super) fn into_table(self) -> Table {
+        Table::new(self.columns.into_iter().map(|(_, column)| column).collect())
+    }
+
     /// The rows so far; the next ones go into columns of the same kinds.
     pub(super) fn take_table(&mut self) -> Table {
         let forms = self.forms;

@@ -61,7 +61,7 @@ impl PgSession {
         let mut decoder = Decoder::new(&prepared.fields, work.forms);
         let outcome = self.answer(&mut decoder, flow).await?;
         if outcome.is_ok() {
-            flow.emit(decoder.take_table()).await?;
+            flow.emit(decoder.into_table()).await?;
         }
         Ok(outcome.map(|answered| answered.affected))
     }
@@ -70,7 +70,7 @@ impl PgSession {
     pub(super) async fn prepared(&mut self, sql: &str, has_limit: bool) -> Result<Outcome<Arc<Prepared>>, Failure> {
         match self.statements.get(sql) {
             Some(prepared) => Ok(Ok(prepared)),
-            None => self.prepare(sql, has_limit).await,
+            None => Box::pin(self.prepare(sql, has_limit)).await,
         }
     }
 

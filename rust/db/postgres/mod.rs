@@ -96,7 +96,7 @@ impl Connection for PgSession {
             // The server refused before it executed anything. In a transaction the error is the truth: it has failed now.
             if was_idle {
                 self.stream.sent = false;
-                outcome = self.attempt(work, flow).await?;
+                outcome = Box::pin(self.attempt(work, flow)).await?;
             }
         }
         self.stream.shrink();

@@ -27,6 +27,20 @@ pub(in crate::db) fn bind(dialect: Dialect, sql: &str, given: Given) -> Result<(
     }
 }
 
+/// The values for a statement that is known to take as many by position, none of them a list.
+///
+/// # Errors
+/// [`Error::InvalidParams`] where the database can't have one.
+pub(in crate::db) fn unlisted(dialect: Dialect, given: Given) -> Result<Vec<Param>, Error> {
+    if dialect == Dialect::Postgres {
+        check_text(&given)?;
+    }
+    Ok(match given {
+        Given::Positional(values) => values.into_iter().filter_map(one).collect(),
+        Given::Named(_) => Vec::new(),
+    })
+}
+
 /// The most parameters of one statement: PostgreSQL and MySQL count them in 16 bits, SQLite has this for its default.
 fn params_max(dialect: Dialect) -> usize {
     if dialect == Dialect::Sqlite { 32_766 } else { 65_535 }

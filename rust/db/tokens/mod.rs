@@ -4,7 +4,7 @@
 mod bind;
 mod places;
 
-pub(super) use bind::bind;
+pub(super) use bind::{bind, unlisted};
 
 use super::Dialect;
 use super::words::{Token, Words};
