@@ -17,7 +17,7 @@ use super::settings::{self, Key};
 use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
 use super::status::Status;
 use super::{fleet, panic, result};
-use crate::db::{Client, Database, Dialect, Dsn, Limits, Statement, params};
+use crate::db::{Client, Database, Dialect, Dsn, Limits, Rows, Statement, params};
 use crate::front::{QueryError, SqlOrder, Worker};
 use crate::json::forms::Forms;
 use crate::runtime;
@@ -184,15 +184,19 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn execute(incoming: Incoming<'_>) -> Result<u64, Failure> {
+/// Runs a statement to its end.
+pub(super) fn rows(incoming: Incoming<'_>) -> Result<Rows, Failure> {
     let statement = incoming.statement()?;
     let (Place { database, client }, dsn, side) = incoming.locate()?;
-    let rows = match side {
+    Ok(match side {
         Side::Sqlite => database.query_sqlite(&client, &dsn, statement)?,
         Side::Here => runtime::block_on(database.query(&client, &dsn, statement))??,
         Side::There(worker) => worker.query(&dsn, &incoming.order())?,
-    };
-    result::keep(rows)
+    })
+}
+
+fn execute(incoming: Incoming<'_>) -> Result<u64, Failure> {
+    result::keep(rows(incoming)?)
 }
 
 /// Runs one statement and returns the id of its result, which the caller gives back to `lyger_free_result`.

@@ -573,6 +573,35 @@ void lyger_free_engine(void *engine);
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
 /*
+ Runs one statement as `lyger_db_run` does and writes its rows to `buf` when `cap` bytes hold them, sets `*needed` to their
+ length, and keeps nothing: `*result` is 0. `form`: 0 is what `lyger_result_rows` writes, 1 the same of the first row alone,
+ 2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
+
+ When `buf` is too small, nothing is written, and the result is kept: `*result` is its id, which the caller reads by those
+ functions and gives back to `lyger_result_free`.
+
+ Errors: `BUFFER_TOO_SMALL`; as `lyger_db_run`; `INVALID_ARGUMENT` also for another `form`; `INVALID_CONFIG` also for
+ `LYGER_KERNELS`, with `form` 3. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` null or writable
+ for one `size_t` and `result` for one `uint64_t`.
+ */
+lyger_status lyger_db_fetch(const char *dsn,
+                            size_t dsn_len,
+                            const char *sql,
+                            size_t sql_len,
+                            const char *params,
+                            size_t params_len,
+                            uint32_t flags,
+                            uint32_t timeout_ms,
+                            uint32_t form,
+                            char *buf,
+                            size_t cap,
+                            size_t *needed,
+                            uint64_t *result);
+
+/*
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 
  `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
@@ -836,6 +865,22 @@ lyger_status lyger_result_slice(uint64_t result,
                                 char *buf,
                                 size_t cap,
                                 size_t *needed);
+
+/*
+ Writes the values of one column, counted from 0, in the format of PHP's `serialize()`, a list, to `buf` when `cap` bytes
+ hold it, and sets `*needed` to its length. It is encoded at each call.
+
+ Errors: `INVALID_HANDLE`, `INVALID_ARGUMENT` (there is no such column), `BUFFER_TOO_SMALL` (nothing is written),
+ `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_result_column(uint64_t result,
+                                 uint64_t column,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *needed);
 
 /*
  Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.

@@ -20,7 +20,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `engine` | the version, the information, the check, the settings, the release |
-//! | `db`, `stream`, `result` | queries, rows chunk by chunk, and what they gave |
+//! | `db`, `fetch`, `stream`, `result` | queries, the same in one call, rows chunk by chunk, and what they gave |
 //! | `cache` | the cache |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
@@ -34,6 +34,7 @@ pub mod cache;
 pub mod db;
 pub mod engine;
 pub mod error;
+pub mod fetch;
 pub mod fleet;
 mod panic;
 pub mod request;

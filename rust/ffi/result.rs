@@ -13,6 +13,7 @@ use crate::db::Rows;
 use crate::db::store::Store;
 use crate::json::body::Misshapen;
 use crate::json::keyed::KeyError;
+use crate::json::serialize;
 use crate::json::shape::Options;
 use crate::{kernels, runtime};
 
@@ -201,6 +202,36 @@ pub unsafe extern "C" fn lyger_result_slice(
         runtime::not_forked()?;
         let (from, count) = (usize::try_from(from).unwrap_or(usize::MAX), usize::try_from(count).unwrap_or(usize::MAX));
         RESULTS.get(result)?.with_slice(from, count, |serialized| output.fill(serialized))
+    })
+}
+
+/// Writes the values of one column, counted from 0, in the format of PHP's `serialize()`, a list, to `buf` when `cap` bytes
+/// hold it, and sets `*needed` to its length. It is encoded at each call.
+///
+/// Errors: `INVALID_HANDLE`, `INVALID_ARGUMENT` (there is no such column), `BUFFER_TOO_SMALL` (nothing is written),
+/// `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_result_column(
+    result: u64,
+    column: u64,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        runtime::not_forked()?;
+        let stored = RESULTS.get(result)?;
+        let table = &stored.rows().table;
+        let Some(column) = usize::try_from(column).ok().filter(|column| *column < table.columns().len()) else {
+            let message = format!("the result has {} columns, and no column {column}", table.columns().len());
+            return Err(Failure::new(Status::InvalidArgument, message).with_value(column.to_string()));
+        };
+        output.fill(&serialize::column_to_vec(table, column))
     })
 }
 

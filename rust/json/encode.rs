@@ -44,6 +44,12 @@ pub fn to_vec(table: &Table) -> Vec<u8> {
 
 /// The columns that become members: one per name, the last of each, where the first stood.
 pub(super) fn members(columns: &[Column]) -> Vec<&Column> {
+    // Most results have so few that a look at each name is cheaper than a table of them.
+    let is_known =
+        |(index, column): (usize, &Column)| columns[..index].iter().any(|known| known.name() == column.name());
+    if columns.len() <= 16 && !columns.iter().enumerate().any(is_known) {
+        return columns.iter().collect();
+    }
     let mut position_of: HashMap<&str, usize> = HashMap::with_capacity(columns.len());
     let mut members: Vec<&Column> = Vec::with_capacity(columns.len());
     for column in columns {

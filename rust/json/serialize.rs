@@ -4,7 +4,8 @@
 //! that occurs twice gives one key, at the first place and with the last value, as PDO's FETCH_ASSOC does; a name
 //! that PHP would turn into an integer key is written as one, because `unserialize()` takes keys as they are.
 
-use super::table::{Cell, Column, Data, Table};
+use super::encode::members;
+use super::table::{Cell, Column, Data, Strings, Table};
 
 /// The rows as a serialized list of associative arrays.
 ///
@@ -29,23 +30,15 @@ pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
     let from = from.min(table.rows());
     let count = count.min(table.rows() - from);
     let columns = keyed(table.columns());
-    let per_row: usize = columns.iter().map(|(key, _)| key.len() + 16).sum();
-    let cells = table.byte_len() / table.rows().max(1) * count;
-    let mut out = Vec::with_capacity(cells + (per_row + 24) * count + 16);
-    let mut numbers = Numbers::default();
-    out.extend_from_slice(b"a:");
-    out.extend_from_slice(numbers.integer(count));
-    out.extend_from_slice(b":{");
+    let per_row: usize = columns.iter().map(|keyed| keyed.null.len() + 24).sum();
+    let mut out = Vec::with_capacity(cell_bytes(table, count) + (per_row + 24) * count + 64);
+    let row_begin = Part::new(format!(";a:{}:{{", columns.len()).as_bytes());
+    open_list(&mut out, count);
     for index in 0..count {
-        let row = from + index;
-        out.extend_from_slice(b"i:");
-        out.extend_from_slice(numbers.integer(index));
-        out.extend_from_slice(b";a:");
-        out.extend_from_slice(numbers.integer(columns.len()));
-        out.extend_from_slice(b":{");
-        for (key, column) in &columns {
-            out.extend_from_slice(key);
-            write_cell(&mut out, &mut numbers, column, row);
+        write_index(&mut out, index);
+        row_begin.write(&mut out);
+        for keyed in &columns {
+            write_cell(&mut out, keyed, from + index);
         }
         out.push(b'}');
     }
@@ -53,16 +46,70 @@ pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
     out
 }
 
-/// Each name once with its encoded key, at its first place, with the last column of that name.
-fn keyed(columns: &[Column]) -> Vec<(Vec<u8>, &Column)> {
-    let mut keyed: Vec<(Vec<u8>, &Column)> = Vec::with_capacity(columns.len());
-    for column in columns {
-        match keyed.iter_mut().find(|(_, known)| known.name() == column.name()) {
-            Some(known) => known.1 = column,
-            None => keyed.push((key(column.name()), column)),
-        }
+/// The cells of one column as a serialized list.
+///
+/// ```
+/// use lyger::json::{serialize, table::{Column, Table}};
+/// let mut price = Column::float64("price");
+/// price.push_f64(9.5);
+/// assert_eq!(serialize::column_to_vec(&Table::new(vec![price]), 0), b"a:1:{i:0;d:9.5;}");
+/// ```
+///
+/// # Panics
+/// When the table has no such column.
+#[must_use]
+pub fn column_to_vec(table: &Table, column: usize) -> Vec<u8> {
+    let keyed = Keyed::new(&table.columns()[column], b";");
+    let mut out = Vec::with_capacity(table.columns()[column].byte_len() + 48 * table.rows() + 64);
+    open_list(&mut out, table.rows());
+    for row in 0..table.rows() {
+        write_index(&mut out, row);
+        write_cell(&mut out, &keyed, row);
     }
-    keyed
+    out.push(b'}');
+    out
+}
+
+fn cell_bytes(table: &Table, count: usize) -> usize {
+    if count == table.rows() { table.byte_len() } else { table.byte_len() / table.rows().max(1) * count }
+}
+
+fn open_list(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(b"a:");
+    write_digits(out, count as u64, b":{");
+}
+
+fn write_index(out: &mut Vec<u8>, index: usize) {
+    out.extend_from_slice(b"i:");
+    write_digits(out, index as u64, b"");
+}
+
+/// A column, and what comes before each of its values.
+struct Keyed<'a> {
+    column: &'a Column,
+    /// Its key and the null.
+    null: Part,
+    /// Its key and the tag of its kind; the key alone where each cell has a tag of its own.
+    value: Part,
+}
+
+impl<'a> Keyed<'a> {
+    fn new(column: &'a Column, key: &[u8]) -> Self {
+        let tag: &[u8] = match column.data() {
+            Data::Int64(_) => b"i:",
+            Data::Float64(_) | Data::Float32(_) | Data::Number(_) => b"d:",
+            Data::Bool(_) => b"b:",
+            Data::Text(_) | Data::Ascii(_) | Data::Json(_) | Data::Bytes(_) => b"s:",
+            // Above i64::MAX it is a string.
+            Data::UInt64(_) | Data::Mixed(_) => b"",
+        };
+        Self { column, null: Part::new(&[key, b"N;"].concat()), value: Part::new(&[key, tag].concat()) }
+    }
+}
+
+/// Each name once with its encoded key, at its first place, with the last column of that name.
+fn keyed(columns: &[Column]) -> Vec<Keyed<'_>> {
+    members(columns).into_iter().map(|column| Keyed::new(column, &key(column.name()))).collect()
 }
 
 fn key(name: &str) -> Vec<u8> {
@@ -73,28 +120,29 @@ fn key(name: &str) -> Vec<u8> {
     }
 }
 
-fn write_cell(out: &mut Vec<u8>, numbers: &mut Numbers, column: &Column, row: usize) {
+fn write_cell(out: &mut Vec<u8>, keyed: &Keyed<'_>, row: usize) {
+    let Keyed { column, null, value } = keyed;
     if column.nulls().is_null(row) {
-        return out.extend_from_slice(b"N;");
+        return null.write(out);
     }
+    value.write(out);
     match column.data() {
-        Data::Int64(values) => write_integer(out, numbers, values[row]),
+        Data::Int64(values) => write_integer(out, values[row]),
         Data::UInt64(values) => match i64::try_from(values[row]) {
-            Ok(value) => write_integer(out, numbers, value),
+            Ok(value) => write_tagged_integer(out, value),
             Err(_) => {
-                let digits = values[row].to_string();
-                write_string(out, numbers, digits.as_bytes());
+                out.extend_from_slice(b"s:");
+                write_string(out, values[row].to_string().as_bytes());
             }
         },
-        Data::Float64(values) => write_float(out, numbers, values[row]),
+        Data::Float64(values) => write_float(out, values[row]),
         // Through the single's own shortest digits, so that PHP sees 0.1 and not 0.10000000149011612, as in JSON.
-        Data::Float32(values) => write_single(out, numbers, values[row]),
-        Data::Bool(values) => out.extend_from_slice(if values[row] == 0 { b"b:0;" } else { b"b:1;" }),
+        Data::Float32(values) => write_single(out, values[row]),
+        Data::Bool(values) => out.extend_from_slice(if values[row] == 0 { b"0;" } else { b"1;" }),
         Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Bytes(cells) => {
-            write_string(out, numbers, cells.get(row));
+            write_string_of(out, cells, row);
         }
         Data::Number(cells) => {
-            out.extend_from_slice(b"d:");
             out.extend_from_slice(match cells.get(row) {
                 b"NaN" => b"NAN",
                 b"Infinity" => b"INF",
@@ -104,45 +152,67 @@ fn write_cell(out: &mut Vec<u8>, numbers: &mut Numbers, column: &Column, row: us
             });
             out.push(b';');
         }
-        Data::Mixed(cells) => match &cells[row] {
-            Cell::Null => out.extend_from_slice(b"N;"),
-            Cell::Bool(value) => out.extend_from_slice(if *value { b"b:1;" } else { b"b:0;" }),
-            Cell::Int(value) => write_integer(out, numbers, *value),
-            Cell::Float(value) => write_float(out, numbers, *value),
-            Cell::Text(text) => write_string(out, numbers, text),
-            Cell::Bytes(bytes) => write_string(out, numbers, bytes),
-        },
+        Data::Mixed(cells) => write_mixed(out, &cells[row]),
     }
 }
 
-fn write_integer(out: &mut Vec<u8>, numbers: &mut Numbers, value: i64) {
-    out.extend_from_slice(b"i:");
-    out.extend_from_slice(numbers.integer(value));
-    out.push(b';');
+fn write_mixed(out: &mut Vec<u8>, cell: &Cell) {
+    match cell {
+        Cell::Null => out.extend_from_slice(b"N;"),
+        Cell::Bool(value) => out.extend_from_slice(if *value { b"b:1;" } else { b"b:0;" }),
+        Cell::Int(value) => write_tagged_integer(out, *value),
+        Cell::Float(value) => {
+            out.extend_from_slice(b"d:");
+            write_float(out, *value);
+        }
+        Cell::Text(bytes) | Cell::Bytes(bytes) => {
+            out.extend_from_slice(b"s:");
+            write_string(out, bytes);
+        }
+    }
 }
 
-fn write_string(out: &mut Vec<u8>, numbers: &mut Numbers, bytes: &[u8]) {
-    out.extend_from_slice(b"s:");
-    out.extend_from_slice(numbers.integer(bytes.len()));
-    out.extend_from_slice(b":\"");
+fn write_tagged_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(b"i:");
+    write_integer(out, value);
+}
+
+fn write_integer(out: &mut Vec<u8>, value: i64) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    write_digits(out, value.unsigned_abs(), b";");
+}
+
+/// A string behind its tag.
+fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_digits(out, bytes.len() as u64, b":\"");
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\";");
 }
 
-fn write_float(out: &mut Vec<u8>, numbers: &mut Numbers, value: f64) {
-    out.extend_from_slice(b"d:");
+fn write_string_of(out: &mut Vec<u8>, cells: &Strings, row: usize) {
+    let (begin, end) = (cells.offsets()[row] as usize, cells.offsets()[row + 1] as usize);
+    write_digits(out, (end - begin) as u64, b":\"");
+    match cells.padded_bytes().get(begin..begin + SHORT_BYTES).and_then(|chunk| chunk.first_chunk()) {
+        Some(chunk) if end - begin <= SHORT_BYTES => write_short(out, chunk, end - begin),
+        _ => out.extend_from_slice(cells.get(row)),
+    }
+    out.extend_from_slice(b"\";");
+}
+
+fn write_float(out: &mut Vec<u8>, value: f64) {
     match non_finite(value) {
         Some(word) => out.extend_from_slice(word),
-        None => out.extend_from_slice(numbers.floats.format_finite(value).as_bytes()),
+        None => out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes()),
     }
     out.push(b';');
 }
 
-fn write_single(out: &mut Vec<u8>, numbers: &mut Numbers, value: f32) {
-    out.extend_from_slice(b"d:");
+fn write_single(out: &mut Vec<u8>, value: f32) {
     match non_finite(value.into()) {
         Some(word) => out.extend_from_slice(word),
-        None => out.extend_from_slice(numbers.floats.format_finite(value).as_bytes()),
+        None => out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes()),
     }
     out.push(b';');
 }
@@ -156,17 +226,67 @@ fn non_finite(value: f64) -> Option<&'static [u8]> {
     }
 }
 
-/// Digits without an allocation each.
-#[derive(Default)]
-struct Numbers {
-    integers: itoa::Buffer,
-    floats: zmij::Buffer,
+/// What is copied as a whole: a copy of a length that the compiler knows is two moves, of any other a call, which for most
+/// keys, numbers and short texts costs more than the copy.
+const SHORT_BYTES: usize = 32;
+
+fn write_short(out: &mut Vec<u8>, chunk: &[u8; SHORT_BYTES], len: usize) {
+    let end = out.len() + len;
+    out.extend_from_slice(chunk);
+    out.truncate(end);
 }
 
-impl Numbers {
-    fn integer<I: itoa::Integer>(&mut self, value: I) -> &[u8] {
-        self.integers.format(value).as_bytes()
+/// Bytes that are written again and again.
+struct Part {
+    short: [u8; SHORT_BYTES],
+    len: usize,
+    /// All of them, where they are more.
+    long: Vec<u8>,
+}
+
+impl Part {
+    fn new(bytes: &[u8]) -> Self {
+        let (mut short, len) = ([0; SHORT_BYTES], bytes.len());
+        match short.get_mut(..len) {
+            Some(start) => {
+                start.copy_from_slice(bytes);
+                Self { short, len, long: Vec::new() }
+            }
+            None => Self { short, len, long: bytes.to_vec() },
+        }
     }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.long.is_empty() { write_short(out, &self.short, self.len) } else { out.extend_from_slice(&self.long) }
+    }
+}
+
+const PAIRS: &[u8; 200] =
+    b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+    5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// The digits of a number and up to 8 bytes behind them.
+fn write_digits<const N: usize>(out: &mut Vec<u8>, mut value: u64, behind: &[u8; N]) {
+    // Together 28 of 32.
+    const { assert!(N <= 8) };
+    let mut chunk = [0; SHORT_BYTES];
+    let len = value.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut at = len;
+    while value >= 10 {
+        at -= 2;
+        let pair = (value % 100) as usize * 2;
+        chunk[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        value /= 100;
+    }
+    if at == 1 {
+        chunk[0] = b'0' + value as u8;
+    }
+    chunk[len..len + N].copy_from_slice(behind);
+    write_short(out, &chunk, len + N);
 }
 
 #[cfg(test)]
@@ -187,6 +307,51 @@ mod tests {
         assert_eq!(slice(1, 9), "a:2:{i:0;a:1:{s:1:\"n\";i:2;}i:1;a:1:{s:1:\"n\";i:3;}}");
         assert_eq!(slice(2, usize::MAX), "a:1:{i:0;a:1:{s:1:\"n\";i:3;}}");
         assert_eq!([slice(3, 1), slice(usize::MAX, usize::MAX), slice(0, 0)], ["a:0:{}"; 3]);
+    }
+
+    #[test]
+    fn digits_are_written_as_they_are() {
+        let edges = (0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power), 10_u64.pow(power) + 1]);
+        for value in edges.chain([u64::MAX, 42]) {
+            let mut out = Vec::new();
+            write_digits(&mut out, value, b":{");
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{value}:{{"));
+        }
+    }
+
+    #[test]
+    fn long_names_and_cells_are_whole_and_short_ones_end_where_they_end() {
+        let names = ["n".repeat(2), "n".repeat(40)];
+        let columns = names.iter().map(|name| {
+            let mut column = Column::text(name.as_str());
+            for bytes in [0, 1, 31, 32, 33, 300] {
+                column.push_bytes(&b"x".repeat(bytes));
+            }
+            column.push_null();
+            column
+        });
+        let row = |index: usize, cell: &str| {
+            let [short, long] = &names;
+            format!("i:{index};a:2:{{s:2:\"{short}\";{cell}s:40:\"{long}\";{cell}}}")
+        };
+        let cells = [0, 1, 31, 32, 33, 300].map(|bytes| format!("s:{bytes}:\"{}\";", "x".repeat(bytes)));
+        let rows = cells.iter().enumerate().map(|(index, cell)| row(index, cell)).collect::<String>();
+        assert_eq!(serialized(columns.collect()), format!("a:7:{{{rows}{}}}", row(6, "N;")));
+    }
+
+    #[test]
+    fn a_column_alone_is_a_list_of_its_cells() {
+        let mut column = Column::text("t");
+        column.push_bytes(b"a");
+        column.push_null();
+        let mut wide = Column::uint64("u");
+        wide.push_u64(u64::MAX);
+        wide.push_u64(5);
+        let table = Table::new(vec![column, wide]);
+        let list = |column| String::from_utf8(column_to_vec(&table, column)).unwrap();
+        assert_eq!(list(0), "a:2:{i:0;s:1:\"a\";i:1;N;}");
+        assert_eq!(list(1), "a:2:{i:0;s:20:\"18446744073709551615\";i:1;i:5;}");
+        assert_eq!(column_to_vec(&Table::new(vec![Column::int64("n")]), 0), b"a:0:{}");
     }
 
     #[test]

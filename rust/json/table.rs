@@ -320,7 +320,8 @@ impl Column {
         &self.nulls
     }
 
-    fn byte_len(&self) -> usize {
+    /// Bytes held by the cells.
+    pub(super) fn byte_len(&self) -> usize {
         match &self.data {
             Data::Int64(values) => values.len() * 8,
             Data::UInt64(values) => values.len() * 8,

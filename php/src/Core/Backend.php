@@ -7,6 +7,7 @@ namespace Lyger\Core;
 use Closure;
 use Lyger\Config;
 use Lyger\Database\RowShape;
+use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
@@ -39,6 +40,15 @@ interface Backend
      * @throws LygerException
      */
     public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int;
+
+    /**
+     * Runs a statement and gives its rows in one form. Nothing is kept.
+     *
+     * @param array<mixed> $params
+     * @return string|list<mixed> as the form says
+     * @throws LygerException
+     */
+    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array;
 
     public function describe(int $result): ResultInfo;
 

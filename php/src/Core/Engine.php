@@ -8,6 +8,7 @@ use Closure;
 use Lyger\Config;
 use Lyger\Database\RowShape;
 use Lyger\Database\Client;
+use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
@@ -148,6 +149,23 @@ final class Engine
         return Client::current()->transaction($dsn)->during($query, $execute);
     }
 
+    /**
+     * Runs a statement and gives its rows in one form. Nothing is left to free.
+     *
+     * @param array<mixed> $params
+     * @return string|list<mixed> as the form says
+     */
+    public function fetch(
+        string $dsn,
+        string $query,
+        array $params,
+        Form $form,
+        ?Options $options = null,
+    ): string|array {
+        $fetch = fn (): string|array => $this->backend->fetch($dsn, $query, $params, $options, $form);
+        return Client::current()->transaction($dsn)->during($query, $fetch);
+    }
+
     /** A result's rows as a JSON array of objects. */
     public function jsonifyResult(int $ptr): string
     {
@@ -195,7 +213,7 @@ final class Engine
      */
     public function dbQueryJson(string $dsn, string $query, array $params = []): string
     {
-        return $this->with($dsn, $query, $params, $this->backend->json(...));
+        return $this->fetch($dsn, $query, $params, Form::Json);
     }
 
     /**

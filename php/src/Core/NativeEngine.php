@@ -11,9 +11,11 @@ use Lyger\Config;
 use Lyger\Core\Native\Abi;
 use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
+use Lyger\Core\Native\Fetch;
 use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Worker;
+use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
@@ -34,10 +36,12 @@ final class NativeEngine implements Backend
     private array $streams = [];
     private readonly FFI $ffi;
     private readonly CData $id;
+    private readonly Fetch $fetch;
 
     private function __construct(private readonly Abi $abi)
     {
         $this->ffi = $abi->ffi;
+        $this->fetch = new Fetch($abi);
         $this->id = $this->ffi->new('uint64_t');
     }
 
@@ -94,6 +98,11 @@ final class NativeEngine implements Backend
             FFI::addr($this->id),
         ));
         return $this->id->cdata;
+    }
+
+    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
+    {
+        return $this->fetch->rows($dsn, $sql, $params, $options, $form);
     }
 
     public function describe(int $result): ResultInfo

@@ -9,6 +9,7 @@ use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Shaped;
 use Lyger\Database\Fallback\Table;
+use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
@@ -114,6 +115,22 @@ final class PhpEngine implements Backend
         if ($at !== false) {
             $reason = "sql has a NUL byte at $at: bind values instead of writing them into the text";
             throw InvalidArgument::because($reason, (string) $at);
+        }
+    }
+
+    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
+    {
+        $result = $this->execute($dsn, $sql, $params, $options);
+        try {
+            $table = $this->table($result);
+            return match ($form) {
+                Form::Rows => $table->assoc(),
+                Form::FirstRow => $table->slice(0, 1)->assoc(),
+                Form::FirstColumn => $table->column(0),
+                Form::Json => $table->json(),
+            };
+        } finally {
+            $this->free($result);
         }
     }
 

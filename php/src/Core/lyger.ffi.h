@@ -132,6 +132,20 @@ void lyger_free_engine(void *engine);
 
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
+lyger_status lyger_db_fetch(const char *dsn,
+                            size_t dsn_len,
+                            const char *sql,
+                            size_t sql_len,
+                            const char *params,
+                            size_t params_len,
+                            uint32_t flags,
+                            uint32_t timeout_ms,
+                            uint32_t form,
+                            char *buf,
+                            size_t cap,
+                            size_t *needed,
+                            uint64_t *result);
+
 lyger_status lyger_fleet_run(const char *spec, size_t len, int32_t *exit_code);
 
 lyger_status lyger_fleet_front(void);
@@ -201,6 +215,8 @@ lyger_status lyger_result_shaped(uint64_t result,
                                  size_t *needed);
 
 lyger_status lyger_result_slice(uint64_t result, uint64_t from, uint64_t count, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_result_column(uint64_t result, uint64_t column, char *buf, size_t cap, size_t *needed);
 
 lyger_status lyger_result_free(uint64_t result);
 

@@ -58,7 +58,7 @@ final class Db
      */
     public function query(string $sql, array $params = []): array
     {
-        return $this->run($sql, $params, $this->engine->resultRows(...));
+        return $this->fetch($sql, $params, Form::Rows);
     }
 
     /**
@@ -69,8 +69,7 @@ final class Db
      */
     public function row(string $sql, array $params = []): ?array
     {
-        $first = fn (int $result): ?array => $this->engine->resultRows($result, 0, 1)[0] ?? null;
-        return $this->run($sql, $params, $first);
+        return $this->fetch($sql, $params, Form::FirstRow)[0] ?? null;
     }
 
     /**
@@ -92,8 +91,7 @@ final class Db
      */
     public function column(string $sql, array $params = []): array
     {
-        $first = static fn (array $row): mixed => $row === [] ? null : reset($row);
-        return array_map($first, $this->query($sql, $params));
+        return $this->fetch($sql, $params, Form::FirstColumn);
     }
 
     /**
@@ -113,7 +111,7 @@ final class Db
      */
     public function json(string $sql, array $params = []): string
     {
-        return $this->run($sql, $params, $this->engine->jsonifyResult(...));
+        return $this->fetch($sql, $params, Form::Json);
     }
 
     /**
@@ -369,6 +367,18 @@ final class Db
     public function __debugInfo(): array
     {
         return ['dsn' => (string) Dsn::parse($this->dsn), 'options' => $this->options];
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return string|list<mixed> as the form says
+     */
+    private function fetch(string $sql, array $params, Form $form): string|array
+    {
+        if ($this->options->retries === 0) {
+            return $this->engine->fetch($this->dsn, $sql, $params, $form, $this->options);
+        }
+        return $this->attempt(fn () => $this->engine->fetch($this->dsn, $sql, $params, $form, $this->options));
     }
 
     /**

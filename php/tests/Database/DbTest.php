@@ -270,4 +270,28 @@ final class DbTest extends TestCase
             ['mysql:host=x;password=hunter2', InvalidDsn::class],
         ];
     }
+
+    public function test_results_of_every_size_come_whole_in_every_form(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        // From less than the first buffer to more than any that is kept, and back.
+        foreach ([1, 70_000, 3_000_000, 100_000, 2] as $bytes) {
+            $sql = 'SELECT ? AS t UNION ALL SELECT NULL';
+            $text = str_repeat("a\0", $bytes >> 1) . 'ü';
+            self::assertTrue([['t' => $text], ['t' => null]] === $db->query($sql, [$text]), "rows of $bytes bytes");
+            self::assertTrue(['t' => $text] === $db->row($sql, [$text]), "a row of $bytes bytes");
+            self::assertTrue([$text, null] === $db->column($sql, [$text]), "a column of $bytes bytes");
+            $json = json_encode([['t' => $text], ['t' => null]], JSON_UNESCAPED_UNICODE);
+            self::assertTrue($json === $db->json($sql, [$text]), "JSON of $bytes bytes");
+        }
+    }
+
+    public function test_a_column_is_the_first_also_where_a_later_one_has_its_name(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        self::assertSame([1, 3], $db->column('SELECT 1 AS a, 2 AS a UNION ALL SELECT 3, 4'));
+        self::assertSame([], $db->column('SELECT 1 WHERE 0'));
+        self::assertSame([], $db->column('CREATE TEMP TABLE t (n)'));
+        self::assertSame(["\xff", 1.5, null], $db->column("SELECT x'ff' UNION ALL SELECT 1.5 UNION ALL SELECT NULL"));
+    }
 }

@@ -50,6 +50,9 @@ static void in_forked_child(uint64_t id, char *string) {
     int32_t state;
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_state("sqlite::memory:", 15, &state));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_run("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS,
+          lyger_db_fetch("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, 0, buf, sizeof buf, &needed, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_column(id, 0, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_keeps("sqlite::memory:", 15, &keeps));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_end());
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));

@@ -59,9 +59,50 @@ static int32_t run(const char *dsn, const char *sql, uint32_t flags, uint64_t *i
     return lyger_db_run(dsn, strlen(dsn), sql, strlen(sql), NULL, 0, flags, 0, id);
 }
 
-/* What statements leave, and rows chunk by chunk. */
+static int32_t fetch(const char *sql, uint32_t form, char *buf, size_t cap, size_t *needed, uint64_t *id) {
+    return lyger_db_fetch(DSN, strlen(DSN), sql, strlen(sql), NULL, 0, 0, 0, form, buf, cap, needed, id);
+}
+
+static void misuse_fetch(void) {
+    uint64_t id = 7;
+    size_t needed;
+    char buf[64];
+    GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, buf, sizeof buf, NULL, &id));
+    CHECK(id == 0);
+    GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, buf, sizeof buf, &needed, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, NULL, sizeof buf, &needed, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, fetch("SELECT 1", 0, buf, SIZE_MAX, &needed, &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_fetch(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, 0, buf, sizeof buf, &needed, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, fetch("SELECT 1", 4, buf, sizeof buf, &needed, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, fetch("SELECT 1", UINT32_MAX, buf, sizeof buf, &needed, &id));
+    GIVES(LYGER_STATUS_QUERY_FAILED, fetch("SELEC 1", 0, buf, sizeof buf, &needed, &id));
+    CHECK(id == 0 && needed == 0);
+    const char *wanted[] = {"a:1:{i:0;a:1:{s:1:\"n\";i:1;}}", "a:1:{i:0;a:1:{s:1:\"n\";i:1;}}", "a:1:{i:0;i:1;}", "[{\"n\":1}]"};
+    for (uint32_t form = 0; form < 4; form++) {
+        GIVES(LYGER_STATUS_OK, fetch("SELECT 1 AS n", form, buf, sizeof buf, &needed, &id));
+        CHECK(id == 0 && needed == strlen(wanted[form]) && !memcmp(buf, wanted[form], needed));
+        GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, fetch("SELECT 1 AS n", form, buf, 3, &needed, &id));
+        CHECK(id != 0 && needed == strlen(wanted[form]));
+        GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    }
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, fetch("SELECT 1 AS n", 0, NULL, 0, &needed, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_result_column(id, 1, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_result_column(id, UINT64_MAX, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_result_column(id, 0, buf, sizeof buf, NULL));
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_result_column(id, 0, buf, 3, &needed));
+    GIVES(LYGER_STATUS_OK, lyger_result_column(id, 0, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "a:1:{i:0;i:1;}");
+    GIVES(LYGER_STATUS_OK, lyger_result_free(id));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_column(id, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_OK, fetch("CREATE TEMP TABLE fetched (n)", 2, buf, sizeof buf, &needed, &id));
+    WROTE(buf, needed, "a:0:{}");
+    GIVES(LYGER_STATUS_OK, lyger_db_end());
+}
+
+/* What statements leave, rows in one call, and rows chunk by chunk. */
 void misuse_clients(void) {
     uint64_t id = 7, other;
+    misuse_fetch();
     uint8_t keeps = 9;
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, NULL));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));

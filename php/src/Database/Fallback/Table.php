@@ -48,15 +48,31 @@ final class Table
         foreach ($this->rows as $row) {
             $assoc = [];
             foreach ($row as $index => $value) {
-                $assoc[$names[$index]] = match (true) {
-                    $value instanceof Bytes => $value->bytes,
-                    is_string($value) && in_array($kinds[$index], [Kind::Single, Kind::Number], true) => (float) $value,
-                    default => $value,
-                };
+                $assoc[$names[$index]] = self::plain($value, $kinds[$index]);
             }
             $rows[] = $assoc;
         }
         return $rows;
+    }
+
+    /**
+     * The values of one column, as assoc() has them.
+     *
+     * @return list<mixed>
+     */
+    public function column(int $index): array
+    {
+        $kind = $this->columns[$index]->kind ?? null;
+        return array_map(static fn (array $row): mixed => self::plain($row[$index], $kind), $this->rows);
+    }
+
+    private static function plain(mixed $value, ?Kind $kind): mixed
+    {
+        return match (true) {
+            $value instanceof Bytes => $value->bytes,
+            is_string($value) && ($kind === Kind::Single || $kind === Kind::Number) => (float) $value,
+            default => $value,
+        };
     }
 
     /** The rows as a JSON array of objects, byte for byte what the engine writes. */

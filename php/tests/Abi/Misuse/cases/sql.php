@@ -137,6 +137,81 @@ return [
         'valid' => static fn (Probe $p) => $p->ffi->lyger_db_run(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id),
         'child' => Status::WrongProcess,
     ],
+    'lyger_db_fetch' => [
+        'misuse' => static function (Probe $p): void {
+            $fetch = static fn (?string $sql, int $form, mixed $cap = 4096, mixed $params = null, int $len = 0): int
+                => $p->ffi->lyger_db_fetch(
+                    Probe::DSN,
+                    15,
+                    $sql,
+                    8,
+                    $params,
+                    $len,
+                    0,
+                    0,
+                    $form,
+                    $p->buffer,
+                    $cap,
+                    $p->needed,
+                    $p->id,
+                );
+            $p->gives(Status::NullPointer, $fetch(null, 0));
+            $p->check($p->id[0] === 0, 'no id on an error');
+            $p->gives(Status::TooLong, $fetch('SELECT 1', 0, -1));
+            $p->gives(Status::TooLong, $fetch('SELECT ?', 0, 4096, $p->nowhere(), (64 << 20) + 1));
+            $p->gives(Status::InvalidParams, $fetch('SELECT ?', 0, 4096, "\1", 1));
+            foreach ([4, -1] as $form) {
+                $p->gives(Status::InvalidArgument, $fetch('SELECT 1', $form));
+            }
+            $p->gives(Status::QueryFailed, $fetch('SELEC 1 ', 0));
+            $rows = serialize([[1 => 1]]);
+            foreach ([$rows, $rows, serialize([1]), '[{"1":1}]'] as $form => $expected) {
+                $p->gives(Status::Ok, $fetch('SELECT 1', $form));
+                $p->check($p->written() === $expected && $p->id[0] === 0, $expected, $p->written());
+                $p->gives(Status::BufferTooSmall, $fetch('SELECT 1', $form, 3));
+                $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+            }
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_fetch(
+            Probe::DSN,
+            15,
+            'SELECT 1',
+            8,
+            null,
+            0,
+            0,
+            0,
+            0,
+            $p->buffer,
+            4096,
+            $p->needed,
+            $p->id,
+        ),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_result_column' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $column = static fn (int $id, int $column, mixed $cap = 4096): int
+                => $p->ffi->lyger_result_column($id, $column, $p->buffer, $cap, $p->needed);
+            $id = $p->query("SELECT 'a' AS t, 1 AS n UNION ALL SELECT 'ü', NULL");
+            $p->gives(Status::NullPointer, $p->ffi->lyger_result_column($id, 0, $p->buffer, 4096, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_result_column($id, 0, null, 4096, $p->needed));
+            $p->gives(Status::TooLong, $column($id, 0, -1));
+            $p->gives(Status::BufferTooSmall, $column($id, 0, 10));
+            foreach ([2, -1] as $none) {
+                $p->gives(Status::InvalidArgument, $column($id, $none));
+            }
+            foreach ([['a', 'ü'], [1, null]] as $index => $values) {
+                $p->gives(Status::Ok, $column($id, $index));
+                $p->check($p->written() === serialize($values), serialize($values), $p->written());
+            }
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($id));
+            $wrongIds(static fn (Probe $p, int $id)
+                => $p->ffi->lyger_result_column($id, 0, $p->buffer, 4096, $p->needed))($p);
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_result_column($p->query(), 0, $p->buffer, 4096, $p->needed),
+        'child' => Status::WrongProcess,
+    ],
     'lyger_db_keeps' => [
         'misuse' => static function (Probe $p): void {
             $keeps = $p->ffi->new('uint8_t[1]');

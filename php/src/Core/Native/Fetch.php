@@ -1,0 +1,103 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core\Native;
+
+use FFI;
+use FFI\CData;
+use Lyger\Core\Status;
+use Lyger\Database\Form;
+use Lyger\Database\Options;
+use Lyger\Database\Params;
+use Lyger\Exception\EngineFailed;
+
+/**
+ * A statement and its rows in one call of the engine, which keeps nothing of them. What doesn't fit into the buffer
+ * stays there until a larger one has it.
+ */
+final class Fetch
+{
+    /** A page of rows. */
+    private const BUFFER_BYTES = 65_536;
+    /** What larger results leave behind for the next: thousands of rows, and less than PHP itself takes. */
+    private const BUFFER_BYTES_MAX = 1_048_576;
+
+    private CData $buffer;
+    private int $bytes = self::BUFFER_BYTES;
+    private readonly CData $needed;
+    private readonly CData $neededPointer;
+    private readonly CData $id;
+    private readonly CData $idPointer;
+
+    public function __construct(private readonly Abi $abi)
+    {
+        $this->buffer = $abi->ffi->new('char[' . self::BUFFER_BYTES . ']');
+        $this->needed = $abi->ffi->new('size_t');
+        $this->neededPointer = FFI::addr($this->needed);
+        $this->id = $abi->ffi->new('uint64_t');
+        $this->idPointer = FFI::addr($this->id);
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return string|list<mixed> as the form says
+     */
+    public function rows(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
+    {
+        $packed = Params::pack($params);
+        $status = $this->abi->ffi->lyger_db_fetch(
+            $dsn,
+            strlen($dsn),
+            $sql,
+            strlen($sql),
+            $packed,
+            strlen($packed),
+            $options?->flags() ?? 0,
+            $options?->timeoutMs ?? 0,
+            $form->value,
+            $this->buffer,
+            $this->bytes,
+            $this->neededPointer,
+            $this->idPointer,
+        );
+        $text = $status === 0 ? FFI::string($this->buffer, $this->needed->cdata) : $this->large($status, $form);
+        if ($form === Form::Json) {
+            return $text;
+        }
+        $rows = unserialize($text, ['allowed_classes' => false]);
+        return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
+    }
+
+    private function large(int $status, Form $form): string
+    {
+        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
+            throw $this->abi->failure($status);
+        }
+        $result = $this->id->cdata;
+        $buffer = $this->buffer($this->needed->cdata);
+        $arguments = [$buffer, FFI::sizeof($buffer), $this->neededPointer];
+        try {
+            $this->abi->check(match ($form) {
+                Form::Rows => $this->abi->ffi->lyger_result_rows($result, ...$arguments),
+                Form::FirstRow => $this->abi->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
+                Form::FirstColumn => $this->abi->ffi->lyger_result_column($result, 0, ...$arguments),
+                Form::Json => $this->abi->ffi->lyger_result_json($result, ...$arguments),
+            });
+            return FFI::string($buffer, $this->needed->cdata);
+        } finally {
+            $this->abi->check($this->abi->ffi->lyger_result_free($result));
+        }
+    }
+
+    private function buffer(int $bytes): CData
+    {
+        if ($bytes > self::BUFFER_BYTES_MAX) {
+            return $this->abi->ffi->new("char[$bytes]");
+        }
+        while ($this->bytes < $bytes) {
+            $this->bytes *= 2;
+        }
+        return $this->buffer = $this->abi->ffi->new("char[$this->bytes]");
+    }
+}

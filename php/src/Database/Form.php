@@ -1,0 +1,18 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Database;
+
+/** What is wanted of a statement's rows; the numbers are those of lyger_db_fetch() (rust/ffi/fetch.rs). */
+enum Form: int
+{
+    /** a list of associative arrays */
+    case Rows = 0;
+    /** the same with at most one of them */
+    case FirstRow = 1;
+    /** a list of values */
+    case FirstColumn = 2;
+    /** text */
+    case Json = 3;
+}
