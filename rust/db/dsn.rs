@@ -15,7 +15,7 @@ use std::sync::Arc;
 ///
 /// `postgres://` and `postgresql://`, `mysql://` and `mariadb://` as URLs, with user, password and database
 /// percent-encoded. The parameters of PostgreSQL's are libpq's (`sslmode`, `sslrootcert`, `application_name`, ...), those of
-/// MySQL's sqlx's (`ssl-mode`, `socket`, ...).
+/// MySQL's `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socket`.
 /// `sqlite:<path>`, `sqlite://<path>`, `sqlite::memory:` and a bare path, which are taken literally.
 ///
 /// ```
@@ -69,6 +69,7 @@ impl Dsn {
         let target = match text.split_once("://").map(|(scheme, _)| scheme) {
             Some("postgres" | "postgresql") => Target::Postgres(Arc::new(postgres::Options::parse(text)?)),
             Some("mysql" | "mariadb") => {
+                mysql_parameters(text)?;
                 let options = MySqlConnectOptions::from_str(text).map_err(url_error)?;
                 Target::MySql(Box::new(mysql_session(options).disable_statement_logging()))
             }
@@ -118,6 +119,24 @@ impl FromStr for Dsn {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text)
     }
+}
+
+/// What a DSN of MySQL may say behind the question mark, besides the same names without their hyphen, and
+/// `charset=utf8mb4`, which it is anyway.
+const MYSQL_PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
+
+/// sqlx would pass over a parameter that it doesn't know: a misspelt demand for encryption would be none.
+fn mysql_parameters(text: &str) -> Result<(), Error> {
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    let name_of = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
+    for name in query.split('&').filter(|parameter| !matches!(*parameter, "" | "charset=utf8mb4")).map(name_of) {
+        let with_hyphen = name.replacen("ssl", "ssl-", 1);
+        if !MYSQL_PARAMETERS.contains(&&*name) && !MYSQL_PARAMETERS.contains(&&*with_hyphen) {
+            return Err(Error::unknown_parameter(&name, &MYSQL_PARAMETERS));
+        }
+    }
+    Ok(())
 }
 
 // sqlx's own settings of the session are turned off, because they change what SQL means (PIPES_AS_CONCAT) compared
@@ -248,6 +267,27 @@ mod tests {
             let error = Dsn::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2@"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_parameter_of_mysql_that_is_not_known_is_named_with_the_nearest() {
+        for query in [
+            "",
+            "charset=utf8mb4",
+            "ssl-mode=required",
+            "sslmode=VERIFY_CA&ssl-ca=/a&sslcert=/b&ssl-key=/c",
+            "socket=/d",
+        ] {
+            Dsn::parse(&format!("mysql://u@h/d?{query}")).unwrap();
+        }
+        for (query, nearest) in
+            [("ssl_mode=required", "ssl-mode"), ("socket=/a&sslcs=/b", "ssl-ca"), ("sockt=", "socket")]
+        {
+            let error = Dsn::parse(&format!("mysql://u:hunter2@h/d?{query}")).unwrap_err().to_string();
+            let expected = format!("the nearest that is known is {nearest}");
+            assert!(error.contains(&expected) && !error.contains("hunter2"), "{query}: {error}");
+        }
+        assert!(Dsn::parse("mysql://u@h/d?ssl-mode=some").is_err());
     }
 
     #[test]

@@ -109,6 +109,13 @@ impl Error {
         Self::InvalidDsn { reason: reason.into() }
     }
 
+    /// A parameter of a DSN that nothing is known of.
+    pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> Self {
+        let name: String = name.chars().take(40).collect();
+        let nearest = known.iter().min_by_key(|known| distance(&name, known)).copied().unwrap_or_default();
+        Self::dsn(format!("unknown parameter {name:?}; the nearest that is known is {nearest}"))
+    }
+
     pub(super) fn params(message: impl Into<String>) -> Self {
         Self::InvalidParams { position: None, message: message.into() }
     }
@@ -126,4 +133,18 @@ impl Error {
     pub(super) fn param(position: usize, message: impl Into<String>) -> Self {
         Self::InvalidParams { position: Some(position), message: message.into() }
     }
+}
+
+/// How many letters have to change (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let next = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(x != y));
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[row.len() - 1]
 }

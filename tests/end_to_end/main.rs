@@ -21,6 +21,7 @@ mod sql_clients;
 mod sql_faults;
 mod sql_hostile;
 mod sql_limits;
+mod sql_mysql_tls;
 mod sql_network;
 mod sql_params;
 mod sql_portals;

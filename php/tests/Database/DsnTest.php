@@ -56,6 +56,16 @@ final class DsnTest extends TestCase
         Dsn::parse('postgres://u@h/d?ssl_mode=require');
     }
 
+    public function test_a_parameter_of_mysql_that_is_not_known_is_named_with_the_nearest(): void
+    {
+        $dsn = Dsn::parse('mysql://u@h/d?ssl-mode=VERIFY_CA&sslca=/a&ssl-key=/b&socket=/c');
+        $expected = ['sslmode' => 'verify_ca', 'ssl-ca' => '/a', 'ssl-key' => '/b', 'socket' => '/c'];
+        self::assertSame($expected, $dsn->options);
+        $this->expectException(InvalidDsn::class);
+        $this->expectExceptionMessage('unknown parameter "ssl_mode"; the nearest that is known is ssl-mode');
+        Dsn::parse('mysql://u@h/d?ssl_mode=required');
+    }
+
     public function test_what_is_no_dsn_is_refused_with_a_hint(): void
     {
         foreach (['mysql:host=localhost', 'pgsql:host=x', 'redis://h', '', 'sqlite:', "a\0b"] as $text) {

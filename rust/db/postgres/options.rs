@@ -406,23 +406,7 @@ fn is_known(name: &str) -> bool {
 }
 
 fn unknown(name: &str) -> Error {
-    let name: String = name.chars().take(40).collect();
-    let nearest = PARAMETERS.iter().min_by_key(|known| distance(&name, known)).copied().unwrap_or_default();
-    Error::dsn(format!("unknown parameter {name:?}; the nearest that is known is {nearest}"))
-}
-
-/// How many letters have to change (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let next = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(x != y));
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[row.len() - 1]
+    Error::unknown_parameter(name, &PARAMETERS)
 }
 
 #[cfg(test)]

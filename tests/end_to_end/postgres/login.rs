@@ -20,9 +20,9 @@ host      all with_scram 127.0.0.1/32 scram-sha-256
 host      all lyger      127.0.0.1/32 trust
 ";
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn issuer(name: &str) -> Issuer {
+pub(crate) fn issuer(name: &str) -> Issuer {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
@@ -30,7 +30,7 @@ fn issuer(name: &str) -> Issuer {
 }
 
 /// Writes `{file}.crt` and `{file}.key`, signed for these names.
-fn certify(folder: &Path, file: &str, issuer: &Issuer, user: &str, names: &[&str]) {
+pub(crate) fn certify(folder: &Path, file: &str, issuer: &Issuer, user: &str, names: &[&str]) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, user);

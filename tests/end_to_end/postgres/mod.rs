@@ -1,6 +1,6 @@
 //! PostgreSQL alone: logins, TLS, sessions, and values compared with another client's.
 
 mod differential;
-mod login;
-mod server;
+pub(crate) mod login;
+pub(crate) mod server;
 mod sessions;

@@ -87,7 +87,7 @@ impl Drop for Server {
 }
 
 /// Below the ports that the kernel hands out by itself, free a moment ago, and never given to two tests.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 900) as u16;
     let mut ports = std::iter::repeat_with(|| 9_000 + (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % 1_000);
@@ -106,7 +106,7 @@ fn program(name: &str) -> Command {
     command
 }
 
-fn other_user() -> Option<(u32, u32)> {
+pub(crate) fn other_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -117,14 +117,14 @@ fn other_user() -> Option<(u32, u32)> {
 }
 
 /// Gives a file to the server's user, for nobody else.
-pub(super) fn own(path: &Path, mode: u32) {
+pub(crate) fn own(path: &Path, mode: u32) {
     if let Some((uid, gid)) = other_user() {
         chown(path, Some(uid), Some(gid)).unwrap();
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -30,6 +30,9 @@ final class Dsn
         'target_session_attrs',
     ];
 
+    /** The same for MySQL and MariaDB (rust/db/dsn.rs). */
+    private const MYSQL_PARAMETERS = ['ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key', 'socket'];
+
     /** Other clients' names for it. */
     private const ALIASES = [
         'ssl-mode' => 'sslmode', 'ssl-root-cert' => 'sslrootcert', 'ssl-ca' => 'sslrootcert', 'ssl-cert' => 'sslcert',
@@ -102,7 +105,10 @@ final class Dsn
         if ($dialect === 'postgres') {
             $options = self::postgresParameters($options);
         }
-        $mode = $options['sslmode'] ?? $options['ssl-mode'] ?? null;
+        if ($dialect === 'mysql') {
+            $options = self::mysqlParameters($options);
+        }
+        $mode = $options['sslmode'] ?? null;
         if ($mode !== null) {
             $options['sslmode'] = strtolower($mode);
             if (!in_array($options['sslmode'], self::SSL_MODES[$dialect], true)) {
@@ -138,14 +144,39 @@ final class Dsn
                 $name = 'options';
             }
             if (!in_array($name, self::POSTGRES_PARAMETERS, true)) {
-                $known = self::POSTGRES_PARAMETERS;
-                $distances = array_map(static fn (string $known): int => levenshtein($name, $known), $known);
-                $nearest = $known[array_search(min($distances), $distances, true)];
-                throw InvalidDsn::because("unknown parameter \"$name\"; the nearest that is known is $nearest");
+                throw self::unknown($name, self::POSTGRES_PARAMETERS);
             }
             $parameters[$name] = $value;
         }
         return $parameters;
+    }
+
+    /**
+     * @param array<string, string> $options
+     * @return array<string, string>
+     */
+    private static function mysqlParameters(array $options): array
+    {
+        $parameters = [];
+        if (($options['charset'] ?? null) === 'utf8mb4') {
+            unset($options['charset']); // which it is anyway
+        }
+        foreach ($options as $name => $value) {
+            $hyphened = preg_replace('/^ssl(?!-)/', 'ssl-', (string) $name);
+            if (!in_array($hyphened, self::MYSQL_PARAMETERS, true)) {
+                throw self::unknown((string) $name, self::MYSQL_PARAMETERS);
+            }
+            $parameters[$hyphened === 'ssl-mode' ? 'sslmode' : $hyphened] = $value;
+        }
+        return $parameters;
+    }
+
+    /** @param list<string> $known */
+    private static function unknown(string $name, array $known): InvalidDsn
+    {
+        $distances = array_map(static fn (string $known): int => levenshtein($name, $known), $known);
+        $nearest = $known[array_search(min($distances), $distances, true)];
+        return InvalidDsn::because("unknown parameter \"$name\"; the nearest that is known is $nearest");
     }
 
     private static function path(string $dsn): self
