@@ -1,8 +1,8 @@
 //! One statement on its connection: prepared where it isn't yet, bound, executed, and answered to the end.
 
 use super::decode::Decoder;
-use super::message::{self, Body, Field, Refusal, Status, strange};
-use super::statements::Prepared;
+use super::message::{self, Body, Change, Field, Refusal, Status, strange};
+use super::statements::{Prepared, schema_has_changed};
 use super::types::{self, Answer, Type};
 use super::{Outcome, PgSession, encode};
 use crate::db::Error;
@@ -66,8 +66,28 @@ impl PgSession {
         Ok(outcome.map(|answered| answered.affected))
     }
 
+    fn note_status(&mut self, status: Status) {
+        self.status = status;
+        self.portals.note_status(status);
+        if status == Status::Idle && std::mem::take(&mut self.changes_schema) {
+            schema_has_changed(); // it holds for others only now, or was rolled back
+        }
+    }
+
+    fn note_change(&mut self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::OfSession => self.dropped.extend(self.statements.forget_all()),
+            Change::OfSchema => {
+                self.changes_schema = true;
+                schema_has_changed();
+            }
+        }
+    }
+
     /// The statement, prepared now where it isn't yet.
     pub(super) async fn prepared(&mut self, sql: &str, has_limit: bool) -> Result<Outcome<Arc<Prepared>>, Failure> {
+        self.dropped.extend(self.statements.forget_outdated(sql));
         match self.statements.get(sql) {
             Some(prepared) => Ok(Ok(prepared)),
             None => Box::pin(self.prepare(sql, has_limit)).await,
@@ -100,13 +120,14 @@ impl PgSession {
                             self.dropped.clear();
                         }
                         self.portals.note_tag(body);
+                        let change = message::change(body);
                         outcome = Ok(Answered { affected: message::affected(body)?, is_suspended: false });
+                        self.note_change(change);
                     }
                     b's' => outcome = Ok(Answered { affected: 0, is_suspended: true }),
                     b'E' => outcome = Err(refusal(body)?),
                     b'Z' => {
-                        self.status = message::status(body)?;
-                        self.portals.note_status(self.status);
+                        self.note_status(message::status(body)?);
                         self.stream.consume(header);
                         return if copied.is_some() { Err(Failure::Refused(copy_refused())) } else { Ok(outcome) };
                     }
@@ -159,8 +180,11 @@ impl PgSession {
         let (name, evicted) = self.statements.name(sql);
         self.dropped.extend(evicted);
         let output = &mut self.stream.output;
-        for dropped in self.dropped.drain(..) {
-            frontend::close(b'S', &dropped, output).map_err(unsendable)?;
+        // Not within a transaction: portals end with their statements.
+        if self.status == Status::Idle {
+            for dropped in self.dropped.drain(..) {
+                frontend::close(b'S', &dropped, output).map_err(unsendable)?;
+            }
         }
         frontend::parse(&name, sql, [], output).map_err(unsendable)?;
         frontend::describe(b'S', &name, output).map_err(unsendable)?;
@@ -262,8 +286,7 @@ impl PgSession {
             let is_last = header.kind == b'Z';
             match header.kind {
                 b'Z' => {
-                    self.status = message::status(body)?;
-                    self.portals.note_status(self.status);
+                    self.note_status(message::status(body)?);
                 }
                 b'E' => outcome = Err(refusal(body)?),
                 b'N' | b'A' | b'S' => {}

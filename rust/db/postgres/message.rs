@@ -130,6 +130,27 @@ pub(super) fn drops_statements(body: &[u8]) -> bool {
     matches!(body, b"DISCARD ALL\0" | b"DEALLOCATE ALL\0")
 }
 
+/// What a command tag says about the types of statements that were prepared before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// They are as they were.
+    None,
+    /// On this connection they may mean others: a temporary table hides another, a path of schemas leads elsewhere.
+    OfSession,
+    /// A schema has changed.
+    OfSchema,
+}
+
+/// CommandComplete.
+pub(super) fn change(body: &[u8]) -> Change {
+    let verb = body.split(|byte| !byte.is_ascii_uppercase()).next().unwrap_or_default();
+    match verb {
+        b"ALTER" | b"DROP" | b"DO" => Change::OfSchema,
+        b"CREATE" | b"SET" | b"RESET" => Change::OfSession,
+        _ => Change::None,
+    }
+}
+
 /// What ReadyForQuery says about transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
@@ -273,6 +294,22 @@ mod tests {
         assert_eq!((error.message.as_str(), error.survives), ("no\nDETAIL: because\nHINT: try", true));
         let fatal = Refusal::read(b"SFATAL\0C57P01\0Mgone\0\0").unwrap();
         assert!(fatal.ends_connection() && !fatal.is_stale_statement() && !fatal.into_error().survives);
+    }
+
+    #[test]
+    fn a_command_tag_tells_what_it_has_changed() {
+        for (tag, expected) in [
+            ("ALTER TABLE", Change::OfSchema),
+            ("DROP TABLE", Change::OfSchema),
+            ("DO", Change::OfSchema),
+            ("CREATE TABLE AS", Change::OfSession),
+            ("SET", Change::OfSession),
+            ("SELECT 3", Change::None),
+            ("INSERT 0 1", Change::None),
+            ("", Change::None),
+        ] {
+            assert_eq!(change(format!("{tag}\0").as_bytes()), expected, "{tag}");
+        }
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(super) struct PgSession {
     statements: Statements,
     // Names that the server still keeps for statements that nobody asks for any more.
     dropped: Vec<String>,
+    /// The transaction has changed a schema.
+    changes_schema: bool,
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
@@ -198,6 +200,7 @@ impl PgSession {
             status,
             statements: Statements::default(),
             dropped: Vec::new(),
+            changes_schema: false,
             types: HashMap::new(),
             canceller: Canceller(Arc::new(Target { options: Arc::clone(options), address, key, is_encrypted })),
             settings: format!(
@@ -220,7 +223,18 @@ fn told<T>(outcome: Outcome<T>) -> Result<T, Failure> {
     if let Err(Some((position, words))) = outcome.as_ref().map_err(Refusal::refused_parameter) {
         return Err(Failure::Refused(Error::param(position, words)));
     }
-    Ok(outcome?)
+    match outcome {
+        // The transaction has failed, and would succeed if it were run again: what serialization_failure says.
+        Err(refusal) if refusal.is_stale_statement() => {
+            let mut error = refusal.into_error();
+            error
+                .message
+                .push_str("\nHINT: a table has changed since the transaction began: run the transaction again");
+            error.sqlstate = Some("40001".to_owned());
+            Err(Failure::Server(error))
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
 fn is_query(sql: &str) -> bool {

@@ -1,9 +1,28 @@
 //! The statements that a connection has prepared, by their text.
+//!
+//! The types of a statement's parameters are those of the moment in which it was prepared, and the server keeps them when a
+//! column's type changes: what is bound then would be converted twice, and be another value in the end, without an error.
+//! So a statement is prepared anew after each change of the schema that this process has made, and after some seconds in any
+//! case, because others change schemas too.
 
 use super::message::Field;
 use super::types::Type;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long what somebody else has changed in the schema may stay unseen. Preparing a statement anew takes the server some
+/// hundred microseconds: nothing, once in so long.
+const AGE_MAX: Duration = Duration::from_secs(10);
+
+/// Counts the changes of any schema that this process has made, to whichever server: they are rare.
+static SCHEMA_CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// A statement has changed a schema, or the transaction of one has ended.
+pub(super) fn schema_has_changed() {
+    SCHEMA_CHANGES.fetch_add(1, Ordering::Relaxed);
+}
 
 /// How many statements a connection keeps. A server's process holds 10 to 100 KiB for each, so a pool of 16 connections
 /// costs it at most some 400 MiB; an application has a few hundred distinct statements, and the busiest of them stay.
@@ -28,14 +47,34 @@ pub(super) struct Statements {
     // Counts uses: the entry with the smallest number was unused for longest.
     clock: u64,
     named: u64,
+    /// The changes of schemas that were seen.
+    schema_changes: u64,
 }
 
 struct Entry {
     prepared: Arc<Prepared>,
     used: u64,
+    since: Instant,
 }
 
 impl Statements {
+    /// Lets go of what may be out of date: this statement when it is old, all of them when a schema has changed. Gives the names
+    /// that they still have on the server.
+    pub(super) fn forget_outdated(&mut self, text: &str) -> Vec<String> {
+        let schema_changes = SCHEMA_CHANGES.load(Ordering::Relaxed);
+        if schema_changes != self.schema_changes {
+            self.schema_changes = schema_changes;
+            return self.forget_all();
+        }
+        let is_old = self.by_text.get(text).is_some_and(|entry| entry.since.elapsed() >= AGE_MAX);
+        if is_old { self.forget(text).into_iter().collect() } else { Vec::new() }
+    }
+
+    /// Lets go of all, and gives the names that they still have on the server.
+    pub(super) fn forget_all(&mut self) -> Vec<String> {
+        self.by_text.drain().map(|(_, entry)| entry.prepared.name.clone()).collect()
+    }
+
     pub(super) fn get(&mut self, text: &str) -> Option<Arc<Prepared>> {
         self.clock += 1;
         let entry = self.by_text.get_mut(text)?;
@@ -59,7 +98,7 @@ impl Statements {
 
     pub(super) fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
         if !prepared.name.is_empty() {
-            self.by_text.insert(text.into(), Entry { prepared, used: self.clock });
+            self.by_text.insert(text.into(), Entry { prepared, used: self.clock, since: Instant::now() });
         }
     }
 

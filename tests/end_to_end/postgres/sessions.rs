@@ -2,7 +2,7 @@
 
 use super::login;
 use crate::databases::{Fixture, json_of, postgres, postgres_dsn, text};
-use lyger::db::{Client, Error, Forms, Limits, Statement};
+use lyger::db::{Client, Error, Forms, Limits, Param, Statement};
 use std::time::{Duration, Instant};
 
 const PID: &str = "SELECT pg_backend_pid() AS n";
@@ -69,10 +69,17 @@ fn a_changed_table_is_the_truth_within_a_transaction_and_no_error_outside() {
     let all = "SELECT * FROM changed_within";
     let before = db.json(PID, &[]);
     assert_eq!(db.json(all, &[]), r#"[{"a":1}]"#);
+    // Unseen, as if by another process: the statement's own tag is SELECT.
+    other.query(
+        "CREATE OR REPLACE FUNCTION change_within() RETURNS void LANGUAGE plpgsql AS \
+         $$ BEGIN ALTER TABLE changed_within ADD COLUMN b text DEFAULT 'x'; END $$",
+        &[],
+    );
+    assert_eq!(db.json(all, &[]), r#"[{"a":1}]"#);
     db.query("BEGIN", &[]);
-    other.query("ALTER TABLE changed_within ADD COLUMN b text DEFAULT 'x'", &[]);
+    other.query("SELECT change_within()", &[]);
     let error = db.error(all, &[]);
-    assert_eq!(error.sqlstate(), Some("0A000"), "{error}");
+    assert_eq!(error.sqlstate(), Some("40001"), "as whoever repeats transactions understands it: {error}");
     assert!(error.to_string().contains("must not change result type"), "{error}");
     assert_eq!(db.error("SELECT 1", &[]).sqlstate(), Some("25P02"), "the transaction has failed");
     db.query("ROLLBACK", &[]);
@@ -82,6 +89,45 @@ fn a_changed_table_is_the_truth_within_a_transaction_and_no_error_outside() {
     other.query("ALTER TABLE changed_within RENAME COLUMN a TO c", &[]);
     assert_eq!(db.json(all, &[]), r#"[{"c":"1","b":"x"}]"#);
     assert_eq!(db.json(PID, &[]), before);
+}
+
+#[test]
+fn a_value_bound_behind_a_change_of_its_column_is_the_value_that_is_stored() {
+    // Each text would be another value by way of the type before.
+    for (number, (before, after, value, stored)) in [
+        ("int", "text", "007", r#""007""#),
+        ("date", "timestamp", "2024-01-02 03:04:05", r#""2024-01-02T03:04:05""#),
+        ("real", "double precision", "0.1234567890123", "0.1234567890123"),
+        ("int", "bigint", "5000000000", "5000000000"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (db, other) = (postgres(), postgres());
+        let table = format!("changed_value_{number}");
+        let sql = format!("INSERT INTO {table} VALUES (?)");
+        // Changed by another connection of this process, by its own, and in a transaction that is rolled back.
+        db.create(&table, &format!("a {before}"));
+        db.query(&sql, &[Param::Null]);
+        other.query(&format!("ALTER TABLE {table} ALTER COLUMN a TYPE {after} USING a::text::{after}"), &[]);
+        db.query(&sql, &[text(value)]);
+        assert_eq!(
+            db.json(&format!("SELECT a FROM {table} WHERE a IS NOT NULL"), &[]),
+            format!(r#"[{{"a":{stored}}}]"#)
+        );
+        db.create(&table, &format!("a {before}"));
+        db.query(&sql, &[Param::Null]);
+        db.query("BEGIN", &[]);
+        db.query(&format!("ALTER TABLE {table} ALTER COLUMN a TYPE {after} USING a::text::{after}"), &[]);
+        db.query(&sql, &[text(value)]);
+        assert_eq!(
+            db.json(&format!("SELECT a FROM {table} WHERE a IS NOT NULL"), &[]),
+            format!(r#"[{{"a":{stored}}}]"#)
+        );
+        db.query("ROLLBACK", &[]);
+        db.query(&sql, &[Param::Null]);
+        assert_eq!(db.json(&format!("SELECT count(*) AS n FROM {table}"), &[]), r#"[{"n":2}]"#);
+    }
 }
 
 #[test]
