@@ -175,6 +175,10 @@ fn a_procedure_gives_its_rows() {
     db.query("CREATE PROCEDURE give_rows(a INT) SELECT a + 1 AS n", &[]);
     assert_eq!(db.json("CALL give_rows(?)", &[Param::Int(1)]), r#"[{"n":2}]"#);
     assert_eq!(db.json("CALL give_rows(?)", &[Param::Int(2)]), r#"[{"n":3}]"#);
+    db.query("DROP PROCEDURE IF EXISTS give_twice", &[]);
+    db.query("CREATE PROCEDURE give_twice() BEGIN SELECT 1 AS a; SELECT 2 AS b; END", &[]);
+    let error = db.error("CALL give_twice()", &[]);
+    assert_eq!(error.sqlstate(), Some("0A000"), "not the second one's rows under the first one's names: {error}");
 }
 
 #[test]

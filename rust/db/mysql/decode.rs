@@ -56,13 +56,6 @@ impl Decoder {
 
     /// Appends a row and tells how many bytes it adds to the result.
     pub(super) fn push_row(&mut self, row: &MySqlRow) -> Result<usize, Error> {
-        // Only a procedure can give two results in one answer; a second one must not be read by the first one's types.
-        if row.len() != self.columns.len() {
-            return Err(Error::Query {
-                message: "the statement gave several results of different columns".to_owned(),
-                sqlstate: Some("0A000".to_owned()),
-            });
-        }
         let mut bytes = 0;
         for (index, (kind, column)) in self.columns.iter_mut().enumerate() {
             let value = row.try_get_raw(index).map_err(|error| broken(column, &error.to_string()))?;

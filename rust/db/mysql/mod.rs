@@ -207,10 +207,15 @@ impl MySqlSession {
         };
         let arguments = arguments(work.params, null.as_ref()).map_err(Failure::Refused)?;
         let mut decoder: Option<Decoder> = None;
-        let (mut affected, mut last_insert_id) = (0, 0);
+        let (mut affected, mut last_insert_id, mut has_ended) = (0, 0, false);
         let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
         while let Some(answer) = answers.try_next().await? {
             match answer {
+                // Only a procedure can give two results in one answer; a second one must not be read by the first one's names.
+                Either::Right(_) if has_ended => {
+                    let message = "the procedure gave several results, and a statement has one".to_owned();
+                    return Err(Failure::Cut(Error::Query { message, sqlstate: Some("0A000".to_owned()) }).into());
+                }
                 Either::Right(row) => {
                     flow.heard();
                     // The types are those of this execution: before it, the types of the parameters were unknown.
@@ -229,6 +234,7 @@ impl MySqlSession {
                 Either::Left(done) => {
                     affected += done.rows_affected();
                     last_insert_id = last_insert_id.max(done.last_insert_id());
+                    has_ended = decoder.is_some();
                 }
             }
         }
