@@ -17,6 +17,7 @@ mod front_stage;
 #[cfg(unix)]
 mod postgres;
 mod proxy;
+mod sql_ages;
 mod sql_clients;
 mod sql_faults;
 mod sql_hostile;

@@ -11,6 +11,7 @@ use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
+use SensitiveParameter;
 
 /**
  * What the engine does, once by the native library and once in pure PHP. Both give the same results: the test suite
@@ -39,7 +40,12 @@ interface Backend
      * @return int the result's id
      * @throws LygerException
      */
-    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int;
+    public function execute(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options = null,
+    ): int;
 
     /**
      * Runs a statement and gives its rows in one form. Nothing is kept.
@@ -48,7 +54,13 @@ interface Backend
      * @return string|list<mixed> as the form says
      * @throws LygerException
      */
-    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array;
+    public function fetch(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options,
+        Form $form,
+    ): string|array;
 
     public function describe(int $result): ResultInfo;
 
@@ -77,7 +89,7 @@ interface Backend
      * @return int the stream's id
      * @throws LygerException
      */
-    public function openStream(string $dsn, string $sql, array $params, Options $options): int;
+    public function openStream(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int;
 
     /** @return list<array<string, mixed>>|null the next rows, null behind the last */
     public function nextChunk(int $stream): ?array;
@@ -89,7 +101,7 @@ interface Backend
      * Whether the current client has left something on a connection that this process has: a statement that is to see
      * it must run here.
      */
-    public function keepsConnection(string $dsn): bool;
+    public function keepsConnection(#[SensitiveParameter] string $dsn): bool;
 
     /** The current client has ended: what its statements have left on connections goes. */
     public function endClient(): void;

@@ -15,6 +15,7 @@ use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\LygerException;
 use Lyger\Server\Shape;
+use SensitiveParameter;
 
 /**
  * The engine, as any PHP script uses it.
@@ -133,7 +134,7 @@ final class Engine
      * @param array<mixed> $params bound: null, bool, int, float, string (UTF-8) and Lyger\Database\Bytes
      * @return int the result's id
      */
-    public function dbQuery(string $dsn, string $query, array $params = []): int
+    public function dbQuery(#[SensitiveParameter] string $dsn, string $query, array $params = []): int
     {
         return $this->dbExecute($dsn, $query, $params);
     }
@@ -143,8 +144,12 @@ final class Engine
      *
      * @param array<mixed> $params
      */
-    public function dbExecute(string $dsn, string $query, array $params = [], ?Options $options = null): int
-    {
+    public function dbExecute(
+        #[SensitiveParameter] string $dsn,
+        string $query,
+        array $params = [],
+        ?Options $options = null,
+    ): int {
         $execute = fn (): int => $this->backend->execute($dsn, $query, $params, $options);
         return Client::current()->transaction($dsn)->during($query, $execute);
     }
@@ -156,7 +161,7 @@ final class Engine
      * @return string|list<mixed> as the form says
      */
     public function fetch(
-        string $dsn,
+        #[SensitiveParameter] string $dsn,
         string $query,
         array $params,
         Form $form,
@@ -211,7 +216,7 @@ final class Engine
      *
      * @param array<mixed> $params
      */
-    public function dbQueryJson(string $dsn, string $query, array $params = []): string
+    public function dbQueryJson(#[SensitiveParameter] string $dsn, string $query, array $params = []): string
     {
         return $this->fetch($dsn, $query, $params, Form::Json);
     }
@@ -225,7 +230,7 @@ final class Engine
      * @return T
      */
     public function with(
-        string $dsn,
+        #[SensitiveParameter] string $dsn,
         string $query,
         array $params,
         callable $use,
@@ -245,7 +250,7 @@ final class Engine
      * @param array<mixed> $params
      * @return int the stream's id, for closeStream()
      */
-    public function openStream(string $dsn, string $query, array $params, Options $options): int
+    public function openStream(#[SensitiveParameter] string $dsn, string $query, array $params, Options $options): int
     {
         $open = fn (): int => $this->backend->openStream($dsn, $query, $params, $options);
         return Client::current()->transaction($dsn)->during($query, $open);
@@ -268,7 +273,7 @@ final class Engine
      *
      * @internal
      */
-    public function keepsConnection(string $dsn): bool
+    public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         return $this->backend->keepsConnection($dsn);
     }

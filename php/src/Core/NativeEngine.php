@@ -23,6 +23,7 @@ use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
+use SensitiveParameter;
 
 /** The engine by the native library. */
 final class NativeEngine implements Backend
@@ -83,8 +84,12 @@ final class NativeEngine implements Backend
         $this->abi->check($this->ffi->lyger_engine_configure($json, strlen($json)));
     }
 
-    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int
-    {
+    public function execute(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options = null,
+    ): int {
         $packed = Params::pack($params);
         $this->abi->check($this->ffi->lyger_db_run(
             $dsn,
@@ -100,8 +105,13 @@ final class NativeEngine implements Backend
         return $this->id->cdata;
     }
 
-    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
-    {
+    public function fetch(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options,
+        Form $form,
+    ): string|array {
         return $this->fetch->rows($dsn, $sql, $params, $options, $form);
     }
 
@@ -158,7 +168,7 @@ final class NativeEngine implements Backend
         $this->abi->check($this->ffi->lyger_result_free(self::id($result)));
     }
 
-    public function openStream(string $dsn, string $sql, array $params, Options $options): int
+    public function openStream(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
         $packed = Params::pack($params);
         $this->abi->check($this->ffi->lyger_stream_open(
@@ -206,7 +216,7 @@ final class NativeEngine implements Backend
         }
     }
 
-    public function keepsConnection(string $dsn): bool
+    public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         $keeps = $this->ffi->new('uint8_t');
         $this->abi->check($this->ffi->lyger_db_keeps($dsn, strlen($dsn), FFI::addr($keeps)));

@@ -18,6 +18,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\ServerFailed;
 use Lyger\Server\StreamServer;
+use SensitiveParameter;
 
 /** The engine in pure PHP: PHP's database drivers, an array for the cache, a plain stream server. */
 final class PhpEngine implements Backend
@@ -93,8 +94,12 @@ final class PhpEngine implements Backend
         $this->config = $config;
     }
 
-    public function execute(string $dsn, string $sql, array $params, ?Options $options = null): int
-    {
+    public function execute(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options = null,
+    ): int {
         self::check($sql);
         $params = Params::normalize($params);
         $table = $this->connections($this->config)->query($dsn, $sql, $params, $options ?? new Options());
@@ -118,8 +123,13 @@ final class PhpEngine implements Backend
         }
     }
 
-    public function fetch(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
-    {
+    public function fetch(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options,
+        Form $form,
+    ): string|array {
         $result = $this->execute($dsn, $sql, $params, $options);
         try {
             $table = $this->table($result);
@@ -162,7 +172,7 @@ final class PhpEngine implements Backend
         unset($this->results[$result], $this->json[$result]);
     }
 
-    public function openStream(string $dsn, string $sql, array $params, Options $options): int
+    public function openStream(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
         self::check($sql);
         return $this->connections($this->config)->openStream($dsn, $sql, Params::normalize($params), $options);
@@ -178,7 +188,7 @@ final class PhpEngine implements Backend
         $this->connections?->closeStream($stream);
     }
 
-    public function keepsConnection(string $dsn): bool
+    public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         return $this->connections?->keeps($dsn) === true;
     }

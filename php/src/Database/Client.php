@@ -8,6 +8,7 @@ use Lyger\Core\Engine;
 use Lyger\Exception\LygerException;
 use Lyger\Server\Runner;
 use Lyger\Server\Task;
+use SensitiveParameter;
 use WeakMap;
 
 /**
@@ -65,7 +66,7 @@ final class Client
     }
 
     /** Where this client's transaction on one database stands. */
-    public function transaction(string $dsn): Transaction
+    public function transaction(#[SensitiveParameter] string $dsn): Transaction
     {
         return $this->transactions[$dsn] ??= new Transaction($dsn);
     }

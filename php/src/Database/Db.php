@@ -38,7 +38,7 @@ final class Db
 
     private Options $options;
 
-    private function __construct(private readonly string $dsn, private readonly Engine $engine)
+    private function __construct(#[SensitiveParameter] private readonly string $dsn, private readonly Engine $engine)
     {
         $this->options = new Options();
     }
@@ -366,7 +366,12 @@ final class Db
     /** @return array<string, mixed> for var_dump(): no password */
     public function __debugInfo(): array
     {
-        return ['dsn' => (string) Dsn::parse($this->dsn), 'options' => $this->options];
+        try {
+            $dsn = (string) Dsn::parse($this->dsn);
+        } catch (LygerException) {
+            $dsn = '(invalid)'; // so that nobody knows where its password is
+        }
+        return ['dsn' => $dsn, 'options' => $this->options];
     }
 
     /**

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Database;
 
 use Lyger\Database\Fallback\Dsn;
+use SensitiveParameter;
 
 /** The SQL that differs from database to database. */
 enum Dialect: string
@@ -13,7 +14,7 @@ enum Dialect: string
     case Mysql = 'mysql';
     case Sqlite = 'sqlite';
 
-    public static function of(string $dsn): self
+    public static function of(#[SensitiveParameter] string $dsn): self
     {
         return match (Dsn::parse($dsn)->dialect) {
             'postgres' => self::Pgsql,

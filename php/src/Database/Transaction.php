@@ -9,6 +9,7 @@ use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\TransactionFailed;
+use SensitiveParameter;
 
 /**
  * The transactions of one client on one database, one within the other: the outermost is the database's, those within
@@ -37,7 +38,7 @@ final class Transaction
     /** A statement of this class runs. */
     private bool $isOwn = false;
 
-    public function __construct(private readonly string $dsn)
+    public function __construct(#[SensitiveParameter] private readonly string $dsn)
     {
     }
 

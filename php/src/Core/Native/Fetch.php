@@ -11,6 +11,7 @@ use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Exception\EngineFailed;
+use SensitiveParameter;
 
 /**
  * A statement and its rows in one call of the engine, which keeps nothing of them. What doesn't fit into the buffer
@@ -43,8 +44,13 @@ final class Fetch
      * @param array<mixed> $params
      * @return string|list<mixed> as the form says
      */
-    public function rows(string $dsn, string $sql, array $params, ?Options $options, Form $form): string|array
-    {
+    public function rows(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        ?Options $options,
+        Form $form,
+    ): string|array {
         $packed = Params::pack($params);
         $status = $this->abi->ffi->lyger_db_fetch(
             $dsn,

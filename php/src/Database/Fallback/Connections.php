@@ -12,6 +12,7 @@ use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\QueryFailed;
+use SensitiveParameter;
 
 /**
  * One connection for each DSN: PHP does one thing at a time, so a second is only there beside a stream.
@@ -44,7 +45,7 @@ final class Connections
         $this->limits = Limits::of($config);
     }
 
-    public function query(string $dsn, string $sql, Given $given, Options $options): Table
+    public function query(#[SensitiveParameter] string $dsn, string $sql, Given $given, Options $options): Table
     {
         $parsed = self::check($dsn, $sql);
         [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
@@ -86,7 +87,7 @@ final class Connections
     }
 
     /** A connection that something was left on is not the stream's to keep busy: there all rows are read at once. */
-    public function openStream(string $dsn, string $sql, Given $given, Options $options): int
+    public function openStream(#[SensitiveParameter] string $dsn, string $sql, Given $given, Options $options): int
     {
         $parsed = self::check($dsn, $sql);
         $isFree = !isset($this->lost[$dsn]) && ($this->open[$dsn]->left ?? Leaves::Nothing) === Leaves::Nothing
@@ -113,7 +114,7 @@ final class Connections
         unset($this->streams[$id]);
     }
 
-    public function keeps(string $dsn): bool
+    public function keeps(#[SensitiveParameter] string $dsn): bool
     {
         return ($this->open[$dsn]->left ?? Leaves::Nothing) !== Leaves::Nothing;
     }
@@ -149,7 +150,7 @@ final class Connections
         return $isLess ? $options->timeoutMs : null;
     }
 
-    private static function check(string $dsn, string $sql): Dsn
+    private static function check(#[SensitiveParameter] string $dsn, string $sql): Dsn
     {
         $parsed = Dsn::parse($dsn);
         if (Tokens::isBlank($sql, $parsed->dialect)) {
@@ -160,8 +161,13 @@ final class Connections
     }
 
     /** @return Generator<int, Table> */
-    private function stream(Dsn $parsed, string $dsn, string $sql, Given $given, Options $options): Generator
-    {
+    private function stream(
+        Dsn $parsed,
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        Given $given,
+        Options $options,
+    ): Generator {
         [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
         $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
         $connection = $lease->connection;
@@ -180,7 +186,7 @@ final class Connections
     }
 
     /** The open connection, if there is one that may be used. */
-    private function take(string $dsn): ?Lease
+    private function take(#[SensitiveParameter] string $dsn): ?Lease
     {
         $lease = $this->open[$dsn] ?? null;
         unset($this->open[$dsn]);

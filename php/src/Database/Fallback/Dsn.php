@@ -6,6 +6,7 @@ namespace Lyger\Database\Fallback;
 
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidDsn;
+use SensitiveParameter;
 
 /**
  * A data source name, read as the engine reads it (rust/db/dsn.rs): postgres://, postgresql://, mysql://, mariadb:// as
@@ -52,7 +53,7 @@ final class Dsn
     ) {
     }
 
-    public static function parse(string $dsn): self
+    public static function parse(#[SensitiveParameter] string $dsn): self
     {
         if ($dsn === '') {
             throw InvalidDsn::because('it is empty');
@@ -87,7 +88,7 @@ final class Dsn
         return $this->redacted;
     }
 
-    private static function url(string $dialect, string $dsn): self
+    private static function url(string $dialect, #[SensitiveParameter] string $dsn): self
     {
         $pattern = '~^[a-z]+://(?:(?<user>[^:@/?#]*)(?::(?<password>[^/?#]*))?@)?'
             . '(?<host>\[[0-9a-fA-F:.]+\]|[^:/?#\[\]]*)(?::(?<port>\d+))?'
@@ -179,7 +180,7 @@ final class Dsn
         return InvalidDsn::because("unknown parameter \"$name\"; the nearest that is known is $nearest");
     }
 
-    private static function path(string $dsn): self
+    private static function path(#[SensitiveParameter] string $dsn): self
     {
         $path = $dsn;
         if (str_starts_with($dsn, 'sqlite:')) {
@@ -198,7 +199,7 @@ final class Dsn
         return new self('sqlite', '', null, null, null, $path, [], $dsn);
     }
 
-    private static function redact(string $dsn): string
+    private static function redact(#[SensitiveParameter] string $dsn): string
     {
         $dsn = preg_replace('~^([a-z]+://[^:@/?#]*):[^/?#]*@~', '$1:***@', $dsn) ?? '';
         return preg_replace('~([?&]password=)[^&#]*~i', '$1***', $dsn) ?? '';
