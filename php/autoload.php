@@ -28,6 +28,7 @@ use Lyger\ClassLoader;
         }
         ClassLoader::register('Lyger\\', __DIR__ . '/src');
     }
+    require_once __DIR__ . '/src/functions.php';
     $debian = [
         'FastRoute\\RouteCollector' => 'FastRoute/autoload.php',
         'Psr\\Container\\ContainerInterface' => 'Psr/Container/autoload.php',

@@ -33,6 +33,8 @@ pub enum Kind {
     Request = 2,
     /// Rows that are read chunk by chunk.
     Stream = 3,
+    /// A statement under way.
+    Operation = 4,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Result => "result",
             Self::Request => "request",
             Self::Stream => "stream",
+            Self::Operation => "operation",
         }
     }
 
@@ -77,6 +80,7 @@ impl Kind {
             1 => Some(Self::Result),
             2 => Some(Self::Request),
             3 => Some(Self::Stream),
+            4 => Some(Self::Operation),
             _ => None,
         }
     }
@@ -148,6 +152,11 @@ pub struct Handles<T> {
 }
 
 impl<T> Handles<T> {
+    /// All that is in it.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// An empty map.
     #[must_use]
     pub const fn new(kind: Kind) -> Self {

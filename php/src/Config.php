@@ -29,7 +29,7 @@ final class Config
         'host' => '127.0.0.1',
         'port' => [8000, 0, 65_535],
         'workers' => [self::CORES, 1, self::WORKERS_MAX],
-        'concurrency' => [1, 1, 64],
+        'concurrency' => [1, 1, 128],
         'front' => ['axum', ['axum']],
         'queue_max' => [1024, 1, 1_000_000],
         'queue_timeout_ms' => [10_000, 1, self::DAY_MS],

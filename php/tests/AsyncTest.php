@@ -106,9 +106,11 @@ final class AsyncTest extends TestCase
         };
         $level = ob_get_level();
         $tasks = [$this->task('a', $handler('a', 201)), $this->task('b', $handler('b', 202))];
-        for ($turn = 0; $turn < 3; $turn++) {
+        while (count($this->answers) < 2) {
             foreach ($tasks as $task) {
-                $task->advance();
+                if (!$task->hasEnded()) {
+                    $task->advance();
+                }
                 self::assertSame($level, ob_get_level(), 'a buffer was left to the others');
                 self::assertNull(Task::current());
             }

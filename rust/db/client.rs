@@ -107,6 +107,20 @@ pub(super) enum Kept<C: Connection> {
     Nothing,
 }
 
+impl<C: Connection> Kept<C> {
+    /// The connection, for a statement. It counts as lost while that runs: so it stays when nobody waits for the end any more,
+    /// and what is dropped then has the server stop.
+    pub(super) fn lend(&mut self) -> Option<Lease<C>> {
+        match std::mem::replace(self, Self::Lost) {
+            Self::Lease(lease) => Some(lease),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
 impl<C: Connection> Default for Seats<C> {
     fn default() -> Self {
         Self(Mutex::default())
@@ -164,10 +178,10 @@ impl<C: Connection> Seats<C> {
     /// Begins a statement on a kept connection that runs others while its rows are read, where it can.
     async fn open(&self, pool: &Arc<Pool<C>>, seat: &Arc<Seat<C>>, order: &Order<'_>) -> Result<Option<Cursor>, Error> {
         let mut kept = seat.lock().await;
-        let Kept::Lease(lease) = &mut *kept else { return Ok(None) };
+        let Some(mut lease) = kept.lend() else { return Ok(None) };
         let mut flow = Flow::whole(&pool.limits);
         let outcome = lease.open(order.work(), order.time_max, &mut flow).await;
-        let portal = self.after(order, &mut kept, outcome).await?;
+        let portal = self.after(order, &mut kept, lease, outcome).await?;
         Ok(portal.map(|portal| {
             let (pool, seat, sql) = (Arc::clone(pool), Arc::clone(seat), order.sql.to_string());
             let open = Open { pool, seat, portal, sql, time_max: order.time_max };
@@ -183,35 +197,38 @@ impl<C: Connection> Seats<C> {
     ) -> Result<super::connection::Done, Error> {
         if let Some(seat) = self.get(order.key) {
             let mut kept = seat.lock().await;
-            match &mut *kept {
-                Kept::Lease(lease) => {
-                    let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
-                    return self.after(order, &mut kept, outcome).await;
-                }
+            if let Some(mut lease) = kept.lend() {
+                let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
+                return self.after(order, &mut kept, lease, outcome).await;
+            }
+            match *kept {
                 Kept::Lost if order.leaves == Leaves::TransactionEnd && rolls_back(&order.sql) => {
                     self.lock().remove(order.key);
                     *kept = Kept::Nothing;
                     return Ok(super::connection::Done::default());
                 }
                 Kept::Lost => return Err(pool.lost(LOST.to_owned(), "08003")),
-                Kept::Nothing => {}
+                Kept::Lease(_) | Kept::Nothing => {}
             }
         }
         run_anywhere(pool, order, flow, |lease| self.keep(order.key, lease)).await
     }
 
-    /// What becomes of a kept connection after a statement.
-    async fn after<T>(&self, order: &Order<'_>, kept: &mut Kept<C>, outcome: Result<T, Broken>) -> Result<T, Error> {
+    /// What becomes of a kept connection after a statement. One that is not whole is dropped, and so closed.
+    async fn after<T>(
+        &self,
+        order: &Order<'_>,
+        kept: &mut Kept<C>,
+        lease: Lease<C>,
+        outcome: Result<T, Broken>,
+    ) -> Result<T, Error> {
         let is_whole = outcome.as_ref().err().is_none_or(|broken| broken.is_whole);
-        if !is_whole {
-            *kept = Kept::Lost; // drops, and so closes, the connection
-        } else if let Kept::Lease(lease) = kept
-            && !lease.is_left_with_something()
-        {
+        if is_whole && lease.is_left_with_something() {
+            *kept = Kept::Lease(lease);
+        } else if is_whole {
             self.lock().remove(order.key);
-            if let Kept::Lease(lease) = std::mem::replace(kept, Kept::Nothing) {
-                lease.give_back().await;
-            }
+            *kept = Kept::Nothing;
+            lease.give_back().await;
         }
         outcome.map_err(|broken| broken.error)
     }

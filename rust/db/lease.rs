@@ -231,7 +231,7 @@ impl<C: Connection> Drop for Lease<C> {
         let canceller = connection.canceller();
         drop(connection);
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(canceller.cancel(CANCEL_WAIT));
+            self.pool.note_cancel(runtime.spawn(canceller.cancel(CANCEL_WAIT)));
         }
     }
 }

@@ -274,6 +274,22 @@ impl Database {
         }
     }
 
+    /// Waits until the servers have been told of every statement that was dropped so far: for a runtime that runs on only while
+    /// somebody waits. A server that doesn't answer is waited for a second.
+    pub async fn cancelled(&self) {
+        let pools: Vec<Pool> = self.lock().by_dsn.values().map(|entry| entry.pool.clone()).collect();
+        for pool in pools {
+            let cancels = match pool {
+                Pool::Sqlite(_) => Vec::new(), // runs to its end where it is called
+                Pool::Postgres(pool) => pool.take_cancels(),
+                Pool::MySql(pool) => pool.take_cancels(),
+            };
+            for cancel in cancels {
+                let _ = cancel.await; // best effort
+            }
+        }
+    }
+
     /// How the connections of each server's DSN are used at the moment.
     #[must_use]
     pub fn figures(&self) -> Vec<PoolFigures> {

@@ -33,15 +33,13 @@ impl<C: Connection> Parts for Open<C> {
             }
             let mut kept = self.seat.lock().await;
             // Given back, or lost: the transaction is over either way.
-            let Kept::Lease(lease) = &mut *kept else { return Err(gone()) };
+            let mut lease = kept.lend().ok_or_else(gone)?;
             let mut flow = Flow::whole(&self.pool.limits);
-            if let Err(broken) = lease.fetch(&mut self.portal, &self.sql, self.time_max, &mut flow).await {
-                if !broken.is_whole {
-                    *kept = Kept::Lost; // drops, and so closes, the connection
-                }
-                return Err(broken.error);
+            let outcome = lease.fetch(&mut self.portal, &self.sql, self.time_max, &mut flow).await;
+            if outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
+                *kept = Kept::Lease(lease); // else it is dropped, and so closed
             }
-            Ok(Some(flow.into_table()))
+            outcome.map(|_| Some(flow.into_table())).map_err(|broken| broken.error)
         })
     }
 }

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a connection may lie idle before it is pinged, although its socket is quiet. Once a second costs nothing, and
@@ -44,6 +45,8 @@ pub(super) struct Pool<C: Connection> {
     pub(super) holders: Holders,
     /// What the server said last, 0 before.
     server_connections_max: AtomicU32,
+    /// Statements that are being stopped on the server.
+    cancels: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// A connection that nobody uses.
@@ -79,7 +82,20 @@ impl<C: Connection> Pool<C> {
             idle: Mutex::default(),
             holders: Holders::default(),
             server_connections_max: AtomicU32::new(0),
+            cancels: Mutex::default(),
         }
+    }
+
+    /// A statement is being stopped on the server.
+    pub(super) fn note_cancel(&self, cancel: JoinHandle<()>) {
+        let mut cancels = self.cancels.lock().unwrap_or_else(PoisonError::into_inner);
+        cancels.retain(|other| !other.is_finished());
+        cancels.push(cancel);
+    }
+
+    /// Those of [`Pool::note_cancel`].
+    pub(super) fn take_cancels(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.cancels.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A connection that was alive a moment ago: a free one, or a new one while the DSN may have more.

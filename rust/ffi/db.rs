@@ -7,10 +7,13 @@
 //! process; a second thread waits its turn. SQLite runs on the calling thread without any runtime, and queries of
 //! several threads run side by side.
 //!
-//! All threads of a process are one client: a transaction that one of them opens is everybody's.
+//! Who asks is a client: a request of a worker, or the process, and of either one strand (`lyger_strand_enter`). All threads
+//! of a process are the same: a transaction that one of them opens is everybody's.
 
+use std::collections::HashMap;
 use std::ffi::c_char;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::error::Failure;
 use super::settings::{self, Key};
@@ -30,23 +33,51 @@ pub(super) const DECIMALS_AS_NUMBERS: u32 = 2;
 /// `flags`: dates with a time have the database's own form.
 pub(super) const TIMES_AS_SQL: u32 = 4;
 
-/// The process's connections, and what its statements keep of them.
+/// The process's connections, and what the statements of one client keep of them.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) database: Arc<Database>,
     pub(super) client: Arc<Client>,
 }
 
+/// A client's name: its request, 0 beside requests, and its strand.
+type Name = (u64, u64);
+
+/// All of the process's.
+struct House {
+    database: Arc<Database>,
+    /// Those that may keep a connection of this process.
+    clients: Mutex<HashMap<Name, Arc<Client>>>,
+}
+
 // Made at the first query, with the limits of that moment; gone after a release.
-static PLACE: RwLock<Option<Place>> = RwLock::new(None);
+static PLACE: RwLock<Option<House>> = RwLock::new(None);
+
+/// The strand of every call that follows, where this is no worker of a fleet.
+static STRAND: AtomicU64 = AtomicU64::new(0);
+
+fn name() -> Name {
+    fleet::worker().map_or_else(|| (0, STRAND.load(Ordering::Relaxed)), |worker| worker.client())
+}
+
+impl House {
+    fn clients(&self) -> MutexGuard<'_, HashMap<Name, Arc<Client>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self) -> Place {
+        let client = Arc::clone(self.clients().entry(name()).or_default());
+        Place { database: Arc::clone(&self.database), client }
+    }
+}
 
 pub(super) fn place() -> Result<Place, Failure> {
-    if let Some(place) = &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
-        return Ok(place.clone());
+    if let Some(house) = &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+        return Ok(house.place());
     }
     let mut found = PLACE.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(place) = &*found {
-        return Ok(place.clone());
+    if let Some(house) = &*found {
+        return Ok(house.place());
     }
     let [connections_max, acquire_timeout_ms, statement_timeout_ms, idle_timeout_ms, lifetime_ms, result_bytes_max] =
         settings::start_with([
@@ -67,8 +98,13 @@ pub(super) fn place() -> Result<Place, Failure> {
         lifetime_ms,
         result_bytes_max,
     };
-    let place = Place { database: Arc::new(Database::new(limits)), client: Arc::default() };
-    Ok(found.insert(place).clone())
+    let house = House { database: Arc::new(Database::new(limits)), clients: Mutex::default() };
+    Ok(found.insert(house).place())
+}
+
+/// The connections, if there have been any.
+pub(super) fn database() -> Option<Arc<Database>> {
+    PLACE.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|house| Arc::clone(&house.database))
 }
 
 impl From<QueryError> for Failure {
@@ -76,15 +112,17 @@ impl From<QueryError> for Failure {
         match error {
             QueryError::Database(error) => error.into(),
             QueryError::Failed => Self::new(Status::Panic, error.to_string()),
+            QueryError::TooMany => Self::new(Status::PoolExhausted, error.to_string()),
         }
     }
 }
 
 /// Closes the connections that no query uses; one that is in use is closed when its query is done.
 pub(super) fn release() {
-    let place = PLACE.write().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Place { database, client }) = place {
-        drop(client);
+    let house = PLACE.write().unwrap_or_else(PoisonError::into_inner).take();
+    STRAND.store(0, Ordering::Relaxed);
+    if let Some(House { database, clients }) = house {
+        drop(clients);
         database.close();
     }
 }
@@ -292,8 +330,11 @@ pub unsafe extern "C" fn lyger_db_run(
     })
 }
 
-/// Ends what the statements of this process have left on their connections: rolls back, puts settings back, and gives the
-/// connections to whoever comes next. In a fleet's worker the front does the same by itself for each request.
+/// Ends what the statements of this client have left on their connections: rolls back, puts settings back, and gives the
+/// connections to whoever comes next. In a fleet's worker the front does the same by itself for each request that is answered.
+///
+/// The client is the current strand's (`lyger_strand_enter`). With 0 it is all strands of the request that runs now, or of the
+/// process.
 ///
 /// Errors: `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
@@ -303,11 +344,36 @@ pub extern "C" fn lyger_db_end() -> Status {
         if let Some(worker) = fleet::worker() {
             worker.end_statements();
         }
-        let place = PLACE.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(Place { client, .. }) = place
-            && !client.is_empty()
-        {
+        let (request, strand) = name();
+        let ended: Vec<Arc<Client>> = match &*PLACE.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(house) => {
+                let mut clients = house.clients();
+                let names = clients.keys().filter(|of| of.0 == request && (strand == 0 || of.1 == strand));
+                let names: Vec<Name> = names.copied().collect();
+                names.iter().filter_map(|name| clients.remove(name)).collect()
+            }
+            None => return Ok(()),
+        };
+        for client in ended.iter().filter(|client| !client.is_empty()) {
             runtime::block_on(client.end())?;
+        }
+        Ok(())
+    })
+}
+
+/// Says which strand of the request that runs now, or of the process, makes the calls that follow; 0 is the first. Each is a
+/// client of its own: what a statement leaves (a transaction, a setting) is its strand's.
+///
+/// The number is the caller's own. A request's strands end with it, and none goes on in another one.
+///
+/// Errors: `WRONG_PROCESS`. Any thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_strand_enter(strand: u64) -> Status {
+    panic::status(|| {
+        runtime::not_forked()?;
+        match fleet::worker() {
+            Some(worker) => worker.enter_strand(strand),
+            None => STRAND.store(strand, Ordering::Relaxed),
         }
         Ok(())
     })
@@ -328,7 +394,7 @@ pub unsafe extern "C" fn lyger_db_keeps(dsn: *const c_char, dsn_len: usize, keep
         // SAFETY: the same.
         let dsn = unsafe { text("dsn", dsn, dsn_len, DSN_BYTES_MAX) }?;
         runtime::not_forked()?;
-        let place = PLACE.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let place = PLACE.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(House::place);
         let kept = match place {
             Some(Place { database, client }) => client.keeps(&*database.dsn(dsn)?),
             None => false,

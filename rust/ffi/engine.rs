@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
-use super::{cache, db, panic, result, server, settings, stream, strings};
+use super::{cache, db, operation, panic, result, server, settings, stream, strings};
 use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -165,6 +165,7 @@ pub unsafe extern "C" fn lyger_free_engine(engine: *mut c_void) {
 
 fn release() -> Result<(), Failure> {
     runtime::not_forked()?;
+    operation::release()?;
     result::release();
     stream::release();
     db::release();

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn lyger_fleet_fork(worker: *mut u32) -> Status {
             Fork::Worker { number, worker, report } => {
                 runtime::claim()?;
                 let _ = BOOT_REPORT.set(report);
-                let _ = WORKER.set(Arc::new(worker)); // a process becomes a worker once
+                let _ = WORKER.set(Arc::from(worker)); // a process becomes a worker once
                 out.set(number);
                 Ok(())
             }

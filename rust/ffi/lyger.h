@@ -86,6 +86,10 @@ enum lyger_status
      */
     LYGER_STATUS_HANDLES_EXHAUSTED = 13,
     /*
+     An operation has finished: ask `lyger_async_wait` which.
+     */
+    LYGER_STATUS_FINISHED = 14,
+    /*
      A DSN can't be read.
      */
     LYGER_STATUS_INVALID_DSN = 20,
@@ -431,12 +435,25 @@ lyger_status lyger_db_run(const char *dsn,
                           uint64_t *result);
 
 /*
- Ends what the statements of this process have left on their connections: rolls back, puts settings back, and gives the
- connections to whoever comes next. In a fleet's worker the front does the same by itself for each request.
+ Ends what the statements of this client have left on their connections: rolls back, puts settings back, and gives the
+ connections to whoever comes next. In a fleet's worker the front does the same by itself for each request that is answered.
+
+ The client is the current strand's (`lyger_strand_enter`). With 0 it is all strands of the request that runs now, or of the
+ process.
 
  Errors: `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_db_end(void);
+
+/*
+ Says which strand of the request that runs now, or of the process, makes the calls that follow; 0 is the first. Each is a
+ client of its own: what a statement leaves (a transaction, a setting) is its strand's.
+
+ The number is the caller's own. A request's strands end with it, and none goes on in another one.
+
+ Errors: `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_strand_enter(uint64_t strand);
 
 /*
  Sets `*keeps` to 1 when this process itself keeps a connection to the database, so that whoever asks elsewhere (the front, for
@@ -663,6 +680,95 @@ lyger_status lyger_worker_boot_failed(const char *reason,
                                       size_t len);
 
 /*
+ Begins one statement, sets `*operation` to the id of what is under way, and returns. The other arguments are those of
+ `lyger_db_run`. It goes on while a call waits: for a query, or in `lyger_async_wait`. SQLite's has run when this returns. A
+ worker of a fleet has at most 1,024 under way.
+
+ What a statement leaves on its connection is its client's, as with `lyger_db_run`; statements of one client that has such a
+ connection run one after the other.
+
+ Errors: as `lyger_db_run` for what can be told before it runs, and `POOL_EXHAUSTED` for one too many; the rest comes from
+ `lyger_async_result`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_async_run(const char *dsn,
+                             size_t dsn_len,
+                             const char *sql,
+                             size_t sql_len,
+                             const uint8_t *params,
+                             size_t params_len,
+                             uint32_t flags,
+                             uint32_t timeout_ms,
+                             uint64_t *operation);
+
+/*
+ As `lyger_async_run` for `lyger_stream_open`: the operation's result is the stream's id.
+
+ Errors: as `lyger_async_run`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_async_open(const char *dsn,
+                              size_t dsn_len,
+                              const char *sql,
+                              size_t sql_len,
+                              const uint8_t *params,
+                              size_t params_len,
+                              uint32_t flags,
+                              uint32_t timeout_ms,
+                              uint64_t *operation);
+
+/*
+ As `lyger_async_run` for `lyger_stream_next`: the operation's result is that of the chunk, 0 behind the last. A stream has one
+ such operation at a time.
+
+ Errors: `INVALID_HANDLE`, `INVALID_ARGUMENT` (another one is under way), `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `operation` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_async_next(uint64_t stream,
+                              uint64_t *operation);
+
+/*
+ Waits up to `timeout_ms` until an operation has finished, while those under way go on. Writes the ids of those that have
+ finished since this was asked, at most `cap`, to `operations`, and their number to `*count`; 0 when the time is over, and in a
+ fleet's worker also when a signal came. What had no room is told by the next call.
+
+ Errors: `NULL_POINTER`, `TOO_LONG` (a `cap` above 65,536), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `operations` must be writable for `cap` ids, and `count` null or writable for one `size_t`.
+ */
+lyger_status lyger_async_wait(uint32_t timeout_ms,
+                              uint64_t *operations,
+                              size_t cap,
+                              size_t *count);
+
+/*
+ Sets `*result` to what a finished operation gave, or returns its error. The operation's id is stale afterwards.
+
+ Errors: those of the function whose work it was; `INVALID_ARGUMENT` while it is under way (its id stays valid then),
+ `INVALID_HANDLE`, `HANDLES_EXHAUSTED`, `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `result` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_async_result(uint64_t operation, uint64_t *result);
+
+/*
+ Gives an operation back; its id is stale afterwards. A statement that is under way is stopped on its server, over a
+ connection of its own, and with it what its client had on that connection: a transaction is lost (08003 until it is rolled
+ back). Outside of a fleet this waits until the server has been told, at most a second.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_async_cancel(uint64_t operation);
+
+/*
  Waits up to `timeout_ms` for the next request, takes it, and writes its method, path and query one after the other to `buf`
  and their lengths to `*out`.
 
@@ -670,7 +776,8 @@ lyger_status lyger_worker_boot_failed(const char *reason,
  don't fit `cap` bytes is left as the next one: `BUFFER_TOO_SMALL`, and `*needed` says how many they need. Whoever takes a
  request answers it, with `lyger_request_respond`, `lyger_request_respond_sql` or `lyger_request_pass`.
 
- Errors: `TIMEOUT`, `INTERRUPTED` (a signal came: run its handlers and call again), `STOPPED` (the server has drained: leave
+ Errors: `TIMEOUT`, `INTERRUPTED` (a signal came: run its handlers and call again), `FINISHED` (no request, but an operation has
+ finished, which `lyger_async_wait` has not told), `STOPPED` (the server has drained: leave
  the loop), `BUFFER_TOO_SMALL`, `SERVER_NOT_RUNNING`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only.
  Any thread.
 
@@ -965,12 +1072,14 @@ lyger_status lyger_stream_open(const char *dsn,
  Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to
  `lyger_result_free`; to 0 behind the last. The first result has the columns also where there are no rows.
 
- Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
+ Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_ARGUMENT` while `lyger_async_next` reads them,
+ `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
 
  Promised by the caller:
  `result` must be null or writable for one `uint64_t`.
  */
-lyger_status lyger_stream_next(uint64_t stream, uint64_t *result);
+lyger_status lyger_stream_next(uint64_t stream,
+                               uint64_t *result);
 
 /*
  Gives a stream back; its id is stale afterwards. One that has not ended is stopped. Errors: `INVALID_HANDLE`,

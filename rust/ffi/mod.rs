@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `engine` | the version, the information, the check, the settings, the release |
 //! | `db`, `fetch`, `stream`, `result` | queries, the same in one call, rows chunk by chunk, and what they gave |
+//! | `operation` | queries that are under way while their caller does other things |
 //! | `cache` | the cache |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
@@ -36,6 +37,7 @@ pub mod engine;
 pub mod error;
 pub mod fetch;
 pub mod fleet;
+pub mod operation;
 mod panic;
 pub mod request;
 pub mod result;

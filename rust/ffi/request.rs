@@ -92,7 +92,8 @@ fn refused(id: u64, error: AnswerError) -> Failure {
 /// don't fit `cap` bytes is left as the next one: `BUFFER_TOO_SMALL`, and `*needed` says how many they need. Whoever takes a
 /// request answers it, with `lyger_request_respond`, `lyger_request_respond_sql` or `lyger_request_pass`.
 ///
-/// Errors: `TIMEOUT`, `INTERRUPTED` (a signal came: run its handlers and call again), `STOPPED` (the server has drained: leave
+/// Errors: `TIMEOUT`, `INTERRUPTED` (a signal came: run its handlers and call again), `FINISHED` (no request, but an operation has
+/// finished, which `lyger_async_wait` has not told), `STOPPED` (the server has drained: leave
 /// the loop), `BUFFER_TOO_SMALL`, `SERVER_NOT_RUNNING`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only.
 /// Any thread.
 ///
@@ -123,6 +124,7 @@ pub unsafe extern "C" fn lyger_worker_next(
             Next::TimedOut => Err(Failure::new(Status::Timeout, "no request came in time")),
             Next::Interrupted => Err(Failure::new(Status::Interrupted, "a signal came")),
             Next::Stopped => Err(Failure::new(Status::Stopped, "the server has drained")),
+            Next::Finished => Err(Failure::new(Status::Finished, "an operation has finished")),
         }
     })
 }

@@ -32,6 +32,8 @@ pub enum Status {
     NotFound = 12,
     /// About a million ids are live: something isn't freed.
     HandlesExhausted = 13,
+    /// An operation has finished: ask `lyger_async_wait` which.
+    Finished = 14,
     /// A DSN can't be read.
     InvalidDsn = 20,
     /// The database can't be reached or refused the connection.
@@ -81,6 +83,7 @@ impl Status {
             Self::Stopped => "STOPPED",
             Self::NotFound => "NOT_FOUND",
             Self::HandlesExhausted => "HANDLES_EXHAUSTED",
+            Self::Finished => "FINISHED",
             Self::InvalidDsn => "INVALID_DSN",
             Self::ConnectionFailed => "CONNECTION_FAILED",
             Self::QueryFailed => "QUERY_FAILED",

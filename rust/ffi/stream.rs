@@ -10,9 +10,9 @@ use super::db::{Incoming, Place, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
-use super::{fleet, panic, result};
-use crate::db::{Cursor, Rows, Table};
-use crate::front::RemoteStream;
+use super::{fleet, operation, panic, result};
+use crate::db::{Client, Cursor, Database, Dsn, Rows, Statement, Table};
+use crate::front::{RemoteCall, RemoteStream};
 use crate::handles::{Handles, Kind};
 use crate::runtime;
 
@@ -28,10 +28,36 @@ enum Source {
     /// A thread of this process reads the rows.
     Thread(Cursor),
     /// The runtime of this process does.
-    Runtime(Cursor),
+    Runtime(Arc<tokio::sync::Mutex<Cursor>>),
     /// The front does.
     Front(RemoteStream),
     Ended,
+}
+
+/// A stream that has no id yet.
+pub(super) struct Opened {
+    first: Option<Table>,
+    source: Source,
+}
+
+impl Opened {
+    fn new(first: Option<Table>, source: Source) -> Self {
+        let source = if first.is_some() { source } else { Source::Ended };
+        Self { first, source }
+    }
+
+    /// One of the front's.
+    pub(super) fn remote(stream: RemoteStream, first: Option<Table>) -> Self {
+        Self::new(first, Source::Front(stream))
+    }
+}
+
+/// How the next chunk comes.
+pub(super) enum Next {
+    Now(Result<Option<Table>, Failure>),
+    Call(RemoteCall),
+    /// By the operation with this id.
+    Task(u64),
 }
 
 // Nothing that can panic happens while it is held.
@@ -44,25 +70,81 @@ pub(super) fn release() {
     streams().clear();
 }
 
+pub(super) fn open_sqlite(
+    database: &Database,
+    client: &Client,
+    dsn: &Dsn,
+    statement: Statement<'_>,
+) -> Result<Opened, Failure> {
+    let mut cursor = database.stream_sqlite(client, dsn, statement)?;
+    Ok(Opened::new(cursor.next_blocking()?, Source::Thread(cursor)))
+}
+
+pub(super) async fn open_here(
+    database: &Database,
+    client: &Client,
+    dsn: &Dsn,
+    statement: Statement<'_>,
+) -> Result<Opened, Failure> {
+    let mut cursor = database.stream(client, dsn, statement).await?;
+    let first = cursor.next().await?;
+    Ok(Opened::new(first, Source::Runtime(Arc::new(tokio::sync::Mutex::new(cursor)))))
+}
+
+pub(super) fn keep(Opened { first, source }: Opened) -> Result<u64, Failure> {
+    Ok(streams().insert(Arc::new(Mutex::new(Stream { first, source })))?)
+}
+
 fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {
     let statement = incoming.statement()?;
     let (Place { database, client }, dsn, side) = incoming.locate()?;
-    let (first, source) = match side {
-        Side::Sqlite => {
-            let mut cursor = database.stream_sqlite(&client, &dsn, statement)?;
-            (cursor.next_blocking()?, Source::Thread(cursor))
-        }
-        Side::Here => runtime::block_on(async {
-            let mut cursor = database.stream(&client, &dsn, statement).await?;
-            Ok::<_, Failure>((cursor.next().await?, Source::Runtime(cursor)))
-        })??,
+    keep(match side {
+        Side::Sqlite => open_sqlite(&database, &client, &dsn, statement)?,
+        Side::Here => runtime::block_on(open_here(&database, &client, &dsn, statement))??,
         Side::There(worker) => {
             let (stream, first) = worker.open_stream(&dsn, &incoming.order())?;
-            (first, Source::Front(stream))
+            Opened::remote(stream, first)
         }
-    };
-    let source = if first.is_some() { source } else { Source::Ended };
-    Ok(streams().insert(Arc::new(Mutex::new(Stream { first, source })))?)
+    })
+}
+
+/// Begins to read the next chunk. SQLite's is read at once.
+pub(super) fn begin_next(id: u64) -> Result<Next, Failure> {
+    let stream = streams().get(id)?.clone();
+    let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+    match &stream.source {
+        _ if stream.first.is_some() => Ok(Next::Now(stream.next())),
+        Source::Thread(_) | Source::Ended => Ok(Next::Now(stream.next())),
+        Source::Front(of) => match fleet::worker() {
+            Some(worker) => Ok(Next::Call(worker.begin_chunk(of)?)),
+            None => Ok(Next::Now(Ok(None))),
+        },
+        Source::Runtime(cursor) => {
+            let Ok(mut cursor) = Arc::clone(cursor).try_lock_owned() else {
+                return Err(under_way());
+            };
+            drop(stream);
+            Ok(Next::Task(operation::spawn(async move {
+                let chunk = cursor.next().await;
+                if !matches!(chunk, Ok(Some(_))) {
+                    ended(id);
+                }
+                Ok(operation::Yield::Chunk(chunk?))
+            })?))
+        }
+    }
+}
+
+fn under_way() -> Failure {
+    Failure::new(Status::InvalidArgument, "the stream's next rows are under way")
+}
+
+/// Nothing follows in this stream.
+pub(super) fn ended(id: u64) {
+    let stream = streams().get(id).ok().cloned();
+    if let Some(stream) = stream {
+        stream.lock().unwrap_or_else(PoisonError::into_inner).source = Source::Ended;
+    }
 }
 
 impl Stream {
@@ -72,7 +154,10 @@ impl Stream {
         }
         let chunk = match &mut self.source {
             Source::Thread(cursor) => cursor.next_blocking().map_err(Failure::from),
-            Source::Runtime(cursor) => runtime::block_on(cursor.next()).map_err(Failure::from)?.map_err(Failure::from),
+            Source::Runtime(cursor) => {
+                let mut cursor = cursor.try_lock().map_err(|_| under_way())?;
+                runtime::block_on(cursor.next()).map_err(Failure::from)?.map_err(Failure::from)
+            }
             Source::Front(stream) => match fleet::worker() {
                 Some(worker) => worker.next_chunk(stream).map_err(Failure::from),
                 None => Ok(None),
@@ -126,7 +211,8 @@ pub unsafe extern "C" fn lyger_stream_open(
 /// Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to
 /// `lyger_result_free`; to 0 behind the last. The first result has the columns also where there are no rows.
 ///
-/// Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
+/// Errors: those of `lyger_db_run`, after which the stream has ended; `INVALID_ARGUMENT` while `lyger_async_next` reads them,
+/// `INVALID_HANDLE`, `NULL_POINTER`. Any thread.
 ///
 /// # Safety
 /// `result` must be null or writable for one `uint64_t`.

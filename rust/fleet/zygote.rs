@@ -22,7 +22,7 @@ pub enum Fork {
         /// Its number.
         number: u32,
         /// Its end of the lane.
-        worker: Worker,
+        worker: Box<Worker>,
         /// Where it says why it doesn't boot.
         report: BootReport,
     },
@@ -81,7 +81,7 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
                         // The child: what is the zygote's goes, and with it the blocked signal.
                         drop((zygote, children_end));
                         let worker = be_worker(lane, bell, zygote_pid, master)?;
-                        return Ok(Fork::Worker { number, worker, report: report.into() });
+                        return Ok(Fork::Worker { number, worker: Box::new(worker), report: report.into() });
                     }
                     Err(error) => {
                         let _ = link.send(&FromZygote::NotForked { worker: number, error: error.to_string() }, &[]);

@@ -79,7 +79,7 @@ config! {
     /// The port; 0 takes any free one.
     port: u16 = 8000, "port", 0..=65_535;
     /// How many requests a worker of a fleet has under way at once, in Fibers. At most as many as its lane has slots.
-    concurrency: u32 = 1, "concurrency", 1..=64;
+    concurrency: u32 = 1, "concurrency", 1..=128;
     /// Requests that wait for a worker; past it 503. About a second of work for a worker that needs 1 ms a request.
     queue_max: u32 = 1024, "queue_max", 1..=1_000_000;
     /// How long a request may wait for a worker; past it 503. Who waited this long has mostly gone already.

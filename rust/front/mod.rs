@@ -12,11 +12,12 @@
 //! | `station` | what the dispatch knows of one worker |
 //! | `wire` | requests and answers as bytes in a lane |
 //! | `exchange` | requests and answers as they travel |
-//! | `worker` | the other end of the lane |
+//! | `worker`, `asking` | the other end of the lane, and what it asks of the databases |
 //! | `proxies` | which client stands behind a proxy |
 //! | `watch` | which code of the application has changed |
 //! | `joint` | what the threads share |
 
+mod asking;
 mod config;
 mod dispatch;
 mod exchange;
@@ -32,6 +33,7 @@ mod wire;
 pub mod words;
 mod worker;
 
+pub use asking::{QueryError, RemoteCall, RemoteStream, SqlOrder};
 pub use config::{Config, ConfigError};
 pub use exchange::{Answer, AnswerError, Head, Query, Request, Response, Scheme, check_headers};
 pub use joint::Identity;
@@ -39,7 +41,7 @@ pub use process::serve_fleet;
 pub use proxies::{Network, NotANetwork};
 pub use server::{Error, Server, listen};
 pub use watch::Watch;
-pub use worker::{Next, Part, QueryError, ReadError, RemoteStream, SqlAnswer, SqlOrder, Summary, Worker};
+pub use worker::{Next, Part, ReadError, SqlAnswer, Summary, Worker};
 
 /// One line on stderr, whatever is in it, and none when stderr takes nothing.
 fn log(line: std::fmt::Arguments<'_>) {

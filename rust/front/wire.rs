@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   request:  40 bytes of lengths and addresses, method, path, query, headers as `name NUL value NUL ...`, body
-//!   call:     32 bytes of kind, wishes, ids and lengths, DSN, statement, parameters; its reply is a `db::outcome`, or
+//!   call:     40 bytes of kind, wishes, ids and lengths, DSN, statement, parameters; its reply is a `db::outcome`, or
 //!             nothing where the engine failed
 //!   answer:   20 bytes of kind, status and lengths, headers, then the body, or DSN, statement, options and parameters
 //! ```
@@ -178,7 +178,7 @@ pub(crate) fn read_answer(mut bytes: Bytes) -> Option<Answer> {
     })
 }
 
-const CALL_BYTES: usize = 32;
+const CALL_BYTES: usize = 40;
 
 /// What a worker asks of the databases.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +196,8 @@ pub(crate) enum Ask {
     End,
     /// Where the request's transaction stands; the reply has its number as the count of rows affected.
     State,
+    /// Stops another call, whose reply nobody waits for. Its number stands where that of a stream does.
+    Cancel,
 }
 
 impl Ask {
@@ -207,6 +209,7 @@ impl Ask {
             3 => Self::Close,
             4 => Self::End,
             5 => Self::State,
+            6 => Self::Cancel,
             _ => return None,
         })
     }
@@ -218,6 +221,8 @@ pub(crate) struct CallParts<'a> {
     pub(crate) ask: Ask,
     /// The request in its lane; 0 for what a worker does beside its requests.
     pub(crate) request: u64,
+    /// One of several clients that the request is; 0 for the first.
+    pub(crate) strand: u64,
     /// Names the stream among those of the request.
     pub(crate) stream: u64,
     /// How long the statement may run, in milliseconds; 0 where it has no wish.
@@ -242,6 +247,7 @@ impl<'a> CallParts<'a> {
         // The C ABI limits DSN and statement to less than 4 GiB.
         fixed[24..28].copy_from_slice(&(self.dsn.len() as u32).to_ne_bytes());
         fixed[28..32].copy_from_slice(&(self.sql.len() as u32).to_ne_bytes());
+        fixed[32..40].copy_from_slice(&self.strand.to_ne_bytes());
         [fixed, self.dsn.as_bytes(), self.sql.as_bytes(), self.params]
     }
 
@@ -263,6 +269,7 @@ impl<'a> CallParts<'a> {
         Some(Self {
             ask: Ask::from_number(fixed[0])?,
             request: long(8),
+            strand: long(32),
             stream: long(16),
             timeout_ms: short(4),
             retries: fixed[1],
@@ -367,6 +374,7 @@ mod tests {
         let parts = CallParts {
             ask: Ask::Open,
             request: u64::MAX,
+            strand: 9,
             stream: 7,
             timeout_ms: 1500,
             retries: 2,
@@ -382,7 +390,7 @@ mod tests {
         for len in 0..call.len() - 1 {
             assert_eq!(CallParts::read(&call[..len]), None, "{len}");
         }
-        for at in [0, 27, 31, 32, 40] {
+        for at in [0, 27, 31, 40, 48] {
             let mut broken = call.clone();
             broken[at] = 0xff;
             assert_eq!(CallParts::read(&broken), None, "{at}");

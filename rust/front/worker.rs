@@ -4,12 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::exchange::{AnswerError, check_headers};
-use super::wire::{AnswerParts, Ask, CallParts, RequestView};
-use crate::db::{self, Dsn, Rows};
-use crate::json::forms::Forms;
+use super::wire::{AnswerParts, RequestView};
 use crate::json::shape::Options;
-use crate::json::table::Table;
-use crate::lane::{Id, NoReply, Woken, Worker as _, WorkerEnd, WorkerLane};
+use crate::lane::{Id, Woken, Worker as _, WorkerEnd, WorkerLane};
 use crate::runtime::clock;
 
 /// What [`Worker::next`] found.
@@ -25,6 +22,8 @@ pub enum Next {
     Interrupted,
     /// The server has drained: leave the loop.
     Stopped,
+    /// Calls have their replies: [`Worker::news`] tells which.
+    Finished,
 }
 
 /// The sizes of a claimed request.
@@ -124,66 +123,27 @@ impl std::fmt::Debug for SqlAnswer<'_> {
     }
 }
 
-/// A statement for the front's connections.
-#[derive(Default, Clone, Copy)]
-pub struct SqlOrder<'a> {
-    /// What to ask.
-    pub sql: &'a str,
-    /// Bound values in the packed form of `db::params`.
-    pub params: &'a [u8],
-    /// As [`db::Statement::timeout_ms`]; 0 for no wish.
-    pub timeout_ms: u32,
-    /// As [`db::Statement::retries`].
-    pub retries: u8,
-    /// As [`db::Statement::forms`].
-    pub forms: Forms,
-}
-
-impl std::fmt::Debug for SqlOrder<'_> {
-    // Not the values, which hold anything.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SqlOrder").field("sql", &self.sql).finish_non_exhaustive()
-    }
-}
-
-/// A stream of rows that the front reads for this worker.
-#[derive(Debug, Clone)]
-pub struct RemoteStream {
-    request: u64,
-    stream: u64,
-    dsn: Dsn,
-}
-
-/// Why a query of a worker's gave no rows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// What the front says, or that it has gone.
-    #[error(transparent)]
-    Database(#[from] db::Error),
-    /// The front has a bug, caught.
-    #[error("the front failed over the query, its log says where")]
-    Failed,
-}
-
 /// A worker: the thread that started a solo server, or a process of a fleet.
 pub struct Worker {
-    lane: WorkerLane,
+    pub(super) lane: WorkerLane,
     // A Mutex although PHP has one thread: the C ABI can't keep a second one from calling. Never held while waiting for a request.
     state: Mutex<State>,
 }
 
-struct State {
-    end: WorkerEnd,
+pub(super) struct State {
+    pub(super) end: WorkerEnd,
     /// Claimed, but it did not fit the caller's buffer.
     offered: Option<Id>,
     /// The last request that was claimed, and when in the server's milliseconds.
     last: Option<(Id, u64)>,
     /// The request whose code runs now.
-    current: Option<Id>,
+    pub(super) current: Option<Id>,
     /// Names the streams.
-    streams: u64,
+    pub(super) streams: u64,
     /// A statement ran beside any request.
-    has_asked_beside: bool,
+    pub(super) has_asked_beside: bool,
+    /// Which of the request's clients asks.
+    pub(super) strand: u64,
 }
 
 impl Worker {
@@ -197,11 +157,12 @@ impl Worker {
                 current: None,
                 streams: 0,
                 has_asked_beside: false,
+                strand: 0,
             }),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -234,7 +195,9 @@ impl Worker {
             Some(id) => id,
             None => {
                 let now_ms = clock::now_ms();
-                let id = state.end.claim(now_ms)?;
+                let Some(id) = state.end.claim(now_ms) else {
+                    return state.end.hear().then_some(Next::Finished);
+                };
                 state.last = Some((id, now_ms));
                 id
             }
@@ -342,83 +305,6 @@ impl Worker {
         self.answer(id, AnswerParts::Pass)
     }
 
-    /// Runs one statement on the front's connections, for the request that runs now, and waits for its rows; a second thread
-    /// waits its turn. The parameters are in the packed form of `db::params`.
-    ///
-    /// # Errors
-    /// Those of [`db::Database::query`]; [`db::Error::Connect`] when the front dies: 08001 when the statement never left,
-    /// 08006 when nobody knows whether it was carried out.
-    pub fn query(&self, dsn: &Dsn, order: &SqlOrder<'_>) -> Result<Rows, QueryError> {
-        let reply = self.ask(Ask::Run, dsn, order, 0)?;
-        Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??)
-    }
-
-    /// Where the transaction of the request that runs now stands, by its number ([`db::Transaction`]).
-    ///
-    /// # Errors
-    /// As [`Worker::query`].
-    pub fn transaction(&self, dsn: &Dsn) -> Result<u64, QueryError> {
-        let reply = self.ask(Ask::State, dsn, &SqlOrder::default(), 0)?;
-        Ok(db::outcome::unpack(&reply).ok_or(QueryError::Failed)??.affected)
-    }
-
-    /// As [`Worker::query`], for a statement whose rows are read chunk by chunk. Gives the stream's name and the first chunk.
-    ///
-    /// # Errors
-    /// As [`Worker::query`].
-    pub fn open_stream(&self, dsn: &Dsn, order: &SqlOrder<'_>) -> Result<(RemoteStream, Option<Table>), QueryError> {
-        let stream = {
-            let mut state = self.state();
-            state.streams += 1;
-            RemoteStream { request: state.request(), stream: state.streams, dsn: dsn.clone() }
-        };
-        let reply = self.ask(Ask::Open, dsn, order, stream.stream)?;
-        Ok((stream, db::outcome::unpack_chunk(&reply).ok_or(QueryError::Failed)??))
-    }
-
-    /// The next chunk; `None` behind the last, where the stream has ended.
-    ///
-    /// # Errors
-    /// As [`Worker::query`].
-    pub fn next_chunk(&self, stream: &RemoteStream) -> Result<Option<Table>, QueryError> {
-        let reply = self.ask_of_stream(Ask::Next, stream)?;
-        Ok(db::outcome::unpack_chunk(&reply).ok_or(QueryError::Failed)??)
-    }
-
-    /// Ends a stream before its end.
-    ///
-    /// # Errors
-    /// As [`Worker::query`].
-    pub fn close_stream(&self, stream: &RemoteStream) -> Result<(), QueryError> {
-        self.ask_of_stream(Ask::Close, stream).map(drop)
-    }
-
-    /// Has the front put back what statements beside any request have left: those of the application's boot. A front that is
-    /// gone has put it back.
-    pub fn end_statements(&self) {
-        let mut state = self.state();
-        if std::mem::take(&mut state.has_asked_beside) {
-            let parts = CallParts { ask: Ask::End, request: 0, ..CallParts::default() };
-            let mut fixed = CallParts::room();
-            let _ = state.end.call(&parts.write(&mut fixed));
-        }
-    }
-
-    fn ask(&self, ask: Ask, dsn: &Dsn, order: &SqlOrder<'_>, stream: u64) -> Result<Vec<u8>, QueryError> {
-        let mut state = self.state();
-        let &SqlOrder { sql, params, timeout_ms, retries, forms } = order;
-        let request = state.request();
-        state.has_asked_beside |= request == 0;
-        let parts = CallParts { ask, request, stream, timeout_ms, retries, forms, dsn: dsn.key(), sql, params };
-        state.call(dsn, parts)
-    }
-
-    fn ask_of_stream(&self, ask: Ask, stream: &RemoteStream) -> Result<Vec<u8>, QueryError> {
-        let &RemoteStream { request, stream, ref dsn } = stream;
-        let parts = CallParts { ask, request, stream, ..CallParts::default() };
-        self.state().call(dsn, parts)
-    }
-
     /// Says how much memory the worker uses, and whether it wants to be replaced.
     pub fn report(&self, memory_bytes: u64, leaving: bool) {
         let mut state = self.state();
@@ -436,27 +322,6 @@ impl Worker {
             state.current = None;
         }
         state.end.answer(id, &answer.write(&mut fixed)).map_err(|_| AnswerError::Stale)
-    }
-}
-
-impl State {
-    /// The name of the request that runs now; 0 beside requests.
-    fn request(&self) -> u64 {
-        self.current.map_or(0, Id::number)
-    }
-
-    fn call(&mut self, dsn: &Dsn, parts: CallParts<'_>) -> Result<Vec<u8>, QueryError> {
-        let mut fixed = CallParts::room();
-        match self.end.call(&parts.write(&mut fixed)) {
-            Ok(reply) if reply.is_empty() => Err(QueryError::Failed),
-            Ok(reply) => Ok(reply),
-            Err(no_reply) => {
-                let sqlstate = if no_reply == NoReply::NotSent { "08001" } else { "08006" };
-                let (dsn, message) =
-                    (dsn.to_string(), format!("the server's process with the connections: {no_reply}"));
-                Err(db::Error::Connect { dsn, message, sqlstate: Some(sqlstate.to_owned()) }.into())
-            }
-        }
     }
 }
 

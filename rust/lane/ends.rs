@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::call::{Call, FRONT_WAIT, NoReply};
+use super::call::{CALLED_MAX, CALLS_MAX, Call, FRONT_WAIT, NoReply};
 use super::doorbell::Woken;
 use super::front_end::{Completion, Damaged, FrontEnd as MemoryFront};
 use super::lane::{Lane, Vigil};
@@ -138,7 +138,52 @@ pub trait Worker {
     ///
     /// # Errors
     /// As [`Worker::call`].
-    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply>;
+    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
+        let call = self.send_call(parts, front_wait, CALLED_MAX)?;
+        self.await_reply(call)
+    }
+
+    /// Asks the front something and doesn't wait: the number names the call in [`Worker::news`].
+    ///
+    /// # Errors
+    /// [`NoReply::TooMany`] when [`CALLS_MAX`] of them have no reply yet; else as [`Worker::call`].
+    fn begin_call(&mut self, parts: &[&[u8]]) -> Result<u64, NoReply> {
+        self.send_call(parts, FRONT_WAIT, CALLS_MAX)
+    }
+
+    /// Tells the front something. Nobody wants the reply.
+    ///
+    /// # Errors
+    /// As [`Worker::call`].
+    fn tell(&mut self, parts: &[&[u8]]) -> Result<(), NoReply> {
+        let call = self.send_call(parts, FRONT_WAIT, CALLED_MAX)?;
+        self.forget_call(call);
+        Ok(())
+    }
+
+    /// Sends a call, unless `max` have no reply yet. The others by this name say for whom.
+    ///
+    /// # Errors
+    /// As [`Worker::begin_call`].
+    fn send_call(&mut self, parts: &[&[u8]], front_wait: Duration, max: usize) -> Result<u64, NoReply>;
+
+    /// Waits for one call's reply. Those of others that come meanwhile are kept.
+    ///
+    /// # Errors
+    /// [`NoReply::Lost`], when the front has gone.
+    fn await_reply(&mut self, call: u64) -> Result<Vec<u8>, NoReply>;
+
+    /// Takes the replies that have come, without waiting; whether [`Worker::news`] has something to tell.
+    fn hear(&mut self) -> bool;
+
+    /// The calls that have got their replies, or have lost their front, since this was asked.
+    fn news(&mut self) -> Vec<u64>;
+
+    /// The reply of a call, once; `None` while there is none.
+    fn take_reply(&mut self, call: u64) -> Option<Result<Vec<u8>, NoReply>>;
+
+    /// Nobody wants this call's reply any more.
+    fn forget_call(&mut self, call: u64);
 }
 
 #[derive(Debug, Clone)]
@@ -279,12 +324,20 @@ impl FrontLane {
 }
 
 impl WorkerLane {
-    /// Sleeps until there may be something to claim, the lane is closed, another front has come, a signal came, or the time
-    /// is over.
+    /// Sleeps until there may be something to claim or something of a reply, the lane is closed, another front has come, a
+    /// signal came, or the time is over.
     pub fn wait(&self, vigil: Vigil, timeout: Duration) -> Woken {
         match &self.0 {
             Either::Memory(lane) => lane.wait(vigil, timeout),
             Either::Socket(lane) => lane.wait(timeout),
+        }
+    }
+
+    /// Sleeps until something has come of a reply, the front has gone, a signal came, or the time is over.
+    pub fn wait_for_reply(&self, vigil: Vigil, timeout: Duration) -> Woken {
+        match &self.0 {
+            Either::Memory(lane) => lane.wait_for_reply(vigil, timeout),
+            Either::Socket(lane) => lane.wait_for_reply(timeout),
         }
     }
 
@@ -398,7 +451,27 @@ impl Worker for WorkerEnd {
         each!(&mut self.0, end => end.report_memory(bytes));
     }
 
-    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
-        each!(&mut self.0, end => end.call_within(parts, front_wait))
+    fn send_call(&mut self, parts: &[&[u8]], front_wait: Duration, max: usize) -> Result<u64, NoReply> {
+        each!(&mut self.0, end => end.send_call(parts, front_wait, max))
+    }
+
+    fn await_reply(&mut self, call: u64) -> Result<Vec<u8>, NoReply> {
+        each!(&mut self.0, end => end.await_reply(call))
+    }
+
+    fn hear(&mut self) -> bool {
+        each!(&mut self.0, end => end.hear())
+    }
+
+    fn news(&mut self) -> Vec<u64> {
+        each!(&mut self.0, end => end.news())
+    }
+
+    fn take_reply(&mut self, call: u64) -> Option<Result<Vec<u8>, NoReply>> {
+        each!(&mut self.0, end => end.take_reply(call))
+    }
+
+    fn forget_call(&mut self, call: u64) {
+        each!(&mut self.0, end => end.forget_call(call));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::call::{CALL_BYTES_MAX, CALLS_MAX, Call, HEADER_BYTES, header, read_header};
+use super::call::{CALL_BYTES_MAX, CALLED_MAX, Call, HEADER_BYTES, header, read_header};
 use super::ends::Front;
 use super::lane::{Lane, OPEN};
 use super::layout::{CALL, Cell, DEPTH, PULL, SLOT_BYTES};
@@ -116,7 +116,7 @@ impl FrontEnd {
             Arriving::Answer(id) => return Ok(Some(self.free_slot(id, Some(bytes.into())))),
             Arriving::Header => {
                 let (id, total) = read_header(&bytes).ok_or(Damaged("a call without a header"))?;
-                if total > CALL_BYTES_MAX || self.called.len() == CALLS_MAX || self.called.contains(&id) {
+                if total > CALL_BYTES_MAX || self.called.len() == CALLED_MAX || self.called.contains(&id) {
                     return Err(Damaged("a call that no worker makes"));
                 }
                 self.called.push(id);

@@ -145,15 +145,24 @@ impl Lane {
         self.shared().worker.bell.ring(self.memory.reach);
     }
 
-    /// Sleeps, as the worker, until there may be something to claim, the lane is closed, another front has come, a signal
-    /// came, or the time is over.
+    /// Sleeps, as the worker, until there may be something to claim or something of a reply, the lane is closed, another
+    /// front has come, a signal came, or the time is over.
     pub(super) fn wait(&self, vigil: Vigil, timeout: Duration) -> Woken {
         let shared = self.shared();
         self.sleep(timeout, || {
             (vigil.ready && !shared.submissions.is_empty())
                 || (!vigil.ready && shared.front.epoch.is_open(vigil.epoch))
                 || shared.front.epoch.current() != vigil.epoch
+                || !shared.replies.is_empty()
                 || self.is_over()
+        })
+    }
+
+    /// The same, while nothing can be claimed: until something has come of a reply, or the front has gone.
+    pub(super) fn wait_for_reply(&self, vigil: Vigil, timeout: Duration) -> Woken {
+        let shared = self.shared();
+        self.sleep(timeout, || {
+            !shared.replies.is_empty() || shared.front.epoch.current() != vigil.epoch || self.is_gone()
         })
     }
 

@@ -12,9 +12,9 @@ use super::ring::Ring;
 use super::slot::Slot;
 use super::sync::{AtomicU32, AtomicU64};
 
-/// How many requests a lane holds. Deep enough that neither side sleeps between requests: 4 to 64 measured alike, and
-/// what waits behind a busy worker can be taken back.
-pub const DEPTH: usize = 64;
+/// How many requests a lane holds: as many as a worker may have under way (`concurrency`). For one at a time 4 to 64 measured
+/// alike, and what waits behind a busy worker can be taken back.
+pub const DEPTH: usize = 128;
 
 /// What a slot holds of a request or an answer; the rest goes through a pipe.
 pub const SLOT_BYTES: usize = 8192 - 128;
@@ -24,7 +24,7 @@ pub const SLOT_BYTES: usize = 8192 - 128;
 pub const PIPE_BYTES: usize = 256 * 1024;
 
 /// Changes with every change of [`Shared`], so that processes of two versions refuse each other's memory.
-pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0005; // "Lyger", 5
+pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0006; // "Lyger", 6
 
 /// An entry of the completion ring that asks for the rest of a request rather than bringing its slot home.
 pub(super) const PULL: u32 = 1 << 31;
@@ -79,8 +79,8 @@ pub(super) struct Shared {
     pub(super) front: OfFront,
     pub(super) worker: OfWorker,
     pub(super) submissions: Ring<DEPTH>,
-    /// Twice as long: a slot may ask for the rest of its request and come home.
-    pub(super) completions: Ring<{ 2 * DEPTH }>,
+    /// Four times as long: a slot may ask for the rest of its request and come home, and as many entries are calls'.
+    pub(super) completions: Ring<{ 4 * DEPTH }>,
     /// From the worker to the front.
     pub(super) upward: Pipe<PIPE_BYTES>,
     /// From the front to the worker.

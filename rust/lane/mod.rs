@@ -31,7 +31,8 @@
 //! bounded and each side waits for the other only while it has something to move.
 //!
 //! While it is at a request, and before its first, the worker may *call* the front ([`Worker::call`]): the call's bytes go
-//! up in the pipe of answers, the reply comes back in a pipe of its own. A worker that only calls gets no requests yet.
+//! up in the pipe of answers, the reply comes back in a pipe of its own. It may wait for the reply, or go on with others and
+//! hear of it later ([`Worker::begin_call`]). A worker that only calls gets no requests yet.
 //!
 //! [`open`] makes a lane over heap memory, for the two threads of the solo shape. [`Kind::create`] makes one that lies in a
 //! sealed memory file, for two processes, or one of Unix sockets ([`socket`]): the reference, and the fallback. [`Front`] and
@@ -61,7 +62,7 @@ mod worker_end;
 
 pub use bytes::Bytes;
 
-pub use call::{CALL_BYTES_MAX, Call, NoReply};
+pub use call::{CALL_BYTES_MAX, CALLS_MAX, Call, NoReply};
 pub use doorbell::{Doorbell, Reach, Woken};
 pub use ends::{Front, FrontEnd, FrontLane, Worker, WorkerEnd, WorkerLane};
 pub use front_end::{Completion, Damaged};

@@ -62,6 +62,13 @@ impl<const N: usize> Ring<N> {
         self.head.0.load(Ordering::Acquire) == self.tail.0.load(Ordering::Acquire)
     }
 
+    /// How many wait. Either side may ask.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let head = self.head.0.load(Ordering::Acquire);
+        self.tail.0.load(Ordering::Acquire).wrapping_sub(head) as usize
+    }
+
     /// Empties the ring, while neither side uses it.
     pub fn reset(&self) {
         self.head.0.store(0, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::call::NoReply;
+use super::call::{Arriving, Calls, NoReply};
 use super::ends::Worker;
 use super::lane::{Lane, Vigil};
 use super::layout::{Cell, DEPTH, PULL, SLOT_BYTES};
@@ -26,15 +26,23 @@ pub(super) struct WorkerEnd {
     /// The front whose requests these are.
     epoch: u32,
     pub(super) ready: bool,
-    /// What the last call was named.
-    pub(super) last_call: u64,
+    pub(super) calls: Calls,
+    /// The reply that has begun to come.
+    pub(super) arriving: Arriving,
     /// Whole requests that were longer than their slot.
     pulled: Vec<Option<Box<[u8]>>>,
 }
 
 impl WorkerEnd {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, epoch: 0, ready: false, last_call: 0, pulled: (0..DEPTH).map(|_| None).collect() }
+        Self {
+            lane,
+            epoch: 0,
+            ready: false,
+            calls: Calls::default(),
+            arriving: Arriving::default(),
+            pulled: (0..DEPTH).map(|_| None).collect(),
+        }
     }
 
     /// The shared part.
@@ -54,17 +62,17 @@ impl WorkerEnd {
 
     /// Says to a front that hasn't heard it yet that the worker is here; whether the lane can be used.
     pub(super) fn meet(&mut self) -> bool {
-        let shared = self.lane.shared();
-        let epoch = shared.front.epoch.current();
+        let epoch = self.lane.shared().front.epoch.current();
         if epoch != self.epoch {
             self.epoch = epoch;
             self.ready = false;
             self.pulled.fill_with(|| None);
-            shared.worker.epoch.meet(epoch);
+            self.lose_calls();
+            self.lane.shared().worker.epoch.meet(epoch);
             self.lane.signal_front();
         }
         if !self.ready {
-            self.ready = shared.front.epoch.is_open(epoch);
+            self.ready = self.lane.shared().front.epoch.is_open(epoch);
         }
         self.ready
     }
@@ -151,8 +159,29 @@ impl WorkerEnd {
 }
 
 impl Worker for WorkerEnd {
-    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
-        self.make_call(parts, front_wait)
+    fn send_call(&mut self, parts: &[&[u8]], front_wait: Duration, max: usize) -> Result<u64, NoReply> {
+        self.make_call(parts, front_wait, max)
+    }
+
+    fn await_reply(&mut self, call: u64) -> Result<Vec<u8>, NoReply> {
+        self.wait_for_reply(call)
+    }
+
+    fn hear(&mut self) -> bool {
+        self.take_replies();
+        self.calls.has_news()
+    }
+
+    fn news(&mut self) -> Vec<u64> {
+        self.calls.news()
+    }
+
+    fn take_reply(&mut self, call: u64) -> Option<Result<Vec<u8>, NoReply>> {
+        self.calls.take(call)
+    }
+
+    fn forget_call(&mut self, call: u64) {
+        self.calls.forget(call);
     }
 
     fn claim(&mut self, now_ms: u64) -> Option<Id> {

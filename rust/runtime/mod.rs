@@ -31,6 +31,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 /// How long [`shut_down`] waits for a name resolution that is under way; libc can't be interrupted in it.
 const SHUT_DOWN_WAIT: Duration = Duration::from_millis(200);
@@ -122,11 +123,28 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
         return Err(Error::Nested);
     }
     let mut runtime = lock();
+    Ok(made(&mut runtime)?.block_on(future))
+}
+
+/// Begins a future, which goes on whenever some [`block_on`] runs. Waits for one that another thread runs.
+///
+/// # Errors
+/// As [`block_on`].
+pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> Result<JoinHandle<F::Output>, Error> {
+    claim()?;
+    if Handle::try_current().is_ok() {
+        return Err(Error::Nested);
+    }
+    let mut runtime = lock();
+    Ok(made(&mut runtime)?.spawn(future))
+}
+
+fn made(runtime: &mut Option<Runtime>) -> io::Result<&Runtime> {
     if runtime.is_none() {
         *runtime = Some(build()?);
         ACTIVE.store(true, Ordering::Release);
     }
-    Ok(runtime.as_ref().expect("just built").block_on(future))
+    Ok(runtime.as_ref().expect("just built"))
 }
 
 /// Whether the runtime runs in this process. Takes no lock.

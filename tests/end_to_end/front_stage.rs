@@ -110,7 +110,7 @@ fn play(server: &Server, gate: &Gate) -> u64 {
                 act(server, gate, &request, &path, &query);
                 answered += 1;
             }
-            Next::TimedOut | Next::Interrupted => {}
+            Next::TimedOut | Next::Interrupted | Next::Finished => {}
             Next::TooSmall(needed) => panic!("a line of {needed} bytes"),
             Next::Stopped => return answered,
         }

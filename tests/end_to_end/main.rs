@@ -1,6 +1,7 @@
 //! Promises that need real servers: databases, sockets, processes.
 
 mod databases;
+mod fleet_fibers;
 mod fleet_rows;
 mod fleet_sql;
 mod fleet_transactions;

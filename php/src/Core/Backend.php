@@ -106,6 +106,16 @@ interface Backend
     /** The current client has ended: what its statements have left on connections goes. */
     public function endClient(): void;
 
+    /**
+     * Waits until statements that are under way have ended, or for so long.
+     *
+     * @return list<int> the operations that have, each told once
+     */
+    public function finishedOperations(int $waitMs): array;
+
+    /** Stops a statement that is under way. */
+    public function cancelOperation(int $operation): void;
+
     public function cacheStore(string $key, string $value): void;
 
     public function cacheFetch(string $key): ?string;

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Core;
 
 use Closure;
+use Lyger\Async\Operations;
 use Lyger\Config;
 use Lyger\Database\RowShape;
 use Lyger\Database\Client;
@@ -284,6 +285,21 @@ final class Engine
         $this->backend->endClient();
     }
 
+    /**
+     * @internal Lyger\Async\Operations asks for it.
+     * @return list<int> the operations that have ended
+     */
+    public function finishedOperations(int $waitMs): array
+    {
+        return $this->backend->finishedOperations($waitMs);
+    }
+
+    /** @internal */
+    public function cancelOperation(int $operation): void
+    {
+        $this->backend->cancelOperation($operation);
+    }
+
     public function cacheSet(string $key, string $value): void
     {
         $this->backend->cacheStore($key, $value);
@@ -372,5 +388,6 @@ final class Engine
     public function release(): void
     {
         $this->backend->release();
+        Operations::release();
     }
 }

@@ -7,6 +7,7 @@ namespace Lyger\Core;
 use Closure;
 use FFI;
 use FFI\CData;
+use Lyger\Async\Strand;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
 use Lyger\Core\Native\Chunk;
@@ -14,15 +15,16 @@ use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Fetch;
 use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
+use Lyger\Core\Native\Sql;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
-use Lyger\Database\Params;
 use Lyger\Database\RowShape;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
+use Lyger\Server\Task;
 use SensitiveParameter;
 
 /** The engine by the native library. */
@@ -35,15 +37,19 @@ final class NativeEngine implements Backend
 
     /** @var array<int, Chunk|null> what was begun of each open stream */
     private array $streams = [];
+    /** @var array<int, array{Task|null, int}> whose they are */
+    private array $clients = [];
     private readonly FFI $ffi;
     private readonly CData $id;
     private readonly Fetch $fetch;
+    private readonly Sql $sql;
 
     private function __construct(private readonly Abi $abi)
     {
         $this->ffi = $abi->ffi;
         $this->fetch = new Fetch($abi);
         $this->id = $this->ffi->new('uint64_t');
+        $this->sql = new Sql($abi);
     }
 
     /** Loads the library and has it look at the environment, so that a mistake there shows at the start. */
@@ -90,19 +96,7 @@ final class NativeEngine implements Backend
         array $params,
         ?Options $options = null,
     ): int {
-        $packed = Params::pack($params);
-        $this->abi->check($this->ffi->lyger_db_run(
-            $dsn,
-            strlen($dsn),
-            $sql,
-            strlen($sql),
-            $this->abi->bytes($packed),
-            strlen($packed),
-            $options?->flags() ?? 0,
-            $options?->timeoutMs ?? 0,
-            FFI::addr($this->id),
-        ));
-        return $this->id->cdata;
+        return $this->sql->run($dsn, $sql, $params, $options ?? new Options());
     }
 
     public function fetch(
@@ -112,6 +106,10 @@ final class NativeEngine implements Backend
         ?Options $options,
         Form $form,
     ): string|array {
+        if (Sql::isLeft($dsn)) {
+            return $this->fetch->of($this->sql->run($dsn, $sql, $params, $options ?? new Options()), $form);
+        }
+        $this->sql->enter();
         return $this->fetch->rows($dsn, $sql, $params, $options, $form);
     }
 
@@ -170,20 +168,9 @@ final class NativeEngine implements Backend
 
     public function openStream(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
-        $packed = Params::pack($params);
-        $this->abi->check($this->ffi->lyger_stream_open(
-            $dsn,
-            strlen($dsn),
-            $sql,
-            strlen($sql),
-            $this->abi->bytes($packed),
-            strlen($packed),
-            $options->flags(),
-            $options->timeoutMs ?? 0,
-            FFI::addr($this->id),
-        ));
-        $stream = $this->id->cdata;
+        $stream = $this->sql->open($dsn, $sql, $params, $options);
         $this->streams[$stream] = null;
+        $this->clients[$stream] = [Task::current(), Strand::number()];
         return $stream;
     }
 
@@ -195,11 +182,11 @@ final class NativeEngine implements Backend
                 $this->streams[$stream] = null;
                 $this->free($chunk->result);
             }
-            $this->abi->check($this->ffi->lyger_stream_next(self::id($stream), FFI::addr($this->id)));
-            if ($this->id->cdata === 0) {
+            $result = $this->sql->next(self::id($stream));
+            if ($result === 0) {
                 return null;
             }
-            $chunk = $this->streams[$stream] = new Chunk($this->id->cdata);
+            $chunk = $this->streams[$stream] = new Chunk($result);
         }
         return $rows;
     }
@@ -208,7 +195,7 @@ final class NativeEngine implements Backend
     {
         if (array_key_exists($stream, $this->streams)) {
             $chunk = $this->streams[$stream];
-            unset($this->streams[$stream]);
+            unset($this->streams[$stream], $this->clients[$stream]);
             if ($chunk !== null) {
                 $this->free($chunk->result);
             }
@@ -219,14 +206,27 @@ final class NativeEngine implements Backend
     public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         $keeps = $this->ffi->new('uint8_t');
+        $this->sql->enter();
         $this->abi->check($this->ffi->lyger_db_keeps($dsn, strlen($dsn), FFI::addr($keeps)));
         return $keeps->cdata !== 0;
     }
 
     public function endClient(): void
     {
-        array_map($this->closeStream(...), array_keys($this->streams));
+        $client = [Task::current(), Strand::number()];
+        array_map($this->closeStream(...), array_keys($this->clients, $client, true));
+        $this->sql->enter();
         $this->abi->check($this->ffi->lyger_db_end());
+    }
+
+    public function finishedOperations(int $waitMs): array
+    {
+        return $this->sql->finished($waitMs);
+    }
+
+    public function cancelOperation(int $operation): void
+    {
+        $this->sql->cancel($operation);
     }
 
     public function cacheStore(string $key, string $value): void
@@ -336,6 +336,7 @@ final class NativeEngine implements Backend
     public function release(): void
     {
         $this->abi->check($this->ffi->lyger_engine_release());
+        $this->sql->release();
     }
 
     /** Ids are unsigned in C, where -1 would be 18446744073709551615 and named so. */

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Core;
 
 use Closure;
+use Lyger\Async\Strand;
 use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Shaped;
@@ -27,7 +28,10 @@ final class PhpEngine implements Backend
     private const SQL_BYTES_MAX = 16 << 20;
 
     private ?Config $config = null;
-    private ?Connections $connections = null;
+    /** @var array<int, Connections> by the number of the strand that asks; 0 outside of any */
+    private array $connections = [];
+    /** @var array<int, Connections> by stream */
+    private array $streams = [];
     private ?PhpCache $cache = null;
     /** What the two of them were made with: from then on another value would be a lie. */
     private ?Config $connectionsConfig = null;
@@ -102,7 +106,7 @@ final class PhpEngine implements Backend
     ): int {
         self::check($sql);
         $params = Params::normalize($params);
-        $table = $this->connections($this->config)->query($dsn, $sql, $params, $options ?? new Options());
+        $table = $this->connections($this->config, $dsn)->query($dsn, $sql, $params, $options ?? new Options());
         $this->results[++$this->lastResult] = $table;
         return $this->lastResult;
     }
@@ -175,27 +179,50 @@ final class PhpEngine implements Backend
     public function openStream(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
         self::check($sql);
-        return $this->connections($this->config)->openStream($dsn, $sql, Params::normalize($params), $options);
+        $connections = $this->connections($this->config, $dsn);
+        $stream = $connections->openStream($dsn, $sql, Params::normalize($params), $options);
+        $this->streams[$stream] = $connections;
+        return $stream;
     }
 
     public function nextChunk(int $stream): ?array
     {
-        return $this->connections($this->config)->nextChunk($stream)?->assoc();
+        return ($this->streams[$stream] ?? throw InvalidHandle::stream($stream))->nextChunk($stream)?->assoc();
     }
 
     public function closeStream(int $stream): void
     {
-        $this->connections?->closeStream($stream);
+        if (isset($this->streams[$stream])) {
+            $this->streams[$stream]->closeStream($stream);
+            unset($this->streams[$stream]);
+        }
     }
 
     public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
-        return $this->connections?->keeps($dsn) === true;
+        return ($this->connections[self::strand($dsn)] ?? null)?->keeps($dsn) === true;
     }
 
     public function endClient(): void
     {
-        $this->connections?->end();
+        $strand = Strand::number();
+        $connections = $this->connections[$strand] ?? null;
+        $connections?->end();
+        $this->streams = array_filter($this->streams, static fn (Connections $of): bool => $of !== $connections);
+        if ($strand !== 0) {
+            unset($this->connections[$strand]);
+        }
+    }
+
+    /** PHP's drivers do nothing while others run: there is never one. */
+    public function finishedOperations(int $waitMs): array
+    {
+        usleep($waitMs * 1_000);
+        return [];
+    }
+
+    public function cancelOperation(int $operation): void
+    {
     }
 
     public function cacheStore(string $key, string $value): void
@@ -245,7 +272,8 @@ final class PhpEngine implements Backend
 
     public function release(): void
     {
-        $this->connections = $this->connectionsConfig = null;
+        $this->connections = $this->streams = [];
+        $this->connectionsConfig = null;
         $this->cache = $this->cacheConfig = null;
         $this->results = [];
         $this->json = [];
@@ -256,10 +284,16 @@ final class PhpEngine implements Backend
         return $this->results[$result] ?? throw InvalidHandle::result($result);
     }
 
-    private function connections(?Config $config): Connections
+    private function connections(?Config $config, string $dsn = ''): Connections
     {
         $this->connectionsConfig ??= $config ?? Config::resolve();
-        return $this->connections ??= new Connections($this->connectionsConfig);
+        return $this->connections[self::strand($dsn)] ??= new Connections($this->connectionsConfig);
+    }
+
+    /** Whose connection is asked. A database in memory lives in one, which is everybody's. */
+    private static function strand(string $dsn): int
+    {
+        return $dsn === '' || str_contains($dsn, ':memory:') ? 0 : Strand::number();
     }
 
     private function cache(): PhpCache

@@ -26,6 +26,7 @@ enum Status: int
     case Stopped = 11;
     case NotFound = 12;
     case HandlesExhausted = 13;
+    case Finished = 14;
     case InvalidDsn = 20;
     case ConnectionFailed = 21;
     case QueryFailed = 22;

@@ -15,6 +15,7 @@ enum lyger_status
     LYGER_STATUS_STOPPED = 11,
     LYGER_STATUS_NOT_FOUND = 12,
     LYGER_STATUS_HANDLES_EXHAUSTED = 13,
+    LYGER_STATUS_FINISHED = 14,
     LYGER_STATUS_INVALID_DSN = 20,
     LYGER_STATUS_CONNECTION_FAILED = 21,
     LYGER_STATUS_QUERY_FAILED = 22,
@@ -108,6 +109,8 @@ lyger_status lyger_db_run(const char *dsn,
 
 lyger_status lyger_db_end(void);
 
+lyger_status lyger_strand_enter(uint64_t strand);
+
 lyger_status lyger_db_keeps(const char *dsn, size_t dsn_len, uint8_t *keeps);
 
 lyger_status lyger_db_state(const char *dsn, size_t dsn_len, int32_t *state);
@@ -155,6 +158,34 @@ lyger_status lyger_fleet_fork(uint32_t *worker);
 lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
 
 lyger_status lyger_worker_boot_failed(const char *reason, size_t len);
+
+lyger_status lyger_async_run(const char *dsn,
+                             size_t dsn_len,
+                             const char *sql,
+                             size_t sql_len,
+                             const uint8_t *params,
+                             size_t params_len,
+                             uint32_t flags,
+                             uint32_t timeout_ms,
+                             uint64_t *operation);
+
+lyger_status lyger_async_open(const char *dsn,
+                              size_t dsn_len,
+                              const char *sql,
+                              size_t sql_len,
+                              const uint8_t *params,
+                              size_t params_len,
+                              uint32_t flags,
+                              uint32_t timeout_ms,
+                              uint64_t *operation);
+
+lyger_status lyger_async_next(uint64_t stream, uint64_t *operation);
+
+lyger_status lyger_async_wait(uint32_t timeout_ms, uint64_t *operations, size_t cap, size_t *count);
+
+lyger_status lyger_async_result(uint64_t operation, uint64_t *result);
+
+lyger_status lyger_async_cancel(uint64_t operation);
 
 lyger_status lyger_worker_next(uint32_t timeout_ms,
                                struct lyger_request_head *out,

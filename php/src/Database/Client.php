@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Database;
 
+use Lyger\Async\Strand;
 use Lyger\Core\Engine;
 use Lyger\Exception\LygerException;
 use Lyger\Server\Runner;
@@ -12,15 +13,17 @@ use SensitiveParameter;
 use WeakMap;
 
 /**
- * Who asks the databases: one request of a server, or the whole process where there is none. What its statements leave
- * on a connection (a transaction, a setting, a temporary table) is its own until it ends, and then gone.
+ * Who asks the databases: one request of a server, or the whole process where there is none; and of either each work
+ * that async() has begun. What its statements leave on a connection (a transaction, a setting, a temporary table) is
+ * its own until it ends, and then gone.
  *
- * What always holds: Runner ends it after each request, a shutdown function ends that of a script or of php-fpm.
+ * What always holds: Runner ends it after each request, a shutdown function ends that of a script or of php-fpm, and
+ * a Strand ends its own.
  */
 final class Client
 {
-    /** @var WeakMap<Task, self>|null */
-    private static ?WeakMap $ofTasks = null;
+    /** @var WeakMap<Task|Strand, self>|null */
+    private static ?WeakMap $of = null;
     private static ?self $ofProcess = null;
     /** A forked child must not end what its parent goes on with. */
     private static int $pid = 0;
@@ -34,26 +37,27 @@ final class Client
 
     public static function current(): self
     {
-        $task = Task::current();
-        if ($task === null) {
-            return self::$ofProcess ??= self::first();
+        self::$ofProcess ??= self::first();
+        $who = Strand::current() ?? Task::current();
+        if ($who === null) {
+            return self::$ofProcess;
         }
-        self::$ofTasks ??= new WeakMap();
-        return self::$ofTasks[$task] ??= new self();
+        self::$of ??= new WeakMap();
+        return self::$of[$who] ??= new self();
     }
 
     /** The current one's transactions are rolled back and what else it has left is gone. Throws nothing. */
     public static function end(): void
     {
-        $task = Task::current();
-        $client = $task === null ? self::$ofProcess : self::$ofTasks[$task] ?? null;
+        $who = Strand::current() ?? Task::current();
+        $client = $who === null ? self::$ofProcess : self::$of[$who] ?? null;
         if ($client === null) {
             return;
         }
-        if ($task === null) {
+        if ($who === null) {
             self::$ofProcess = null;
         } else {
-            unset(self::$ofTasks[$task]);
+            unset(self::$of[$who]);
         }
         try {
             foreach ($client->transactions as $transaction) {

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Server;
 
 use Closure;
+use Lyger\Async\Scheduler;
 use Lyger\Database\Client;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\PoolExhausted;
@@ -51,14 +52,17 @@ final class Runner
         $this->begin($request);
         try {
             $response = Response::from(($this->handler)($request));
+            Scheduler::finish();
             $response = $this->withEcho($response, $this->end());
             if ($response instanceof SqlResponse && !($this->keepsSql && $response->isAnybodys())) {
                 $response->settle($request);
             }
         } catch (HttpException $exception) {
+            Scheduler::abandon();
             $this->end();
             $response = $exception->response();
         } catch (Throwable $exception) {
+            Scheduler::abandon();
             $this->end();
             $response = $this->failure($exception);
         }
@@ -68,6 +72,7 @@ final class Runner
     /** The answer of a handler that called exit(): what it wrote, as under FPM. */
     public function exited(): Response
     {
+        Scheduler::leave();
         return $this->finish($this->withEcho(new Echoed(), $this->end()));
     }
 
@@ -78,6 +83,7 @@ final class Runner
      */
     public function died(array $error): Response
     {
+        Scheduler::leave();
         $this->end();
         Uploads::remove();
         Client::end();

@@ -7,6 +7,7 @@ namespace Lyger\Server;
 use Closure;
 use Fiber;
 use FiberError;
+use Lyger\Async\Scheduler;
 
 /**
  * A request under way in a Fiber of its own, in a worker that has several: see Lyger\Core\Native\ConcurrentWorker.
@@ -18,6 +19,8 @@ final class Task
     private static ?self $current = null;
     private readonly Fiber $fiber;
     private int $wakeNs = 0;
+    /** What it has begun with async(), if anything. */
+    public ?Scheduler $scheduler = null;
     /** When it came, on hrtime()'s clock. */
     public readonly int $sinceNs;
 
@@ -53,13 +56,19 @@ final class Task
         return $this->fiber->isTerminated();
     }
 
-    /** When it wants to go on, on hrtime()'s clock. */
-    public function wakeNs(): int
+    /** Whether its own code runs, and not a Fiber within it. */
+    public function isHere(): bool
     {
-        return $this->wakeNs;
+        return self::$current === $this && Fiber::getCurrent() === $this->fiber;
     }
 
-    /** For its own code: lets others run until then. False, at once, when it can't be left now. */
+    /** When it wants to go on, on hrtime()'s clock; 0 where what it waits for is there. */
+    public function wakeNs(): int
+    {
+        return $this->scheduler?->isAwake() === true ? 0 : $this->wakeNs;
+    }
+
+    /** For its own code: lets others run until then, or until its scheduler can go on. False, at once, when it can't be left now. */
     public function pause(int $wakeNs): bool
     {
         if (Fiber::getCurrent() !== $this->fiber || !$this->runner->pause()) {

@@ -146,6 +146,11 @@ impl Dispatch {
         station.lane.reply(call, reply);
     }
 
+    /// Drops the work for another call of the worker's, if that is still under way.
+    pub(crate) fn cancel_call(&self, worker: WorkerNumber, call: u64) {
+        self.reply(worker, call, Bytes::new());
+    }
+
     /// A worker's lane is here; it takes requests once the worker has come.
     pub(crate) fn add_worker(&self, number: WorkerNumber, lane: FrontEnd) {
         self.joint.add_lane(lane.lane());

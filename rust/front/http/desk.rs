@@ -2,10 +2,10 @@
 //!
 //! Each request of a worker is a client of the databases ([`Client`]): what its statements leave on a connection is kept here
 //! under the worker's and the request's number, until the request has been answered. Number 0 is what a worker does
-//! beside its requests, while it loads its application.
+//! beside its requests, while it loads its application. What a request does side by side are strands, each of them a client.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -38,6 +38,9 @@ impl Desk for SqlDesk {
         Box::new(Running(local::spawn(async move {
             let Some(front) = front.upgrade() else { return };
             // A panic was reported by its hook; the worker must have its reply all the same.
+            if let Some(other) = CallParts::read(&call.bytes).filter(|parts| parts.ask == Ask::Cancel) {
+                front.dispatch.cancel_call(worker, other.stream);
+            }
             let reply = AssertUnwindSafe(front.database.reply_to(worker, call.bytes)).catch_unwind().await;
             front.dispatch.reply(worker, call.id, reply.ok().flatten().unwrap_or_default().into());
         })))
@@ -45,13 +48,12 @@ impl Desk for SqlDesk {
 
     fn leave(&self, worker: WorkerNumber, request: u64) -> Option<Tab> {
         let front = self.front.upgrade()?;
-        let guest = front.database.guests.0.borrow_mut().remove(&(worker, request))?;
-        Some(Box::new(Leaving(guest)))
+        Some(Box::new(Leaving(front.database.guests.see_off(worker, request)?)))
     }
 
     fn forget(&self, worker: WorkerNumber) {
         if let Some(front) = self.front.upgrade() {
-            front.database.guests.0.borrow_mut().retain(|(of, _), _| *of != worker);
+            front.database.guests.0.borrow_mut().retain(|(of, ..), _| *of != worker);
         }
     }
 }
@@ -64,11 +66,14 @@ impl Drop for Running {
     }
 }
 
-/// The requests that keep a connection or read a stream, or run a statement at the moment.
-#[derive(Default)]
-pub(super) struct Guests(RefCell<HashMap<(WorkerNumber, u64), Rc<Guest>>>);
+/// A client's name: the worker, its request, and the request's strand.
+type Name = (WorkerNumber, u64, u64);
 
-/// What a request has of the databases.
+/// The clients that keep a connection or read a stream, or run a statement at the moment.
+#[derive(Default)]
+pub(super) struct Guests(RefCell<BTreeMap<Name, Rc<Guest>>>);
+
+/// What a client has of the databases.
 #[derive(Default)]
 struct Guest {
     client: Client,
@@ -76,42 +81,55 @@ struct Guest {
 }
 
 impl Guests {
-    fn welcome(&self, name: (WorkerNumber, u64)) -> Rc<Guest> {
+    fn welcome(&self, name: Name) -> Rc<Guest> {
         Rc::clone(self.0.borrow_mut().entry(name).or_default())
     }
 
     /// Forgets a guest that has nothing left and does nothing more. The caller's hold counts as one.
-    fn tidy(&self, name: (WorkerNumber, u64), guest: &Rc<Guest>) {
+    fn tidy(&self, name: Name, guest: &Rc<Guest>) {
         let is_here = Rc::strong_count(guest) == 2;
         if is_here && guest.client.is_empty() && guest.cursors.borrow().is_empty() {
             self.0.borrow_mut().remove(&name);
         }
     }
+
+    /// All that a request was; the first is its first strand.
+    fn see_off(&self, worker: WorkerNumber, request: u64) -> Option<Vec<Rc<Guest>>> {
+        let mut guests = self.0.borrow_mut();
+        let names: Vec<Name> =
+            guests.range((worker, request, 0)..=(worker, request, u64::MAX)).map(|(name, _)| *name).collect();
+        if names.is_empty() {
+            return None;
+        }
+        let first = guests.remove(&(worker, request, 0)).unwrap_or_default();
+        Some(std::iter::once(first).chain(names.iter().filter_map(|name| guests.remove(name))).collect())
+    }
 }
 
-/// A request that has left its worker. Dropped, it gives back the connections that it kept.
-pub(super) struct Leaving(Rc<Guest>);
+/// A request that has left its worker. Dropped, it gives back the connections that it kept. Never empty.
+pub(super) struct Leaving(Vec<Rc<Guest>>);
 
 impl Leaving {
     /// What the dispatch has passed on; without it a client that has nothing yet.
     pub(super) fn of(tab: Option<Tab>) -> Self {
         match tab.map(Box::<dyn std::any::Any>::downcast::<Self>) {
             Some(Ok(leaving)) => *leaving,
-            Some(Err(_)) | None => Self(Rc::default()),
+            Some(Err(_)) | None => Self(vec![Rc::default()]),
         }
     }
 
     pub(super) fn client(&self) -> &Client {
-        &self.0.client
+        &self.0[0].client
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        let guest = Rc::clone(&self.0);
-        guest.cursors.borrow_mut().clear();
-        if !guest.client.is_empty() {
-            local::spawn(async move { guest.client.end().await });
+        for guest in self.0.drain(..) {
+            guest.cursors.borrow_mut().clear();
+            if !guest.client.is_empty() {
+                local::spawn(async move { guest.client.end().await });
+            }
         }
     }
 }
@@ -120,7 +138,7 @@ impl Database {
     /// What a worker gets for its call; `None` when the engine failed.
     async fn reply_to(&self, worker: WorkerNumber, call: Bytes) -> Option<Vec<u8>> {
         let parts = CallParts::read(&call)?;
-        let name = (worker, parts.request);
+        let name = (worker, parts.request, parts.strand);
         let guest = self.guests.welcome(name);
         let reply = match parts.ask {
             Ask::Run => packed(self.run_for(&guest, parts).await?).await,
@@ -141,6 +159,7 @@ impl Database {
                 guest.client.end().await;
                 Some(outcome::pack_chunk(Ok(None)))
             }
+            Ask::Cancel => Some(outcome::pack_chunk(Ok(None))), // done where the calls are
         };
         self.guests.tidy(name, &guest);
         reply

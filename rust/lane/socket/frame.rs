@@ -122,6 +122,11 @@ impl Reader {
         self.frame.is_some() || !self.bytes.is_empty()
     }
 
+    /// Whether a reply has begun to come.
+    pub(super) fn is_amid_reply(&self) -> bool {
+        self.frame.is_some_and(|frame| frame.kind == Kind::Reply)
+    }
+
     pub(super) fn read(&mut self, socket: BorrowedFd<'_>) -> Read {
         let wanted = match self.frame {
             None => HEADER_BYTES - self.bytes.len(),

@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlag
 
 use super::frame::{Frame, Kind, Read, Reader, send_some};
 use super::{CLOSE, GONE, TAKING, pair};
-use crate::lane::call::{CALL_BYTES_MAX, CALLS_MAX, Call};
+use crate::lane::call::{CALL_BYTES_MAX, CALLED_MAX, Call};
 use crate::lane::ends::Front;
 use crate::lane::front_end::{Completion, Damaged};
 use crate::lane::layout::DEPTH;
@@ -259,8 +259,9 @@ impl Inner {
                 }
             }
             Kind::Call => {
-                let is_call =
-                    frame.number <= CALL_BYTES_MAX && self.called.len() < CALLS_MAX && !self.called.contains(&frame.id);
+                let is_call = frame.number <= CALL_BYTES_MAX
+                    && self.called.len() < CALLED_MAX
+                    && !self.called.contains(&frame.id);
                 if !is_call {
                     return Err(Damaged("a call that no worker makes"));
                 }

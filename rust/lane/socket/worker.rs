@@ -12,7 +12,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 
 use super::frame::{Frame, Kind, Read, Reader, send_some};
 use super::{CLOSE, GONE, TAKING};
-use crate::lane::call::NoReply;
+use crate::lane::call::{Calls, NoReply};
 use crate::lane::doorbell::Woken;
 use crate::lane::ends::Worker;
 use crate::lane::lane::Vigil;
@@ -105,6 +105,16 @@ impl WorkerLane {
         self.sleep(stream.as_deref(), false, timeout)
     }
 
+    pub(crate) fn wait_for_reply(&self, timeout: Duration) -> Woken {
+        let news = self.news();
+        if news.next.is_some() || news.gone {
+            return Woken::Rung;
+        }
+        let stream = news.stream.clone();
+        drop(news);
+        self.sleep(stream.as_deref(), false, timeout)
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         is_over(&self.news())
     }
@@ -135,7 +145,7 @@ pub(crate) struct WorkerEnd {
     claims: Vec<Option<(Id, Vec<u8>)>>,
     generation: u32,
     running: u64,
-    last_call: u64,
+    calls: Calls,
     answered: u64,
     memory_bytes: u64,
     leaving: bool,
@@ -154,7 +164,7 @@ impl WorkerEnd {
             claims: (0..DEPTH).map(|_| None).collect(),
             generation: GENERATION,
             running: 0,
-            last_call: 0,
+            calls: Calls::default(),
             answered: 0,
             memory_bytes: 0,
             leaving: false,
@@ -176,6 +186,7 @@ impl WorkerEnd {
             self.stream = Some(stream);
             (self.reader, self.asked, self.request, self.running) = (Reader::default(), false, None, 0);
             self.claims.fill_with(|| None);
+            self.calls.lose();
             self.send(Frame::new(Kind::Hello, self.generation.into(), self.answered), &[]);
             self.send(Frame::new(Kind::Memory, 0, self.memory_bytes), &[]);
             if self.leaving {
@@ -198,6 +209,7 @@ impl WorkerEnd {
     fn lose_stream(&mut self) {
         self.stream = None;
         self.request = None;
+        self.calls.lose();
         let mut news = self.lane.news();
         news.stream = None;
         news.has_request = false;
@@ -239,8 +251,8 @@ impl WorkerEnd {
         true
     }
 
-    /// The next frame with its bytes. What has begun to come is awaited, what hasn't only if `wait`; `None` when there is
-    /// none, or the front has died.
+    /// The next frame with its bytes. A request that has begun to come is awaited, anything else only if `wait`; `None` when
+    /// there is none, or the front has died.
     fn receive(&mut self, wait: bool) -> Option<(Frame, Vec<u8>)> {
         loop {
             let stream = self.stream.clone()?;
@@ -250,7 +262,7 @@ impl WorkerEnd {
                     return Some((frame, bytes));
                 }
                 Read::Frame(_) | Read::Some => {}
-                Read::Nothing if wait || self.reader.is_amid() => {
+                Read::Nothing if wait || (self.reader.is_amid() && !self.reader.is_amid_reply()) => {
                     (self.lane.wake_front)();
                     if self.has_lost_front() {
                         return None;
@@ -263,6 +275,15 @@ impl WorkerEnd {
                     return None;
                 }
             }
+        }
+    }
+
+    /// Takes a frame of the front's.
+    fn take(&mut self, frame: Frame, bytes: Vec<u8>) {
+        match frame.kind {
+            Kind::Request if self.request.is_none() => self.keep_request(frame, bytes),
+            Kind::Reply => self.calls.came(frame.id, bytes),
+            _ => self.lose_stream(), // a front that has lost its mind
         }
     }
 
@@ -313,9 +334,7 @@ impl Worker for WorkerEnd {
         }
         while self.request.is_none() {
             let (frame, bytes) = self.receive(false)?;
-            if frame.kind == Kind::Request {
-                self.keep_request(frame, bytes);
-            }
+            self.take(frame, bytes);
         }
         let (id, bytes) = self.request.take()?;
         self.lane.news().has_request = false;
@@ -359,24 +378,52 @@ impl Worker for WorkerEnd {
         Ok(())
     }
 
-    fn call_within(&mut self, parts: &[&[u8]], front_wait: Duration) -> Result<Vec<u8>, NoReply> {
+    fn send_call(&mut self, parts: &[&[u8]], front_wait: Duration, max: usize) -> Result<u64, NoReply> {
         self.reach_front(front_wait)?;
-        self.last_call += 1;
-        let id = self.last_call;
+        let id = self.calls.begin(max)?;
         let len = parts.iter().map(|part| part.len() as u64).sum();
         if !self.send(Frame::new(Kind::Call, id, len), parts) {
+            self.calls.undo(id);
+            self.calls.forget(id);
             return Err(NoReply::Lost);
         }
+        Ok(id)
+    }
+
+    fn await_reply(&mut self, call: u64) -> Result<Vec<u8>, NoReply> {
         loop {
-            match self.receive(true).ok_or(NoReply::Lost)? {
-                (frame, reply) if frame.kind == Kind::Reply && frame.id == id => return Ok(reply),
-                (frame, bytes) if frame.kind == Kind::Request && self.request.is_none() => {
-                    self.keep_request(frame, bytes);
-                }
-                // Another id is a front that has lost its mind, and its next word is no better.
-                _ => return Err(NoReply::Lost),
+            if let Some(reply) = self.calls.take(call) {
+                return reply;
+            }
+            match self.receive(true) {
+                Some((frame, bytes)) => self.take(frame, bytes),
+                None => self.calls.lose(),
             }
         }
+    }
+
+    fn hear(&mut self) -> bool {
+        if self.calls.is_waiting() {
+            while let Some((frame, bytes)) = self.receive(false) {
+                self.take(frame, bytes);
+            }
+            if self.has_lost_front() {
+                self.calls.lose();
+            }
+        }
+        self.calls.has_news()
+    }
+
+    fn news(&mut self) -> Vec<u64> {
+        self.calls.news()
+    }
+
+    fn take_reply(&mut self, call: u64) -> Option<Result<Vec<u8>, NoReply>> {
+        self.calls.take(call)
+    }
+
+    fn forget_call(&mut self, call: u64) {
+        self.calls.forget(call);
     }
 
     fn ask_for_replacement(&mut self) {

@@ -40,6 +40,7 @@ void misuse_strings(void);
 void misuse_cache(void);
 void misuse_sql(void);
 void misuse_clients(void);
+void misuse_operations(void);
 void misuse_results(void);
 void misuse_threads(void);
 void misuse_server(void);

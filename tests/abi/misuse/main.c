@@ -65,6 +65,7 @@ int main(int argc, char **argv) {
     misuse_cache();
     misuse_sql();
     misuse_clients();
+    misuse_operations();
     misuse_results();
     misuse_threads();
     misuse_server();

@@ -58,6 +58,14 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_next(id, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_close(id));
+    size_t count;
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_run("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_next(id, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_wait(0, &out, 1, &count));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_result(id, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_cancel(id));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_strand_enter(1));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_json(id, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_rows(id, buf, sizeof buf, &needed));

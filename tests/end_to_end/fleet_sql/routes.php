@@ -2,11 +2,15 @@
 
 declare(strict_types=1);
 
+use Lyger\Async;
 use Lyger\Database\Bytes;
 use Lyger\Database\Db;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Response;
 use Lyger\Routing\Route;
+
+use function Lyger\async;
+use function Lyger\await;
 
 Route::get('/boot', fn () => Response::json($GLOBALS['booted'] ?? null));
 Route::get('/case/{name}/{number}', fn (string $name, string $number) => Response::text(outcome($name, (int) $number)));
@@ -129,4 +133,111 @@ Route::post('/settings/{name}', function (string $name) {
 Route::get('/settings/{name}', function (string $name) {
     $sql = $name === 'mysql' ? 'SELECT @@time_zone AS zone' : "SELECT current_setting('TimeZone') AS zone";
     return Response::text(Db::connect(dsn($name))->query($sql)[0]['zone']);
+});
+
+$pause = static fn (string $name, string $seconds): string => $name === 'mysql'
+    ? "SELECT SLEEP($seconds) AS n"
+    : "SELECT 0 AS n FROM pg_sleep($seconds)";
+
+// One statement that takes so long.
+Route::get('/pause/{name}/{seconds}', fn (string $name, string $seconds) => Response::text(
+    (string) Db::connect(dsn($name))->value($pause($name, $seconds)),
+));
+
+// So many at once, and how long they take together.
+Route::get('/fibers/{name}/{count}/{seconds}', function (string $name, int $count, string $seconds) use ($pause) {
+    $db = Db::connect(dsn($name));
+    $began = microtime(true);
+    $all = [];
+    for ($n = 0; $n < $count; $n++) {
+        $all["k$n"] = async(fn () => [$n, $db->value($pause($name, $seconds))]);
+    }
+    $values = await($all);
+    $took = microtime(true) - $began;
+    $isRight = array_keys($values) === array_keys($all) && array_column($values, 0) === range(0, $count - 1);
+    return Response::text(($isRight ? 'right ' : 'wrong ') . round($took * 1000));
+});
+
+// One that is not waited for to its end.
+Route::get('/late/{name}', function (string $name) use ($pause) {
+    $db = Db::connect(dsn($name));
+    try {
+        await(async(fn () => $db->value($pause($name, '20'))), 0.2);
+        return Response::text('it ended');
+    } catch (LygerException $exception) {
+        return Response::text($exception::class);
+    }
+});
+
+// The first failure ends the others.
+Route::get('/failing/{name}', function (string $name) use ($pause) {
+    $db = Db::connect(dsn($name));
+    try {
+        await([async(fn () => $db->value($pause($name, '20'))), async(fn () => $db->query('SELECT nobody FROM nowhere'))]);
+        return Response::text('it ended');
+    } catch (LygerException $exception) {
+        return Response::text($exception::class);
+    }
+});
+
+// Many that take long; says on stderr who it is, and what became of them.
+Route::post('/hold/{name}/{count}', function (string $name, int $count) use ($pause) {
+    $db = Db::connect(dsn($name));
+    $all = [];
+    for ($n = 0; $n < $count; $n++) {
+        $all[] = async(function () use ($db, $name, $pause) {
+            try {
+                return (string) $db->value($pause($name, '30'));
+            } catch (LygerException $exception) {
+                return $exception::class . ' ' . $exception->sqlstate();
+            }
+        });
+    }
+    fwrite(STDERR, "holding $name " . getmypid() . "\n");
+    $outcomes = json_encode(array_count_values(await($all)));
+    fwrite(STDERR, "held $name $outcomes\n");
+    return Response::text((string) $outcomes);
+});
+
+// Transactions side by side, each of which sees its own rows alone; the even ones are rolled back.
+Route::post('/strands/{name}/{table}', function (string $name, string $table) use ($pause) {
+    $db = Db::connect(dsn($name));
+    $db->begin();
+    $db->execute("INSERT INTO $table VALUES (0)");
+    [$all, $have] = [[], 0];
+    foreach ([1, 2, 3] as $n) {
+        $all[$n] = async(function () use ($db, $name, $table, $pause, $n, &$have) {
+            $db->begin();
+            $db->execute("INSERT INTO $table VALUES (?)", [$n]);
+            $db->value($pause($name, '0.05'));
+            $seen = $db->column("SELECT n FROM $table");
+            for ($have++; $have < 3;) {
+                Async::suspend(); // until all have read
+            }
+            $n % 2 === 1 ? $db->commit() : $db->rollback();
+            return $seen;
+        });
+    }
+    $left = async(function () use ($db, $table) {
+        $db->begin();
+        $db->execute("INSERT INTO $table VALUES (4)"); // nobody commits
+    });
+    $seen = await($all);
+    await($left);
+    $seen[] = $db->inTransaction();
+    $db->commit();
+    return Response::json($seen);
+});
+
+// Rows of several streams, chunk by chunk, in turns.
+Route::get('/streams/{name}', function (string $name) {
+    $db = Db::connect(dsn($name));
+    $count = static function () use ($db, $name): int {
+        $sum = 0;
+        foreach ($db->stream(series($name, 20_000)) as $row) {
+            $sum += strlen($row['t']);
+        }
+        return $sum;
+    };
+    return Response::json(await([async($count), async($count), async($count)]));
 });

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Lyger\Core\Native;
 
+use Lyger\Async\Operations;
+use Lyger\Async\Scheduler;
 use Lyger\Config;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
@@ -14,11 +16,13 @@ use Lyger\Server\Signals;
 use Lyger\Server\Task;
 
 /**
- * A worker that has several requests under way, each in a Fiber: while one waits (Lyger\Async) others run.
+ * A worker that has several requests under way, each in a Fiber: while one waits (for a statement, or Lyger\Async)
+ * others run.
  *
  *     take, unless all places are taken --> run it until it waits or ends --> go on with those whose time has come
  *
- * It never spins: with nothing to run it waits in one native call, for the next request or until the first one wakes.
+ * It never spins: with nothing to run it waits in one native call, for the next request, for a statement's end, or
+ * until the first one wakes.
  *
  * exit() leaves the Fiber and then the loop, and PHP stops it nowhere on the way. So the answer is given on the way
  * out, and PHP's shutdown is where the loop goes on: the other requests end there, and then the worker takes one at a
@@ -27,7 +31,6 @@ use Lyger\Server\Task;
  */
 final class ConcurrentWorker
 {
-    private const NS_PER_US = 1_000;
     private const NS_PER_MS = 1_000_000;
 
     /** @var array<int, array{Task, NativeSource}> by the request's id */
@@ -70,9 +73,9 @@ final class ConcurrentWorker
                 if ($request !== null) {
                     $this->begin($request);
                 }
-            } elseif ($waitNs > 0) {
-                usleep((int) ceil($waitNs / self::NS_PER_US));
+                $waitNs = 0;
             }
+            Operations::collect($waitNs);
             Signals::dispatch();
             $this->goOn();
         }
@@ -136,6 +139,7 @@ final class ConcurrentWorker
     /** On the way out of a handler that called exit(): what it wrote is the answer. */
     private function exited(NativeSource $request, Runner $runner): void
     {
+        Scheduler::leave();
         Task::leave();
         $this->isLeft = true;
         $this->shift->end();

@@ -67,33 +67,53 @@ final class Fetch
             $this->neededPointer,
             $this->idPointer,
         );
-        $text = $status === 0 ? FFI::string($this->buffer, $this->needed->cdata) : $this->large($status, $form);
+        if ($status === 0) {
+            return self::formed(FFI::string($this->buffer, $this->needed->cdata), $form);
+        }
+        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
+            throw $this->abi->failure($status);
+        }
+        return $this->of($this->id->cdata, $form, $this->buffer($this->needed->cdata));
+    }
+
+    /**
+     * The rows of a result, which is freed.
+     *
+     * @return string|list<mixed> as the form says
+     */
+    public function of(int $result, Form $form, ?CData $buffer = null): string|array
+    {
+        $buffer ??= $this->buffer;
+        try {
+            while (($status = $this->read($result, $form, $buffer)) === Status::BufferTooSmall->value) {
+                $buffer = $this->buffer($this->needed->cdata);
+            }
+            $this->abi->check($status);
+            return self::formed(FFI::string($buffer, $this->needed->cdata), $form);
+        } finally {
+            $this->abi->check($this->abi->ffi->lyger_result_free($result));
+        }
+    }
+
+    private function read(int $result, Form $form, CData $buffer): int
+    {
+        $arguments = [$buffer, FFI::sizeof($buffer), $this->neededPointer];
+        return match ($form) {
+            Form::Rows => $this->abi->ffi->lyger_result_rows($result, ...$arguments),
+            Form::FirstRow => $this->abi->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
+            Form::FirstColumn => $this->abi->ffi->lyger_result_column($result, 0, ...$arguments),
+            Form::Json => $this->abi->ffi->lyger_result_json($result, ...$arguments),
+        };
+    }
+
+    /** @return string|list<mixed> */
+    private static function formed(string $text, Form $form): string|array
+    {
         if ($form === Form::Json) {
             return $text;
         }
         $rows = unserialize($text, ['allowed_classes' => false]);
         return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
-    }
-
-    private function large(int $status, Form $form): string
-    {
-        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
-            throw $this->abi->failure($status);
-        }
-        $result = $this->id->cdata;
-        $buffer = $this->buffer($this->needed->cdata);
-        $arguments = [$buffer, FFI::sizeof($buffer), $this->neededPointer];
-        try {
-            $this->abi->check(match ($form) {
-                Form::Rows => $this->abi->ffi->lyger_result_rows($result, ...$arguments),
-                Form::FirstRow => $this->abi->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
-                Form::FirstColumn => $this->abi->ffi->lyger_result_column($result, 0, ...$arguments),
-                Form::Json => $this->abi->ffi->lyger_result_json($result, ...$arguments),
-            });
-            return FFI::string($buffer, $this->needed->cdata);
-        } finally {
-            $this->abi->check($this->abi->ffi->lyger_result_free($result));
-        }
     }
 
     private function buffer(int $bytes): CData

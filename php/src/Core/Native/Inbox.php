@@ -18,6 +18,9 @@ use Lyger\Server\Runner;
 /** Where a worker's requests come from and its answers go: the engine's side is a lane. */
 final class Inbox
 {
+    /** No request came, and nothing is wrong. */
+    private const NOTHING = [Status::Timeout, Status::Interrupted, Status::Finished];
+
     private readonly FFI $ffi;
     private readonly CData $head;
     private readonly CData $headPointer;
@@ -37,7 +40,10 @@ final class Inbox
         $this->line = $this->ffi->new("char[{$this->lineBytes}]");
     }
 
-    /** Waits up to $waitMs for the next request. Null when none came, a signal did, or the server has stopped. */
+    /**
+     * Waits up to $waitMs for the next request. Null when none came, a signal or a statement's end did, or the server
+     * has stopped.
+     */
     public function take(int $waitMs): ?NativeSource
     {
         do {
@@ -58,7 +64,7 @@ final class Inbox
         } while ($status === Status::BufferTooSmall->value);
         if ($status === Status::Stopped->value) {
             $this->isClosed = true;
-        } elseif ($status !== Status::Timeout->value && $status !== Status::Interrupted->value) {
+        } elseif (!in_array(Status::tryFrom($status), self::NOTHING, true)) {
             throw $this->abi->failure($status);
         }
         return null;

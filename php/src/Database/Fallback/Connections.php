@@ -38,7 +38,8 @@ final class Connections
     private array $lost = [];
     /** @var array<int, Generator<int, Table>> */
     private array $streams = [];
-    private int $lastStream = 0;
+    /** No two have the same number, whosever they are. */
+    private static int $lastStream = 0;
 
     public function __construct(Config $config)
     {
@@ -96,8 +97,8 @@ final class Connections
             ? $this->stream($parsed, $dsn, $sql, $given, $options)
             : $this->query($dsn, $sql, $given, $options)->chunks(Connection::CHUNK_ROWS);
         $rows->valid(); // runs the statement
-        $this->streams[++$this->lastStream] = $rows;
-        return $this->lastStream;
+        $this->streams[++self::$lastStream] = $rows;
+        return self::$lastStream;
     }
 
     /** The next rows, null behind the last. */

@@ -1,0 +1,152 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Core\Native;
+
+use FFI;
+use FFI\CData;
+use Lyger\Async\Operations;
+use Lyger\Async\Scheduler;
+use Lyger\Async\Strand;
+use Lyger\Database\Options;
+use Lyger\Database\Params;
+use Lyger\Exception\InvalidHandle;
+use SensitiveParameter;
+use Throwable;
+
+/**
+ * Statements on their way to the engine. In a Fiber that can be left each is an operation, and others go on until it
+ * has finished; elsewhere the call waits. SQLite's run where they are called, so nobody could go on.
+ */
+final class Sql
+{
+    /** How many ended operations are told at once. */
+    private const TOLD_MAX = 256;
+
+    private readonly FFI $ffi;
+    private readonly CData $id;
+    private readonly CData $ids;
+    private readonly CData $count;
+    /** Whom the engine takes for the one that asks. */
+    private int $strand = 0;
+
+    public function __construct(private readonly Abi $abi)
+    {
+        $this->ffi = $abi->ffi;
+        $this->id = $this->ffi->new('uint64_t');
+        $this->ids = $this->ffi->new('uint64_t[' . self::TOLD_MAX . ']');
+        $this->count = $this->ffi->new('size_t');
+    }
+
+    /** @param array<mixed> $params */
+    public function run(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
+    {
+        return $this->send('lyger_db_run', 'lyger_async_run', $dsn, $sql, $params, $options);
+    }
+
+    /** @param array<mixed> $params */
+    public function open(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
+    {
+        return $this->send('lyger_stream_open', 'lyger_async_open', $dsn, $sql, $params, $options);
+    }
+
+    /** A stream's next rows; 0 behind the last. */
+    public function next(int $stream): int
+    {
+        $isLeft = Scheduler::canLeave();
+        $function = $isLeft ? 'lyger_async_next' : 'lyger_stream_next';
+        $this->abi->check($this->ffi->{$function}($stream, FFI::addr($this->id)));
+        return $isLeft ? $this->result($this->id->cdata) : $this->id->cdata;
+    }
+
+    /** Whether the code that runs is left while a statement of this database runs. */
+    public static function isLeft(#[SensitiveParameter] string $dsn): bool
+    {
+        return preg_match('~^(?:postgres|postgresql|mysql|mariadb)://~i', $dsn) === 1 && Scheduler::canLeave();
+    }
+
+    /** Says to the engine who asks next. */
+    public function enter(): void
+    {
+        $strand = Strand::number();
+        if ($strand !== $this->strand) {
+            $this->abi->check($this->ffi->lyger_strand_enter($strand));
+            $this->strand = $strand;
+        }
+    }
+
+    /** @return list<int> */
+    public function finished(int $waitMs): array
+    {
+        $ended = [];
+        do {
+            $this->abi->check($this->ffi->lyger_async_wait(
+                $waitMs,
+                FFI::addr($this->ids[0]),
+                self::TOLD_MAX,
+                FFI::addr($this->count),
+            ));
+            $count = $this->count->cdata;
+            for ($at = 0; $at < $count; $at++) {
+                $ended[] = $this->ids[$at];
+            }
+            $waitMs = 0;
+        } while ($count === self::TOLD_MAX);
+        return $ended;
+    }
+
+    public function cancel(int $operation): void
+    {
+        $this->abi->check($this->ffi->lyger_async_cancel($operation));
+    }
+
+    /** The engine begins anew. */
+    public function release(): void
+    {
+        $this->strand = 0;
+    }
+
+    /** @param array<mixed> $params */
+    private function send(
+        string $waiting,
+        string $leaving,
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        array $params,
+        Options $options,
+    ): int {
+        $packed = Params::pack($params);
+        $this->enter();
+        $isLeft = self::isLeft($dsn);
+        $function = $isLeft ? $leaving : $waiting;
+        $this->abi->check($this->ffi->{$function}(
+            $dsn,
+            strlen($dsn),
+            $sql,
+            strlen($sql),
+            $this->abi->bytes($packed),
+            strlen($packed),
+            $options->flags(),
+            $options->timeoutMs ?? 0,
+            FFI::addr($this->id),
+        ));
+        return $isLeft ? $this->result($this->id->cdata) : $this->id->cdata;
+    }
+
+    private function result(int $operation): int
+    {
+        try {
+            Operations::await($operation);
+        } catch (Throwable $cancelled) {
+            try {
+                $this->cancel($operation);
+            } catch (InvalidHandle) {
+                // The engine has been released.
+            }
+            throw $cancelled;
+        }
+        $this->abi->check($this->ffi->lyger_async_result($operation, FFI::addr($this->id)));
+        return $this->id->cdata;
+    }
+}

@@ -1,0 +1,103 @@
+<?php
+
+declare(strict_types=1);
+
+use Lyger\Core\Status;
+use Lyger\Tests\Abi\Misuse\Probe;
+
+$begin = static fn (Probe $p, ?string $sql, ?int $len = null, int $flags = 0, string $function = 'lyger_async_run'): int
+    => $p->ffi->{$function}(Probe::DSN, 15, $sql, $len ?? strlen($sql ?? ''), null, 0, $flags, 0, $p->id);
+
+// A call with every id that isn't a live operation's.
+$wrongIds = static function (Probe $p, Closure $call) use ($begin): void {
+    $p->gives(Status::Ok, $begin($p, 'SELECT 1'));
+    $id = $p->id[0];
+    foreach (Probe::forged($id) as $forged) {
+        $p->gives(Status::InvalidHandle, $call($forged));
+    }
+    $p->gives(Status::Ok, $p->ffi->lyger_async_cancel($id));
+    $p->gives(Status::InvalidHandle, $call($id));
+};
+
+$starts = static fn (string $function): array => [
+    'misuse' => static function (Probe $p) use ($begin, $function): void {
+        $dsn = Probe::DSN;
+        $p->gives(Status::NullPointer, $p->ffi->{$function}($dsn, 15, 'SELECT 1', 8, null, 0, 0, 0, null));
+        $p->gives(Status::NullPointer, $begin($p, null, 1, 0, $function));
+        $p->check($p->id[0] === 0, 'no id on an error');
+        $p->gives(Status::TooLong, $p->ffi->{$function}($dsn, 15, $p->nowhere(), -1, null, 0, 0, 0, $p->id));
+        $p->gives(Status::InvalidArgument, $begin($p, 'SELECT 1', 8, 8, $function));
+        $p->gives(Status::Ok, $begin($p, 'SELEC 1', 7, 0, $function));
+        $p->gives(Status::QueryFailed, $p->ffi->lyger_async_result($p->id[0], $p->id));
+        $p->gives(Status::Ok, $begin($p, 'SELECT 1', 8, 0, $function));
+        $p->gives(Status::Ok, $p->ffi->lyger_async_cancel($p->id[0]));
+    },
+    'valid' => static fn (Probe $p) => $begin($p, 'SELECT 1', 8, 0, $function),
+    'child' => Status::WrongProcess,
+];
+
+return [
+    'lyger_async_run' => $starts('lyger_async_run'),
+    'lyger_async_open' => $starts('lyger_async_open'),
+    'lyger_async_next' => [
+        'misuse' => static function (Probe $p): void {
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_next(1, null));
+            $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next(1, $p->id));
+            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
+            $stream = $p->id[0];
+            foreach (Probe::forged($stream) as $forged) {
+                $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next($forged, $p->id));
+            }
+            $p->gives(Status::Ok, $p->ffi->lyger_stream_close($stream));
+            $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next($stream, $p->id));
+        },
+        'valid' => static function (Probe $p): int {
+            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
+            return $p->ffi->lyger_async_next($p->id[0], $p->id);
+        },
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_async_wait' => [
+        'misuse' => static function (Probe $p): void {
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_wait(0, null, 1, $p->needed));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_wait(0, $p->id, 0, $p->needed));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_wait(0, $p->id, 1, null));
+            $p->gives(Status::TooLong, $p->ffi->lyger_async_wait(0, $p->id, -1, $p->needed));
+            do {
+                $p->gives(Status::Ok, $p->ffi->lyger_async_wait(0, $p->id, 1, $p->needed));
+            } while ($p->needed[0] > 0);
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_async_wait(0, $p->id, 1, $p->needed),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_async_result' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_result(1, null));
+            $wrongIds($p, static fn (int $id): int => $p->ffi->lyger_async_result($id, $p->id));
+        },
+        'valid' => static function (Probe $p) use ($begin): int {
+            $begin($p, 'SELECT 1');
+            return $p->ffi->lyger_async_result($p->id[0], $p->id);
+        },
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_async_cancel' => [
+        'misuse' => static function (Probe $p) use ($wrongIds): void {
+            $wrongIds($p, static fn (int $id): int => $p->ffi->lyger_async_cancel($id));
+        },
+        'valid' => static function (Probe $p) use ($begin): int {
+            $begin($p, 'SELECT 1');
+            return $p->ffi->lyger_async_cancel($p->id[0]);
+        },
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_strand_enter' => [
+        'misuse' => static function (Probe $p): void {
+            foreach ([-1, PHP_INT_MAX, 0] as $strand) {
+                $p->gives(Status::Ok, $p->ffi->lyger_strand_enter($strand));
+            }
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_strand_enter(0),
+        'child' => Status::WrongProcess,
+    ],
+];
