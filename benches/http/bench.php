@@ -20,6 +20,9 @@ const PRODUCTS = 2000;
 const HELLO_MARK = 1.15;
 /** CPU microseconds that a request with a handler of 50 us may cost. */
 const BURN_50_MARK = 60.0;
+/** CPU microseconds that a request for rows of PostgreSQL may cost: one, and a thousand. */
+const ROW_MARK = 20.0;
+const ROWS_MARK = 200.0;
 
 $scratch = scratchFolder();
 $postgres = (string) getenv('LYGER_TEST_POSTGRES');
@@ -142,6 +145,8 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
         $marks = [
             'hello JSON' => static fn (int $round) => HELLO_MARK * $runs['nginx return 200'][$round]['micros'],
             'handler of 50 us' => static fn (int $round) => BURN_50_MARK,
+            'postgres, 1 row' => static fn (int $round) => ROW_MARK,
+            'postgres, 1000 rows' => static fn (int $round) => ROWS_MARK,
         ];
         if (isset($marks[$case])) {
             $mark = array_map(static fn (int $round) => ['micros' => $marks[$case]($round)], array_keys($runs[$subject]));

@@ -1,13 +1,14 @@
 <?php
 
-// Head of line: what a fast request waits for while 5% of the others take 100 ms, asleep or at work, on 4 workers. Lyger
-// beside php-fpm with as many children, and with 16, in turns. Prints a table and writes target/bench/latency.json. Runs
+// Head of line: what a fast request waits for while 5% of the others take 100 ms, asleep or at work, or are answered with
+// 10 MB of rows, on 4 workers. Lyger beside php-fpm with as many children, and with 16, in turns. Prints a table and writes target/bench/latency.json. Runs
 // inside benches/http/run. LYGER_BENCH_CASES picks cases by a part of their names.
 
 declare(strict_types=1);
 
 require __DIR__ . '/Server.php';
 require __DIR__ . '/figures.php';
+require __DIR__ . '/products.php';
 
 const ROUNDS = 7;
 const ROUND_SECONDS = 10;
@@ -20,6 +21,10 @@ const SLOW_MICROS = 100_000;
 const SLEEP_MARK_MS = 2.0;
 /** What it may take beside burners, against php-fpm with as many children. */
 const BURN_MARK = 1.2;
+/** What it may take beside answers of 10 MB, against none. */
+const LARGE_MARK = 2.0;
+/** As many products are 10 MB of JSON. */
+const LARGE_ROWS = 42_000;
 
 $scratch = scratchFolder();
 touch((string) getenv('LYGER_BENCH_SQLITE'));
@@ -29,13 +34,15 @@ $servers = [
     'php-fpm 16' => Server::fpm('php-fpm 16', 'LYGER_FPM16'),
 ];
 register_shutdown_function(static fn () => $servers['lyger']->stop());
+// Whose other requests are not asked for.
+$alone = ['lyger alone' => $servers['lyger']];
 
 /**
  * Asks at fixed moments, whether answers have come or not, on connections that are kept open.
  *
  * @return list<float> for each fast request the milliseconds from the moment at which it was due to its whole answer
  */
-function ask(Server $server, string $slow, int $seconds): array
+function ask(Server $server, ?string $slow, int $seconds): array
 {
     $address = 'tcp://' . substr($server->url, strlen('http://'));
     $idle = [];
@@ -47,11 +54,13 @@ function ask(Server $server, string $slow, int $seconds): array
         $due = $start + $sent * 1e3 / REQUESTS_PER_SECOND;
         $now = hrtime(true) / 1e6;
         if ($sent < $total && $now >= $due) {
-            $isSlow = $sent % SLOW_EVERY === 7;
-            $path = $isSlow ? "/$slow/" . SLOW_MICROS . "/name-$sent" : "/hello/name-$sent";
+            $isSlow = $slow !== null && $sent % SLOW_EVERY === 7;
+            $path = $isSlow ? slowPath($slow, $sent) : "/hello/name-$sent";
+            // The last of many rows, or the whole answer.
+            $end = $isSlow && $slow === 'large' ? '}]' : "{\"hello\":\"name-$sent\"}";
             $socket = array_pop($idle) ?? stream_socket_client($address);
             fwrite($socket, "GET $path?visit=$sent HTTP/1.1\r\nHost: bench\r\nX-Visit: $sent\r\n\r\n");
-            $busy[(int) $socket] = [$socket, $isSlow ? null : $due, "{\"hello\":\"name-$sent\"}", ''];
+            $busy[(int) $socket] = [$socket, $isSlow ? null : $due, $end, ''];
             $sent++;
             continue;
         }
@@ -69,7 +78,12 @@ function ask(Server $server, string $slow, int $seconds): array
             [, $due, $body, $bytes] = $busy[(int) $socket];
             $bytes .= fread($socket, 65_536);
             $busy[(int) $socket][3] = $bytes;
-            if (str_ends_with($bytes, $body) && str_starts_with($bytes, 'HTTP/1.1 200')) {
+            // A long answer of unknown length ends with an empty chunk.
+            $isWhole = str_ends_with($bytes, $body) || str_ends_with($bytes, "$body\r\n0\r\n\r\n");
+            if ($isWhole && str_starts_with($bytes, 'HTTP/1.1 200')) {
+                if ($body === '}]' && strlen($bytes) < 9_000_000) {
+                    throw new RuntimeException("$server->name answers with " . strlen($bytes) . ' bytes in the place of 10 MB');
+                }
                 if ($due !== null) {
                     $waits[] = hrtime(true) / 1e6 - $due;
                 }
@@ -85,6 +99,11 @@ function ask(Server $server, string $slow, int $seconds): array
     return $waits;
 }
 
+function slowPath(string $slow, int $sent): string
+{
+    return $slow === 'large' ? '/postgres/' . LARGE_ROWS . '/1' : "/$slow/" . SLOW_MICROS . "/name-$sent";
+}
+
 /** @param list<float> $values */
 function percentile(array $values, float $part): float
 {
@@ -92,27 +111,38 @@ function percentile(array $values, float $part): float
     return $values[(int) ceil($part * count($values)) - 1];
 }
 
-$cases = ['sleep' => '5% sleep 100 ms', 'burn' => '5% burn 100 ms'];
+$cases = ['sleep' => '5% sleep 100 ms', 'burn' => '5% burn 100 ms', 'large' => '5% answer with 10 MB'];
 $wanted = (string) getenv('LYGER_BENCH_CASES');
 $records = [];
 printf("%-18s %-12s %9s %9s %9s %9s %7s %7s\n", 'case', 'peer', 'p50 ms', 'p99 ms', 'peer p50', 'peer p99', 'ratio', 'spread');
 foreach (array_filter($cases, static fn (string $case) => $wanted === '' || str_contains($case, $wanted)) as $slow => $case) {
-    $order = array_keys($servers);
+    if ($slow === 'large') {
+        fillProducts(
+            new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), getenv('LYGER_BENCH_USER'), getenv('LYGER_BENCH_PASSWORD')),
+            LARGE_ROWS,
+        );
+    }
+    $asked = $servers + ($slow === 'large' ? $alone : []);
+    $order = array_keys($asked);
     foreach ($order as $name) {
-        ask($servers[$name], $slow, 1);
+        ask($asked[$name], isset($alone[$name]) ? null : $slow, 1);
     }
     $runs = [];
     for ($round = 0; $round < ROUNDS; $round++) {
         foreach ($order as $name) {
-            $waits = ask($servers[$name], $slow, ROUND_SECONDS);
+            $waits = ask($asked[$name], isset($alone[$name]) ? null : $slow, ROUND_SECONDS);
             $runs[$name][] = ['p50' => percentile($waits, 0.5), 'p99' => percentile($waits, 0.99)];
         }
         $order[] = array_shift($order);
     }
-    $runs['mark'] = $slow === 'sleep'
-        ? array_fill(0, ROUNDS, ['p50' => SLEEP_MARK_MS, 'p99' => SLEEP_MARK_MS])
-        : array_map(static fn (array $run) => array_map(static fn (float $ms) => BURN_MARK * $ms, $run), $runs['php-fpm 4']);
-    foreach (['php-fpm 4', 'php-fpm 16', 'mark'] as $peer) {
+    $times = static fn (float $mark, array $runs): array
+        => array_map(static fn (array $run) => array_map(static fn (float $ms) => $mark * $ms, $run), $runs);
+    $runs['mark'] = match ($slow) {
+        'sleep' => array_fill(0, ROUNDS, ['p50' => SLEEP_MARK_MS, 'p99' => SLEEP_MARK_MS]),
+        'burn' => $times(BURN_MARK, $runs['php-fpm 4']),
+        'large' => $times(LARGE_MARK, $runs['lyger alone']),
+    };
+    foreach (['php-fpm 4', 'php-fpm 16', ...($slow === 'large' ? ['lyger alone'] : []), 'mark'] as $peer) {
         $p99 = compare($runs['lyger'], $runs[$peer], 'p99');
         $p50 = compare($runs['lyger'], $runs[$peer], 'p50');
         $records[] = ['case' => "$case, p99 of the others", 'subject' => 'lyger', 'peer' => $peer, 'metric' => 'wall', 'unit' => 'ms']

@@ -65,6 +65,8 @@ pub use error::Error;
 pub use limits::Limits;
 pub use params::{Given, Param};
 pub use pool::PoolFigures;
+#[doc(hidden)] // for benches
+pub use postgres::rows as postgres_rows;
 
 pub use crate::json::forms::Forms;
 pub use crate::json::table::Table;

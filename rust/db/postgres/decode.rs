@@ -6,7 +6,7 @@
 use super::super::temporal::{self, Form};
 use super::super::{Error, decimal};
 use super::array;
-use super::message::{Body, Field};
+use super::message::{Body, Field, Header};
 use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
@@ -58,6 +58,22 @@ impl Decoder {
         };
         Table::new(self.columns.iter_mut().map(take).collect())
     }
+}
+
+/// The rows in messages of PostgreSQL, as they come behind each other, of columns with these names and types (oids). `None`
+/// where they are none. For benches: whoever has a connection asks that.
+#[must_use]
+pub fn rows(columns: &[(&str, u32)], mut messages: &[u8]) -> Option<Table> {
+    let field =
+        |(name, oid): &(&str, u32)| Some((Field { name: (*name).to_owned(), oid: *oid }, Type::built_in(*oid)?));
+    let mut decoder = Decoder::new(&columns.iter().map(field).collect::<Option<Vec<_>>>()?, Forms::default());
+    while !messages.is_empty() {
+        let header = Header::read(messages).ok()?.filter(|header| header.kind == b'D')?;
+        let (message, rest) = messages.split_at_checked(header.len)?;
+        decoder.push_row(&message[Header::BYTES..]).ok()?;
+        messages = rest;
+    }
+    Some(decoder.into_table())
 }
 
 fn broken(column: &Column) -> Failure {

@@ -34,6 +34,7 @@ mod types;
 
 pub(super) use cancel::Canceller;
 use cancel::Target;
+pub use decode::rows;
 pub(super) use options::Options;
 
 use super::connection::{Connection, Done, Failure, State, Work};
