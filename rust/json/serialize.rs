@@ -32,7 +32,10 @@ pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
     let columns = keyed(table.columns());
     let per_row: usize = columns.iter().map(|keyed| keyed.null.len() + 24).sum();
     let mut out = Vec::with_capacity(cell_bytes(table, count) + (per_row + 24) * count + 64);
-    let row_begin = Part::new(format!(";a:{}:{{", columns.len()).as_bytes());
+    let mut begin = Vec::with_capacity(2 * SHORT_BYTES);
+    begin.extend_from_slice(b";a:");
+    write_digits(&mut begin, columns.len() as u64, b":{");
+    let row_begin = Part::new(&[&begin, b""]);
     open_list(&mut out, count);
     for index in 0..count {
         write_index(&mut out, index);
@@ -103,7 +106,7 @@ impl<'a> Keyed<'a> {
             // Above i64::MAX it is a string.
             Data::UInt64(_) | Data::Mixed(_) => b"",
         };
-        Self { column, null: Part::new(&[key, b"N;"].concat()), value: Part::new(&[key, tag].concat()) }
+        Self { column, null: Part::new(&[key, b"N;"]), value: Part::new(&[key, tag]) }
     }
 }
 
@@ -113,11 +116,16 @@ fn keyed(columns: &[Column]) -> Vec<Keyed<'_>> {
 }
 
 fn key(name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(name.len() + SHORT_BYTES);
     // PHP's own rule for string keys: the decimal form of an integer, without leading zeros, plus sign or "-0".
     match name.parse::<i64>() {
-        Ok(number) if number.to_string() == name => format!("i:{number};").into_bytes(),
-        _ => format!("s:{}:\"{name}\";", name.len()).into_bytes(),
+        Ok(number) if itoa::Buffer::new().format(number) == name => write_tagged_integer(&mut key, number),
+        _ => {
+            key.extend_from_slice(b"s:");
+            write_string(&mut key, name.as_bytes());
+        }
     }
+    key
 }
 
 fn write_cell(out: &mut Vec<u8>, keyed: &Keyed<'_>, row: usize) {
@@ -245,15 +253,14 @@ struct Part {
 }
 
 impl Part {
-    fn new(bytes: &[u8]) -> Self {
-        let (mut short, len) = ([0; SHORT_BYTES], bytes.len());
-        match short.get_mut(..len) {
-            Some(start) => {
-                start.copy_from_slice(bytes);
-                Self { short, len, long: Vec::new() }
-            }
-            None => Self { short, len, long: bytes.to_vec() },
+    fn new([first, second]: &[&[u8]; 2]) -> Self {
+        let (mut short, len) = ([0; SHORT_BYTES], first.len() + second.len());
+        if len > SHORT_BYTES {
+            return Self { short, len, long: [*first, *second].concat() };
         }
+        short[..first.len()].copy_from_slice(first);
+        short[first.len()..len].copy_from_slice(second);
+        Self { short, len, long: Vec::new() }
     }
 
     fn len(&self) -> usize {
