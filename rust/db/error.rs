@@ -50,7 +50,9 @@ pub enum Error {
         sqlstate: Option<String>,
     },
     /// The statement ran longer than allowed and was stopped.
-    #[error("the statement ran longer than {statement_timeout_ms} ms (db.statement_timeout_ms)")]
+    #[error(
+        "the statement ran longer than {statement_timeout_ms} ms (timeout() of the call, or db.statement_timeout_ms)"
+    )]
     Timeout {
         /// The limit, in milliseconds.
         statement_timeout_ms: u64,

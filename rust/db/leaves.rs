@@ -119,6 +119,7 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
             Some(if is_transactions { Leaves::Transaction } else { Leaves::Session })
         }
         ("SET", MySql) => of_mysql_set(words),
+        ("UPDATE", Postgres) if words.any(|token| token.is("PG_SETTINGS")) => Some(Leaves::Session),
         ("RESET" | "DISCARD" | "LISTEN" | "UNLISTEN" | "LOAD", Postgres) => Some(Leaves::Session),
         ("DECLARE", Postgres) => {
             Some(if words.any(|token| token.is("HOLD")) { Leaves::Session } else { Leaves::Transaction })
@@ -169,16 +170,10 @@ fn of_mysql_set(mut words: Words<'_>) -> Option<Leaves> {
     if words.clone().eat(&["TRANSACTION"]) {
         return Some(Leaves::Transaction); // of the next one alone
     }
-    // A keyword also holds for the items behind it that have none.
-    let mut global = false;
     loop {
-        if words.mark(b'@') {
-            if !(words.mark(b'@') && words.eat(&["GLOBAL", "PERSIST", "PERSIST_ONLY"])) {
-                return Some(Leaves::Session);
-            }
-        } else if words.eat(&["GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
-            global = true;
-        } else if !global || words.clone().eat(&["SESSION", "LOCAL"]) {
+        // A keyword holds for its own item: what follows it without one is the session's.
+        let is_variable = words.mark(b'@');
+        if is_variable && !words.mark(b'@') || !words.eat(&["GLOBAL", "PERSIST", "PERSIST_ONLY"]) {
             return Some(Leaves::Session);
         }
         // To the comma that no parenthesis holds.

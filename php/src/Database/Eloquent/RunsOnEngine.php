@@ -47,6 +47,7 @@ trait RunsOnEngine
             'database' => $database,
             'prefix' => $prefix,
             'prefix_indexes' => true,
+            'schema' => 'public', // where PostgreSQL's builder looks for tables, as Laravel's own configuration says
         ]);
     }
 

@@ -51,6 +51,7 @@ enum Leaves
             | (?:SELECT|WITH)\b.*(?<!INSERT|MERGE)\s+INTO\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\s+(?!FROM\b)\w
             | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | PREPARE\b(?!\s+TRANSACTION\b) | DEALLOCATE\b | EXECUTE\b | LOCK\b | DO\b | CALL\b
+            | UPDATE\b.*\bPG_SETTINGS\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b
             )~xis',
         'mysql' => '~^(?:
@@ -103,15 +104,10 @@ enum Leaves
         if (preg_match('~^\s+(?:PASSWORD|DEFAULT|TRANSACTION)\b~i', $items) === 1) {
             return false;
         }
-        // A keyword also holds for the items behind it that have none.
-        $global = false;
+        // A keyword holds for its own item: what follows it without one is the session's.
         preg_match_all('~(?:[^,()]++|(?<p>\((?:[^()]++|(?&p))*+(?:\)|\z))|\))++~', $items, $list);
         foreach ($list[0] as $item) {
-            if (preg_match('~^\s*@\s*@\s*(?:GLOBAL|PERSIST|PERSIST_ONLY)\b~i', $item) === 1) {
-                continue;
-            }
-            $global = $global || preg_match('~^\s*(?:GLOBAL|PERSIST|PERSIST_ONLY)\b~i', $item) === 1;
-            if (!$global || preg_match('~^\s*(?:@|(?:SESSION|LOCAL)\b)~i', $item) === 1) {
+            if (preg_match('~^\s*(?:@\s*@\s*)?(?:GLOBAL|PERSIST|PERSIST_ONLY)\b~i', $item) !== 1) {
                 return true;
             }
         }
