@@ -19,6 +19,7 @@ use Lyger\Core\Native\Sql;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
+use Lyger\Database\Params;
 use Lyger\Database\RowShape;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
@@ -109,8 +110,10 @@ final class NativeEngine implements Backend
         if (Sql::isLeft($dsn)) {
             return $this->fetch->of($this->sql->run($dsn, $sql, $params, $options ?? new Options()), $form);
         }
+        // Before the engine is told who asks: what is bound may have code of its own, which others run beside.
+        $packed = Params::pack($params);
         $this->sql->enter();
-        return $this->fetch->rows($dsn, $sql, $params, $options, $form);
+        return $this->fetch->rows($dsn, $sql, $packed, $options, $form);
     }
 
     public function describe(int $result): ResultInfo

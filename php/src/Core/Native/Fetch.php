@@ -9,7 +9,6 @@ use FFI\CData;
 use Lyger\Core\Status;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
-use Lyger\Database\Params;
 use Lyger\Exception\EngineFailed;
 use SensitiveParameter;
 
@@ -41,17 +40,16 @@ final class Fetch
     }
 
     /**
-     * @param array<mixed> $params
+     * @param string $packed the parameters
      * @return string|list<mixed> as the form says
      */
     public function rows(
         #[SensitiveParameter] string $dsn,
         string $sql,
-        array $params,
+        string $packed,
         ?Options $options,
         Form $form,
     ): string|array {
-        $packed = Params::pack($params);
         $status = $this->abi->ffi->lyger_db_fetch(
             $dsn,
             strlen($dsn),
