@@ -15,6 +15,7 @@ require __DIR__ . '/Boundary.php';
 require __DIR__ . '/measure.php';
 require __DIR__ . '/Report.php';
 require __DIR__ . '/cases.php';
+require __DIR__ . '/Crowd.php';
 
 /** Where client and server are; SQLite has no server. */
 const PLACEMENTS = ['S' => 'S: client and server on one core', 'X' => 'X: client and server on two cores'];
@@ -51,7 +52,30 @@ foreach (cases($places) as $case => ['place' => $place, 'works' => $works, 'mark
         }
     }
 }
-echo "CPU is the client's process alone; a ratio above 1 means that Lyger is ahead.\n";
+$case = '16 askers of one row, PostgreSQL';
+if ($wanted === '' || str_contains($case, $wanted)) {
+    foreach (function_exists('Lyger\\async') ? PLACEMENTS : [] as $key => $placement) {
+        pin($key);
+        $crowd = new Crowd($places['PostgreSQL']);
+        $times = $short ? 20 : 500;
+        [$fibers, $processes] = [[], []];
+        for ($round = $short ? -SHORT_ROUNDS : -ROUNDS; $round <= 0; $round++) {
+            foreach ($round % 2 === 0 ? ['fibers', 'processes'] : ['processes', 'fibers'] as $who) {
+                ${$who}[] = $crowd->$who($times);
+            }
+        }
+        $crowd->end();
+        $about = ['case' => $case, 'subject' => '16 Fibers', 'placement' => $placement];
+        // Without the first, which connects.
+        [$fibers, $processes] = [array_slice($fibers, 1), array_slice($processes, 1)];
+        $report->add($about, '16 x PDO', 'wall', 'us', $fibers, $processes, null);
+        $report->add($about, '16 x PDO', 'cpu', 'us', $fibers, $processes, 1.2);
+    }
+    if (!function_exists('Lyger\\async')) {
+        $report->missing($case, 'there is no Lyger\\async()');
+    }
+}
+echo "CPU is the client's process alone, or its 16; a ratio above 1 means that Lyger is ahead.\n";
 if (!$short) {
     $report->write();
 }
