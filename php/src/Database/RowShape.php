@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Database;
 
 use Lyger\Exception\InvalidArgument;
+use Lyger\Http\HttpException;
 
 /** What a body of rows looks like; rust/json/shape.rs has the same. */
 final class RowShape
@@ -47,11 +48,15 @@ final class RowShape
     /** {"data":[{"id":1}],"meta":{"count":1,"total":9,"page":2,"per_page":1,"pages":9}} */
     public static function paged(int $page, int $perPage): self
     {
-        if ($page < 1 || $perPage < 1) {
-            throw InvalidArgument::because("pages are counted from 1 and have rows: no page $page of $perPage");
+        if ($perPage < 1) {
+            throw InvalidArgument::because("a page has rows, and not $perPage", (string) $perPage);
+        }
+        // Which page it is commonly comes from the client: its mistake is no fault of the server's.
+        if ($page < 1) {
+            throw HttpException::badRequest("pages are counted from 1: there is no page $page");
         }
         if ($page - 1 > intdiv(PHP_INT_MAX, $perPage)) {
-            throw InvalidArgument::because("page $page of $perPage rows each lies behind every row");
+            throw HttpException::badRequest("page $page lies behind every row");
         }
         return new self('paged', '', $page, $perPage);
     }

@@ -9,6 +9,7 @@ use Lyger\Database\Paging;
 use Lyger\Database\RowShape;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Http\EntityTag;
+use Lyger\Http\HttpException;
 use Lyger\Http\Psr7;
 use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
@@ -71,10 +72,9 @@ final class ShapesTest extends TestCase
 
     public function test_shapes_that_can_not_be_are_refused_at_once(): void
     {
-        $pages = [[0, 10], [1, 0], [-1, 10], [PHP_INT_MAX, 2]];
         $response = Db::connect('sqlite::memory:')->respond('SELECT 1 AS a');
         $shapes = [
-            ...array_map(static fn (array $page) => static fn () => $response->paged(...$page), $pages),
+            static fn () => $response->paged(1, 0),
             static fn () => $response->keyedBy("\xff"),
         ];
         foreach ($shapes as $shape) {
@@ -82,6 +82,20 @@ final class ShapesTest extends TestCase
                 $shape();
                 self::fail('accepted');
             } catch (InvalidArgument) {
+                self::assertTrue($response->isPending());
+            }
+        }
+    }
+
+    public function test_a_page_that_can_not_be_is_a_mistake_of_the_client(): void
+    {
+        $response = Db::connect('sqlite::memory:')->respond('SELECT 1 AS a');
+        foreach ([0, -1, PHP_INT_MAX] as $page) {
+            try {
+                $response->paged($page, 10);
+                self::fail('accepted');
+            } catch (HttpException $exception) {
+                self::assertSame(400, $exception->status());
                 self::assertTrue($response->isPending());
             }
         }
