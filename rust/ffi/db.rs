@@ -1,6 +1,6 @@
 //! Queries: SQL in, the id of a native result out.
 //!
-//! In a worker of a fleet queries of PostgreSQL and MySQL travel over its lane to the front's connections, one at a time;
+//! In a worker of a fleet queries of PostgreSQL and MySQL travel over its lane to the front's connections;
 //! SQLite's run here. In every other process:
 //!
 //! PostgreSQL and MySQL are driven by the calling thread on the engine's runtime, one query at a time in the whole
