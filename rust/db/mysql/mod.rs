@@ -105,8 +105,10 @@ impl Conversation for MySqlSession {
         KillQuery { options: self.options.clone(), id: self.id }
     }
 
-    /// There is a command for it, which sqlx doesn't have: the connection is closed, and the server cleans up.
+    /// There is a command for it, which sqlx doesn't have: the connection is closed, and the server cleans up some time later.
+    /// What others may wait for is let go of before.
     async fn reset(&mut self) -> Result<(), Failure> {
+        self.connection.execute(sqlx::raw_sql("ROLLBACK; UNLOCK TABLES; DO RELEASE_ALL_LOCKS()")).await?;
         Err(Failure::Strange("a connection can't be reset".to_owned()))
     }
 
