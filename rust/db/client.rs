@@ -19,8 +19,8 @@ use super::parts::Open;
 use super::pool::Pool;
 use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens};
 use crate::json::forms::Forms;
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Who has the connections of a pool, for the error of those who wait for one in vain.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 

@@ -73,7 +73,7 @@ pub use crate::json::table::Table;
 
 use client::Order;
 use dsn::Target;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use texts::Texts;

@@ -4,8 +4,8 @@
 use super::leaves::{self, Leaves};
 use super::params::Value;
 use super::{Dialect, Error, Given, Param, not_blank, tokens};
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many texts are remembered for a kind of database. An application has a few hundred; when there are more, all are

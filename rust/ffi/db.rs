@@ -10,7 +10,7 @@
 //! Who asks is a client: a request of a worker, or the process, and of either one strand (`lyger_strand_enter`). All threads
 //! of a process are the same: a transaction that one of them opens is everybody's.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::ffi::c_char;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -123,6 +123,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
         return Err(Error::Nested);
     }
     let mut runtime = lock();
+    // By reference: the future of a query is some kilobytes, and Tokio would move it twice more.
+    let future = std::pin::pin!(future);
     Ok(made(&mut runtime)?.block_on(future))
 }
 

@@ -7,7 +7,7 @@
 
 use super::message::Field;
 use super::types::Type;
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

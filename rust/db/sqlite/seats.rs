@@ -5,8 +5,8 @@ use super::super::flow::Flow;
 use super::super::leaves::Leaves;
 use super::super::{Cursor, Error, Rows, Work};
 use super::{Lease, Pool};
+use foldhash::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
