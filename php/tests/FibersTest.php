@@ -278,7 +278,7 @@ final class FibersTest extends SqlTestCase
     public function test_statements_of_several_fibers_run_at_once(string $dsn): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('PHP\'s drivers block');
+            self::markTestSkipped('runs in the half with the library: PHP\'s drivers block');
         }
         $db = Db::connect($dsn);
         $sql = $db->dialect() === 'mysql' ? 'SELECT SLEEP(0.5)' : 'SELECT pg_sleep(0.5)';
@@ -291,7 +291,7 @@ final class FibersTest extends SqlTestCase
     public function test_a_transaction_whose_statement_was_stopped_is_lost_and_its_client_can_go_on(string $dsn): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('PHP\'s drivers block');
+            self::markTestSkipped('runs in the half with the library: PHP\'s drivers block');
         }
         $db = Db::connect($dsn);
         $table = $this->numbers($db, 1);

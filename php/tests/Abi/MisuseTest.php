@@ -55,7 +55,7 @@ final class MisuseTest extends TestCase
     private function inAnotherProcess(string $argument): array
     {
         if (getenv('LYGER_ENGINE') === 'php' || !extension_loaded('ffi')) {
-            self::markTestSkipped('this run is without the library');
+            self::markTestSkipped('runs in the half with the library');
         }
         try {
             $library = (new Library())->path();
@@ -63,7 +63,7 @@ final class MisuseTest extends TestCase
             if (getenv('LYGER_ENGINE') === 'required') {
                 throw $missing;
             }
-            self::markTestSkipped($missing->getMessage());
+            self::markTestSkipped("runs where the library is: {$missing->getMessage()}");
         }
         $foreign = static fn (string $name) => !str_starts_with($name, 'LYGER_');
         $environment = ['LYGER_LIBRARY' => $library] + array_filter(getenv(), $foreign, ARRAY_FILTER_USE_KEY);

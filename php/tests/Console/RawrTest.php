@@ -237,7 +237,7 @@ final class RawrTest extends TestCase
     public function test_doctor_tells_the_versions_of_a_library_that_does_not_match(): void
     {
         if (!extension_loaded('ffi')) {
-            self::markTestSkipped('needs ext-ffi');
+            self::markTestSkipped('runs where PHP has ext-ffi, as by `make setup`');
         }
         $folder = sys_get_temp_dir() . '/lyger-abi-' . bin2hex(random_bytes(6));
         mkdir($folder);

@@ -243,7 +243,7 @@ final class EngineTest extends TestCase
     public function test_nothing_is_leaked_from_call_to_call(): void
     {
         if (!is_readable('/proc/self/statm')) {
-            self::markTestSkipped('needs /proc');
+            self::markTestSkipped('runs on Linux, where /proc is');
         }
         $work = function (): void {
             for ($i = 0; $i < 20_000; $i++) {

@@ -30,7 +30,7 @@ final class ParityTest extends TestCase
         try {
             $this->native = NativeEngine::load(new Library());
         } catch (EngineMissing $missing) {
-            self::markTestSkipped($missing->getMessage());
+            self::markTestSkipped("runs where the library is: {$missing->getMessage()}");
         }
         $this->php = new PhpEngine('a test');
     }
@@ -65,10 +65,7 @@ final class ParityTest extends TestCase
 
     public function test_a_table_of_every_mysql_type_is_the_same(): void
     {
-        $dsn = (string) getenv('LYGER_TEST_MYSQL');
-        if ($dsn === '') {
-            self::markTestSkipped('needs MySQL: tests/support/with-services');
-        }
+        $dsn = Databases::server('mysql');
         $table = Databases::table();
         self::do($this->native, $dsn, "CREATE TABLE $table (
             id INT AUTO_INCREMENT PRIMARY KEY, u BIGINT UNSIGNED, ti TINYINT, tu TINYINT UNSIGNED, me MEDIUMINT,

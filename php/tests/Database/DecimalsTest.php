@@ -54,11 +54,7 @@ final class DecimalsTest extends TestCase
 
     public function test_what_json_has_no_digits_for_is_null_there_and_a_float_in_php(): void
     {
-        $dsn = Databases::all()['postgres'][0] ?? '';
-        if ($dsn === '') {
-            self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
-        }
-        $db = Db::connect($dsn)->decimals('number');
+        $db = Db::connect(Databases::server('postgres'))->decimals('number');
         $sql = "SELECT 'NaN'::numeric a, 'Infinity'::numeric b, '-Infinity'::numeric c, '{1.50,NaN,NULL}'::numeric[] d";
         self::assertSame('[{"a":null,"b":null,"c":null,"d":[1.50,null,null]}]', $db->json($sql));
         $row = ['a' => NAN, 'b' => INF, 'c' => -INF, 'd' => '[1.50,null,null]'];
@@ -67,11 +63,7 @@ final class DecimalsTest extends TestCase
 
     public function test_zeros_that_a_column_is_filled_with_are_no_digits_of_a_number(): void
     {
-        $dsn = Databases::all()['mysql'][0] ?? '';
-        if ($dsn === '') {
-            self::markTestSkipped('needs MariaDB: tests/support/with-services');
-        }
-        $db = Db::connect($dsn)->decimals('number');
+        $db = Db::connect(Databases::server('mysql'))->decimals('number');
         $table = Databases::table();
         $db->execute("CREATE TABLE $table (id INT, d DECIMAL(8, 2) ZEROFILL)");
         $db->execute("INSERT INTO $table VALUES (1, 42.5), (2, 0.05), (3, 0), (4, 123456.78), (5, NULL)");

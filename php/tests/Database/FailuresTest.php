@@ -18,12 +18,6 @@ use PHPUnit\Framework\TestCase;
 /** What a database's failures are to PHP: both engines are held to the same class, SQLSTATE and words. */
 final class FailuresTest extends TestCase
 {
-    private static function dsn(string $name): string
-    {
-        $dsn = (string) getenv('LYGER_TEST_' . strtoupper($name));
-        return $dsn !== '' ? $dsn : self::markTestSkipped("needs $name: tests/support/with-services");
-    }
-
     private static function failure(string $dsn, string $sql, array $params = []): LygerException
     {
         // An application's error handler makes exceptions of warnings: they must not come out instead of ours.
@@ -68,7 +62,7 @@ final class FailuresTest extends TestCase
         string $sqlstate,
         string $words,
     ): void {
-        $failure = self::failure((string) preg_replace($pattern, $replacement, self::dsn($name), 1), 'SELECT 1');
+        $failure = self::failure((string) preg_replace($pattern, $replacement, Databases::server($name), 1), 'SELECT 1');
         self::assertSame([ConnectionFailed::class, $sqlstate], [$failure::class, $failure->sqlstate()]);
         self::assertStringContainsString($words, $failure->getMessage());
         self::assertStringNotContainsString('SQLSTATE', $failure->getMessage());
@@ -80,11 +74,12 @@ final class FailuresTest extends TestCase
         foreach (['postgres' => ['require', 'verify-full'], 'mysql' => ['required', 'VERIFY_CA']] as $name => $modes) {
             foreach ($modes as $mode) {
                 foreach (['sslmode', 'ssl-mode'] as $key) {
-                    $failure = self::failure(self::dsn($name) . "?$key=$mode", 'SELECT 1');
+                    $failure = self::failure(Databases::server($name) . "?$key=$mode", 'SELECT 1');
                     self::assertSame([ConnectionFailed::class, '08001'], [$failure::class, $failure->sqlstate()]);
                 }
             }
-            self::assertInstanceOf(InvalidDsn::class, self::failure(self::dsn($name) . '?sslmode=some', 'SELECT 1'));
+            $dsn = Databases::server($name) . '?sslmode=some';
+            self::assertInstanceOf(InvalidDsn::class, self::failure($dsn, 'SELECT 1'));
         }
     }
 
@@ -95,9 +90,9 @@ final class FailuresTest extends TestCase
             'mysql' => ['KILL CONNECTION_ID()', '70100'],
         ];
         foreach ($killed as $name => [$sql, $sqlstate]) {
-            $failure = self::failure(self::dsn($name), $sql);
+            $failure = self::failure(Databases::server($name), $sql);
             self::assertSame([ConnectionFailed::class, $sqlstate], [$failure::class, $failure->sqlstate()]);
-            self::assertSame('[{"a":1}]', Db::connect(self::dsn($name))->json('SELECT 1 AS a'));
+            self::assertSame('[{"a":1}]', Db::connect(Databases::server($name))->json('SELECT 1 AS a'));
         }
     }
 
@@ -114,7 +109,7 @@ final class FailuresTest extends TestCase
 
     public function test_copy_says_what_to_do_instead_and_leaves_no_harm(): void
     {
-        $dsn = self::dsn('postgres');
+        $dsn = Databases::server('postgres');
         foreach (['COPY (SELECT 1) TO STDOUT', 'COPY pg_class FROM STDIN', '/**/ copy pg_class to stdout'] as $sql) {
             $failure = self::failure($dsn, $sql);
             self::assertSame([QueryFailed::class, '0A000'], [$failure::class, $failure->sqlstate()], $sql);
@@ -125,7 +120,7 @@ final class FailuresTest extends TestCase
 
     public function test_a_value_that_is_none_of_its_placeholders_type_is_told_by_position(): void
     {
-        $dsn = self::dsn('postgres');
+        $dsn = Databases::server('postgres');
         foreach ([[1, 'x'], [1, 5.5], [1, 99_999_999_999]] as $params) {
             $failure = self::failure($dsn, 'SELECT ?::int, ?::int', $params);
             self::assertSame([InvalidParams::class, '07001'], [$failure::class, $failure->sqlstate()]);

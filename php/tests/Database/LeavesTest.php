@@ -6,6 +6,7 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Db;
 use Lyger\Database\Fallback\Leaves;
+use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
 
 /** What pure PHP takes a statement to leave on its connection: tests/support/leaves.tsv, as the engine does. */
@@ -30,10 +31,7 @@ final class LeavesTest extends TestCase
 
     public function test_a_setting_in_the_dsn_holds_for_every_statement(): void
     {
-        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
-        if ($dsn === '') {
-            self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
-        }
+        $dsn = Databases::server('postgres');
         $db = Db::connect("$dsn?options=-c%20search_path=shop");
         self::assertSame([['search_path' => 'shop']], $db->query('SHOW search_path'));
     }

@@ -29,7 +29,7 @@ final class OptionsTest extends SqlTestCase
     {
         $name = Databases::name($dsn);
         if ($name === 'sqlite' && !Engine::getInstance()->isNative()) {
-            self::markTestSkipped('pure PHP cannot interrupt SQLite: needs the native engine');
+            self::markTestSkipped('runs in the half with the library: pure PHP cannot interrupt SQLite');
         }
         $db = Db::connect($dsn);
         $began = microtime(true);
@@ -55,7 +55,7 @@ final class OptionsTest extends SqlTestCase
     public function test_a_timeout_within_a_transaction_leaves_it_in_order(): void
     {
         foreach (['postgres', 'mysql'] as $name) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $table = $this->numbers($db, 1);
             $db->transaction(static function (Db $db) use ($table, $name): void {
                 $db->execute("UPDATE $table SET n = 2");
@@ -72,7 +72,7 @@ final class OptionsTest extends SqlTestCase
 
     public function test_a_statement_whose_connection_broke_is_run_again_if_that_was_asked_for(): void
     {
-        $dsn = self::dsn('postgres');
+        $dsn = Databases::server('postgres');
         $db = Db::connect($dsn);
         $table = $this->numbers($db, 0);
         // The first two are killed as they run; a sequence counts on, whatever becomes of its transaction.

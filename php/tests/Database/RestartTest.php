@@ -6,6 +6,7 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Db;
 use Lyger\Exception\ConnectionFailed;
+use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\OwnServers;
 use PHPUnit\Framework\TestCase;
 
@@ -16,9 +17,7 @@ final class RestartTest extends TestCase
 
     public static function setUpBeforeClass(): void
     {
-        if ((string) getenv('LYGER_TEST_POSTGRES') === '') {
-            self::markTestSkipped('needs PostgreSQL and MariaDB: tests/support/with-services');
-        }
+        Databases::server('postgres'); // where one could be started, others can
         self::$servers = new OwnServers();
     }
 

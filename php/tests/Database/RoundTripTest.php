@@ -56,7 +56,7 @@ final class RoundTripTest extends TestCase
 
     public function test_a_bound_null_of_mysql_has_no_type_of_its_own_but_in_pure_php(): void
     {
-        $dsn = Databases::all()['mysql'][0] ?? self::markTestSkipped('needs MariaDB: tests/support/with-services');
+        $dsn = Databases::server('mysql');
         $five = Engine::getInstance()->isNative() ? 5 : '5';
         self::assertSame([['v' => $five]], Db::connect($dsn)->query('SELECT COALESCE(?, 5) AS v', [null]));
     }

@@ -146,7 +146,7 @@ final class StreamTest extends SqlTestCase
                 . 'FROM seq_1_to_300000 s',
         ];
         foreach ($statements as $name => $sql) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $seen = 0;
             try {
                 foreach ($db->stream($sql) as $_) {

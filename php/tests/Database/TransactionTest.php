@@ -262,7 +262,7 @@ final class TransactionTest extends SqlTestCase
                 . 'WHERE trx_mysql_thread_id = CONNECTION_ID()',
         ];
         foreach ($shown as $name => $sql) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $table = $this->numbers($db, 1);
             $work = static function (Db $db) use ($sql, $table): string {
                 $db->value("SELECT n FROM $table FOR UPDATE");
@@ -279,9 +279,9 @@ final class TransactionTest extends SqlTestCase
     public function test_repeatable_read_sees_one_state_and_read_committed_each_new_one(): void
     {
         foreach (['postgres', 'mysql'] as $name) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $table = $this->numbers($db, 1);
-            $other = new Observer(self::dsn($name));
+            $other = new Observer(Databases::server($name));
             foreach ([[Isolation::RepeatableRead, 1], [Isolation::ReadCommitted, 2]] as [$isolation, $expected]) {
                 $db->execute("UPDATE $table SET n = 1");
                 $seen = $db->transaction(static function (Db $db) use ($table, $other): array {

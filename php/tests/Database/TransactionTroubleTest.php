@@ -13,6 +13,7 @@ use Lyger\Exception\LygerException;
 use Lyger\Exception\QueryFailed;
 use Lyger\Exception\TransactionConflict;
 use Lyger\Exception\TransactionFailed;
+use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\Observer;
 use Lyger\Tests\Support\SqlTestCase;
 
@@ -21,7 +22,7 @@ final class TransactionTroubleTest extends SqlTestCase
 {
     public function test_a_conflict_runs_the_whole_function_again_for_as_many_attempts_as_there_are(): void
     {
-        $dsn = self::dsn('postgres');
+        $dsn = Databases::server('postgres');
         $db = Db::connect($dsn);
         $other = new Observer($dsn);
         foreach ([[3, 2, null], [2, 2, TransactionConflict::class]] as [$attempts, $conflicts, $class]) {
@@ -51,7 +52,7 @@ final class TransactionTroubleTest extends SqlTestCase
 
     public function test_nothing_runs_outside_after_mysql_has_rolled_a_transaction_back_for_a_deadlock(): void
     {
-        $dsn = self::dsn('mysql');
+        $dsn = Databases::server('mysql');
         $db = Db::connect($dsn);
         $table = $this->numbers($db, 1, 1, 1);
         [$rival, $other] = [new Observer($dsn), new Observer($dsn)];
@@ -91,7 +92,7 @@ final class TransactionTroubleTest extends SqlTestCase
 
     public function test_a_failed_statement_makes_postgres_refuse_the_commit_aloud(): void
     {
-        $db = Db::connect(self::dsn('postgres'));
+        $db = Db::connect(Databases::server('postgres'));
         $table = $this->numbers($db, 1);
         $db->begin();
         $db->execute("UPDATE $table SET n = 2");
@@ -111,7 +112,7 @@ final class TransactionTroubleTest extends SqlTestCase
 
     public function test_booleans_and_floats_for_integers_are_bound_within_a_transaction_too(): void
     {
-        $db = Db::connect(self::dsn('postgres'));
+        $db = Db::connect(Databases::server('postgres'));
         $row = ['a' => 1, 'b' => 5, 'c' => true];
         self::assertSame($row, $db->transaction(static function (Db $db): ?array {
             return $db->row('SELECT ?::int a, ?::int b, ?::bool c', [true, 5.0, true]);
@@ -120,7 +121,7 @@ final class TransactionTroubleTest extends SqlTestCase
 
     public function test_mysqls_ddl_commits_and_the_transaction_does_not_claim_otherwise(): void
     {
-        $db = Db::connect(self::dsn('mysql'));
+        $db = Db::connect(Databases::server('mysql'));
         $table = $this->numbers($db, 1);
         foreach (['commit', 'rollback'] as $end) {
             $db->begin();
@@ -140,10 +141,10 @@ final class TransactionTroubleTest extends SqlTestCase
     public function test_pure_php_runs_what_mysql_cannot_prepare_as_plain_text(): void
     {
         if (Engine::getInstance()->isNative()) {
-            self::markTestSkipped('the native engine gives such statements no rows: needs pure PHP');
+            self::markTestSkipped('runs in the half without the library: the engine gives such statements no rows');
         }
         // MySQL's own START TRANSACTION and SAVEPOINT are such statements too.
-        $db = Db::connect(self::dsn('mysql'));
+        $db = Db::connect(Databases::server('mysql'));
         $db->execute("PREPARE p FROM 'SELECT 7 AS a'");
         self::assertSame([['a' => 7]], $db->query('EXECUTE p'));
     }
@@ -151,9 +152,9 @@ final class TransactionTroubleTest extends SqlTestCase
     public function test_no_statement_runs_outside_after_the_connection_of_a_transaction_broke(): void
     {
         foreach (['postgres' => 'pg_terminate_backend', 'mysql' => 'KILL'] as $name => $kill) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $table = $this->numbers($db, 1);
-            $other = new Observer(self::dsn($name));
+            $other = new Observer(Databases::server($name));
             $id = $name === 'postgres' ? 'SELECT pg_backend_pid()' : 'SELECT CONNECTION_ID()';
             $db->begin();
             $db->execute("UPDATE $table SET n = 2");
@@ -190,7 +191,7 @@ final class TransactionTroubleTest extends SqlTestCase
 
     public function test_who_is_told_that_no_transaction_is_open_may_begin_another(): void
     {
-        $db = Db::connect(self::dsn('mysql'));
+        $db = Db::connect(Databases::server('mysql'));
         $table = $this->numbers($db, 1);
         $db->begin();
         $db->execute("ALTER TABLE $table ADD told INT");
@@ -210,10 +211,10 @@ final class TransactionTroubleTest extends SqlTestCase
     public function test_a_rollback_heals_a_client_whose_connection_broke_with_settings_on_it(): void
     {
         foreach (['postgres' => 'pg_terminate_backend', 'mysql' => 'KILL'] as $name => $kill) {
-            $db = Db::connect(self::dsn($name));
+            $db = Db::connect(Databases::server($name));
             $db->lockTimeout(2);
             $pid = $db->value($name === 'postgres' ? 'SELECT pg_backend_pid()' : 'SELECT CONNECTION_ID()');
-            (new Observer(self::dsn($name)))->run($name === 'postgres' ? "SELECT $kill($pid)" : "$kill $pid");
+            (new Observer(Databases::server($name)))->run($name === 'postgres' ? "SELECT $kill($pid)" : "$kill $pid");
             foreach ([1, 2] as $_) {
                 try {
                     $db->query('SELECT 1');

@@ -96,7 +96,7 @@ final class TypesTest extends TestCase
 
     public function test_settings_of_a_session_change_no_form(): void
     {
-        $dsn = self::postgres();
+        $dsn = Databases::server('postgres');
         $settings = '-c IntervalStyle=iso_8601 -c DateStyle=German -c bytea_output=escape -c extra_float_digits=-9 '
             . '-c TimeZone=Asia/Tokyo';
         self::assertSame(
@@ -113,15 +113,9 @@ final class TypesTest extends TestCase
 
     public function test_pdo_gives_bytes_of_postgresql_as_a_stream(): void
     {
-        $dsn = self::postgres();
+        $dsn = Databases::server('postgres');
         self::assertIsResource(Databases::pdo($dsn)->query("SELECT '\\x00ff'::bytea")->fetchColumn());
         self::assertSame("\x00\xff", Db::connect($dsn)->query("SELECT '\\x00ff'::bytea AS v")[0]['v']);
-    }
-
-    private static function postgres(): string
-    {
-        $dsn = (string) getenv('LYGER_TEST_POSTGRES');
-        return $dsn !== '' ? $dsn : self::markTestSkipped('needs PostgreSQL: tests/support/with-services');
     }
 
     /**

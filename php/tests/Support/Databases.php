@@ -6,6 +6,7 @@ namespace Lyger\Tests\Support;
 
 use Lyger\Database\Fallback\Dsn;
 use PDO;
+use PHPUnit\Framework\Assert;
 
 /** The databases that a test may use: SQLite always, the others where tests/support/with-services started them. */
 final class Databases
@@ -18,6 +19,20 @@ final class Databases
             'postgres' => [(string) getenv('LYGER_TEST_POSTGRES')],
             'mysql' => [(string) getenv('LYGER_TEST_MYSQL')],
         ], static fn (array $dsn): bool => $dsn[0] !== '');
+    }
+
+    /**
+     * The DSN of a server; without one the test skips itself and says when it runs.
+     *
+     * @param string $name postgres or mysql
+     */
+    public static function server(string $name): string
+    {
+        $variable = 'LYGER_TEST_' . strtoupper($name);
+        $dsn = (string) getenv($variable);
+        return $dsn !== '' ? $dsn : Assert::markTestSkipped(
+            "runs where $variable names a server, as in make test and under tests/support/with-services"
+        );
     }
 
     /** A new file, deleted at the end. */

@@ -36,10 +36,4 @@ abstract class SqlTestCase extends TestCase
         }
         return $table;
     }
-
-    protected static function dsn(string $name): string
-    {
-        $dsn = (string) getenv('LYGER_TEST_' . strtoupper($name));
-        return $dsn !== '' ? $dsn : self::markTestSkipped("needs $name: tests/support/with-services");
-    }
 }
