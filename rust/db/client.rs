@@ -83,7 +83,7 @@ pub enum Transaction {
     None = 0,
     /// One is open.
     Open = 1,
-    /// One is open in which nothing can be done but to roll back: a statement has failed (PostgreSQL), or the connection.
+    /// One is open in which a statement has failed, and PostgreSQL runs no other before it is rolled back.
     Failed = 2,
 }
 
@@ -249,8 +249,8 @@ impl<C: Connection> Seats<C> {
         let Some(seat) = self.get(key) else { return Transaction::None };
         match &*seat.lock().await {
             Kept::Lease(lease) => lease.transaction(),
-            Kept::Lost => Transaction::Failed,
-            Kept::Nothing => Transaction::None,
+            // What a broken connection held is gone with it.
+            Kept::Lost | Kept::Nothing => Transaction::None,
         }
     }
 

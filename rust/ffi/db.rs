@@ -147,20 +147,41 @@ pub(super) struct Incoming<'a> {
     pub(super) timeout_ms: u32,
 }
 
+/// The arguments of an export that takes a statement: pointers with their lengths, and wishes.
+#[derive(Clone, Copy)]
+pub(super) struct Raw {
+    pub(super) dsn: (*const c_char, usize),
+    pub(super) sql: (*const c_char, usize),
+    pub(super) params: (*const u8, usize),
+    pub(super) flags: u32,
+    pub(super) timeout_ms: u32,
+}
+
+impl Raw {
+    /// What an export does that sets `*id` to what `work` makes of the statement: 0 on an error.
+    ///
+    /// # Safety
+    /// As [`Incoming::read`]; `id` must be null or writable for one `u64`.
+    pub(super) unsafe fn give_id(
+        self,
+        what: &'static str,
+        id: *mut u64,
+        work: impl FnOnce(Incoming<'_>) -> Result<u64, Failure>,
+    ) -> Result<(), Failure> {
+        // SAFETY: the caller's promise, passed on.
+        let mut id = unsafe { Out::new(what, id) }?;
+        id.set(0);
+        // SAFETY: the same.
+        id.set(work(unsafe { Incoming::read(self) }?)?);
+        Ok(())
+    }
+}
+
 impl<'a> Incoming<'a> {
     /// # Safety
-    /// Each pointer must be null with length 0 or readable for its length.
-    #[allow(clippy::too_many_arguments)] // the export's own
-    pub(super) unsafe fn read(
-        dsn: *const c_char,
-        dsn_len: usize,
-        sql: *const c_char,
-        sql_len: usize,
-        params: *const u8,
-        params_len: usize,
-        flags: u32,
-        timeout_ms: u32,
-    ) -> Result<Self, Failure> {
+    /// Each pointer must be null with length 0 or readable for its length, while the statement lives.
+    pub(super) unsafe fn read(raw: Raw) -> Result<Self, Failure> {
+        let Raw { flags, timeout_ms, .. } = raw;
         if flags & !(RETRY | DECIMALS_AS_NUMBERS | TIMES_AS_SQL) != 0 {
             let message = format!("flags has unknown bits: {flags:#x}");
             return Err(Failure::new(Status::InvalidArgument, message).with_value(flags.to_string()));
@@ -168,9 +189,9 @@ impl<'a> Incoming<'a> {
         // SAFETY: the caller's promise, passed on.
         let (dsn, sql, packed) = unsafe {
             (
-                text("dsn", dsn, dsn_len, DSN_BYTES_MAX)?,
-                self::sql(sql, sql_len)?,
-                bytes("params", params.cast(), params_len, PARAMS_BYTES_MAX)?,
+                text("dsn", raw.dsn.0, raw.dsn.1, DSN_BYTES_MAX)?,
+                self::sql(raw.sql.0, raw.sql.1)?,
+                bytes("params", raw.params.0.cast(), raw.params.1, PARAMS_BYTES_MAX)?,
             )
         };
         Ok(Self { dsn, sql, packed, flags, timeout_ms })
@@ -284,15 +305,9 @@ pub unsafe extern "C" fn lyger_db_execute(
     params_len: usize,
     result: *mut u64,
 ) -> Status {
-    panic::status(|| {
-        // SAFETY: the caller's promise, passed on.
-        let mut result = unsafe { Out::new("result", result) }?;
-        result.set(0);
-        // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, 0, 0) }?;
-        result.set(execute(incoming)?);
-        Ok(())
-    })
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags: 0, timeout_ms: 0 };
+    // SAFETY: the caller's promise, passed on.
+    panic::status(|| unsafe { raw.give_id("result", result, execute) })
 }
 
 /// As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
@@ -319,15 +334,9 @@ pub unsafe extern "C" fn lyger_db_run(
     timeout_ms: u32,
     result: *mut u64,
 ) -> Status {
-    panic::status(|| {
-        // SAFETY: the caller's promise, passed on.
-        let mut result = unsafe { Out::new("result", result) }?;
-        result.set(0);
-        // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
-        result.set(execute(incoming)?);
-        Ok(())
-    })
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    // SAFETY: the caller's promise, passed on.
+    panic::status(|| unsafe { raw.give_id("result", result, execute) })
 }
 
 /// Ends what the statements of this client have left on their connections: rolls back, puts settings back, and gives the
@@ -405,7 +414,8 @@ pub unsafe extern "C" fn lyger_db_keeps(dsn: *const c_char, dsn_len: usize, keep
 }
 
 /// Sets `*state` to where the client's transaction on the database stands: 0 none is open, 1 one is open, 2 one is open in which
-/// nothing can be done but to roll back.
+/// a statement has failed, so that only a rollback helps (PostgreSQL). Of MySQL it says what the statements' words say, which
+/// don't tell what a statement has committed.
 ///
 /// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `CONNECTION_FAILED` (the front has died), `WRONG_PROCESS`.
 /// Any thread.

@@ -5,7 +5,7 @@
 
 use std::ffi::c_char;
 
-use super::db::{self, Incoming};
+use super::db::{self, Incoming, Raw};
 use super::error::Failure;
 use super::slice::{Out, Output};
 use super::status::Status;
@@ -78,9 +78,10 @@ pub unsafe extern "C" fn lyger_db_fetch(
         result.set(0);
         // SAFETY: the same.
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
-        let params = params.cast();
+        let params = (params.cast(), params_len);
         // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
+        let incoming =
+            unsafe { Incoming::read(Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params, flags, timeout_ms }) }?;
         let form = Form::read(form)?;
         if form == Form::Json {
             kernels::ready()?; // before anything has been done

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::db::{self, Incoming, Place, Side};
+use super::db::{self, Incoming, Place, Raw, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
@@ -322,15 +322,9 @@ pub unsafe extern "C" fn lyger_async_run(
     timeout_ms: u32,
     operation: *mut u64,
 ) -> Status {
-    panic::status(|| {
-        // SAFETY: the caller's promise, passed on.
-        let mut operation = unsafe { Out::new("operation", operation) }?;
-        operation.set(0);
-        // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
-        operation.set(run(incoming)?);
-        Ok(())
-    })
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    // SAFETY: the caller's promise, passed on.
+    panic::status(|| unsafe { raw.give_id("operation", operation, run) })
 }
 
 /// As `lyger_async_run` for `lyger_stream_open`: the operation's result is the stream's id.
@@ -351,15 +345,9 @@ pub unsafe extern "C" fn lyger_async_open(
     timeout_ms: u32,
     operation: *mut u64,
 ) -> Status {
-    panic::status(|| {
-        // SAFETY: the caller's promise, passed on.
-        let mut operation = unsafe { Out::new("operation", operation) }?;
-        operation.set(0);
-        // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
-        operation.set(open(incoming)?);
-        Ok(())
-    })
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    // SAFETY: the caller's promise, passed on.
+    panic::status(|| unsafe { raw.give_id("operation", operation, open) })
 }
 
 /// As `lyger_async_run` for `lyger_stream_next`: the operation's result is that of the chunk, 0 behind the last. A stream has one

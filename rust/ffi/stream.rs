@@ -6,7 +6,7 @@
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::db::{Incoming, Place, Side};
+use super::db::{Incoming, Place, Raw, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
@@ -197,15 +197,9 @@ pub unsafe extern "C" fn lyger_stream_open(
     timeout_ms: u32,
     stream: *mut u64,
 ) -> Status {
-    panic::status(|| {
-        // SAFETY: the caller's promise, passed on.
-        let mut stream = unsafe { Out::new("stream", stream) }?;
-        stream.set(0);
-        // SAFETY: the same.
-        let incoming = unsafe { Incoming::read(dsn, dsn_len, sql, sql_len, params, params_len, flags, timeout_ms) }?;
-        stream.set(open(incoming)?);
-        Ok(())
-    })
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    // SAFETY: the caller's promise, passed on.
+    panic::status(|| unsafe { raw.give_id("stream", stream, open) })
 }
 
 /// Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to

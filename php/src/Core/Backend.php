@@ -6,9 +6,10 @@ namespace Lyger\Core;
 
 use Closure;
 use Lyger\Config;
-use Lyger\Database\RowShape;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
+use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
 use SensitiveParameter;
@@ -81,6 +82,9 @@ interface Backend
     public function rows(int $result, int $from = 0, ?int $count = null): array;
 
     public function free(int $result): void;
+
+    /** Where the client's transaction stands, if that can be told without a statement. */
+    public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState;
 
     /**
      * Runs a statement whose rows are asked for chunk by chunk.

@@ -7,10 +7,11 @@ namespace Lyger\Core;
 use Closure;
 use Lyger\Async\Operations;
 use Lyger\Config;
-use Lyger\Database\RowShape;
 use Lyger\Database\Client;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
+use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
@@ -277,6 +278,16 @@ final class Engine
     public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         return $this->backend->keepsConnection($dsn);
+    }
+
+    /**
+     * Where the transaction of this request (or this process) stands, if that can be told without a statement.
+     *
+     * @internal Lyger\Database\Transaction asks for it.
+     */
+    public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState
+    {
+        return $this->backend->transactionState($dsn);
     }
 
     /** @internal Lyger\Database\Client calls it when a request has ended. */

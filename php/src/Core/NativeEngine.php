@@ -17,10 +17,12 @@ use Lyger\Core\Native\Inbox;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Sql;
 use Lyger\Core\Native\Worker;
+use Lyger\Database\Dialect;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
@@ -212,6 +214,17 @@ final class NativeEngine implements Backend
         $this->sql->enter();
         $this->abi->check($this->ffi->lyger_db_keeps($dsn, strlen($dsn), FFI::addr($keeps)));
         return $keeps->cdata !== 0;
+    }
+
+    public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState
+    {
+        if (Dialect::of($dsn) === Dialect::Mysql) {
+            return null; // only the server knows what a statement has committed by the way
+        }
+        $state = $this->ffi->new('int32_t');
+        $this->sql->enter();
+        $this->abi->check($this->ffi->lyger_db_state($dsn, strlen($dsn), FFI::addr($state)));
+        return TransactionState::from($state->cdata);
     }
 
     public function endClient(): void

@@ -14,6 +14,7 @@ use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Database\RowShape;
+use Lyger\Database\TransactionState;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
@@ -201,6 +202,11 @@ final class PhpEngine implements Backend
     public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         return ($this->connections[self::strand($dsn)] ?? null)?->keeps($dsn) === true;
+    }
+
+    public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState
+    {
+        return null; // PDO tells what it has begun itself
     }
 
     public function endClient(): void

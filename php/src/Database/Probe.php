@@ -5,10 +5,9 @@ declare(strict_types=1);
 namespace Lyger\Database;
 
 use Closure;
-use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\QueryFailed;
 
-/** Asks a database, in its own SQL, whether a transaction is open: no driver tells that of all of them. */
+/** Asks a database, in its own SQL, whether a transaction is open, where the engine can't tell by itself. */
 final class Probe
 {
     private const NO_TRANSACTION = '25P01';
@@ -17,15 +16,11 @@ final class Probe
     /** @param Closure(string): void $run runs a statement of the client */
     public static function state(Dialect $dialect, Closure $run): TransactionState
     {
-        try {
-            return match ($dialect) {
-                Dialect::Pgsql => self::pgsql($run),
-                Dialect::Mysql => self::mysql($run),
-                Dialect::Sqlite => self::sqlite($run),
-            };
-        } catch (ConnectionFailed) {
-            return TransactionState::None;
-        }
+        return match ($dialect) {
+            Dialect::Pgsql => self::pgsql($run),
+            Dialect::Mysql => self::mysql($run),
+            Dialect::Sqlite => self::sqlite($run),
+        };
     }
 
     /** @param Closure(string): void $run */

@@ -263,7 +263,10 @@ final class Transaction
         }
         $this->isOwn = true;
         try {
-            $state = Probe::state(Dialect::of($this->dsn), $this->run(...));
+            $state = Engine::getInstance()->transactionState($this->dsn)
+                ?? Probe::state(Dialect::of($this->dsn), $this->run(...));
+        } catch (ConnectionFailed) {
+            $state = TransactionState::None; // it went with its connection
         } finally {
             $this->isOwn = false;
         }

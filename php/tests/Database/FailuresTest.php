@@ -62,7 +62,8 @@ final class FailuresTest extends TestCase
         string $sqlstate,
         string $words,
     ): void {
-        $failure = self::failure((string) preg_replace($pattern, $replacement, Databases::server($name), 1), 'SELECT 1');
+        $dsn = (string) preg_replace($pattern, $replacement, Databases::server($name), 1);
+        $failure = self::failure($dsn, 'SELECT 1');
         self::assertSame([ConnectionFailed::class, $sqlstate], [$failure::class, $failure->sqlstate()]);
         self::assertStringContainsString($words, $failure->getMessage());
         self::assertStringNotContainsString('SQLSTATE', $failure->getMessage());
