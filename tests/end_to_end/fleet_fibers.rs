@@ -118,7 +118,7 @@ fn a_worker_that_is_killed_with_many_statements_under_way_gives_all_places_back(
         for (name, _) in databases() {
             let fleet = Fleet::start(&dsns, 1, &limits);
             let mut client = fleet.connect();
-            client.send(format!("POST /hold/{name}/30 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+            client.send_post(&format!("/hold/{name}/30"));
             let line = fleet.line(&format!("holding {name} "));
             signal("KILL", line.rsplit(' ').next().unwrap());
             eventually("a free place", || fleet.get(&format!("/fibers/{name}/10/0.01")).body.starts_with("right"));
@@ -133,7 +133,7 @@ fn a_front_that_is_killed_fails_all_that_is_under_way() {
         let fleet = Fleet::start(&dsns, 1, &[lanes, PATIENT, ("LYGER_DB_CONNECTIONS_MAX", "10")]);
         for name in ["postgres", "mysql"] {
             let mut client = fleet.connect();
-            client.send(format!("POST /hold/{name}/30 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+            client.send_post(&format!("/hold/{name}/30"));
             fleet.line(&format!("holding {name} "));
             signal("KILL", &fleet.process("front"));
             let line = fleet.line(&format!("held {name} "));

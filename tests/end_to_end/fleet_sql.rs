@@ -98,7 +98,7 @@ fn a_worker_killed_amid_its_query_leaves_its_place_to_others() {
         let fleet = Fleet::start(&dsns, 2, &limits);
         let mut client = fleet.connect();
         // A POST is not repeated on another worker.
-        client.send(format!("POST /wait/{name}/60 HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+        client.send_post(&format!("/wait/{name}/60"));
         let line = fleet.line("waiting ");
         eventually("the query runs", || dsns.count(&postgres, &mysql)[at] == 1);
         signal("KILL", line.rsplit(' ').next().unwrap());

@@ -63,9 +63,7 @@ fn a_worker_that_dies_in_a_transaction_leaves_nothing_of_it() {
     for (name, database) in databases() {
         let table = table(name, &database, of);
         let mut client = fleet.connect();
-        client.send(format!(
-            "POST /transaction/{name}/{table}/killed HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"
-        ));
+        client.send_post(&format!("/transaction/{name}/{table}/killed"));
         let line = fleet.line(&format!("open {name} "));
         signal("KILL", line.rsplit(' ').next().unwrap());
         assert_eq!(client.reply().status, 502, "{name}");
@@ -83,9 +81,7 @@ fn the_status_shows_how_the_connections_are_split() {
     for (name, database) in databases() {
         let table = table(name, &database, of);
         let mut client = fleet.connect();
-        client.send(format!(
-            "POST /transaction/{name}/{table}/killed HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"
-        ));
+        client.send_post(&format!("/transaction/{name}/{table}/killed"));
         let line = fleet.line(&format!("open {name} "));
         let said = fleet.status();
         let pools = said["databases"].as_array().unwrap();

@@ -148,7 +148,7 @@ fn what_the_worker_passes_on_is_answered_by_the_engine() {
     assert_eq!(root.status, 200);
     assert!(root.body.contains("Hello from Rust! 🦀"), "{root:?}");
     client.get("/pass").assert_error(404);
-    client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+    client.send_post("/");
     client.reply().assert_error(404);
     stage.close();
 }
@@ -196,7 +196,7 @@ fn health_is_answered_while_the_worker_is_stuck() {
     assert_eq!(stuck.reply().body, "held");
     eventually("ready", || health()["workers"]["ready"] == 1);
     let mut client = stage.connect();
-    client.send("POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+    client.send_post("/health");
     let reply = client.reply();
     reply.assert_error(405);
     assert_eq!(reply.header("allow"), Some("GET, HEAD"), "the path is the engine's");

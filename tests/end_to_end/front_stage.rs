@@ -247,13 +247,18 @@ impl Client {
         self.reply()
     }
 
-    /// The next response.
     /// A POST without a body.
     pub(crate) fn post(&mut self, target: &str) -> Reply {
-        self.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+        self.send_post(target);
         self.reply()
     }
 
+    /// Only asks; [`Client::reply`] is the answer.
+    pub(crate) fn send_post(&mut self, target: &str) {
+        self.send(format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"));
+    }
+
+    /// The next response.
     pub(crate) fn reply(&mut self) -> Reply {
         self.try_reply(true).expect("a response")
     }

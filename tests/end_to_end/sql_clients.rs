@@ -152,6 +152,7 @@ fn a_transaction_whose_connection_breaks_is_lost_and_nothing_runs_in_its_place()
         db.create(&table, "n INTEGER");
         let client = Client::default();
         run(&db, &client, "BEGIN");
+        assert_eq!(db.block_on(client.transaction(&db.dsn)), Transaction::Open, "{name}");
         let connection = number(&db, &client, id);
         run(&db, &client, &format!("INSERT INTO {table} VALUES (1)"));
         let kill = if name == "postgres" { "SELECT pg_terminate_backend" } else { "KILL " };
@@ -162,6 +163,7 @@ fn a_transaction_whose_connection_breaks_is_lost_and_nothing_runs_in_its_place()
             let error = db.block_on(db.ask(&client, &insert, &[])).unwrap_err();
             assert!(matches!(error, Error::Connect { .. }), "{name}: {error:?}");
         }
+        assert_eq!(db.block_on(client.transaction(&db.dsn)), Transaction::None, "{name}: it is gone");
         run(&db, &client, "ROLLBACK");
         assert_eq!(number(&db, &client, &format!("SELECT count(*) FROM {table}")), 0, "{name}");
     }

@@ -148,6 +148,20 @@ mod tests {
     }
 
     #[test]
+    fn an_old_statement_is_prepared_anew() {
+        let mut statements = Statements::default();
+        statements.forget_outdated(""); // now it has seen the changes of other tests
+        prepare(&mut statements, "old");
+        prepare(&mut statements, "young");
+        let entry = statements.by_text.get_mut("old").unwrap();
+        entry.since = Instant::now().checked_sub(AGE_MAX).expect("a machine that runs for longer");
+        let name = entry.prepared.name.clone();
+        assert_eq!(statements.forget_outdated("old"), [name]);
+        assert!(statements.get("old").is_none());
+        assert!(statements.forget_outdated("young").is_empty() && statements.get("young").is_some());
+    }
+
+    #[test]
     fn no_name_is_given_twice() {
         let mut statements = Statements::default();
         let (first, _) = statements.name("a");

@@ -131,6 +131,26 @@ fn a_value_bound_behind_a_change_of_its_column_is_the_value_that_is_stored() {
 }
 
 #[test]
+fn a_temporary_table_and_a_search_path_that_hide_another_table_are_seen_by_prepared_statements() {
+    for (name, hide) in [
+        ("hidden_temporary", "CREATE TEMPORARY TABLE hidden_temporary (a text)"),
+        ("hidden_path", "SET search_path TO hiding, public"),
+    ] {
+        let db = one_connection();
+        db.create(name, "a int");
+        db.query("CREATE SCHEMA IF NOT EXISTS hiding", &[]);
+        db.query("DROP TABLE IF EXISTS hiding.hidden_path", &[]);
+        db.query("CREATE TABLE hiding.hidden_path (a text)", &[]);
+        let insert = format!("INSERT INTO {name} VALUES (?)");
+        db.query(&insert, &[text("7")]);
+        db.query(hide, &[]);
+        // As an int it would be stored without its zeros.
+        db.query(&insert, &[text("007")]);
+        assert_eq!(db.json(&format!("SELECT a FROM {name}"), &[]), r#"[{"a":"007"}]"#);
+    }
+}
+
+#[test]
 fn a_parameter_whose_type_has_changed_is_bound_as_the_new_one() {
     let (db, other) = (one_connection(), postgres());
     db.create("changed_parameter", "a int");
