@@ -1,6 +1,7 @@
 //! Who has the connections of a pool, for the error of those who wait for one in vain.
 
 use foldhash::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -12,12 +13,9 @@ const SQL_BYTES_MAX: usize = 120;
 
 /// The connections in use, with the statement that each runs or ran last.
 #[derive(Default)]
-pub(super) struct Holders(Mutex<Book>);
-
-#[derive(Default)]
-struct Book {
-    last: u64,
-    held: HashMap<u64, Held>,
+pub(super) struct Holders {
+    last: AtomicU64,
+    held: Mutex<HashMap<u64, Held>>,
 }
 
 struct Held {
@@ -27,37 +25,36 @@ struct Held {
 }
 
 impl Holders {
-    /// A connection is in use from now on; its number names it here.
-    pub(super) fn open(&self) -> u64 {
-        let mut book = self.lock();
-        book.last += 1;
-        let number = book.last;
-        book.held.insert(number, Held { sql: String::new(), runs: false, since: Instant::now() });
-        number
+    /// A number that names a connection here.
+    pub(super) fn number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn begin(&self, number: u64, sql: &str) {
-        if let Some(held) = self.lock().held.get_mut(&number) {
-            held.sql.clear();
-            held.sql.push_str(&sql[..sql.floor_char_boundary(SQL_BYTES_MAX)]);
-            (held.runs, held.since) = (true, Instant::now());
-        }
+    /// A connection runs a statement from now on.
+    pub(super) fn begin(&self, number: u64, sql: &str, now: Instant) {
+        let shown = &sql[..sql.floor_char_boundary(SQL_BYTES_MAX)];
+        let mut held = self.lock();
+        let held = held.entry(number).or_insert_with(|| Held { sql: String::new(), runs: true, since: now });
+        held.sql.clear();
+        held.sql.push_str(shown);
+        (held.runs, held.since) = (true, now);
     }
 
-    pub(super) fn end(&self, number: u64) {
-        if let Some(held) = self.lock().held.get_mut(&number) {
+    /// The statement has ended, and the connection stays with whom it has left something on it.
+    pub(super) fn keep(&self, number: u64) {
+        if let Some(held) = self.lock().get_mut(&number) {
             (held.runs, held.since) = (false, Instant::now());
         }
     }
 
     pub(super) fn close(&self, number: u64) {
-        self.lock().held.remove(&number);
+        self.lock().remove(&number);
     }
 
     /// What the connections in use are at, the longest first.
     pub(super) fn describe(&self) -> Vec<String> {
         let book = self.lock();
-        let mut held: Vec<&Held> = book.held.values().collect();
+        let mut held: Vec<&Held> = book.values().collect();
         held.sort_by_key(|held| held.since);
         let mut texts: Vec<String> = held.iter().take(NAMED_MAX).map(|held| held.describe()).collect();
         if held.len() > NAMED_MAX {
@@ -66,8 +63,8 @@ impl Holders {
         texts
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,11 +72,7 @@ impl Held {
     fn describe(&self) -> String {
         let ms = self.since.elapsed().as_millis();
         let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        match (self.runs, sql.is_empty()) {
-            (true, _) => format!("{sql} (running for {ms} ms)"),
-            (false, false) => format!("kept since {sql} ({ms} ms ago)"),
-            (false, true) => "connecting".to_owned(),
-        }
+        if self.runs { format!("{sql} (running for {ms} ms)") } else { format!("kept since {sql} ({ms} ms ago)") }
     }
 }
 
@@ -90,10 +83,13 @@ mod tests {
     #[test]
     fn the_holders_are_named_with_what_they_are_at() {
         let holders = Holders::default();
-        let numbers: Vec<u64> = (0..7).map(|_| holders.open()).collect();
-        holders.begin(numbers[0], "SELECT\n  1");
-        holders.begin(numbers[1], "BEGIN");
-        holders.end(numbers[1]);
+        let numbers: Vec<u64> = (0..7).map(|_| holders.number()).collect();
+        let now = Instant::now();
+        holders.begin(numbers[0], "SELECT\n  1", now);
+        for number in &numbers[1..] {
+            holders.begin(*number, "BEGIN", now);
+        }
+        holders.keep(numbers[1]);
         let texts = holders.describe().join("; ");
         assert!(texts.contains("and 2 more"), "{texts}");
         for number in &numbers[2..] {

@@ -71,7 +71,7 @@ struct Left {
 impl<C: Connection> Lease<C> {
     /// A connection that was made just now when `made` is none, and otherwise then.
     pub(super) fn new(connection: C, made: Option<Instant>, pool: Arc<Pool<C>>, permit: OwnedSemaphorePermit) -> Self {
-        let number = pool.holders.open();
+        let number = pool.holders.number();
         let left = Left::default();
         let (is_new, made) = (made.is_none(), made.unwrap_or_else(Instant::now));
         Self { connection: Some(connection), made, left, runs: false, is_new, number, pool, _permit: permit }
@@ -136,22 +136,24 @@ impl<C: Connection> Lease<C> {
         let Some(connection) = &mut self.connection else {
             return Err(Broken::lost(pool.lost("the connection is closed".to_owned(), "08003"), false));
         };
-        pool.holders.begin(self.number, sql);
+        let began = Instant::now();
+        pool.holders.begin(self.number, sql, began);
         self.runs = true;
         let canceller = connection.canceller();
         // A server that enforces the limit itself says so in better words, and is given the time for it.
         let knows_limit = !flow.is_stream() && time_max == pool.limits.statement_timeout();
         let grace = if knows_limit { TIMEOUT_GRACE } else { Duration::ZERO };
-        let began = Instant::now();
         let (limit, pace) = (time_max.map(|limit| limit + grace), flow.pace());
         if let Some(pace) = &pace {
             pace.heard();
         }
         let outcome = in_time(whole(ask.of(connection, flow)), canceller, limit, pace.as_deref()).await;
         self.runs = false;
-        pool.holders.end(self.number);
         let state = connection.state();
         self.left.note(leaves, state);
+        if self.left != Left::default() {
+            pool.holders.keep(self.number);
+        }
         let (error, was_stopped) = match outcome {
             InTime::Done(Ok(answer), _) => return Ok(answer),
             InTime::Done(Err(failure), was_stopped) => (failure, was_stopped),

@@ -102,7 +102,8 @@ impl<C: Connection> Pool<C> {
     pub(super) async fn acquire(self: &Arc<Self>) -> Result<Lease<C>, Error> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.pop() {
-            if self.is_old(&idle) {
+            let now = Instant::now();
+            if self.is_old(&idle, now) {
                 Box::pin(leave(idle.connection)).await;
                 continue;
             }
@@ -111,7 +112,7 @@ impl<C: Connection> Pool<C> {
                 Some(false) => continue,
                 None => PING_UNSEEN_AFTER,
             };
-            if idle.since.elapsed() < ping_after || answers(&mut idle.connection).await {
+            if now.saturating_duration_since(idle.since) < ping_after || answers(&mut idle.connection).await {
                 return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
@@ -163,14 +164,16 @@ impl<C: Connection> Pool<C> {
 
     /// Takes out the connections that have lain idle for too long or have grown old, to be closed by the caller.
     pub(super) fn take_old(&self) -> Vec<C> {
+        let now = Instant::now();
         let mut idle = self.lock();
-        let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle));
+        let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle, now));
         *idle = fresh;
         old.into_iter().map(|idle: Idle<C>| idle.connection).collect()
     }
 
-    fn is_old(&self, idle: &Idle<C>) -> bool {
-        idle.since.elapsed() >= self.limits.idle_timeout() || idle.made.elapsed() >= self.limits.lifetime()
+    fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
+        let since = |then| now.saturating_duration_since(then);
+        since(idle.since) >= self.limits.idle_timeout() || since(idle.made) >= self.limits.lifetime()
     }
 
     /// Puts a connection back for the next query.

@@ -12,7 +12,9 @@ pub struct Strings {
 
 impl Default for Strings {
     fn default() -> Self {
-        Self { offsets: vec![0], bytes: Vec::new() }
+        let mut offsets = Vec::with_capacity(4); // what the first rows would make of it
+        offsets.push(0);
+        Self { offsets, bytes: Vec::new() }
     }
 }
 
@@ -23,6 +25,7 @@ impl Strings {
     /// When the column passes 4 GiB: the offsets are 32 bits wide, and `db.result_bytes_max` keeps results far below.
     pub fn push(&mut self, cell: &[u8]) {
         self.bytes.truncate(self.len_bytes()); // the padding of a column that was already in a table
+        self.bytes.reserve(cell.len() + PADDING); // so that most need no more room for theirs
         self.bytes.extend_from_slice(cell);
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
     }

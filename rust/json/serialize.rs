@@ -29,6 +29,9 @@ pub fn to_vec(table: &Table) -> Vec<u8> {
 pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
     let from = from.min(table.rows());
     let count = count.min(table.rows() - from);
+    if count == 1 {
+        return row_to_vec(table, from);
+    }
     let columns = keyed(table.columns());
     let per_row: usize = columns.iter().map(|keyed| keyed.null.len() + 24).sum();
     let mut out = Vec::with_capacity(cell_bytes(table, count) + (per_row + 24) * count + 64);
@@ -46,6 +49,26 @@ pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
         out.push(b'}');
     }
     out.push(b'}');
+    out
+}
+
+/// A list of one row, whose keys are written once and need no preparation.
+fn row_to_vec(table: &Table, row: usize) -> Vec<u8> {
+    let columns = members(table.columns());
+    let keys: usize = columns.iter().map(|column| column.name().len() + 2 * SHORT_BYTES).sum();
+    let mut out = Vec::with_capacity(cell_bytes(table, 1) + keys + 2 * SHORT_BYTES);
+    out.extend_from_slice(b"a:1:{i:0;a:");
+    write_digits(&mut out, columns.len() as u64, b":{");
+    for column in columns {
+        write_key(&mut out, column.name());
+        if column.nulls().is_null(row) {
+            out.extend_from_slice(b"N;");
+        } else {
+            out.extend_from_slice(tag(column.data()));
+            write_value(&mut out, column, row);
+        }
+    }
+    out.extend_from_slice(b"}}");
     out
 }
 
@@ -98,34 +121,41 @@ struct Keyed<'a> {
 
 impl<'a> Keyed<'a> {
     fn new(column: &'a Column, key: &[u8]) -> Self {
-        let tag: &[u8] = match column.data() {
-            Data::Int64(_) => b"i:",
-            Data::Float64(_) | Data::Float32(_) | Data::Number(_) => b"d:",
-            Data::Bool(_) => b"b:",
-            Data::Text(_) | Data::Ascii(_) | Data::Json(_) | Data::Bytes(_) => b"s:",
-            // Above i64::MAX it is a string.
-            Data::UInt64(_) | Data::Mixed(_) => b"",
-        };
-        Self { column, null: Part::new(&[key, b"N;"]), value: Part::new(&[key, tag]) }
+        Self { column, null: Part::new(&[key, b"N;"]), value: Part::new(&[key, tag(column.data())]) }
+    }
+}
+
+/// What all values of a column begin with.
+fn tag(data: &Data) -> &'static [u8] {
+    match data {
+        Data::Int64(_) => b"i:",
+        Data::Float64(_) | Data::Float32(_) | Data::Number(_) => b"d:",
+        Data::Bool(_) => b"b:",
+        Data::Text(_) | Data::Ascii(_) | Data::Json(_) | Data::Bytes(_) => b"s:",
+        // Above i64::MAX it is a string.
+        Data::UInt64(_) | Data::Mixed(_) => b"",
     }
 }
 
 /// Each name once with its encoded key, at its first place, with the last column of that name.
 fn keyed(columns: &[Column]) -> Vec<Keyed<'_>> {
-    members(columns).into_iter().map(|column| Keyed::new(column, &key(column.name()))).collect()
+    let keyed = |column| {
+        let mut key = Vec::new();
+        write_key(&mut key, Column::name(column));
+        Keyed::new(column, &key)
+    };
+    members(columns).into_iter().map(keyed).collect()
 }
 
-fn key(name: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(name.len() + SHORT_BYTES);
+fn write_key(out: &mut Vec<u8>, name: &str) {
     // PHP's own rule for string keys: the decimal form of an integer, without leading zeros, plus sign or "-0".
     match name.parse::<i64>() {
-        Ok(number) if itoa::Buffer::new().format(number) == name => write_tagged_integer(&mut key, number),
+        Ok(number) if itoa::Buffer::new().format(number) == name => write_tagged_integer(out, number),
         _ => {
-            key.extend_from_slice(b"s:");
-            write_string(&mut key, name.as_bytes());
+            out.extend_from_slice(b"s:");
+            write_string(out, name.as_bytes());
         }
     }
-    key
 }
 
 fn write_cell(out: &mut Vec<u8>, keyed: &Keyed<'_>, row: usize) {
@@ -134,6 +164,11 @@ fn write_cell(out: &mut Vec<u8>, keyed: &Keyed<'_>, row: usize) {
         return null.write(out);
     }
     value.write(out);
+    write_value(out, column, row);
+}
+
+/// A value behind its tag.
+fn write_value(out: &mut Vec<u8>, column: &Column, row: usize) {
     match column.data() {
         Data::Int64(values) => write_integer(out, values[row]),
         Data::UInt64(values) => match i64::try_from(values[row]) {
@@ -313,6 +348,7 @@ mod tests {
         assert_eq!(slice(1, 1), "a:1:{i:0;a:1:{s:1:\"n\";i:2;}}");
         assert_eq!(slice(1, 9), "a:2:{i:0;a:1:{s:1:\"n\";i:2;}i:1;a:1:{s:1:\"n\";i:3;}}");
         assert_eq!(slice(2, usize::MAX), "a:1:{i:0;a:1:{s:1:\"n\";i:3;}}");
+        assert_eq!(slice(0, 2), "a:2:{i:0;a:1:{s:1:\"n\";i:1;}i:1;a:1:{s:1:\"n\";i:2;}}");
         assert_eq!([slice(3, 1), slice(usize::MAX, usize::MAX), slice(0, 0)], ["a:0:{}"; 3]);
     }
 
@@ -362,26 +398,26 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_keeps_its_type() {
-        let mut text = Column::text("t");
-        text.push_bytes("a\"ä".as_bytes());
-        let mut float = Column::float32("f");
-        float.push_f32(0.1);
-        let mut wide = Column::uint64("u");
-        wide.push_u64(u64::MAX);
-        let mut narrow = Column::uint64("v");
-        narrow.push_u64(5);
-        let mut truth = Column::bool("b");
-        truth.push_bool(true);
-        let mut null = Column::json("j");
-        null.push_null();
-        let mut mixed = Column::mixed("m");
-        mixed.push_cell(Cell::Float(-1.5));
-        assert_eq!(
-            serialized(vec![text, float, wide, narrow, truth, null, mixed]),
-            "a:1:{i:0;a:7:{s:1:\"t\";s:4:\"a\"ä\";s:1:\"f\";d:0.1;s:1:\"u\";s:20:\"18446744073709551615\";\
-             s:1:\"v\";i:5;s:1:\"b\";b:1;s:1:\"j\";N;s:1:\"m\";d:-1.5;}}"
-        );
+    fn every_kind_keeps_its_type_in_one_row_as_in_several() {
+        let row = "a:7:{s:1:\"t\";s:4:\"a\"ä\";s:1:\"f\";d:0.1;s:1:\"u\";s:20:\"18446744073709551615\";\
+                   s:1:\"v\";i:5;s:1:\"b\";b:1;s:1:\"j\";N;s:1:\"m\";d:-1.5;}";
+        for count in 1..=2 {
+            let [mut text, mut float] = [Column::text("t"), Column::float32("f")];
+            let [mut wide, mut narrow] = [Column::uint64("u"), Column::uint64("v")];
+            let [mut truth, mut null, mut mixed] = [Column::bool("b"), Column::json("j"), Column::mixed("m")];
+            for _ in 0..count {
+                text.push_bytes("a\"ä".as_bytes());
+                float.push_f32(0.1);
+                wide.push_u64(u64::MAX);
+                narrow.push_u64(5);
+                truth.push_bool(true);
+                null.push_null();
+                mixed.push_cell(Cell::Float(-1.5));
+            }
+            let rows = (0..count).map(|index| format!("i:{index};{row}")).collect::<String>();
+            let columns = vec![text, float, wide, narrow, truth, null, mixed];
+            assert_eq!(serialized(columns), format!("a:{count}:{{{rows}}}"));
+        }
     }
 
     #[test]
@@ -444,7 +480,9 @@ mod tests {
             ("9223372036854775808", "s:19:\"9223372036854775808\";"),
             ("", "s:0:\"\";"),
         ] {
-            assert_eq!(key(name), encoded.as_bytes(), "{name}");
+            let mut key = Vec::new();
+            write_key(&mut key, name);
+            assert_eq!(key, encoded.as_bytes(), "{name}");
         }
     }
 

@@ -9,6 +9,8 @@
 
 pub use super::cells::{Nulls, Strings};
 
+use std::sync::Arc;
+
 /// A result set as columns.
 ///
 /// ```
@@ -64,7 +66,8 @@ impl Table {
 /// One named column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    name: String,
+    // Shared with a prepared statement that gives it to each of its results.
+    name: Arc<str>,
     data: Data,
     nulls: Nulls,
 }
@@ -118,7 +121,7 @@ macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $variant:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[must_use]
-        pub fn $name(name: impl Into<String>) -> Self {
+        pub fn $name(name: impl Into<Arc<str>>) -> Self {
             Self { name: name.into(), data: Data::$variant(Default::default()), nulls: Nulls::default() }
         }
     )*};
@@ -240,7 +243,7 @@ impl Column {
 
     /// A column whose parts fit each other: `data` and `nulls` are of as many rows.
     pub(super) fn from_parts(name: String, data: Data, nulls: Nulls) -> Self {
-        Self { name, data, nulls }
+        Self { name: name.into(), data, nulls }
     }
 
     /// The cells that have come so far; an empty column of the same name and kind stays.
@@ -259,7 +262,7 @@ impl Column {
             Data::Bytes(_) => Data::Bytes(Strings::default()),
             Data::Mixed(_) => Data::Mixed(Vec::new()),
         };
-        let empty = Self { name: self.name.clone(), data: empty, nulls: Nulls::default() };
+        let empty = Self { name: Arc::clone(&self.name), data: empty, nulls: Nulls::default() };
         std::mem::replace(self, empty)
     }
 

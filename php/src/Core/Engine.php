@@ -152,8 +152,13 @@ final class Engine
         array $params = [],
         ?Options $options = null,
     ): int {
-        $execute = fn (): int => $this->backend->execute($dsn, $query, $params, $options);
-        return Client::current()->transaction($dsn)->during($query, $execute);
+        $transaction = Client::current()->transaction($dsn);
+        $transaction->admit($query);
+        try {
+            return $this->backend->execute($dsn, $query, $params, $options);
+        } catch (LygerException $exception) {
+            throw $transaction->failed($exception);
+        }
     }
 
     /**
@@ -169,8 +174,13 @@ final class Engine
         Form $form,
         ?Options $options = null,
     ): string|array {
-        $fetch = fn (): string|array => $this->backend->fetch($dsn, $query, $params, $options, $form);
-        return Client::current()->transaction($dsn)->during($query, $fetch);
+        $transaction = Client::current()->transaction($dsn);
+        $transaction->admit($query);
+        try {
+            return $this->backend->fetch($dsn, $query, $params, $options, $form);
+        } catch (LygerException $exception) {
+            throw $transaction->failed($exception);
+        }
     }
 
     /** A result's rows as a JSON array of objects. */

@@ -37,18 +37,9 @@ final class Params
         }
         $values = [];
         foreach (array_values($params) as $index => $value) {
-            $label = $names === null ? (string) ($index + 1) : ":$names[$index]";
-            if (!is_array($value)) {
-                $values[] = self::value($value, $label);
-                continue;
-            }
-            $list = [];
-            foreach ($value as $item) {
-                $list[] = is_array($item)
-                    ? throw InvalidParams::because("parameter $label: a list holds values, and no list")
-                    : self::value($item, $label);
-            }
-            $values[] = $list;
+            $label = self::label($names, $index);
+            $item = static fn (mixed $item) => self::item($item, $label);
+            $values[] = is_array($value) ? array_map($item, array_values($value)) : self::value($value, $label);
         }
         return new Given($names, $values);
     }
@@ -59,20 +50,22 @@ final class Params
         if ($params === []) {
             return '';
         }
-        $given = self::normalize($params);
-        $packed = ($given->names === null ? '' : self::NAMED) . pack('V', count($given->values));
-        foreach ($given->values as $index => $value) {
-            if ($given->names !== null) {
-                $packed .= pack('V', strlen($given->names[$index])) . $given->names[$index];
+        $names = null;
+        if (!array_is_list($params)) {
+            $names = self::names($params);
+            if ($names === null) {
+                ksort($params);
             }
-            if (!is_array($value)) {
-                $packed .= self::packed($value);
-                continue;
+        }
+        $packed = ($names === null ? '' : self::NAMED) . pack('V', count($params));
+        $index = 0;
+        foreach ($params as $value) {
+            if ($names !== null) {
+                $packed .= pack('V', strlen($names[$index])) . $names[$index];
             }
-            $packed .= "\x07" . pack('V', count($value));
-            foreach ($value as $item) {
-                $packed .= self::packed($item);
-            }
+            // Most are keys of a table.
+            $packed .= is_int($value) ? "\x03" . pack('P', $value) : self::packed($value, self::label($names, $index));
+            $index++;
         }
         return $packed;
     }
@@ -132,7 +125,32 @@ final class Params
         return $utc->format($utc->format('u') === '000000' ? 'Y-m-d H:i:s' : 'Y-m-d H:i:s.u');
     }
 
-    private static function packed(null|bool|int|float|string|Bytes $value): string
+    /** @param list<string>|null $names */
+    private static function label(?array $names, int $index): string
+    {
+        return $names === null ? (string) ($index + 1) : ":$names[$index]";
+    }
+
+    private static function item(mixed $item, string $label): null|bool|int|float|string|Bytes
+    {
+        return is_array($item)
+            ? throw InvalidParams::because("parameter $label: a list holds values, and no list")
+            : self::value($item, $label);
+    }
+
+    private static function packed(mixed $value, string $label): string
+    {
+        if (is_array($value)) {
+            $packed = "\x07" . pack('V', count($value));
+            foreach ($value as $item) {
+                $packed .= self::packedValue(self::item($item, $label));
+            }
+            return $packed;
+        }
+        return self::packedValue(self::value($value, $label));
+    }
+
+    private static function packedValue(null|bool|int|float|string|Bytes $value): string
     {
         return match (true) {
             $value === null => "\x00",

@@ -177,24 +177,41 @@ final class Transaction
      */
     public function during(string $sql, callable $statement): mixed
     {
-        if ($this->isOwn) {
-            return $statement();
-        }
-        $this->checkLost();
-        $this->isInDoubt = $this->isInDoubt || preg_match(self::HARMLESS, $sql) !== 1;
+        $this->admit($sql);
         try {
             return $statement();
         } catch (LygerException $exception) {
-            if ($this->begun === []) {
-                $this->hasBroken = $this->hasBroken || $exception instanceof ConnectionFailed;
-                throw $exception;
-            }
-            $this->isInDoubt = true;
-            if ($this->state() === TransactionState::None) {
-                $this->lost = $exception;
-            }
-            throw $exception;
+            throw $this->failed($exception);
         }
+    }
+
+    /** A statement is about to run: during(), without a closure for each. Whoever calls it tells failed() what it throws. */
+    public function admit(string $sql): void
+    {
+        if ($this->isOwn) {
+            return;
+        }
+        if ($this->lost !== null) {
+            throw TransactionFailed::lost($this->lost);
+        }
+        $this->isInDoubt = $this->isInDoubt || preg_match(self::HARMLESS, $sql) !== 1;
+    }
+
+    /** The statement that was admitted has failed. Gives what is to be thrown. */
+    public function failed(LygerException $exception): LygerException
+    {
+        if ($this->isOwn) {
+            return $exception;
+        }
+        if ($this->begun === []) {
+            $this->hasBroken = $this->hasBroken || $exception instanceof ConnectionFailed;
+            return $exception;
+        }
+        $this->isInDoubt = true;
+        if ($this->state() === TransactionState::None) {
+            $this->lost = $exception;
+        }
+        return $exception;
     }
 
     private function checkLost(): void

@@ -11,10 +11,12 @@ use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
 use crate::json::table::{Column, Table};
+use std::sync::Arc;
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
-    columns: Vec<(Kind, Column)>,
+    kinds: Vec<Kind>,
+    columns: Vec<Column>,
     forms: Forms,
     // For texts that are put together cell by cell.
     scratch: [Vec<u8>; 2],
@@ -23,9 +25,10 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Columns for a result; decimals, dates and times in the forms that were asked for.
     pub(super) fn new(fields: &[(Field, Type)], forms: Forms) -> Self {
-        let column = |(field, of_type): &(Field, Type)| (of_type.kind, new_column(of_type.kind, &field.name, forms));
+        let column = |(field, of_type): &(Field, Type)| new_column(of_type.kind, Arc::clone(&field.name), forms);
         let columns = fields.iter().map(column).collect();
-        Self { columns, forms, scratch: Default::default() }
+        let kinds = fields.iter().map(|(_, of_type)| of_type.kind).collect();
+        Self { kinds, columns, forms, scratch: Default::default() }
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
@@ -35,7 +38,7 @@ impl Decoder {
             return Err(super::message::strange("a row has other columns than its result"));
         }
         let bytes = body.0.len();
-        for (kind, column) in &mut self.columns {
+        for (kind, column) in self.kinds.iter().zip(&mut self.columns) {
             match body.cell()? {
                 None => column.push_null(),
                 Some(cell) => push(*kind, column, cell, self.forms, &mut self.scratch).ok_or_else(|| broken(column))?,
@@ -46,17 +49,12 @@ impl Decoder {
 
     /// The last of the rows.
     pub(super) fn into_table(self) -> Table {
-        Table::new(self.columns.into_iter().map(|(_, column)| column).collect())
+        Table::new(self.columns)
     }
 
     /// The rows so far; the next ones go into columns of the same kinds.
     pub(super) fn take_table(&mut self) -> Table {
-        let forms = self.forms;
-        let take = |(kind, column): &mut (Kind, Column)| {
-            let empty = new_column(*kind, column.name(), forms);
-            std::mem::replace(column, empty)
-        };
-        Table::new(self.columns.iter_mut().map(take).collect())
+        Table::new(self.columns.iter_mut().map(Column::take).collect())
     }
 }
 
@@ -64,8 +62,7 @@ impl Decoder {
 /// where they are none. For benches: whoever has a connection asks that.
 #[must_use]
 pub fn rows(columns: &[(&str, u32)], mut messages: &[u8]) -> Option<Table> {
-    let field =
-        |(name, oid): &(&str, u32)| Some((Field { name: (*name).to_owned(), oid: *oid }, Type::built_in(*oid)?));
+    let field = |(name, oid): &(&str, u32)| Some((Field { name: (*name).into(), oid: *oid }, Type::built_in(*oid)?));
     let mut decoder = Decoder::new(&columns.iter().map(field).collect::<Option<Vec<_>>>()?, Forms::default());
     while !messages.is_empty() {
         let header = Header::read(messages).ok()?.filter(|header| header.kind == b'D')?;
@@ -81,7 +78,7 @@ fn broken(column: &Column) -> Failure {
     Failure::Cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })
 }
 
-fn new_column(kind: Kind, name: &str, forms: Forms) -> Column {
+fn new_column(kind: Kind, name: Arc<str>, forms: Forms) -> Column {
     let scalar = match kind {
         Kind::One(scalar) => scalar,
         Kind::Array(_) | Kind::TextArray(_) => return Column::json(name),
@@ -194,7 +191,7 @@ mod tests {
     ];
 
     fn decoder(oids: &[u32]) -> Decoder {
-        let field = |&oid: &u32| (Field { name: oid.to_string(), oid }, Type::built_in(oid).unwrap());
+        let field = |&oid: &u32| (Field { name: oid.to_string().into(), oid }, Type::built_in(oid).unwrap());
         Decoder::new(&oids.iter().map(field).collect::<Vec<_>>(), Forms::default())
     }
 

@@ -29,9 +29,11 @@ final class Fetch
     private readonly CData $neededPointer;
     private readonly CData $id;
     private readonly CData $idPointer;
+    private readonly FFI $ffi;
 
     public function __construct(private readonly Abi $abi)
     {
+        $this->ffi = $abi->ffi;
         $this->buffer = $abi->ffi->new('char[' . self::BUFFER_BYTES . ']');
         $this->needed = $abi->ffi->new('size_t');
         $this->neededPointer = FFI::addr($this->needed);
@@ -50,7 +52,7 @@ final class Fetch
         ?Options $options,
         Form $form,
     ): string|array {
-        $status = $this->abi->ffi->lyger_db_fetch(
+        $status = $this->ffi->lyger_db_fetch(
             $dsn,
             strlen($dsn),
             $sql,
@@ -89,7 +91,7 @@ final class Fetch
             $this->abi->check($status);
             return self::formed(FFI::string($buffer, $this->needed->cdata), $form);
         } finally {
-            $this->abi->check($this->abi->ffi->lyger_result_free($result));
+            $this->abi->check($this->ffi->lyger_result_free($result));
         }
     }
 
@@ -97,10 +99,10 @@ final class Fetch
     {
         $arguments = [$buffer, FFI::sizeof($buffer), $this->neededPointer];
         return match ($form) {
-            Form::Rows => $this->abi->ffi->lyger_result_rows($result, ...$arguments),
-            Form::FirstRow => $this->abi->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
-            Form::FirstColumn => $this->abi->ffi->lyger_result_column($result, 0, ...$arguments),
-            Form::Json => $this->abi->ffi->lyger_result_json($result, ...$arguments),
+            Form::Rows => $this->ffi->lyger_result_rows($result, ...$arguments),
+            Form::FirstRow => $this->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
+            Form::FirstColumn => $this->ffi->lyger_result_column($result, 0, ...$arguments),
+            Form::Json => $this->ffi->lyger_result_json($result, ...$arguments),
         };
     }
 
@@ -117,11 +119,11 @@ final class Fetch
     private function buffer(int $bytes): CData
     {
         if ($bytes > self::BUFFER_BYTES_MAX) {
-            return $this->abi->ffi->new("char[$bytes]");
+            return $this->ffi->new("char[$bytes]");
         }
         while ($this->bytes < $bytes) {
             $this->bytes *= 2;
         }
-        return $this->buffer = $this->abi->ffi->new("char[$this->bytes]");
+        return $this->buffer = $this->ffi->new("char[$this->bytes]");
     }
 }

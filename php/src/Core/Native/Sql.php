@@ -63,7 +63,7 @@ final class Sql
     /** Whether the code that runs is left while a statement of this database runs. */
     public static function isLeft(#[SensitiveParameter] string $dsn): bool
     {
-        return preg_match('~^(?:postgres|postgresql|mysql|mariadb)://~i', $dsn) === 1 && Scheduler::canLeave();
+        return Scheduler::canLeave() && preg_match('~^(?:postgres|postgresql|mysql|mariadb)://~i', $dsn) === 1;
     }
 
     /** Says to the engine who asks next. */
