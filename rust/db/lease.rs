@@ -7,6 +7,7 @@ use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
 use super::pool::{PING_TIMEOUT, Pool, leave, whole};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -147,7 +148,11 @@ impl<C: Connection> Lease<C> {
         if let Some(pace) = &pace {
             pace.heard();
         }
-        let outcome = in_time(whole(ask.of(connection, flow)), canceller, limit, pace.as_deref()).await;
+        let outcome = {
+            // Where it lies: as an argument of a function that awaits it, it would take its place in the future twice.
+            let work = std::pin::pin!(whole(ask.of(connection, flow)));
+            in_time(work, canceller, limit, pace.as_deref()).await
+        };
         self.runs = false;
         let state = connection.state();
         self.left.note(leaves, state);
@@ -303,12 +308,11 @@ enum InTime<T> {
 /// silent for that long. What the server then says about it, it says in `Done`; a server that doesn't stop it is not
 /// waited for.
 async fn in_time<T>(
-    work: impl Future<Output = T>,
+    mut work: Pin<&mut impl Future<Output = T>>,
     canceller: impl Canceller,
     time_max: Option<Duration>,
     pace: Option<&Pace>,
 ) -> InTime<T> {
-    let mut work = std::pin::pin!(work);
     let Some(limit) = time_max else { return InTime::Done(work.await, false) };
     let mut left = limit;
     while !left.is_zero() {

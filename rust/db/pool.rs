@@ -219,11 +219,11 @@ impl<C: Connection> Pool<C> {
 
 /// Runs a driver's future to its end. sqlx panics over a packet that is shorter than its kind should be, which any other
 /// server on the port may send: an error here, because what is unknown then is the connection, and nobody uses it again.
-pub(super) async fn whole<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    match AssertUnwindSafe(work).catch_unwind().await {
+pub(super) fn whole<T>(work: impl Future<Output = Result<T, Failure>>) -> impl Future<Output = Result<T, Failure>> {
+    AssertUnwindSafe(work).catch_unwind().map(|outcome| match outcome {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::Lost(Lost { message: "a packet is too short".to_owned(), sent: true })),
-    }
+    })
 }
 
 /// Says goodbye. Whether it arrives makes no difference.

@@ -9,10 +9,10 @@ use super::db::{self, Incoming, Raw};
 use super::error::Failure;
 use super::slice::{Out, Output};
 use super::status::Status;
-use super::{panic, result};
+use super::{operation, panic, result};
 use crate::db::Rows;
 use crate::json::{encode, serialize};
-use crate::kernels;
+use crate::{kernels, runtime};
 
 /// The forms of a statement's rows, by their numbers in the C ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +86,47 @@ pub unsafe extern "C" fn lyger_db_fetch(
         if form == Form::Json {
             kernels::ready()?; // before anything has been done
         }
-        let rows = db::rows(incoming)?;
-        let filled = output.fill(&form.encode(&rows));
-        if filled.is_err() {
-            result.set(result::keep(rows)?);
-        }
-        filled
+        give(db::rows(incoming)?, form, &mut output, &mut result)
     })
+}
+
+/// Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement; what has no room is kept in the
+/// same way. The operation's id is stale afterwards.
+///
+/// Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `form`, and for an operation that
+/// gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3. Any thread.
+///
+/// # Safety
+/// `buf` must be writable for `cap` bytes, `needed` null or writable for one `size_t` and `result` for one `uint64_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_async_fetch(
+    operation: u64,
+    form: u32,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+    result: *mut u64,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut result = unsafe { Out::new("result", result) }?;
+        result.set(0);
+        // SAFETY: the same.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        runtime::not_forked()?;
+        let form = Form::read(form)?;
+        if form == Form::Json {
+            kernels::ready()?; // while the operation is still there
+        }
+        give(operation::rows(operation)?, form, &mut output, &mut result)
+    })
+}
+
+/// Writes rows in a form, or keeps them where they have no room.
+fn give(rows: Rows, form: Form, output: &mut Output, result: &mut Out<u64>) -> Result<(), Failure> {
+    let filled = output.fill(&form.encode(&rows));
+    if filled.is_err() {
+        result.set(result::keep(rows)?);
+    }
+    filled
 }

@@ -620,6 +620,23 @@ lyger_status lyger_db_fetch(const char *dsn,
                             uint64_t *result);
 
 /*
+ Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement; what has no room is kept in the
+ same way. The operation's id is stale afterwards.
+
+ Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `form`, and for an operation that
+ gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes, `needed` null or writable for one `size_t` and `result` for one `uint64_t`.
+ */
+lyger_status lyger_async_fetch(uint64_t operation,
+                               uint32_t form,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed,
+                               uint64_t *result);
+
+/*
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 
  `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
@@ -698,7 +715,7 @@ lyger_status lyger_async_run(const char *dsn,
                              size_t dsn_len,
                              const char *sql,
                              size_t sql_len,
-                             const uint8_t *params,
+                             const char *params,
                              size_t params_len,
                              uint32_t flags,
                              uint32_t timeout_ms,
@@ -716,7 +733,7 @@ lyger_status lyger_async_open(const char *dsn,
                               size_t dsn_len,
                               const char *sql,
                               size_t sql_len,
-                              const uint8_t *params,
+                              const char *params,
                               size_t params_len,
                               uint32_t flags,
                               uint32_t timeout_ms,

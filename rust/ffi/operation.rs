@@ -1,7 +1,7 @@
 //! Statements that are under way while their caller does other things: an operation is an id, which has finished or hasn't.
 //!
 //! ```text
-//!   lyger_async_run, _open, _next --> under way --> finished, told by lyger_async_wait --> lyger_async_result
+//!   lyger_async_run, _open, _next --> under way --> finished, told by lyger_async_wait --> lyger_async_result, _fetch
 //!                                        └──── lyger_async_cancel: the server stops it ────> gone
 //! ```
 //!
@@ -94,6 +94,8 @@ impl Book {
 /// Begins a task on the runtime.
 pub(super) fn spawn(work: impl Future<Output = Result<Yield, Failure>> + Send + 'static) -> Result<u64, Failure> {
     let id = book().operations.insert(Operation::Task(None))?;
+    // In a box: Tokio moves a task several times, and this one is some kilobytes.
+    let work = Box::pin(work);
     let task = runtime::spawn(async move {
         let outcome = work.await;
         let mut book = book();
@@ -175,22 +177,40 @@ fn next(id: u64) -> Result<u64, Failure> {
     }
 }
 
-/// What a finished operation gave, as an id of the caller's; `None` while it is under way.
-fn settle(id: u64) -> Result<Option<u64>, Failure> {
+impl Operation {
+    /// Whether what it gives is a statement's rows, or an error.
+    fn gives_rows(&self) -> bool {
+        match self {
+            Self::Task(_) | Self::Finished(Ok(Yield::Rows(_)) | Err(_)) => true,
+            Self::Call(_, asked) => matches!(asked, Asked::Rows),
+            Self::Finished(Ok(Yield::Stream(_) | Yield::Chunk(_))) => false,
+        }
+    }
+}
+
+/// The rows of a finished operation, which is gone then.
+pub(super) fn rows(id: u64) -> Result<Rows, Failure> {
+    let gives_rows = book().operations.get(id)?.gives_rows();
+    if gives_rows && let Yield::Rows(rows) = outcome(id)? {
+        return Ok(rows);
+    }
+    Err(Failure::new(Status::InvalidArgument, "the operation gives a stream, or rows of one").with_value(id))
+}
+
+/// What a finished operation gave, which is gone then.
+fn outcome(id: u64) -> Result<Yield, Failure> {
+    let under_way = || Failure::new(Status::InvalidArgument, "the operation is under way").with_value(id);
     let mut book = book();
     let given = match book.operations.get(id)? {
-        Operation::Task(_) => return Ok(None),
+        Operation::Task(_) => return Err(under_way()),
         Operation::Finished(_) => None,
         Operation::Call(call, asked) => {
-            let Some(worker) = fleet::worker() else { return Ok(None) };
+            let worker = fleet::worker().ok_or_else(under_way)?;
             let given = match asked {
                 Asked::Rows => worker.rows_of(call).map(|rows| rows.map(Yield::Rows)),
                 Asked::Stream(_) | Asked::Chunk(_) => worker.chunk_of(call).map(|chunk| chunk.map(Yield::Chunk)),
             };
-            match given {
-                Some(given) => Some(given.map_err(Failure::from)),
-                None => return Ok(None),
-            }
+            Some(given.ok_or_else(under_way)?.map_err(Failure::from))
         }
     };
     let operation = book.operations.remove(id)?;
@@ -199,7 +219,7 @@ fn settle(id: u64) -> Result<Option<u64>, Failure> {
         calls.remove(&call.number);
     }
     drop(book);
-    let outcome = match (operation, given) {
+    match (operation, given) {
         (Operation::Finished(outcome), _) => outcome,
         (Operation::Call(_, asked), Some(given)) => match (asked, given) {
             (Asked::Stream(of), Ok(Yield::Chunk(first))) => Ok(Yield::Stream(Box::new(Opened::remote(of, first)))),
@@ -211,15 +231,18 @@ fn settle(id: u64) -> Result<Option<u64>, Failure> {
             }
             (_, given) => given,
         },
-        (Operation::Task(_) | Operation::Call(..), _) => return Ok(None),
-    };
-    match outcome? {
+        (Operation::Task(_) | Operation::Call(..), _) => Err(under_way()),
+    }
+}
+
+/// The same as an id of the caller's.
+fn settle(id: u64) -> Result<u64, Failure> {
+    match outcome(id)? {
         Yield::Rows(rows) => result::keep(rows),
         Yield::Stream(opened) => stream::keep(*opened),
         Yield::Chunk(None) => Ok(0),
         Yield::Chunk(Some(table)) => result::keep(Rows { table, ..Rows::default() }),
     }
-    .map(Some)
 }
 
 /// Drives what is under way until something has finished.
@@ -316,13 +339,13 @@ pub unsafe extern "C" fn lyger_async_run(
     dsn_len: usize,
     sql: *const c_char,
     sql_len: usize,
-    params: *const u8,
+    params: *const c_char,
     params_len: usize,
     flags: u32,
     timeout_ms: u32,
     operation: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params.cast(), params_len), flags, timeout_ms };
     // SAFETY: the caller's promise, passed on.
     panic::status(|| unsafe { raw.give_id("operation", operation, run) })
 }
@@ -339,13 +362,13 @@ pub unsafe extern "C" fn lyger_async_open(
     dsn_len: usize,
     sql: *const c_char,
     sql_len: usize,
-    params: *const u8,
+    params: *const c_char,
     params_len: usize,
     flags: u32,
     timeout_ms: u32,
     operation: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params.cast(), params_len), flags, timeout_ms };
     // SAFETY: the caller's promise, passed on.
     panic::status(|| unsafe { raw.give_id("operation", operation, open) })
 }
@@ -422,9 +445,7 @@ pub unsafe extern "C" fn lyger_async_result(operation: u64, result: *mut u64) ->
         let mut result = unsafe { Out::new("result", result) }?;
         result.set(0);
         runtime::not_forked()?;
-        let given = settle(operation)?;
-        let under_way = || Failure::new(Status::InvalidArgument, "the operation is under way").with_value(operation);
-        result.set(given.ok_or_else(under_way)?);
+        result.set(settle(operation)?);
         Ok(())
     })
 }

@@ -20,18 +20,16 @@ final class Operations
 
     /** @var array<int, Wait> by the operation's id */
     private static array $waits = [];
-    /** @var array<int, Scheduler> */
-    private static array $schedulers = [];
 
     /** Returns when it has finished. */
     public static function await(int $operation): void
     {
-        $wait = self::$waits[$operation] = new Wait();
-        $scheduler = self::$schedulers[$operation] = Scheduler::current();
+        $scheduler = Scheduler::current();
+        $wait = self::$waits[$operation] = new Wait($scheduler);
         try {
             $scheduler->awaitOperation($wait);
         } finally {
-            unset(self::$waits[$operation], self::$schedulers[$operation]);
+            unset(self::$waits[$operation]);
         }
     }
 
@@ -52,9 +50,11 @@ final class Operations
     /** Those of this one are stopped, and nobody goes on with what they give. */
     public static function abandon(Scheduler $scheduler): void
     {
-        foreach (array_keys(self::$schedulers, $scheduler, true) as $operation) {
-            unset(self::$waits[$operation], self::$schedulers[$operation]);
-            Engine::getInstance()->cancelOperation($operation);
+        foreach (self::$waits as $operation => $wait) {
+            if ($wait->scheduler === $scheduler) {
+                unset(self::$waits[$operation]);
+                Engine::getInstance()->cancelOperation($operation);
+            }
         }
     }
 

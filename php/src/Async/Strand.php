@@ -83,9 +83,11 @@ final class Strand
         if (!$this->isAwake || $this->fiber->isRunning()) {
             return;
         }
-        [$outer, self::$current] = [self::$current, $this];
+        $outer = self::$current;
+        $thrown = $this->thrown;
+        self::$current = $this;
         $this->isAwake = false;
-        [$thrown, $this->thrown] = [$this->thrown, null];
+        $this->thrown = null;
         try {
             match (true) {
                 !$this->fiber->isStarted() => $this->fiber->start(),

@@ -11,6 +11,11 @@ final class Wait
     /** Who waits, where that is a Fiber of async(). */
     public ?Strand $strand = null;
 
+    /** @param Scheduler|null $scheduler whose it is, where a statement is waited for */
+    public function __construct(public readonly ?Scheduler $scheduler = null)
+    {
+    }
+
     public function end(): void
     {
         if (!$this->isOver) {

@@ -109,11 +109,11 @@ final class NativeEngine implements Backend
         ?Options $options,
         Form $form,
     ): string|array {
-        if (Sql::isLeft($dsn)) {
-            return $this->fetch->of($this->sql->run($dsn, $sql, $params, $options ?? new Options()), $form);
-        }
         // Before the engine is told who asks: what is bound may have code of its own, which others run beside.
         $packed = Params::pack($params);
+        if (Sql::isLeft($dsn)) {
+            return $this->sql->fetch($dsn, $sql, $packed, $options, $form, $this->fetch);
+        }
         $this->sql->enter();
         return $this->fetch->rows($dsn, $sql, $packed, $options, $form);
     }

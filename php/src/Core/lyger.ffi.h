@@ -149,6 +149,13 @@ lyger_status lyger_db_fetch(const char *dsn,
                             size_t *needed,
                             uint64_t *result);
 
+lyger_status lyger_async_fetch(uint64_t operation,
+                               uint32_t form,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed,
+                               uint64_t *result);
+
 lyger_status lyger_fleet_run(const char *spec, size_t len, int32_t *exit_code);
 
 lyger_status lyger_fleet_front(void);
@@ -163,7 +170,7 @@ lyger_status lyger_async_run(const char *dsn,
                              size_t dsn_len,
                              const char *sql,
                              size_t sql_len,
-                             const uint8_t *params,
+                             const char *params,
                              size_t params_len,
                              uint32_t flags,
                              uint32_t timeout_ms,
@@ -173,7 +180,7 @@ lyger_status lyger_async_open(const char *dsn,
                               size_t dsn_len,
                               const char *sql,
                               size_t sql_len,
-                              const uint8_t *params,
+                              const char *params,
                               size_t params_len,
                               uint32_t flags,
                               uint32_t timeout_ms,

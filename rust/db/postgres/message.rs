@@ -343,10 +343,7 @@ mod tests {
     fn a_body_cut_anywhere_is_an_error_and_never_a_panic() {
         let row_description = b"\0\x02a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0b\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
         let whole = fields(row_description).unwrap();
-        assert_eq!(
-            whole.iter().map(|field| (&*field.name, field.oid)).collect::<Vec<_>>(),
-            [("a", 23), ("b", 25)]
-        );
+        assert_eq!(whole.iter().map(|field| (&*field.name, field.oid)).collect::<Vec<_>>(), [("a", 23), ("b", 25)]);
         for end in 0..row_description.len() {
             assert!(fields(&row_description[..end]).is_err(), "cut at {end}");
         }

@@ -53,9 +53,38 @@ void misuse_operations(void) {
     GIVES(LYGER_STATUS_OK, lyger_async_wait(0, ids, 4, &count));
     CHECK(count == 0);
 
+    /* The rows at once. */
+    char buf[64];
+    size_t needed;
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_async_fetch(1, 0, buf, sizeof buf, &needed, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_async_fetch(1, 0, buf, sizeof buf, NULL, &other));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_async_fetch(1, 0, NULL, sizeof buf, &needed, &other));
+    GIVES(LYGER_STATUS_OK, begin(DSN, "SELECT 1 AS n", &id));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_async_fetch(id, 0, buf, SIZE_MAX, &needed, &other));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_async_fetch(id, 4, buf, sizeof buf, &needed, &other));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_async_fetch(id, UINT32_MAX, buf, sizeof buf, &needed, &other));
+    for (int bit = 0; bit < 64; bit++) {
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_async_fetch(id ^ (1ull << bit), 0, buf, sizeof buf, &needed, &other));
+    }
+    GIVES(LYGER_STATUS_OK, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &other));
+    WROTE(buf, needed, "a:1:{i:0;a:1:{s:1:\"n\";i:1;}}");
+    CHECK(other == 0);
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &other));
+    GIVES(LYGER_STATUS_OK, begin(DSN, "SELECT 1 AS n", &id));
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_async_fetch(id, 3, NULL, 0, &needed, &other));
+    CHECK(needed == strlen("[{\"n\":1}]"));
+    GIVES(LYGER_STATUS_OK, lyger_result_free(other));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_async_cancel(id));
+    GIVES(LYGER_STATUS_OK, begin(DSN, "SELEC 1", &id));
+    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &other));
+    GIVES(LYGER_STATUS_OK, lyger_async_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, &id));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &other));
+    GIVES(LYGER_STATUS_OK, lyger_async_cancel(id));
+
     /* Under way, and stopped. */
     GIVES(LYGER_STATUS_OK, begin(NOBODY, "SELECT 1", &id));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_async_result(id, &other));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &other));
     GIVES(LYGER_STATUS_OK, lyger_async_cancel(id));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_async_cancel(id));
     /* More than there is room for. */

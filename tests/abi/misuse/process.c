@@ -64,6 +64,7 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_next(id, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_wait(0, &out, 1, &count));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_result(id, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_cancel(id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_strand_enter(1));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));

@@ -67,13 +67,24 @@ final class Fetch
             $this->neededPointer,
             $this->idPointer,
         );
-        if ($status === 0) {
-            return self::formed(FFI::string($this->buffer, $this->needed->cdata), $form);
-        }
-        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
-            throw $this->abi->failure($status);
-        }
-        return $this->of($this->id->cdata, $form, $this->buffer($this->needed->cdata));
+        return $this->given($status, $form);
+    }
+
+    /**
+     * The rows of an operation that has ended.
+     *
+     * @return string|list<mixed> as the form says
+     */
+    public function ended(int $operation, Form $form): string|array
+    {
+        return $this->given($this->abi->ffi->lyger_async_fetch(
+            $operation,
+            $form->value,
+            $this->buffer,
+            $this->bytes,
+            $this->neededPointer,
+            $this->idPointer,
+        ), $form);
     }
 
     /**
@@ -93,6 +104,18 @@ final class Fetch
         } finally {
             $this->abi->check($this->ffi->lyger_result_free($result));
         }
+    }
+
+    /** @return string|list<mixed> */
+    private function given(int $status, Form $form): string|array
+    {
+        if ($status === 0) {
+            return self::formed(FFI::string($this->buffer, $this->needed->cdata), $form);
+        }
+        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
+            throw $this->abi->failure($status);
+        }
+        return $this->of($this->id->cdata, $form, $this->buffer($this->needed->cdata));
     }
 
     private function read(int $result, Form $form, CData $buffer): int

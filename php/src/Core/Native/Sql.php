@@ -9,6 +9,7 @@ use FFI\CData;
 use Lyger\Async\Operations;
 use Lyger\Async\Scheduler;
 use Lyger\Async\Strand;
+use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
 use Lyger\Exception\InvalidHandle;
@@ -26,8 +27,11 @@ final class Sql
 
     private readonly FFI $ffi;
     private readonly CData $id;
+    private readonly CData $idPointer;
     private readonly CData $ids;
+    private readonly CData $idsPointer;
     private readonly CData $count;
+    private readonly CData $countPointer;
     /** Whom the engine takes for the one that asks. */
     private int $strand = 0;
 
@@ -35,14 +39,51 @@ final class Sql
     {
         $this->ffi = $abi->ffi;
         $this->id = $this->ffi->new('uint64_t');
+        $this->idPointer = FFI::addr($this->id);
         $this->ids = $this->ffi->new('uint64_t[' . self::TOLD_MAX . ']');
+        $this->idsPointer = FFI::addr($this->ids[0]);
         $this->count = $this->ffi->new('size_t');
+        $this->countPointer = FFI::addr($this->count);
     }
 
     /** @param array<mixed> $params */
     public function run(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
         return $this->send('lyger_db_run', 'lyger_async_run', $dsn, $sql, $params, $options);
+    }
+
+    /**
+     * The rows of a statement for which the code that runs is left.
+     *
+     * @param string $packed the parameters
+     * @return string|list<mixed> as the form says
+     */
+    public function fetch(
+        #[SensitiveParameter] string $dsn,
+        string $sql,
+        string $packed,
+        ?Options $options,
+        Form $form,
+        Fetch $fetch,
+    ): string|array {
+        $this->enter();
+        $status = $this->ffi->lyger_async_run(
+            $dsn,
+            strlen($dsn),
+            $sql,
+            strlen($sql),
+            $packed,
+            strlen($packed),
+            $options?->flags() ?? 0,
+            $options?->timeoutMs ?? 0,
+            $this->idPointer,
+        );
+        if ($status !== 0) {
+            throw $this->abi->failure($status);
+        }
+        $operation = $this->id->cdata;
+        $this->await($operation);
+        return $fetch->ended($operation, $form);
     }
 
     /** @param array<mixed> $params */
@@ -56,7 +97,7 @@ final class Sql
     {
         $isLeft = Scheduler::canLeave();
         $function = $isLeft ? 'lyger_async_next' : 'lyger_stream_next';
-        $this->abi->check($this->ffi->{$function}($stream, FFI::addr($this->id)));
+        $this->abi->check($this->ffi->{$function}($stream, $this->idPointer));
         return $isLeft ? $this->result($this->id->cdata) : $this->id->cdata;
     }
 
@@ -83,9 +124,9 @@ final class Sql
         do {
             $this->abi->check($this->ffi->lyger_async_wait(
                 $waitMs,
-                FFI::addr($this->ids[0]),
+                $this->idsPointer,
                 self::TOLD_MAX,
-                FFI::addr($this->count),
+                $this->countPointer,
             ));
             $count = $this->count->cdata;
             for ($at = 0; $at < $count; $at++) {
@@ -125,16 +166,23 @@ final class Sql
             strlen($dsn),
             $sql,
             strlen($sql),
-            $this->abi->bytes($packed),
+            $isLeft ? $packed : $this->abi->bytes($packed),
             strlen($packed),
             $options->flags(),
             $options->timeoutMs ?? 0,
-            FFI::addr($this->id),
+            $this->idPointer,
         ));
         return $isLeft ? $this->result($this->id->cdata) : $this->id->cdata;
     }
 
     private function result(int $operation): int
+    {
+        $this->await($operation);
+        $this->abi->check($this->ffi->lyger_async_result($operation, $this->idPointer));
+        return $this->id->cdata;
+    }
+
+    private function await(int $operation): void
     {
         try {
             Operations::await($operation);
@@ -146,7 +194,5 @@ final class Sql
             }
             throw $cancelled;
         }
-        $this->abi->check($this->ffi->lyger_async_result($operation, FFI::addr($this->id)));
-        return $this->id->cdata;
     }
 }

@@ -81,6 +81,39 @@ return [
         },
         'child' => Status::WrongProcess,
     ],
+    'lyger_async_fetch' => [
+        'misuse' => static function (Probe $p) use ($begin, $wrongIds): void {
+            $fetch = static fn (int $id, int $form = 0, mixed $cap = 4096): int
+                => $p->ffi->lyger_async_fetch($id, $form, $p->buffer, $cap, $p->needed, $p->id);
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, $p->buffer, 4096, $p->needed, null));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, $p->buffer, 4096, null, $p->id));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, null, 4096, $p->needed, $p->id));
+            $wrongIds($p, $fetch);
+            $p->gives(Status::Ok, $begin($p, 'SELECT 1'));
+            $id = $p->id[0];
+            $p->gives(Status::TooLong, $fetch($id, 0, -1));
+            foreach ([4, -1] as $form) {
+                $p->gives(Status::InvalidArgument, $fetch($id, $form));
+            }
+            $p->gives(Status::Ok, $fetch($id));
+            $p->check($p->written() === serialize([[1 => 1]]) && $p->id[0] === 0, 'the rows', $p->written());
+            $p->gives(Status::InvalidHandle, $fetch($id));
+            $p->gives(Status::Ok, $begin($p, 'SELECT 1'));
+            $p->gives(Status::BufferTooSmall, $fetch($p->id[0], 3, 3));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+            $p->gives(Status::Ok, $begin($p, 'SELECT 1', null, 0, 'lyger_async_open'));
+            $id = $p->id[0];
+            $p->gives(Status::InvalidArgument, $fetch($id));
+            $p->gives(Status::Ok, $p->ffi->lyger_async_cancel($id));
+            $p->gives(Status::Ok, $begin($p, 'SELEC 1'));
+            $p->gives(Status::QueryFailed, $fetch($p->id[0]));
+        },
+        'valid' => static function (Probe $p) use ($begin): int {
+            $begin($p, 'SELECT 1');
+            return $p->ffi->lyger_async_fetch($p->id[0], 0, $p->buffer, 4096, $p->needed, $p->id);
+        },
+        'child' => Status::WrongProcess,
+    ],
     'lyger_async_cancel' => [
         'misuse' => static function (Probe $p) use ($wrongIds): void {
             $wrongIds($p, static fn (int $id): int => $p->ffi->lyger_async_cancel($id));
