@@ -43,6 +43,10 @@ pub mod lane;
 #[allow(unsafe_code)]
 pub mod kernels;
 
+// SQLite's C interface.
+#[allow(unsafe_code)]
+pub mod prepared;
+
 // pthread_atfork, signals, sockets that libraries hide, and tasks that stay on their thread.
 #[allow(unsafe_code)]
 pub mod runtime;

@@ -88,6 +88,7 @@ pub struct Nulls {
 }
 
 impl Nulls {
+    #[inline]
     pub(super) fn push_valid(&mut self, row: usize) {
         if let Some(valid) = &mut self.valid {
             if row.is_multiple_of(8) {

@@ -1,11 +1,17 @@
 //! A table to JSON text: names escaped once, one growing buffer, the kernel for the rest.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::few;
 use super::table::{Cell, Column, Data, Strings, Table};
 use crate::kernels::json::append_float;
 pub(crate) use crate::kernels::json::{append_base64, append_text};
 use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
+
+/// So few rows, if they aren't long, are written before a kernel would have been told of the columns.
+const FEW_ROWS: usize = 4;
+const FEW_BYTES: usize = 4096;
 
 /// Encodes a table as an array of objects, one per row; no rows give `[]`.
 ///
@@ -24,6 +30,13 @@ use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
 /// When `LYGER_KERNELS` asks for what this build or this CPU lacks; [`kernels::choose`] tells before.
 #[must_use]
 pub fn to_vec(table: &Table) -> Vec<u8> {
+    if table.rows() <= FEW_ROWS && table.byte_len() <= FEW_BYTES {
+        return few::to_vec(&members(table.columns()), table.rows(), table.byte_len());
+    }
+    by_kernel(table)
+}
+
+pub(super) fn by_kernel(table: &Table) -> Vec<u8> {
     let columns: Vec<Prepared> = members(table.columns()).into_iter().map(Prepared::new).collect();
     let views: Vec<ColumnView> = columns.iter().map(|column| column.view(0, table.rows())).collect();
     let mut out = Vec::with_capacity(capacity_guess(&views, table.rows()));
@@ -84,16 +97,14 @@ pub(super) fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
 /// A column with its key, and with those cells as JSON that aren't yet.
 pub(super) struct Prepared<'a> {
     column: &'a Column,
-    key: Vec<u8>,
+    key: Cow<'a, [u8]>,
     // Mixed cells, and numbers' digits where some of them are words.
     json: Option<(Vec<u32>, Vec<u8>)>,
 }
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(column: &'a Column) -> Self {
-        let mut key = Vec::new();
-        append_text(&mut key, column.name().as_bytes());
-        key.push(b':');
+        let key = Cow::Borrowed(column.label().json_key());
         let json = match column.data() {
             Data::Mixed(cells) => Some(encode_cells(cells)),
             Data::Number(cells) => without_words(cells),
@@ -104,7 +115,7 @@ impl<'a> Prepared<'a> {
 
     /// Has this byte precede the key in every row.
     pub(super) fn mark(&mut self, mark: u8) {
-        self.key.insert(0, mark);
+        self.key.to_mut().insert(0, mark);
     }
 
     /// The rows from `from` on and before `to`; `from` is a multiple of 8, where a byte of the bitmap begins.
@@ -137,8 +148,6 @@ fn window<'a>(offsets: &'a [u32], bytes: &'a [u8], from: usize, to: usize) -> Ce
 
 /// Digits with `null` in place of NaN and the infinities; `None` when there are none of these, as nearly always.
 fn without_words(cells: &Strings) -> Option<(Vec<u32>, Vec<u8>)> {
-    // All digits end in one, and the words don't.
-    let is_word = |cell: &[u8]| cell.last().is_some_and(|last| !last.is_ascii_digit());
     if !(0..cells.len()).any(|row| is_word(cells.get(row))) {
         return None;
     }
@@ -153,23 +162,33 @@ fn without_words(cells: &Strings) -> Option<(Vec<u32>, Vec<u8>)> {
     Some((offsets, bytes))
 }
 
+/// Whether these are no digits but `NaN` or `Infinity`: all digits end in one, and the words don't.
+pub(super) fn is_word(cell: &[u8]) -> bool {
+    cell.last().is_some_and(|last| !last.is_ascii_digit())
+}
+
 fn encode_cells(cells: &[Cell]) -> (Vec<u32>, Vec<u8>) {
     let mut offsets = Vec::with_capacity(cells.len() + 1);
     let mut bytes = Vec::new();
     offsets.push(0);
     for cell in cells {
-        match cell {
-            Cell::Null => {} // its bit in the bitmap says so
-            Cell::Bool(value) => bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
-            Cell::Int(value) => bytes.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
-            Cell::Float(value) => append_float(&mut bytes, *value),
-            Cell::Text(text) => append_text(&mut bytes, text),
-            Cell::Bytes(raw) => append_base64(&mut bytes, raw),
-        }
+        append_cell(&mut bytes, cell);
         offsets.push(u32::try_from(bytes.len()).expect("db.result_bytes_max keeps a column far below 4 GiB of JSON"));
     }
     bytes.resize(bytes.len() + PADDING, 0);
     (offsets, bytes)
+}
+
+/// A null is nothing: its bit in the bitmap says so.
+pub(super) fn append_cell(out: &mut Vec<u8>, cell: &Cell) {
+    match cell {
+        Cell::Null => {}
+        Cell::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Cell::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+        Cell::Float(value) => append_float(out, *value),
+        Cell::Text(text) => append_text(out, text),
+        Cell::Bytes(raw) => append_base64(out, raw),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! Numbers are the machine's own. What is read is checked as far as memory and the column's shape depend on it, and every
 //! length before anything is allocated for it; whether a cell of JSON is JSON is the writer's word.
 
-use super::table::{Cell, Column, Data, Nulls, Strings, Table};
+use super::table::{Cell, Column, Data, Name, Nulls, Strings, Table};
 
 /// The bytes are no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +95,7 @@ const fn kind(data: &Data) -> u8 {
 
 fn unpack_column(input: &mut Input<'_>, rows: usize) -> Result<Column, Broken> {
     let name_len = input.u32()? as usize;
-    let name = std::str::from_utf8(input.bytes(name_len)?).map_err(|_| Broken)?.to_owned();
+    let name = Name::from(std::str::from_utf8(input.bytes(name_len)?).map_err(|_| Broken)?);
     let [kind, has_nulls] = input.take()?;
     let nulls = match has_nulls {
         0 => Nulls::default(),

@@ -52,15 +52,15 @@ pub fn slice_to_vec(table: &Table, from: usize, count: usize) -> Vec<u8> {
     out
 }
 
-/// A list of one row, whose keys are written once and need no preparation.
+/// A list of one row, where nothing is written twice that would be worth preparation.
 fn row_to_vec(table: &Table, row: usize) -> Vec<u8> {
     let columns = members(table.columns());
-    let keys: usize = columns.iter().map(|column| column.name().len() + 2 * SHORT_BYTES).sum();
+    let keys: usize = columns.iter().map(|column| column.label().php_key().len() + SHORT_BYTES).sum();
     let mut out = Vec::with_capacity(cell_bytes(table, 1) + keys + 2 * SHORT_BYTES);
     out.extend_from_slice(b"a:1:{i:0;a:");
     write_digits(&mut out, columns.len() as u64, b":{");
     for column in columns {
-        write_key(&mut out, column.name());
+        out.extend_from_slice(column.label().php_key());
         if column.nulls().is_null(row) {
             out.extend_from_slice(b"N;");
         } else {
@@ -139,15 +139,10 @@ fn tag(data: &Data) -> &'static [u8] {
 
 /// Each name once with its encoded key, at its first place, with the last column of that name.
 fn keyed(columns: &[Column]) -> Vec<Keyed<'_>> {
-    let keyed = |column| {
-        let mut key = Vec::new();
-        write_key(&mut key, Column::name(column));
-        Keyed::new(column, &key)
-    };
-    members(columns).into_iter().map(keyed).collect()
+    members(columns).into_iter().map(|column| Keyed::new(column, column.label().php_key())).collect()
 }
 
-fn write_key(out: &mut Vec<u8>, name: &str) {
+pub(super) fn write_key(out: &mut Vec<u8>, name: &str) {
     // PHP's own rule for string keys: the decimal form of an integer, without leading zeros, plus sign or "-0".
     match name.parse::<i64>() {
         Ok(number) if itoa::Buffer::new().format(number) == name => write_tagged_integer(out, number),

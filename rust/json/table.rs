@@ -8,8 +8,7 @@
 //! needs no JSON escape; a [`Data::Json`] cell is one valid JSON text; a [`Data::Number`] cell is the digits of one number.
 
 pub use super::cells::{Nulls, Strings};
-
-use std::sync::Arc;
+pub use super::name::Name;
 
 /// A result set as columns.
 ///
@@ -66,8 +65,7 @@ impl Table {
 /// One named column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    // Shared with a prepared statement that gives it to each of its results.
-    name: Arc<str>,
+    name: Name,
     data: Data,
     nulls: Nulls,
 }
@@ -121,7 +119,7 @@ macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $variant:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[must_use]
-        pub fn $name(name: impl Into<Arc<str>>) -> Self {
+        pub fn $name(name: impl Into<Name>) -> Self {
             Self { name: name.into(), data: Data::$variant(Default::default()), nulls: Nulls::default() }
         }
     )*};
@@ -242,8 +240,8 @@ impl Column {
     }
 
     /// A column whose parts fit each other: `data` and `nulls` are of as many rows.
-    pub(super) fn from_parts(name: String, data: Data, nulls: Nulls) -> Self {
-        Self { name: name.into(), data, nulls }
+    pub(super) fn from_parts(name: Name, data: Data, nulls: Nulls) -> Self {
+        Self { name, data, nulls }
     }
 
     /// The cells that have come so far; an empty column of the same name and kind stays.
@@ -262,7 +260,7 @@ impl Column {
             Data::Bytes(_) => Data::Bytes(Strings::default()),
             Data::Mixed(_) => Data::Mixed(Vec::new()),
         };
-        let empty = Self { name: Arc::clone(&self.name), data: empty, nulls: Nulls::default() };
+        let empty = Self { name: self.name.clone(), data: empty, nulls: Nulls::default() };
         std::mem::replace(self, empty)
     }
 
@@ -308,6 +306,11 @@ impl Column {
     /// The column's name in the result set.
     #[must_use]
     pub fn name(&self) -> &str {
+        self.name.text()
+    }
+
+    /// The same with its keys.
+    pub(super) fn label(&self) -> &Name {
         &self.name
     }
 

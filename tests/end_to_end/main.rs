@@ -27,6 +27,7 @@ mod sql_mysql_tls;
 mod sql_network;
 mod sql_params;
 mod sql_portals;
+mod sql_sqlite_files;
 mod sql_streams;
 mod sql_types_mysql;
 mod sql_types_postgres;

@@ -6,27 +6,29 @@ use crate::source;
 ///
 /// `handles` and `runtime` are single files beside the rooms: ids are for whoever gives them out, and the runtime of
 /// the calling thread for those who serve a caller.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
     ("fleet", &["front", "lane", "runtime"]),
     ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
     ("resp", &["cache"]),
-    ("db", &["json", "handles", "runtime"]),
+    ("db", &["json", "prepared", "handles", "runtime"]),
     ("cache", &["kernels"]),
     ("lane", &[]),
     ("json", &["kernels"]),
     ("vector", &["kernels", "db"]),
     ("kernels", &[]),
+    ("prepared", &[]),
     ("handles", &[]),
     ("runtime", &[]),
 ];
 
 /// Where `unsafe` may stand. `runtime` registers a fork handler, blocks signals and looks at
 /// sockets that libraries hide.
-const UNSAFE_ROOMS: [&str; 5] = ["ffi", "lane", "kernels", "cache", "runtime"];
+const UNSAFE_ROOMS: [&str; 6] = ["ffi", "lane", "kernels", "cache", "prepared", "runtime"];
 
 /// The files and folders of the top level; a `?` marks those that may be missing.
-const TOP_LEVEL: [&str; 22] = [
+const TOP_LEVEL: [&str; 23] = [
+    ".cargo",
     ".ci",
     ".gitattributes?",
     ".gitignore",

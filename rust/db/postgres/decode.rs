@@ -10,8 +10,7 @@ use super::message::{Body, Field, Header};
 use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
-use crate::json::table::{Column, Table};
-use std::sync::Arc;
+use crate::json::table::{Column, Name, Table};
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
@@ -25,7 +24,7 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Columns for a result; decimals, dates and times in the forms that were asked for.
     pub(super) fn new(fields: &[(Field, Type)], forms: Forms) -> Self {
-        let column = |(field, of_type): &(Field, Type)| new_column(of_type.kind, Arc::clone(&field.name), forms);
+        let column = |(field, of_type): &(Field, Type)| new_column(of_type.kind, field.name.clone(), forms);
         let columns = fields.iter().map(column).collect();
         let kinds = fields.iter().map(|(_, of_type)| of_type.kind).collect();
         Self { kinds, columns, forms, scratch: Default::default() }
@@ -78,7 +77,7 @@ fn broken(column: &Column) -> Failure {
     Failure::Cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })
 }
 
-fn new_column(kind: Kind, name: Arc<str>, forms: Forms) -> Column {
+fn new_column(kind: Kind, name: Name, forms: Forms) -> Column {
     let scalar = match kind {
         Kind::One(scalar) => scalar,
         Kind::Array(_) | Kind::TextArray(_) => return Column::json(name),

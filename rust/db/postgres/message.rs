@@ -5,7 +5,7 @@
 
 use crate::db::connection::{Failure, ServerError};
 use crate::db::wording;
-use std::sync::Arc;
+use crate::json::table::Name;
 
 /// PostgreSQL's own bound for a message (`PQ_LARGE_MESSAGE_LIMIT`, 1 GiB less one): more is no message.
 const MESSAGE_BYTES_MAX: i32 = 0x3fff_ffff;
@@ -90,7 +90,7 @@ fn too_short() -> Failure {
 /// A column as RowDescription tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
-    pub(super) name: Arc<str>,
+    pub(super) name: Name,
     /// The type's number; of a domain, its base type's.
     pub(super) oid: u32,
 }
@@ -101,7 +101,7 @@ pub(super) fn fields(body: &[u8]) -> Result<Vec<Field>, Failure> {
     let count = body.u16()?;
     (0..count)
         .map(|_| {
-            let name = String::from_utf8_lossy(body.text()?).into();
+            let name = Name::from(&*String::from_utf8_lossy(body.text()?));
             // The table's number and the column's place in it.
             body.take::<6>()?;
             let oid = body.u32()?;
@@ -343,7 +343,10 @@ mod tests {
     fn a_body_cut_anywhere_is_an_error_and_never_a_panic() {
         let row_description = b"\0\x02a\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\0b\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
         let whole = fields(row_description).unwrap();
-        assert_eq!(whole.iter().map(|field| (&*field.name, field.oid)).collect::<Vec<_>>(), [("a", 23), ("b", 25)]);
+        assert_eq!(
+            whole.iter().map(|field| (field.name.text(), field.oid)).collect::<Vec<_>>(),
+            [("a", 23), ("b", 25)]
+        );
         for end in 0..row_description.len() {
             assert!(fields(&row_description[..end]).is_err(), "cut at {end}");
         }

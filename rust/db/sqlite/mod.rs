@@ -12,9 +12,9 @@ use super::flow::Flow;
 use super::leaves::Leaves;
 use super::limits::Limits;
 use super::{Dsn, Error, Param, dsn::SqlitePath, tokens};
-use columns::Columns;
+use crate::prepared::{Link, Value};
+use columns::{Columns, Headings};
 use rusqlite::config::DbConfig;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode};
 pub(super) use seats::{Seats, feed};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -69,8 +69,8 @@ impl Pool {
     }
 
     fn acquire(self: &Arc<Self>) -> Result<Lease, Error> {
-        let deadline = Instant::now() + self.limits.acquire_timeout();
         let mut slots = self.lock();
+        let mut deadline = None;
         loop {
             if let Some(session) = slots.idle.pop() {
                 return Ok(Lease { session: Some(session), pool: Arc::clone(self) });
@@ -83,6 +83,7 @@ impl Pool {
                 lease.session = Some(Session::open(&self.path, &self.redacted)?);
                 return Ok(lease);
             }
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.acquire_timeout());
             let wait = deadline.saturating_duration_since(Instant::now());
             if wait.is_zero() {
                 return Err(Error::PoolExhausted {
@@ -122,7 +123,7 @@ impl Lease {
     }
 
     fn is_in_transaction(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| !session.connection.is_autocommit())
+        self.session.as_ref().is_some_and(|session| !session.link.connection().is_autocommit())
     }
 
     /// Whether something is on the connection that belongs to its user.
@@ -134,7 +135,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = &mut self.session {
-            let is_clean = session.connection.is_autocommit() || session.connection.execute_batch("ROLLBACK").is_ok();
+            let connection = session.link.connection();
+            let is_clean = connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok();
             // Settings and temporary tables go with their connection. A database in memory would go with it too.
             let is_kept = !session.has_left || self.pool.path == SqlitePath::Memory;
             if std::thread::panicking() || !is_clean || !is_kept {
@@ -158,7 +160,7 @@ impl Drop for Lease {
 }
 
 struct Session {
-    connection: Connection,
+    link: Link<Headings>,
     clock: Clock,
     /// Something that only closing the connection removes.
     has_left: bool,
@@ -192,6 +194,10 @@ impl Clock {
         self.hands.limit.store(limit.map_or(u64::MAX, nanos), Ordering::Relaxed);
     }
 
+    fn disarm(&self) {
+        self.hands.limit.store(u64::MAX, Ordering::Relaxed);
+    }
+
     fn has_delivered(&self) {
         self.hands.has_delivered.store(true, Ordering::Relaxed);
     }
@@ -223,16 +229,15 @@ impl Session {
         let set_up = |connection: Connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "foreign_keys", true)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
             // The bundled SQLite would otherwise prepare a statement anew whenever a value bound to its WHERE or LIMIT
             // changes (STAT4), which costs more than most of them take.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             let handler_clock = clock.clone();
             connection.progress_handler(STEPS_PER_CHECK, Some(move || handler_clock.is_over()))?;
-            Ok(connection)
+            Ok(Link::new(connection, STATEMENTS_MAX))
         };
         match connection.and_then(set_up) {
-            Ok(connection) => Ok(Self { connection, clock, has_left: false }),
+            Ok(link) => Ok(Self { link, clock, has_left: false }),
             Err(error) => Err(Error::Connect {
                 dsn: redacted.to_owned(),
                 message: error.to_string(),
@@ -244,40 +249,56 @@ impl Session {
     fn query(&mut self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
         self.clock.arm(time_max);
         let result = self.run(work, time_max, flow);
-        self.clock.arm(None);
+        self.clock.disarm();
         result
     }
 
-    fn run(&self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
+    fn run(&mut self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
         let &Work { sql, params, forms } = work;
         let wrap = |error| query_error(error, time_max);
-        let connection = &self.connection;
-        let mut statement = connection.prepare_cached(sql).map_err(wrap)?;
-        if statement.parameter_count() != params.len() {
-            return Err(Error::param_count(statement.parameter_count(), params.len()));
+        let mut run = self.link.prepare(sql).map_err(wrap)?;
+        if run.parameters() != params.len() {
+            return Err(Error::param_count(run.parameters(), params.len()));
         }
         for (position, param) in (1..).zip(params) {
-            statement.raw_bind_parameter(position, bound(position, param)?).map_err(wrap)?;
+            run.bind(position, bound(position, param)?).map_err(wrap)?;
         }
-        let (changes_before, id_before) = (connection.total_changes(), connection.last_insert_rowid());
-        let mut columns: Option<Columns> = None;
+        // For most statements there is nothing to ask about.
+        let before = (!run.is_readonly()).then(|| Changes::of(run.connection()));
         let is_stream = flow.is_stream();
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(wrap)? {
-            // Not before the first step: only then has SQLite noticed that the schema changed since it prepared.
-            let columns = columns.get_or_insert_with(|| Columns::of(row.as_ref(), forms));
-            if flow.take(columns.push_row(row)?)? {
-                emit(flow, columns)?;
+        let mut is_row = run.step().map_err(wrap)?;
+        let mut columns = Columns::of(&mut run, forms);
+        while is_row {
+            if flow.take(columns.push_row(&run)?)? {
+                emit(flow, &mut columns)?;
             }
             if is_stream {
                 self.clock.has_delivered();
             }
+            is_row = run.step().map_err(wrap)?;
         }
-        drop(rows);
-        emit(flow, &mut columns.unwrap_or_else(|| Columns::of(&statement, forms)))?;
-        let affected = if connection.total_changes() == changes_before { 0 } else { connection.changes() };
-        let last_insert_id = inserted_id(sql, affected, id_before, connection.last_insert_rowid());
-        Ok(Done { affected, last_insert_id })
+        emit(flow, &mut columns)?;
+        Ok(before.map_or_else(Done::default, |before| before.until(run.connection(), sql)))
+    }
+}
+
+/// What a connection has changed so far.
+struct Changes {
+    total: u64,
+    last_insert_id: i64,
+}
+
+impl Changes {
+    fn of(connection: &Connection) -> Self {
+        Self { total: connection.total_changes(), last_insert_id: connection.last_insert_rowid() }
+    }
+
+    /// What the statement has done that ran since.
+    fn until(&self, connection: &Connection, sql: &str) -> Done {
+        let after = Self::of(connection);
+        let affected = if after.total == self.total { 0 } else { connection.changes() };
+        let last_insert_id = inserted_id(sql, affected, self.last_insert_id, after.last_insert_id);
+        Done { affected, last_insert_id }
     }
 }
 
@@ -296,16 +317,16 @@ fn inserted_id(sql: &str, affected: u64, before: i64, after: i64) -> Option<i64>
     (affected > 0 && (before != after || inserts())).then_some(after)
 }
 
-fn bound(position: usize, param: &Param) -> Result<ToSqlOutput<'_>, Error> {
+fn bound(position: usize, param: &Param) -> Result<Value<'_>, Error> {
     Ok(match param {
-        Param::Null => ToSqlOutput::Owned(Value::Null),
-        Param::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
-        Param::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+        Param::Null => Value::Null,
+        Param::Bool(value) => Value::Int(i64::from(*value)),
+        Param::Int(value) => Value::Int(*value),
         // SQLite stores NaN as NULL, which nobody asked for.
         Param::Float(value) if value.is_nan() => return Err(Error::param(position, "SQLite has no NaN")),
-        Param::Float(value) => ToSqlOutput::Owned(Value::Real(*value)),
-        Param::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
-        Param::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
+        Param::Float(value) => Value::Float(*value),
+        Param::Text(value) => Value::Text(value.as_bytes()),
+        Param::Bytes(value) => Value::Blob(value),
     })
 }
 
@@ -341,8 +362,8 @@ mod tests {
     #[test]
     fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
         let sql = "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?";
-        let session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
-        let run = |sql: &str, params: &[Param]| {
+        let mut session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
+        let mut run = |sql: &str, params: &[Param]| {
             let work = Work { sql, params, forms: Forms::default() };
             session.run(&work, None, &mut Flow::whole(&Limits::default())).unwrap()
         };
@@ -350,7 +371,6 @@ mod tests {
         for number in 0..5 {
             run(sql, &[Param::Int(number), Param::Int(number + 1)]);
         }
-        let statement = session.connection.prepare_cached(sql).unwrap();
-        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+        assert_eq!(session.link.prepare(sql).unwrap().prepared_anew(), 0);
     }
 }
