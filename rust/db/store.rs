@@ -148,10 +148,10 @@ impl Stored {
         Ok(body)
     }
 
-    /// The rows in the format of PHP's `serialize()`: a list of associative arrays.
+    /// The rows in the form of [`json::rows`], as a list of associative arrays.
     #[must_use]
     pub fn serialized(&self) -> &[u8] {
-        self.serialized.get_or_init(|| json::serialize::to_vec(&self.rows.table))
+        self.serialized.get_or_init(|| json::rows::to_vec(&self.rows.table))
     }
 
     /// Gives `take` at most `count` rows from row `from` on in the same format, a list numbered from 0. Only the last
@@ -159,7 +159,7 @@ impl Stored {
     pub fn with_slice<T>(&self, from: usize, count: usize, take: impl FnOnce(&[u8]) -> T) -> T {
         let mut slice = self.slice.lock().unwrap_or_else(PoisonError::into_inner);
         if slice.serialized.is_empty() || (slice.from, slice.count) != (from, count) {
-            let serialized = json::serialize::slice_to_vec(&self.rows.table, from, count);
+            let serialized = json::rows::slice_to_vec(&self.rows.table, from, count);
             *slice = Slice { from, count, serialized };
         }
         take(&slice.serialized)

@@ -86,11 +86,14 @@ pub(super) fn write_parts(out: &mut Vec<u8>, date: (u16, u8, u8), time: (u8, u8,
 
 /// `HH:MM:SS[.ffffff]`; hours may have more digits.
 pub(super) fn write_clock(out: &mut Vec<u8>, hours: u32, minutes: u32, seconds: u32, micros: u32) {
-    write_padded(out, hours, 2);
-    out.push(b':');
-    write_padded(out, minutes, 2);
-    out.push(b':');
-    write_padded(out, seconds, 2);
+    if hours < 100 {
+        let [[h, i], [m, n], [s, t]] = [pair(hours), pair(minutes), pair(seconds)];
+        out.extend_from_slice(&[h, i, b':', m, n, b':', s, t]);
+    } else {
+        let [[m, n], [s, t]] = [pair(minutes), pair(seconds)];
+        write_padded(out, hours, 2); // an interval of MySQL
+        out.extend_from_slice(&[b':', m, n, b':', s, t]);
+    }
     if micros > 0 {
         out.push(b'.');
         write_padded(out, micros, 6);
@@ -105,23 +108,24 @@ pub(super) fn write_date(out: &mut Vec<u8>, year: i64, month: u32, day: u32) -> 
     // There is no year 0 in PostgreSQL's calendar, but MySQL's zero dates have one: they never come with a real month.
     let before_christ = year < 0 || (year == 0 && month > 0 && day > 0);
     let shown = if before_christ { 1 - year } else { year };
-    write_padded(out, shown as u32, 4);
-    out.push(b'-');
-    write_padded(out, month, 2);
-    out.push(b'-');
-    write_padded(out, day, 2);
+    let [[m, n], [d, e]] = [pair(month), pair(day)];
+    if shown < 10_000 {
+        let [[c, b], [y, z]] = [pair(shown as u32 / 100), pair(shown as u32 % 100)];
+        out.extend_from_slice(&[c, b, y, z, b'-', m, n, b'-', d, e]);
+    } else {
+        write_padded(out, shown as u32, 4);
+        out.extend_from_slice(&[b'-', m, n, b'-', d, e]);
+    }
     if before_christ { b" BC" } else { b"" }
 }
 
+/// Two digits of a part below 100. Dates are put together of these, a chunk for the date and one for the time: there is one
+/// in most rows.
+fn pair(value: u32) -> [u8; 2] {
+    [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]
+}
+
 fn write_padded(out: &mut Vec<u8>, value: u32, width: usize) {
-    // By hand for the two digits that nearly every part has: this runs six times per date.
-    if width == 2 && value < 100 {
-        return out.extend_from_slice(&[b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
-    }
-    if width == 4 && value < 10_000 {
-        let digit = |place: u32| b'0' + (value / place % 10) as u8;
-        return out.extend_from_slice(&[digit(1000), digit(100), digit(10), digit(1)]);
-    }
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(value).as_bytes();
     out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));

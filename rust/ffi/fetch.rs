@@ -11,7 +11,7 @@ use super::slice::{Out, Output};
 use super::status::Status;
 use super::{operation, panic, result};
 use crate::db::Rows;
-use crate::json::{encode, serialize};
+use crate::json::{encode, rows, serialize};
 use crate::{kernels, runtime};
 
 /// The forms of a statement's rows, by their numbers in the C ABI.
@@ -34,7 +34,7 @@ impl Form {
 
     fn encode(self, Rows { table, .. }: &Rows) -> Vec<u8> {
         match self {
-            Self::Rows => serialize::to_vec(table),
+            Self::Rows => rows::to_vec(table),
             Self::FirstRow => serialize::slice_to_vec(table, 0, 1),
             Self::FirstColumn if table.columns().is_empty() => serialize::to_vec(table),
             Self::FirstColumn => serialize::column_to_vec(table, 0),

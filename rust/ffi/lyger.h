@@ -937,8 +937,14 @@ lyger_status lyger_result_describe(uint64_t result, struct lyger_result_info *ou
 lyger_status lyger_result_json(uint64_t result, char *buf, size_t cap, size_t *needed);
 
 /*
- Writes a result in the format of PHP's `serialize()`, a list of associative arrays, to `buf` when `cap` bytes hold it,
- and sets `*needed` to its length.
+ Writes a result's rows, which are a list of associative arrays for PHP, to `buf` when `cap` bytes hold them, and sets `*needed`
+ to their length: fewer than 32 in the format of PHP's `serialize()`, which begins with `a`; more of them by columns.
+
+ By columns they are a `c`, a u32 count of columns and for each its name (u32 length, bytes), then blocks of up to 1,024 rows: a
+ u32 count of rows, and for each column its kind, a u32 count of nulls, a u32 length of its cells, then the keys of the nulls (u32
+ each) and the cells: `i` integers (i64), `d` doubles, the keys counted from 1; `b` the keys of booleans that are false (u32), counted
+ from 0; `t` strings with a NUL byte between each two, the keys counted from
+ 0; `s` a serialized list, its nulls in it. Numbers are little-endian, and no name is there twice.
 
  Types are kept and bytes are raw; an unsigned integer above PHP's `PHP_INT_MAX` is a string of its digits. It is encoded
  at the first call and kept until the result is freed.

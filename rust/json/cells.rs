@@ -1,6 +1,7 @@
 //! What columns are made of: cells of variable length, and the bitmap of nulls.
 
 use crate::kernels::PADDING;
+use std::ops::Range;
 
 /// Variable-length cells: one buffer and `rows + 1` offsets.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +62,11 @@ impl Strings {
     #[must_use]
     pub fn get(&self, row: usize) -> &[u8] {
         &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// The cells of some rows, one after the other.
+    pub(super) fn of_rows(&self, rows: Range<usize>) -> &[u8] {
+        &self.bytes[self.offsets[rows.start] as usize..self.offsets[rows.end] as usize]
     }
 
     /// `rows + 1` ascending offsets into [`Strings::padded_bytes`].

@@ -5,7 +5,9 @@
 //! that PHP would turn into an integer key is written as one, because `unserialize()` takes keys as they are.
 
 use super::encode::members;
+use super::short::{Part, SHORT_BYTES, write_digits, write_short};
 use super::table::{Cell, Column, Data, Strings, Table};
+use std::ops::Range;
 
 /// The rows as a serialized list of associative arrays.
 ///
@@ -85,15 +87,21 @@ fn row_to_vec(table: &Table, row: usize) -> Vec<u8> {
 /// When the table has no such column.
 #[must_use]
 pub fn column_to_vec(table: &Table, column: usize) -> Vec<u8> {
-    let keyed = Keyed::new(&table.columns()[column], b";");
-    let mut out = Vec::with_capacity(table.columns()[column].byte_len() + 48 * table.rows() + 64);
-    open_list(&mut out, table.rows());
-    for row in 0..table.rows() {
-        write_index(&mut out, row);
-        write_cell(&mut out, &keyed, row);
+    let column = &table.columns()[column];
+    let mut out = Vec::with_capacity(column.byte_len() + 48 * table.rows() + 64);
+    write_cells(&mut out, column, 0..table.rows());
+    out
+}
+
+/// Some cells of a column as a list, numbered from 0.
+pub(super) fn write_cells(out: &mut Vec<u8>, column: &Column, rows: Range<usize>) {
+    let keyed = Keyed::new(column, b";");
+    open_list(out, rows.len());
+    for (index, row) in rows.enumerate() {
+        write_index(out, index);
+        write_cell(out, &keyed, row);
     }
     out.push(b'}');
-    out
 }
 
 fn cell_bytes(table: &Table, count: usize) -> usize {
@@ -230,13 +238,17 @@ fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn write_string_of(out: &mut Vec<u8>, cells: &Strings, row: usize) {
+    write_digits(out, cells.get(row).len() as u64, b":\"");
+    write_bytes_of(out, cells, row);
+    out.extend_from_slice(b"\";");
+}
+
+pub(super) fn write_bytes_of(out: &mut Vec<u8>, cells: &Strings, row: usize) {
     let (begin, end) = (cells.offsets()[row] as usize, cells.offsets()[row + 1] as usize);
-    write_digits(out, (end - begin) as u64, b":\"");
     match cells.padded_bytes().get(begin..begin + SHORT_BYTES).and_then(|chunk| chunk.first_chunk()) {
         Some(chunk) if end - begin <= SHORT_BYTES => write_short(out, chunk, end - begin),
         _ => out.extend_from_slice(cells.get(row)),
     }
-    out.extend_from_slice(b"\";");
 }
 
 fn write_float(out: &mut Vec<u8>, value: f64) {
@@ -264,68 +276,6 @@ fn non_finite(value: f64) -> Option<&'static [u8]> {
     }
 }
 
-/// What is copied as a whole: a copy of a length that the compiler knows is two moves, of any other a call, which for most
-/// keys, numbers and short texts costs more than the copy.
-const SHORT_BYTES: usize = 32;
-
-fn write_short(out: &mut Vec<u8>, chunk: &[u8; SHORT_BYTES], len: usize) {
-    let end = out.len() + len;
-    out.extend_from_slice(chunk);
-    out.truncate(end);
-}
-
-/// Bytes that are written again and again.
-struct Part {
-    short: [u8; SHORT_BYTES],
-    len: usize,
-    /// All of them, where they are more.
-    long: Vec<u8>,
-}
-
-impl Part {
-    fn new([first, second]: &[&[u8]; 2]) -> Self {
-        let (mut short, len) = ([0; SHORT_BYTES], first.len() + second.len());
-        if len > SHORT_BYTES {
-            return Self { short, len, long: [*first, *second].concat() };
-        }
-        short[..first.len()].copy_from_slice(first);
-        short[first.len()..len].copy_from_slice(second);
-        Self { short, len, long: Vec::new() }
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.long.is_empty() { write_short(out, &self.short, self.len) } else { out.extend_from_slice(&self.long) }
-    }
-}
-
-const PAIRS: &[u8; 200] =
-    b"0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
-    5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
-
-/// The digits of a number and up to 8 bytes behind them.
-fn write_digits<const N: usize>(out: &mut Vec<u8>, mut value: u64, behind: &[u8; N]) {
-    // Together 28 of 32.
-    const { assert!(N <= 8) };
-    let mut chunk = [0; SHORT_BYTES];
-    let len = value.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let mut at = len;
-    while value >= 10 {
-        at -= 2;
-        let pair = (value % 100) as usize * 2;
-        chunk[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
-        value /= 100;
-    }
-    if at == 1 {
-        chunk[0] = b'0' + value as u8;
-    }
-    chunk[len..len + N].copy_from_slice(behind);
-    write_short(out, &chunk, len + N);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,16 +295,6 @@ mod tests {
         assert_eq!(slice(2, usize::MAX), "a:1:{i:0;a:1:{s:1:\"n\";i:3;}}");
         assert_eq!(slice(0, 2), "a:2:{i:0;a:1:{s:1:\"n\";i:1;}i:1;a:1:{s:1:\"n\";i:2;}}");
         assert_eq!([slice(3, 1), slice(usize::MAX, usize::MAX), slice(0, 0)], ["a:0:{}"; 3]);
-    }
-
-    #[test]
-    fn digits_are_written_as_they_are() {
-        let edges = (0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power), 10_u64.pow(power) + 1]);
-        for value in edges.chain([u64::MAX, 42]) {
-            let mut out = Vec::new();
-            write_digits(&mut out, value, b":{");
-            assert_eq!(String::from_utf8(out).unwrap(), format!("{value}:{{"));
-        }
     }
 
     #[test]

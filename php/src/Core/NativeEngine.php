@@ -14,6 +14,7 @@ use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Fetch;
 use Lyger\Core\Native\Inbox;
+use Lyger\Core\Native\Rows;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Sql;
 use Lyger\Core\Native\Worker;
@@ -157,13 +158,12 @@ final class NativeEngine implements Backend
     public function rows(int $result, int $from = 0, ?int $count = null): array
     {
         $id = self::id($result);
-        $serialized = $this->abi->text(
+        $bytes = $this->abi->text(
             fn (CData $buffer, int $bytes, CData $needed): int => $from === 0 && $count === null
                 ? $this->ffi->lyger_result_rows($id, $buffer, $bytes, $needed)
                 : $this->ffi->lyger_result_slice($id, $from, $count ?? PHP_INT_MAX, $buffer, $bytes, $needed)
         );
-        $rows = unserialize($serialized, ['allowed_classes' => false]);
-        return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
+        return Rows::read($bytes);
     }
 
     public function free(int $result): void

@@ -9,7 +9,6 @@ use FFI\CData;
 use Lyger\Core\Status;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
-use Lyger\Exception\EngineFailed;
 use SensitiveParameter;
 
 /**
@@ -132,11 +131,11 @@ final class Fetch
     /** @return string|list<mixed> */
     private static function formed(string $text, Form $form): string|array
     {
-        if ($form === Form::Json) {
-            return $text;
-        }
-        $rows = unserialize($text, ['allowed_classes' => false]);
-        return is_array($rows) ? $rows : throw new EngineFailed('the engine serialized rows that PHP cannot read');
+        return match ($form) {
+            Form::Rows => Rows::read($text),
+            Form::FirstRow, Form::FirstColumn => Rows::unserialize($text),
+            Form::Json => $text,
+        };
     }
 
     private function buffer(int $bytes): CData
