@@ -66,7 +66,7 @@ pub(super) enum State {
     InTransaction,
     /// A transaction is open in which a statement has failed, and no other runs in it.
     Failed,
-    /// This protocol, or this driver, doesn't tell.
+    /// Only the statement's words tell.
     Unknown,
 }
 
@@ -117,13 +117,8 @@ pub(super) trait Connection: Sized + Send + 'static {
     /// How many connections the server takes in all, where it has said so.
     fn server_connections_max(&self) -> Option<u32>;
 
-    /// Whether the connection should be replaced although it works.
-    fn is_worn(&self) -> bool {
-        false
-    }
-
-    /// Whether the socket is as it should be while nothing is asked: no end, no goodbye. `None` where it can't be seen.
-    fn is_quiet(&self) -> Option<bool>;
+    /// Whether the socket is as it should be while nothing is asked: no end, no goodbye.
+    fn is_quiet(&self) -> bool;
 
     /// Reads what belongs to an answer that ended with an error.
     fn settle(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;

@@ -3,9 +3,7 @@
 //! What always holds: a password leaves this file only towards the database. [`std::fmt::Display`] and
 //! [`std::fmt::Debug`] print `***` in its place, and an error about a DSN never quotes it.
 
-use super::{Error, postgres, wording};
-use sqlx::ConnectOptions;
-use sqlx::mysql::MySqlConnectOptions;
+use super::{Error, mysql, postgres};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,7 +42,7 @@ pub enum Dialect {
 #[derive(Clone)]
 pub(super) enum Target {
     Postgres(Arc<postgres::Options>),
-    MySql(Box<MySqlConnectOptions>),
+    MySql(Arc<mysql::Options>),
     Sqlite(SqlitePath),
 }
 
@@ -68,11 +66,7 @@ impl Dsn {
         }
         let target = match text.split_once("://").map(|(scheme, _)| scheme) {
             Some("postgres" | "postgresql") => Target::Postgres(Arc::new(postgres::Options::parse(text)?)),
-            Some("mysql" | "mariadb") => {
-                mysql_parameters(text)?;
-                let options = MySqlConnectOptions::from_str(text).map_err(url_error)?;
-                Target::MySql(Box::new(mysql_session(options).disable_statement_logging()))
-            }
+            Some("mysql" | "mariadb") => Target::MySql(Arc::new(mysql::Options::parse(text)?)),
             _ => Target::Sqlite(sqlite_path(text)?),
         };
         let redacted = match target {
@@ -119,35 +113,6 @@ impl FromStr for Dsn {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text)
     }
-}
-
-/// What a DSN of MySQL may say behind the question mark, besides the same names without their hyphen, and
-/// `charset=utf8mb4`, which it is anyway.
-const MYSQL_PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
-
-/// sqlx would pass over a parameter that it doesn't know: a misspelt demand for encryption would be none.
-fn mysql_parameters(text: &str) -> Result<(), Error> {
-    let query = text.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
-    let name_of = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
-    for name in query.split('&').filter(|parameter| !matches!(*parameter, "" | "charset=utf8mb4")).map(name_of) {
-        let with_hyphen = name.replacen("ssl", "ssl-", 1);
-        if !MYSQL_PARAMETERS.contains(&&*name) && !MYSQL_PARAMETERS.contains(&&*with_hyphen) {
-            return Err(Error::unknown_parameter(&name, &MYSQL_PARAMETERS));
-        }
-    }
-    Ok(())
-}
-
-// sqlx's own settings of the session are turned off, because they change what SQL means (PIPES_AS_CONCAT) compared
-// with the same statement under PDO; the one SET that replaces them is sent after connecting (mysql/mod.rs).
-fn mysql_session(options: MySqlConnectOptions) -> MySqlConnectOptions {
-    options.pipes_as_concat(false).no_engine_substitution(false).timezone(None).set_names(false)
-}
-
-fn url_error(error: sqlx::Error) -> Error {
-    let reason = wording::of(&error);
-    Error::dsn(format!("{reason} (special characters in a user or a password are percent-encoded, `@` as %40)"))
 }
 
 fn sqlite_path(text: &str) -> Result<SqlitePath, Error> {

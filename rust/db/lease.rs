@@ -219,7 +219,7 @@ impl<C: Connection> Lease<C> {
             Left { transaction: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
             _ => Ok(Ok(())),
         };
-        if !matches!(cleaned, Ok(Ok(()))) || connection.is_worn() {
+        if !matches!(cleaned, Ok(Ok(()))) {
             Box::pin(leave(connection)).await;
         } else {
             self.pool.push(connection, self.made);

@@ -1,8 +1,7 @@
 //! SQL: DSNs, connections, bound parameters, typed columns and the store of results.
 //!
 //! A query goes from a [`Dsn`], a text and [`Given`] parameters to [`Rows`], whose values are typed columns and never maps.
-//! PostgreSQL is a client of our own and MySQL sqlx's concrete connection, in a free list of our own (sqlx's pool pings on
-//! every release, which doubles the time of a small query); SQLite runs on the thread that calls.
+//! PostgreSQL and MySQL are clients of our own, whose connections lie in a free list; SQLite runs on the thread that calls.
 //!
 //! What always holds: values are bound and never spliced; each query may run on another connection, until one leaves
 //! something there, which its [`Client`] then keeps; a connection whose query was cut short is closed and not used again.
@@ -20,11 +19,11 @@
 //! | `pool`, `lease`, `holders` | the free list, a connection in use, and who has which |
 //! | `flow`, `cursor`, `pace` | rows on their way, whole or chunk by chunk, and their time |
 //! | `parts` | rows of a statement that come while others run on its connection |
-//! | `driver` | sqlx's errors |
-//! | `socket` | whether a connection's socket says that it is dead |
+//! | `url` | a DSN taken apart |
+//! | `socket`, `tls`, `der` | what a connection's bytes go through |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
-//! | `wording` | what a driver's error says |
+//! | `wording` | what an error says |
 //! | `page` | a page of a statement's rows |
 //! | `outcome` | rows and errors as bytes for another process |
 //! | `store` | results that PHP names by id |
@@ -33,7 +32,7 @@ mod client;
 mod connection;
 mod cursor;
 mod decimal;
-mod driver;
+mod der;
 mod dsn;
 mod error;
 mod flow;
@@ -54,7 +53,9 @@ mod sqlite;
 pub mod store;
 mod temporal;
 mod texts;
+mod tls;
 mod tokens;
+mod url;
 mod wording;
 mod words;
 

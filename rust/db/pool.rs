@@ -1,7 +1,6 @@
 //! The connections of one PostgreSQL or MySQL DSN: those that nobody uses right now, and a place for each that may be made.
 //!
-//! sqlx's own pool pings on every release (46 us for a query of 24). Here a connection goes back as it is. Before its
-//! next use its socket is looked at, which costs about a microsecond and finds what a server that was restarted or
+//! A connection goes back as it is: a ping on every release would double a small query's time. Before its next use its socket is looked at, which costs about a microsecond and finds what a server that was restarted or
 //! that killed it has left there; only one that lay idle for a while is asked whether it still lives.
 //!
 //! What always holds: a connection comes back only by [`Lease::give_back`], which whoever saw the end of its last
@@ -26,10 +25,6 @@ use tokio::time::timeout;
 /// How long a connection may lie idle before it is pinged, although its socket is quiet. Once a second costs nothing, and
 /// finds what no socket shows: a server or a network that is gone without a word.
 const PING_AFTER: Duration = Duration::from_secs(1);
-
-/// The same for a connection whose socket can't be seen. Under load a connection lies idle for less; and one that
-/// lay for longer has time for a question of 22 us (and a round trip, where the server is far).
-const PING_UNSEEN_AFTER: Duration = Duration::from_millis(10);
 
 /// A ping that takes longer is no answer: a new connection is quicker.
 pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(1);
@@ -107,12 +102,10 @@ impl<C: Connection> Pool<C> {
                 Box::pin(leave(idle.connection)).await;
                 continue;
             }
-            let ping_after = match idle.connection.is_quiet() {
-                Some(true) => PING_AFTER,
-                Some(false) => continue,
-                None => PING_UNSEEN_AFTER,
-            };
-            if now.saturating_duration_since(idle.since) < ping_after || answers(&mut idle.connection).await {
+            if !idle.connection.is_quiet() {
+                continue;
+            }
+            if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut idle.connection).await {
                 return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
@@ -217,8 +210,8 @@ impl<C: Connection> Pool<C> {
     }
 }
 
-/// Runs a driver's future to its end. sqlx panics over a packet that is shorter than its kind should be, which any other
-/// server on the port may send: an error here, because what is unknown then is the connection, and nobody uses it again.
+/// Runs a conversation with a server to its end. No words of a server should panic; if some do, what is unknown then is the
+/// connection, and nobody uses it again.
 pub(super) fn whole<T>(work: impl Future<Output = Result<T, Failure>>) -> impl Future<Output = Result<T, Failure>> {
     AssertUnwindSafe(work).catch_unwind().map(|outcome| match outcome {
         Ok(outcome) => outcome,

@@ -1,34 +1,76 @@
-//! The socket of a connection, where it can be seen.
+//! A connection's socket: TCP or Unix, plain or under TLS.
 
+use bytes::BytesMut;
+use socket2::SockRef;
+use std::io;
+use std::mem::MaybeUninit;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 #[cfg(unix)]
-use crate::runtime::sockets::{self, Watch};
+use tokio::net::UnixStream;
+use tokio_rustls::client::TlsStream;
 
-/// What is known about a connection's socket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Socket {
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     #[cfg(unix)]
-    watch: Option<Watch>,
+    Unix(UnixStream),
+    #[cfg(unix)]
+    TlsUnix(Box<TlsStream<UnixStream>>),
 }
 
 impl Socket {
-    /// Whether the server has neither closed the connection nor said anything unasked.
-    pub(super) fn is_quiet(&self) -> Option<bool> {
-        #[cfg(unix)]
-        return self.watch.as_ref().map(Watch::is_quiet);
-        #[cfg(not(unix))]
-        None
+    /// Reads what is there, and waits for it.
+    pub(super) async fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read_buf(into).await,
+            Self::Tls(socket) => socket.read_buf(into).await,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.read_buf(into).await,
+            #[cfg(unix)]
+            Self::TlsUnix(socket) => socket.read_buf(into).await,
+        }
     }
-}
 
-/// Connects to a port, or to a Unix socket, and finds the socket.
-#[cfg(unix)]
-pub(super) async fn connecting<F: Future>(connect: F, port: Option<u16>) -> (F::Output, Socket) {
-    let (connected, watch) = sockets::connecting(connect, port).await;
-    (connected, Socket { watch })
-}
+    /// Writes all of it.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.write_all(bytes).await,
+            Self::Tls(socket) => {
+                socket.write_all(bytes).await?;
+                socket.flush().await
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.write_all(bytes).await,
+            #[cfg(unix)]
+            Self::TlsUnix(socket) => {
+                socket.write_all(bytes).await?;
+                socket.flush().await
+            }
+        }
+    }
 
-/// Connects; nothing is seen here.
-#[cfg(not(unix))]
-pub(super) async fn connecting<F: Future>(connect: F, _port: Option<u16>) -> (F::Output, Socket) {
-    (connect.await, Socket {})
+    pub(super) fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Tls(_) => true,
+            #[cfg(unix)]
+            Self::TlsUnix(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the peer is still there and has sent nothing. A system call, without waiting.
+    pub(super) fn is_quiet(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Tls(socket) => SockRef::from(socket.get_ref().0),
+            #[cfg(unix)]
+            Self::Unix(socket) => SockRef::from(socket),
+            #[cfg(unix)]
+            Self::TlsUnix(socket) => SockRef::from(socket.get_ref().0),
+        };
+        let mut byte = [MaybeUninit::uninit()];
+        // 0 bytes are the end; a byte is a goodbye. Tokio's sockets never block.
+        matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }

@@ -21,8 +21,6 @@ pub mod local;
 pub(crate) mod say;
 #[cfg(unix)]
 pub mod signals;
-#[cfg(unix)]
-pub mod sockets;
 
 use std::future::Future;
 use std::io;

@@ -45,7 +45,7 @@ fn a_server_of_another_kind_is_an_error_in_plain_words() {
         b"SSH-2.0-x\r\n",
         b" ",
         b"\xff\xff\xff\xff\xff\xff\xff\xff",
-        // The start of a message of PostgreSQL and of MySQL, cut short: sqlx panics over them.
+        // The start of a message of PostgreSQL and of MySQL, cut short.
         b"R\0\0\0\x04",
         b"\x05\0\0\0\x0a5.5\0",
     ] {

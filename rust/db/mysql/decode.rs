@@ -1,193 +1,116 @@
 //! MySQL's binary rows to typed columns.
 //!
-//! The forms are those of the manual's "Binary Protocol Value". sqlx decodes typed values only and treats a zero date
-//! as NULL; here the bytes are read, and a zero date is the text that PDO shows.
+//! The forms are those of the manual's "Binary Protocol Value". Each column's type is looked at once; then every value is read
+//! where it lies in the connection's buffer. A zero date is the text that PDO shows.
 
-use super::super::Error;
-use super::super::temporal::{self, Form};
+use super::packet::{Body, Field, strange};
+use super::types::Kind;
+use crate::db::Error;
+use crate::db::connection::Failure;
+use crate::db::temporal;
 use crate::json::forms::Forms;
 use crate::json::table::{Column, Table};
-use sqlx::mysql::{MySql, MySqlColumn, MySqlRow, MySqlTypeInfo};
-use sqlx::{Column as _, Decode, Row, Type, TypeInfo, ValueRef};
-
-/// How a column's bytes are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    // The width is in the bytes.
-    Signed,
-    Unsigned,
-    Float,
-    Double,
-    Decimal,
-    // The digits of a decimal as a number.
-    Number,
-    // Up to 64 bits as a number, whose first byte is the highest.
-    Bit,
-    Text,
-    Bytes,
-    Json,
-    Date,
-    Time,
-    Datetime(Form),
-    Null,
-}
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
-    columns: Vec<(Kind, Column)>,
-    // For texts that are put together cell by cell.
+    kinds: Vec<Kind>,
+    columns: Vec<Column>,
+    // For texts that are put together value by value.
     scratch: Vec<u8>,
 }
 
 impl Decoder {
     /// Columns for a result; decimals, dates and times in the forms that were asked for.
-    pub(super) fn new(columns: &[MySqlColumn], forms: Forms) -> Result<Self, Error> {
-        let columns = columns.iter().map(|column| {
-            let type_info = column.type_info();
-            let kind = match Kind::of(type_info).ok_or_else(|| unsupported(column))? {
-                Kind::Decimal if forms.decimals_as_numbers => Kind::Number,
-                Kind::Datetime(_) if forms.times_as_sql => Kind::Datetime(Form::Sql),
-                kind => kind,
-            };
-            Ok((kind, kind.new_column(type_info, column.name())))
-        });
-        Ok(Self { columns: columns.collect::<Result<_, Error>>()?, scratch: Vec::new() })
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedType`].
+    pub(super) fn new(fields: &[Field], forms: Forms) -> Result<Self, Error> {
+        let kinds = fields.iter().map(|field| Kind::of(field, forms)).collect::<Result<Vec<_>, _>>()?;
+        let columns = kinds.iter().zip(fields).map(|(kind, field)| kind.new_column(field.name.clone())).collect();
+        Ok(Self { kinds, columns, scratch: Vec::new() })
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
-    pub(super) fn push_row(&mut self, row: &MySqlRow) -> Result<usize, Error> {
-        let mut bytes = 0;
-        for (index, (kind, column)) in self.columns.iter_mut().enumerate() {
-            let value = row.try_get_raw(index).map_err(|error| broken(column, &error.to_string()))?;
-            let is_date = matches!(kind, Kind::Date | Kind::Datetime(_));
-            // sqlx says null also for a zero date, whose bytes are still there; asking for the bytes of a real null
-            // makes an error object, so it is left to dates.
-            let cell = match value.is_null() {
-                true if !is_date => None,
-                _ => <&[u8] as Decode<MySql>>::decode(value).ok(),
-            };
-            match cell {
-                Some(cell) => {
-                    bytes += cell.len() + 4;
-                    let pushed = kind.push(column, cell, &mut self.scratch);
-                    pushed.ok_or_else(|| broken(column, "its bytes are not of its type"))?;
-                }
-                None => {
-                    bytes += 4;
-                    column.push_null();
-                }
+    pub(super) fn push_row(&mut self, packet: &[u8]) -> Result<usize, Failure> {
+        let mut body = Body(packet);
+        body.u8()?;
+        // The first two bits are for something else.
+        let nulls = body.bytes((self.columns.len() + 9) / 8)?;
+        for (at, (kind, column)) in (2..).zip(self.kinds.iter().zip(&mut self.columns)) {
+            if nulls[at / 8] & (1 << (at % 8)) != 0 {
+                column.push_null();
+            } else {
+                kind.push(column, &mut body, &mut self.scratch)?;
             }
         }
-        Ok(bytes)
+        if body.0.is_empty() { Ok(packet.len()) } else { Err(strange("a row is longer than its values")) }
     }
 
     /// The rows that have come since the last time.
     pub(super) fn take_table(&mut self) -> Table {
-        Table::new(self.columns.iter_mut().map(|(_, column)| column.take()).collect())
+        Table::new(self.columns.iter_mut().map(Column::take).collect())
+    }
+
+    /// The last of the rows.
+    pub(super) fn into_table(self) -> Table {
+        Table::new(self.columns)
     }
 }
 
-fn unsupported(column: &MySqlColumn) -> Error {
-    let (name, database_type) = (column.name(), column.type_info().name());
-    let hint = format!("write CAST(`{name}` AS CHAR) in the SELECT list");
-    Error::UnsupportedType { column: name.to_owned(), database_type: database_type.to_owned(), hint }
-}
-
-fn broken(column: &Column, what: &str) -> Error {
-    Error::Query { message: format!("column \"{}\": {what}", column.name()), sqlstate: Some("08P01".to_owned()) }
+fn broken(column: &Column) -> Failure {
+    let message = format!("column \"{}\": its bytes are not of its type", column.name());
+    Failure::Cut(Error::Query { message, sqlstate: Some("08P01".to_owned()) })
 }
 
 impl Kind {
-    fn of(type_info: &MySqlTypeInfo) -> Option<Self> {
-        Some(match type_info.name() {
-            // What sqlx calls BOOLEAN is any TINYINT(1), which can hold 2: an integer, as in PDO.
-            "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" | "YEAR" | "TINYINT UNSIGNED"
-            | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED" | "BIGINT UNSIGNED" => {
-                if is_unsigned(type_info) { Self::Unsigned } else { Self::Signed }
-            }
-            "FLOAT" => Self::Float,
-            "DOUBLE" => Self::Double,
-            "DECIMAL" => Self::Decimal,
-            "DATE" => Self::Date,
-            "TIME" => Self::Time,
-            "DATETIME" => Self::Datetime(Form::Local),
-            "TIMESTAMP" => Self::Datetime(Form::Moment),
-            "JSON" => Self::Json,
-            "NULL" => Self::Null,
-            "ENUM" | "SET" => Self::Text,
-            "BIT" => Self::Bit,
-            // The server's own form: four bytes of SRID, then the WKB of OpenGIS.
-            "GEOMETRY" => Self::Bytes,
-            // Strings and blobs: what tells them apart is the collation, not the BINARY flag, which utf8mb4_bin has too.
-            _ if <str as Type<MySql>>::compatible(type_info) => Self::Text,
-            _ if <[u8] as Type<MySql>>::compatible(type_info) => Self::Bytes,
-            _ => return None,
-        })
-    }
-
-    fn new_column(self, type_info: &MySqlTypeInfo, name: &str) -> Column {
+    /// Reads one value.
+    fn push(self, column: &mut Column, body: &mut Body<'_>, scratch: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
-            Self::Unsigned if type_info.name() == "BIGINT UNSIGNED" => Column::uint64(name),
-            Self::Bit => Column::uint64(name),
-            Self::Number => Column::number(name),
-            Self::Signed | Self::Unsigned => Column::int64(name),
-            Self::Float => Column::float32(name),
-            Self::Double => Column::float64(name),
-            Self::Text | Self::Null => Column::text(name),
-            Self::Bytes => Column::bytes(name),
-            Self::Json => Column::json(name),
-            Self::Decimal | Self::Date | Self::Time | Self::Datetime(_) => Column::ascii(name),
-        }
-    }
-
-    /// Reads one cell; `None` when the bytes don't have the type's form.
-    fn push(self, column: &mut Column, cell: &[u8], scratch: &mut Vec<u8>) -> Option<()> {
-        scratch.clear();
-        match self {
-            Self::Signed => column.push_i64(match *cell {
-                [a] => i8::from_le_bytes([a]).into(),
-                [a, b] => i16::from_le_bytes([a, b]).into(),
-                [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
-                _ => i64::from_le_bytes(cell.try_into().ok()?),
-            }),
-            Self::Unsigned => match *cell {
-                [a] => column.push_i64(a.into()),
-                [a, b] => column.push_i64(u16::from_le_bytes([a, b]).into()),
-                [a, b, c, d] => column.push_i64(u32::from_le_bytes([a, b, c, d]).into()),
-                _ => column.push_u64(u64::from_le_bytes(cell.try_into().ok()?)),
-            },
-            Self::Float => column.push_f32(f32::from_le_bytes(cell.try_into().ok()?)),
-            Self::Double => column.push_f64(f64::from_le_bytes(cell.try_into().ok()?)),
-            Self::Decimal | Self::Text | Self::Bytes | Self::Json => column.push_bytes(cell),
-            Self::Number => column.push_bytes(without_leading_zeros(cell)),
+            Self::Int8 => column.push_i64(i8::from_le_bytes(body.take()?).into()),
+            Self::UInt8 => column.push_i64(body.u8()?.into()),
+            Self::Int16 => column.push_i64(i16::from_le_bytes(body.take()?).into()),
+            Self::UInt16 => column.push_i64(body.u16()?.into()),
+            Self::Int32 => column.push_i64(i32::from_le_bytes(body.take()?).into()),
+            Self::UInt32 => column.push_i64(body.u32()?.into()),
+            Self::Int64 => column.push_i64(i64::from_le_bytes(body.take()?)),
+            Self::UInt64 => column.push_u64(u64::from_le_bytes(body.take()?)),
+            Self::Float => column.push_f32(f32::from_le_bytes(body.take()?)),
+            Self::Double => column.push_f64(f64::from_le_bytes(body.take()?)),
+            Self::Decimal | Self::Text | Self::Bytes | Self::Json => column.push_bytes(body.value()?),
+            Self::Number => column.push_bytes(without_leading_zeros(body.value()?)),
             Self::Bit => {
-                let mut bytes = [0; 8];
-                bytes.get_mut(8_usize.checked_sub(cell.len())?..)?.copy_from_slice(cell);
-                column.push_u64(u64::from_be_bytes(bytes));
+                let value = body.value()?;
+                let number =
+                    (value.len() <= 8).then(|| value.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)));
+                column.push_u64(number.ok_or_else(|| broken(column))?);
             }
-            Self::Date => {
-                let (year, month, day) = date(cell.get(1..)?)?;
-                temporal::write_date(scratch, year.into(), month.into(), day.into());
-                column.push_bytes(scratch);
-            }
-            Self::Datetime(form) => {
-                let parts = cell.get(1..)?;
-                temporal::write_parts(scratch, date(parts)?, time(parts.get(4..).unwrap_or_default())?, form);
-                column.push_bytes(scratch);
-            }
-            Self::Time => {
-                write_duration(scratch, cell.get(1..)?)?;
+            Self::Date | Self::Time | Self::Datetime(_) => {
+                scratch.clear();
+                let parts = body.value()?;
+                self.write(scratch, parts).ok_or_else(|| broken(column))?;
                 column.push_bytes(scratch);
             }
             // A column of this type has no values.
-            Self::Null => return None,
+            Self::Null => return Err(broken(column)),
+        }
+        Ok(())
+    }
+
+    /// A date or a time, by its parts.
+    fn write(self, out: &mut Vec<u8>, parts: &[u8]) -> Option<()> {
+        match self {
+            Self::Date => {
+                let (year, month, day) = date(parts)?;
+                temporal::write_date(out, year.into(), month.into(), day.into());
+            }
+            Self::Datetime(form) => {
+                temporal::write_parts(out, date(parts)?, time(parts.get(4..).unwrap_or_default())?, form);
+            }
+            Self::Time => write_duration(out, parts)?,
+            _ => return None,
         }
         Some(())
     }
-}
-
-fn is_unsigned(type_info: &MySqlTypeInfo) -> bool {
-    <u64 as Type<MySql>>::compatible(type_info)
 }
 
 /// JSON has no `007.50`, which is what a column with ZEROFILL sends.
@@ -229,7 +152,8 @@ fn write_duration(out: &mut Vec<u8>, parts: &[u8]) -> Option<()> {
     if negative {
         out.push(b'-');
     }
-    temporal::write_clock(out, days * 24 + u32::from(hours), minutes.into(), seconds.into(), micros);
+    let hours = days.checked_mul(24)?.checked_add(hours.into())?;
+    temporal::write_clock(out, hours, minutes.into(), seconds.into(), micros);
     Some(())
 }
 
@@ -273,5 +197,49 @@ mod tests {
         assert_eq!(date(&[0xe8, 7, 2, 29]), Some((2024, 2, 29)));
         assert_eq!(date(&[1]), None);
         assert_eq!((time(&[]), time(&[1, 2])), (Some((0, 0, 0, 0)), None));
+    }
+
+    fn decoder(columns: &[(u8, u16)]) -> Decoder {
+        let field =
+            |&(of_type, flags): &(u8, u16)| Field { name: of_type.to_string().into(), collation: 45, of_type, flags };
+        Decoder::new(&columns.iter().map(field).collect::<Vec<_>>(), Forms::default()).unwrap()
+    }
+
+    #[test]
+    fn a_row_cut_anywhere_is_an_error_and_never_a_panic() {
+        let columns = [(3, 0), (5, 0), (0xfd, 0), (12, 0)];
+        let whole = [&[0, 0b1000][..], &7_i32.to_le_bytes(), b"\x04text", &[4, 0xe8, 7, 2, 29]].concat();
+        let mut whole_decoder = decoder(&columns);
+        whole_decoder.push_row(&whole).unwrap();
+        let table = whole_decoder.take_table();
+        let json = String::from_utf8(crate::json::encode::to_vec(&table)).unwrap();
+        assert_eq!(json, r#"[{"3":7,"5":null,"253":"text","12":"2024-02-29T00:00:00"}]"#);
+        assert_eq!(whole_decoder.take_table().rows(), 0, "fresh columns of the same kinds");
+        for end in 0..whole.len() {
+            assert!(decoder(&columns).push_row(&whole[..end]).is_err(), "cut at {end}");
+        }
+        assert!(decoder(&columns).push_row(&[whole.as_slice(), b"x"].concat()).is_err());
+        assert!(decoder(&[(16, 0)]).push_row(b"\0\0\x09123456789").is_err(), "more bits than there are");
+        assert!(decoder(&[(6, 0)]).push_row(b"\0\0\x01x").is_err(), "a NULL that has a value");
+    }
+
+    #[test]
+    fn a_type_of_tomorrow_is_named_with_a_way_out() {
+        let field = Field { name: "v".into(), collation: 63, of_type: 242, flags: 0 };
+        let Err(Error::UnsupportedType { column, hint, .. }) = Decoder::new(&[field], Forms::default()) else {
+            panic!("it is known")
+        };
+        assert_eq!((column.as_str(), hint.as_str()), ("v", "write CAST(`v` AS CHAR) in the SELECT list"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64), unsigned in 0_u16..2) {
+            let types = [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 16, 245, 246, 252, 253, 254, 255];
+            for of_type in types {
+                let _ = decoder(&[(of_type, unsigned * 32)]).push_row(&[&[0, 0][..], &bytes].concat());
+            }
+            let _ = decoder(&types.map(|of_type| (of_type, 0))).push_row(&bytes);
+        }
     }
 }

@@ -1,44 +1,81 @@
-//! MySQL and MariaDB over sqlx's concrete connection.
+//! MySQL and MariaDB over their own protocol.
 //!
-//! The session means what it would mean under PDO: sqlx's own changes of `sql_mode` are undone. Two remain, because
-//! sqlx asks for them when it connects: an UPDATE counts the rows that it found (CLIENT_FOUND_ROWS), and several
-//! statements in one text are refused by preparing every statement. `time_zone` is UTC, so that a TIMESTAMP can be printed
-//! with its zone.
+//! The session means what it would mean under PDO, but that an UPDATE counts the rows that it found, changed or not, that a
+//! text is one statement, and that `time_zone` is UTC, so that a TIMESTAMP can be printed with its zone. A statement that is
+//! prepared already costs one write and one answer; its rows are read from the buffer of the socket straight into typed columns.
+//!
+//! What always holds: after each statement its answer has been read to the end, and the server has said whether a transaction
+//! is open, or the connection is not used again.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | what a DSN says |
+//! | `login`, `auth` | from a socket to a session |
+//! | `stream`, `packet` | the bytes, and what they say |
+//! | `execute`, `statements` | one statement: prepared, executed, answered |
+//! | `types`, `decode`, `encode` | values |
+//! | `kill` | stopping a statement from outside |
 
+mod auth;
 mod decode;
-mod null;
+mod encode;
+mod execute;
+mod kill;
+mod login;
+mod options;
+mod packet;
+mod statements;
+mod stream;
+mod types;
 
-use super::connection::{Canceller, Connection as Conversation, Done, Failure, State, Work};
+pub(super) use kill::Canceller;
+pub(super) use options::Options;
+
+use super::connection::{Connection, Done, Failure, State, Work};
 use super::flow::Flow;
+use super::leaves::{self, Leaves};
 use super::limits::Limits;
-use super::socket::{self, Socket};
-use super::{Error, Param};
-use crate::json::table::Table;
-use decode::Decoder;
-use futures_util::TryStreamExt;
-use null::Null;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
-use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Either, Executor, Row, SqlSafeStr, Statement};
+use super::{Dialect, tokens};
+use bytes::BufMut;
+use kill::Target;
+use login::Login;
+use packet::{Refusal, Status, strange};
+use statements::Statements;
 use std::convert::Infallible;
-use std::time::Duration;
-
-/// Statements that a connection may have prepared before it is replaced.
-///
-/// sqlx 0.9.0 leaves Nagle's algorithm on (its issue #4335), so the packet that closes a statement, which has no
-/// answer, makes the next one wait 40 ms for the server's delayed acknowledgement. A new connection every 250 distinct
-/// statements costs less than that. 250 also keeps 64 processes within the server's `max_prepared_stmt_count`.
-const STATEMENTS_MAX: usize = 250;
+use std::sync::Arc;
+use stream::Stream;
 
 /// ER_UNSUPPORTED_PS: a statement that can't be prepared.
 const NOT_PREPARABLE: u16 = 1295;
 
+/// ER_NEED_REPREPARE and ER_UNKNOWN_STMT_HANDLER: what was prepared is of no use any more. Nothing was executed then.
+const STALE: [u16; 2] = [1615, 1243];
+
+/// Commands of the protocol.
+const COM_QUIT: u8 = 0x01;
+const COM_INIT_DB: u8 = 0x02;
+const COM_PING: u8 = 0x0e;
+const COM_RESET_CONNECTION: u8 = 0x1f;
+
 /// One connection to MySQL or MariaDB.
 pub(super) struct MySqlSession {
-    connection: MySqlConnection,
-    socket: Socket,
-    options: Box<MySqlConnectOptions>,
-    /// The server's name of the connection.
-    id: u64,
+    stream: Stream,
+    /// What both sides can.
+    capabilities: u64,
+    /// What the server said last.
+    status: Status,
+    /// Something has happened since that may have changed it.
+    is_unsure: bool,
+    /// `SET TRANSACTION` waits for the next transaction, of which the status says nothing.
+    awaits_transaction: bool,
+    statements: Statements,
+    /// Numbers that the server still keeps for statements that nobody asks for any more.
+    dropped: Vec<u32>,
+    /// The number of a statement that is prepared for once.
+    once: Option<u32>,
+    /// The statement was not only prepared.
+    has_executed: bool,
+    canceller: Canceller,
     server_connections_max: u32,
     limit_ms: u64,
     /// Whether the server's own limit for a statement is set. It would count the time that a stream's reader takes, so it is
@@ -46,41 +83,51 @@ pub(super) struct MySqlSession {
     has_limit: bool,
 }
 
-impl Conversation for MySqlSession {
-    type Options = Box<MySqlConnectOptions>;
-    type Canceller = KillQuery;
+/// How a statement ended, when the connection is as good as before: the server's refusal is one of the answers.
+type Outcome<T> = Result<T, Refusal>;
+
+impl Connection for MySqlSession {
+    type Options = Arc<Options>;
+    type Canceller = Canceller;
     type Portal = Infallible;
 
     async fn connect(options: &Self::Options, limits: &Limits) -> Result<Self, Failure> {
-        // Room for one more than ever comes, so that the driver never closes a statement by itself.
-        let options = Box::new(options.as_ref().clone().statement_cache_capacity(STATEMENTS_MAX + 1));
-        let port = options.get_socket().is_none().then(|| options.get_port());
-        let (connected, socket) = socket::connecting(options.connect(), port).await;
-        let mut connection = connected?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(session_settings(limits)))).await?;
-        let asked = sqlx::raw_sql("SELECT CONNECTION_ID(), @@max_connections").fetch_one(&mut connection).await?;
-        let number = |at| asked.try_get_unchecked::<String, _>(at).ok().and_then(|text| text.parse::<u64>().ok());
-        let (id, max) = (number(0).unwrap_or_default(), number(1).unwrap_or_default());
-        let server_connections_max = u32::try_from(max).unwrap_or(u32::MAX);
-        let (limit_ms, has_limit) = (limits.statement_timeout_ms, true);
-        Ok(Self { connection, socket, options, id, server_connections_max, limit_ms, has_limit })
+        let mut connection = Self::new(options, login::connect(options).await?, limits);
+        connection.introduce().await?;
+        Ok(connection)
     }
 
     async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
+        self.stream.sent = false;
         let has_limit = !flow.is_stream();
         if self.has_limit != has_limit && self.limit_ms > 0 {
-            let limit_ms = if has_limit { self.limit_ms } else { 0 };
-            self.connection.execute(sqlx::raw_sql(AssertSqlSafe(time_limit(limit_ms)))).await?;
-            self.has_limit = has_limit;
+            Box::pin(self.turn_limit(has_limit)).await?;
         }
-        match self.attempt(work, flow).await {
-            Err(Attempt::Database(error)) if work.params.is_empty() && number(&error) == Some(NOT_PREPARABLE) => {
-                self.unprepared(work.sql, flow).await
+        self.has_executed = false;
+        let was_known = self.statements.get(work.sql).is_some();
+        let mut outcome = self.attempt(work, flow).await;
+        self.dropped.extend(self.once.take());
+        match &outcome {
+            Ok(Err(refusal)) if STALE.contains(&refusal.number) && was_known => {
+                self.dropped.extend(self.statements.forget(work.sql));
+                // In a transaction the error is the truth, as for any statement that is refused.
+                if !self.status.is_in_transaction() {
+                    self.stream.sent = false;
+                    outcome = Box::pin(self.attempt(work, flow)).await;
+                    self.dropped.extend(self.once.take());
+                }
             }
-            Err(Attempt::Database(error)) => Err(error.into()),
-            Err(Attempt::Other(failure)) => Err(failure),
-            Ok(done) => Ok(done),
+            Ok(Err(refusal)) if refusal.number == NOT_PREPARABLE && work.params.is_empty() => {
+                outcome = Box::pin(self.unprepared(work.sql, flow)).await;
+            }
+            _ => {}
         }
+        if flow.is_large() {
+            self.stream.shrink();
+        }
+        let outcome = outcome?;
+        self.note(work.sql, outcome.is_ok());
+        Ok(outcome?)
     }
 
     /// A connection of MySQL does nothing else before the last row.
@@ -97,23 +144,40 @@ impl Conversation for MySqlSession {
     }
 
     fn state(&self) -> State {
-        // The protocol says it and sqlx knows it, but doesn't tell.
-        State::Unknown
+        match self.status.is_in_transaction() {
+            _ if self.is_unsure || self.awaits_transaction => State::Unknown,
+            true => State::InTransaction,
+            false => State::Idle,
+        }
     }
 
-    fn canceller(&self) -> KillQuery {
-        KillQuery { options: self.options.clone(), id: self.id }
+    fn canceller(&self) -> Canceller {
+        self.canceller.clone()
     }
 
-    /// There is a command for it, which sqlx doesn't have: the connection is closed, and the server cleans up some time later.
-    /// What others may wait for is let go of before.
     async fn reset(&mut self) -> Result<(), Failure> {
-        self.connection.execute(sqlx::raw_sql("ROLLBACK; UNLOCK TABLES; DO RELEASE_ALL_LOCKS()")).await?;
-        Err(Failure::Strange("a connection can't be reset".to_owned()))
+        match self.command(COM_RESET_CONNECTION, "").await {
+            Ok(Ok(())) => {}
+            // A server that doesn't know it cleans up some time after the connection is closed. What others may wait for is let go of
+            // before.
+            Ok(Err(_)) | Err(Failure::Server(_)) => {
+                for sql in ["ROLLBACK", "UNLOCK TABLES", "DO RELEASE_ALL_LOCKS()"] {
+                    let _ = self.simple(sql).await?; // it may not know that function either
+                }
+                return Err(strange("a connection can't be reset"));
+            }
+            Err(failure) => return Err(failure),
+        }
+        self.statements.clear();
+        self.dropped.clear();
+        self.clear();
+        self.go_home().await?;
+        self.set_up().await
     }
 
     async fn roll_back(&mut self) -> Result<(), Failure> {
-        self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        self.simple("ROLLBACK").await??;
+        self.clear();
         Ok(())
     }
 
@@ -121,48 +185,120 @@ impl Conversation for MySqlSession {
         Some(self.server_connections_max).filter(|max| *max > 0)
     }
 
-    fn is_worn(&self) -> bool {
-        self.connection.cached_statements_size() >= STATEMENTS_MAX
-    }
-
-    fn is_quiet(&self) -> Option<bool> {
-        self.socket.is_quiet()
+    fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
     }
 
     async fn settle(&mut self) -> Result<(), Failure> {
-        // An error is the last packet of its answer.
+        // An error is the last packet of its answer, but doesn't say where the transaction stands.
+        if self.is_unsure {
+            self.ping().await?;
+        }
         Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), Failure> {
-        Ok(self.connection.ping().await?)
+        self.command(COM_PING, "").await??;
+        self.is_unsure = false;
+        Ok(())
     }
 
-    async fn close(self) {
-        let _ = self.connection.close().await; // whether the goodbye arrives makes no difference
+    async fn close(mut self) {
+        self.ask(|out| out.put_u8(COM_QUIT));
+        // Whether the goodbye arrives makes no difference.
+        let _ = self.stream.flush().await;
     }
 }
 
-/// `KILL QUERY` over another connection, which needs a place of its own on the server for that moment.
-pub(super) struct KillQuery {
-    options: Box<MySqlConnectOptions>,
-    id: u64,
-}
+impl MySqlSession {
+    fn new(options: &Arc<Options>, login: Login, limits: &Limits) -> Self {
+        let Login { mut stream, address, capabilities, status } = login;
+        // A column's offsets are 32 bits wide.
+        stream.row_bytes_max = usize::try_from(limits.result_bytes_max.min(u32::MAX.into())).unwrap_or(usize::MAX);
+        let target = Target { options: Arc::clone(options), address, id: 0 };
+        Self {
+            stream,
+            capabilities,
+            status,
+            is_unsure: false,
+            awaits_transaction: false,
+            statements: Statements::default(),
+            dropped: Vec::new(),
+            once: None,
+            has_executed: false,
+            canceller: Canceller(Arc::new(target)),
+            server_connections_max: 0,
+            limit_ms: limits.statement_timeout_ms,
+            has_limit: true,
+        }
+    }
 
-impl Canceller for KillQuery {
-    async fn cancel(self, limit: Duration) {
-        let kill = async {
-            let mut connection = self.options.connect().await?;
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(format!("KILL QUERY {}", self.id)))).await?;
-            connection.close().await
-        };
-        let _ = tokio::time::timeout(limit, kill).await; // best effort, as it is meant
+    /// Asks a new connection who it is.
+    async fn introduce(&mut self) -> Result<(), Failure> {
+        self.set_up().await?;
+        // The number in the greeting has 32 bits, and a proxy's is its own.
+        let rows = self.simple("SELECT CONNECTION_ID(), @@max_connections").await??;
+        let number = |at: usize| rows.first()?.get(at)?.as_ref()?.parse::<u64>().ok();
+        let id = number(0).ok_or_else(|| strange("a connection without a number"))?;
+        self.server_connections_max = u32::try_from(number(1).unwrap_or_default()).unwrap_or(u32::MAX);
+        let Target { options, address, .. } = &*self.canceller.0;
+        let target = Target { options: Arc::clone(options), address: address.clone(), id };
+        self.canceller = Canceller(Arc::new(target));
+        Ok(())
+    }
+
+    /// Sets what the session means, in a new one or one that was reset.
+    async fn set_up(&mut self) -> Result<(), Failure> {
+        self.simple(&session_settings(self.limit_ms)).await??;
+        self.has_limit = true;
+        Ok(())
+    }
+
+    /// Back to the DSN's database, where a reset leaves another.
+    async fn go_home(&mut self) -> Result<(), Failure> {
+        let options = Arc::clone(&self.canceller.0.options);
+        if let Some(database) = &options.database {
+            self.command(COM_INIT_DB, database).await??;
+            return Ok(());
+        }
+        // Nothing leads back to none.
+        match self.simple("SELECT DATABASE()").await??.first().map(Vec::as_slice) {
+            Some([None]) => Ok(()),
+            _ => Err(strange("it has a database now, and had none")),
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.is_unsure, self.awaits_transaction) = (false, false);
+    }
+
+    async fn turn_limit(&mut self, has_limit: bool) -> Result<(), Failure> {
+        self.simple(&time_limit(if has_limit { self.limit_ms } else { 0 })).await??;
+        self.has_limit = has_limit;
+        Ok(())
+    }
+
+    /// What a statement means for the next transaction, and what is known behind its refusal.
+    fn note(&mut self, sql: &str, is_done: bool) {
+        if !is_done {
+            self.note_refusal(sql);
+        } else if self.status.is_in_transaction() {
+            (self.is_unsure, self.awaits_transaction) = (false, false);
+        } else {
+            self.is_unsure = false;
+            let word = tokens::first_keyword(sql);
+            if word.eq_ignore_ascii_case("SET") && leaves::of(Dialect::MySql, sql) == Leaves::Transaction {
+                self.awaits_transaction = true;
+            } else if ["COMMIT", "ROLLBACK"].iter().any(|end| word.eq_ignore_ascii_case(end)) {
+                self.awaits_transaction = false;
+            }
+        }
     }
 }
 
 /// What is sent after connecting.
-fn session_settings(limits: &Limits) -> String {
-    format!("{}, sql_mode = @@GLOBAL.sql_mode, NAMES utf8mb4", time_limit(limits.statement_timeout_ms))
+fn session_settings(limit_ms: u64) -> String {
+    format!("{}, sql_mode = @@GLOBAL.sql_mode, NAMES utf8mb4", time_limit(limit_ms))
 }
 
 /// Sets the server's own limit, 0 for none. The server's comments pick the variable that it has: `/*M! */` is read by MariaDB
@@ -174,130 +310,8 @@ fn time_limit(limit_ms: u64) -> String {
     )
 }
 
-enum Attempt {
-    Database(sqlx::Error),
-    Other(Failure),
-}
-
-impl From<sqlx::Error> for Attempt {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Failure> for Attempt {
-    fn from(failure: Failure) -> Self {
-        Self::Other(failure)
-    }
-}
-
-impl MySqlSession {
-    async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Attempt> {
-        let sql = AssertSqlSafe(work.sql.to_owned()).into_sql_str();
-        let statement = (&mut self.connection).prepare(sql).await?;
-        let expected = match statement.parameters() {
-            Some(Either::Right(count)) => count,
-            _ => 0,
-        };
-        // sqlx would count as well, but only after it noted that an answer is to come.
-        if expected != work.params.len() {
-            return Err(Failure::Refused(Error::param_count(expected, work.params.len())).into());
-        }
-        let null = match work.params.contains(&Param::Null) {
-            true => Some(Null::learn(&mut self.connection).await?),
-            false => None,
-        };
-        let arguments = arguments(work.params, null.as_ref()).map_err(Failure::Refused)?;
-        let mut decoder: Option<Decoder> = None;
-        let (mut affected, mut last_insert_id, mut has_ended) = (0, 0, false);
-        let mut answers = (&mut self.connection).fetch_many(statement.query_with(arguments));
-        while let Some(answer) = answers.try_next().await? {
-            match answer {
-                // Only a procedure can give two results in one answer; a second one must not be read by the first one's names.
-                Either::Right(_) if has_ended => {
-                    let message = "the procedure gave several results, and a statement has one".to_owned();
-                    return Err(Failure::Cut(Error::Query { message, sqlstate: Some("0A000".to_owned()) }).into());
-                }
-                Either::Right(row) => {
-                    flow.heard();
-                    // The types are those of this execution: before it, the types of the parameters were unknown.
-                    let decoder = match &mut decoder {
-                        Some(decoder) => decoder,
-                        None => {
-                            let decoder_of = Decoder::new(Row::columns(&row), work.forms);
-                            decoder.insert(decoder_of.map_err(Failure::Cut)?)
-                        }
-                    };
-                    let bytes = decoder.push_row(&row).map_err(Failure::Cut)?;
-                    if flow.take(bytes).map_err(Failure::Cut)? {
-                        flow.emit(decoder.take_table()).await?;
-                    }
-                }
-                Either::Left(done) => {
-                    affected += done.rows_affected();
-                    last_insert_id = last_insert_id.max(done.last_insert_id());
-                    has_ended = decoder.is_some();
-                }
-            }
-        }
-        drop(answers);
-        let mut decoder = match decoder {
-            Some(decoder) => decoder,
-            None => Decoder::new(statement.columns(), work.forms).map_err(Failure::Refused)?,
-        };
-        flow.emit(decoder.take_table()).await?;
-        if flow.is_large() {
-            self.connection.shrink_buffers();
-        }
-        let last_insert_id = i64::try_from(last_insert_id).ok().filter(|id| *id != 0);
-        Ok(Done { affected, last_insert_id })
-    }
-
-    /// For the few statements that the server doesn't prepare (CREATE TRIGGER in MySQL). It has just read this text as
-    /// one statement, so the text protocol runs no second one.
-    async fn unprepared(&mut self, sql: &str, flow: &mut Flow) -> Result<Done, Failure> {
-        let mut affected = 0;
-        let mut answers = (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())));
-        while let Some(answer) = answers.try_next().await? {
-            match answer {
-                Either::Left(done) => affected += done.rows_affected(),
-                Either::Right(_) => {
-                    let message = "the server can't prepare this statement, and its rows can't be read otherwise";
-                    let error = Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) };
-                    return Err(Failure::Cut(error));
-                }
-            }
-        }
-        drop(answers);
-        flow.emit(Table::default()).await?;
-        Ok(Done { affected, last_insert_id: None })
-    }
-}
-
-fn number(error: &sqlx::Error) -> Option<u16> {
-    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
-}
-
-/// `null` is there where one of the parameters is NULL.
-fn arguments(params: &[Param], null: Option<&Null>) -> Result<MySqlArguments, Error> {
-    let mut arguments = MySqlArguments::default();
-    for (position, param) in (1..).zip(params) {
-        let added = match param {
-            Param::Null => arguments.add(null.cloned()),
-            Param::Bool(value) => arguments.add(*value),
-            Param::Int(value) => arguments.add(*value),
-            // MySQL would store NULL or 0 for them, which nobody asked for.
-            Param::Float(value) if !value.is_finite() => {
-                return Err(Error::param(position, format!("MySQL has no {value}")));
-            }
-            Param::Float(value) => arguments.add(*value),
-            Param::Text(value) => arguments.add(value.as_str()),
-            Param::Bytes(value) => arguments.add(value.as_slice()),
-        };
-        added.map_err(|error| Error::param(position, format!("it can't be sent: {error}")))?;
-    }
-    Ok(arguments)
-}
+#[cfg(all(test, unix))]
+mod conversation_tests;
 
 #[cfg(test)]
 mod tests {
@@ -305,8 +319,7 @@ mod tests {
 
     #[test]
     fn the_time_limit_is_set_in_the_unit_of_each_server() {
-        let limits = Limits { statement_timeout_ms: 1500, ..Limits::default() };
-        let settings = session_settings(&limits);
+        let settings = session_settings(1500);
         assert!(settings.contains("max_statement_time = 1.5 "), "{settings}");
         assert!(settings.contains("max_execution_time = 1500 "), "{settings}");
     }

@@ -2,9 +2,9 @@
 //! wrong row.
 
 use super::login::Address;
-use super::stream::Socket;
 use super::*;
 use crate::db::connection::Lost;
+use crate::db::socket::Socket;
 use crate::db::{Param, connection};
 use crate::json::encode;
 use crate::json::forms::Forms;

@@ -3,12 +3,13 @@
 //! What always holds: a password leaves only as the server's method asks for it, and in clear only when the server asks
 //! for it so; a server that uses SCRAM proves that it knows the password too, before anything is asked of it.
 
+use super::end_point;
 use super::message::{self, Body, Refusal, Status, strange};
 use super::options::{ChannelBinding, Options, Place, SslMode};
-use super::stream::{Socket, Stream};
-use super::tls;
+use super::stream::Stream;
 use crate::db::connection::{Failure, Lost, ServerError};
-use crate::db::wording;
+use crate::db::socket::Socket;
+use crate::db::{tls, wording};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{self, ScramSha256};
@@ -114,7 +115,7 @@ pub(super) async fn log_in(
     options: &Options,
     end_point: Option<Vec<u8>>,
 ) -> Result<Login, Failure> {
-    let is_encrypted = matches!(socket, Socket::Tls(_));
+    let is_encrypted = socket.is_encrypted();
     let mut stream = Stream::new(socket);
     greet(&mut stream, options)?;
     stream.flush().await?;
@@ -195,8 +196,8 @@ async fn encrypt(
     // One byte and no more: what somebody slipped in behind it must not be taken for what was encrypted.
     match socket.read_u8().await.map_err(|error| lost(&error))? {
         b'S' => {
-            let stream = tls::handshake(socket, host, options).await?;
-            let end_point = tls::end_point(&stream);
+            let stream = tls::handshake(socket, host, options.terms()).await?;
+            let end_point = end_point::of(&stream);
             Ok((Socket::Tls(Box::new(stream)), end_point))
         }
         b'N' if encryption == Encryption::Offered => Ok((Socket::Tcp(socket), None)),

@@ -10,7 +10,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `options`, `environment` | what a DSN and the environment say |
-//! | `login`, `tls` | from a socket to a session |
+//! | `login`, `end_point` | from a socket to a session |
 //! | `stream`, `message` | the bytes, and what they say |
 //! | `execute`, `statements` | one statement: prepared, bound, answered |
 //! | `portal` | a statement whose rows come in parts |
@@ -21,6 +21,7 @@ mod array;
 mod cancel;
 mod decode;
 mod encode;
+mod end_point;
 mod environment;
 mod execute;
 mod login;
@@ -29,7 +30,6 @@ mod options;
 mod portal;
 mod statements;
 mod stream;
-mod tls;
 mod types;
 
 pub(super) use cancel::Canceller;
@@ -164,8 +164,8 @@ impl Connection for PgSession {
         self.connections_max
     }
 
-    fn is_quiet(&self) -> Option<bool> {
-        Some(self.stream.is_quiet())
+    fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
     }
 
     async fn settle(&mut self) -> Result<(), Failure> {

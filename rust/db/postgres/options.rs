@@ -6,6 +6,8 @@
 
 use super::environment::{self, Environment};
 use crate::db::Error;
+use crate::db::tls::{Pem, Roots, Terms};
+use crate::db::url::{Url, port as number};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,31 +53,6 @@ pub(super) enum ChannelBinding {
     Disable,
     Prefer,
     Require,
-}
-
-/// `sslrootcert`: who may sign a server's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Roots {
-    /// Whom the system trusts.
-    System,
-    Pem(Pem),
-}
-
-/// Certificates or a key: a file's path, or the text itself.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Pem {
-    File(PathBuf),
-    Text(String),
-}
-
-// A key may be in it.
-impl std::fmt::Debug for Pem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => path.fmt(f),
-            Self::Text(_) => f.write_str("***"),
-        }
-    }
 }
 
 /// Probes of a connection on which nothing is said; what is `None` is the system's own setting.
@@ -143,6 +120,31 @@ impl Options {
         Self::with_environment(dsn, &environment::of_process())
     }
 
+    /// Whom to trust.
+    ///
+    /// | sslmode | encrypted | certificate | name |
+    /// |---|---|---|---|
+    /// | `disable` | never | | |
+    /// | `allow` | if the server insists | any | any |
+    /// | `prefer` | if the server can | any | any |
+    /// | `require` | always | any; with `sslrootcert` a known signer's | any |
+    /// | `verify-ca` | always | a known signer's | any |
+    /// | `verify-full` | always | a known signer's | the host's |
+    pub(super) fn terms(&self) -> Terms<'_> {
+        Terms {
+            // libpq: "require" with a root certificate is "verify-ca".
+            signed: match self.ssl_mode {
+                SslMode::VerifyCa | SslMode::VerifyFull => true,
+                SslMode::Require => self.root_certificates.is_some(),
+                SslMode::Disable | SslMode::Allow | SslMode::Prefer => false,
+            },
+            named: self.ssl_mode == SslMode::VerifyFull,
+            roots: self.root_certificates.as_ref(),
+            client: self.client_certificate.as_ref(),
+            names: ["sslrootcert", "sslcert", "sslkey"],
+        }
+    }
+
     fn with_environment(dsn: &str, environment: &Environment<'_>) -> Result<Self, Error> {
         let mut given = Given::default();
         given.read(dsn)?;
@@ -152,51 +154,10 @@ impl Options {
 
 impl Given {
     fn read(&mut self, dsn: &str) -> Result<(), Error> {
-        if dsn.contains(['#', '\n', '\r']) {
-            return Err(no_url("it has a `#` or a line break"));
-        }
-        let (_, rest) = dsn.split_once("://").ok_or_else(|| no_url("its scheme is missing"))?;
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = address.split_once('/').unwrap_or((address, ""));
-        // The last one: a password that was pasted in may have one.
-        let (login, place) = match authority.rsplit_once('@') {
-            Some((login, place)) => (Some(login), place),
-            None => (None, authority),
-        };
-        if let Some(login) = login {
-            let (user, password) = login.split_once(':').map_or((login, None), |(user, pass)| (user, Some(pass)));
-            self.user = decoded(user, "user")?;
-            self.password = decoded(password.unwrap_or_default(), "password")?;
-        }
-        self.read_place(place)?;
-        self.dbname = decoded(path, "dbname")?;
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let name = decoded(&name.replace('+', " "), "parameter")?.unwrap_or_default();
-            let value = decoded(&value.replace('+', " "), &name)?;
-            self.set(&name, value)?;
-        }
-        Ok(())
-    }
-
-    fn read_place(&mut self, place: &str) -> Result<(), Error> {
-        let (host, port) = match place.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or_else(|| no_url("an IPv6 address has no `]`"))?;
-                if host.parse::<std::net::Ipv6Addr>().is_err() {
-                    return Err(no_url("what stands in brackets is no IPv6 address"));
-                }
-                (host, port.strip_prefix(':').or(port.is_empty().then_some("")))
-            }
-            None => place.split_once(':').map_or((place, Some("")), |(host, port)| (host, Some(port))),
-        };
-        let port = port.ok_or_else(|| no_url("something follows the address that is no port"))?;
-        if !port.is_empty() {
-            // Never quoted: with a `/` in it, what stands here is a part of the password.
-            self.port = Some(number(port).ok_or_else(|| no_url("the port is no number from 1 to 65535"))?);
-        }
-        let host = decoded(host, "host")?;
-        self.set("host", host)
+        let url = Url::read(dsn)?;
+        (self.user, self.password, self.port, self.dbname) = (url.user, url.password, url.port, url.path);
+        self.set("host", url.host)?;
+        url.parameters.into_iter().try_for_each(|(name, value)| self.set(&name, value))
     }
 
     /// One parameter, under libpq's name or under those that other clients have for it. An empty value is none.
@@ -351,39 +312,6 @@ impl ChannelBinding {
     }
 }
 
-impl Pem {
-    fn read(text: String) -> Self {
-        if text.trim_start().starts_with("-----BEGIN") { Self::Text(text) } else { Self::File(text.into()) }
-    }
-}
-
-/// Percent-decoded; nothing when empty.
-fn decoded(text: &str, what: &str) -> Result<Option<String>, Error> {
-    let broken = || no_url(&format!("what is percent-encoded in {what} can't be decoded"));
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, tail) = rest.split_at_checked(2).ok_or_else(broken)?;
-        let digit = |digit: u8| (digit as char).to_digit(16);
-        let (high, low) = digit(digits[0]).zip(digit(digits[1])).ok_or_else(broken)?;
-        bytes.push((high * 16 + low) as u8);
-        rest = tail;
-    }
-    if bytes.contains(&0) {
-        return Err(broken());
-    }
-    String::from_utf8(bytes).map(|text| (!text.is_empty()).then_some(text)).map_err(|_| broken())
-}
-
-fn number(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|&port| port > 0)
-}
-
 fn seconds(name: &str, value: &str) -> Result<Option<Duration>, Error> {
     let seconds: u32 = value.parse().map_err(|_| invalid(name, "a number of seconds"))?;
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
@@ -391,10 +319,6 @@ fn seconds(name: &str, value: &str) -> Result<Option<Duration>, Error> {
 
 fn is_utf8(name: &str) -> bool {
     matches!(name.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode" | "auto")
-}
-
-fn no_url(reason: &str) -> Error {
-    Error::dsn(format!("{reason} (special characters in a user or a password are percent-encoded, `@` as %40)"))
 }
 
 fn invalid(name: &str, expected: &str) -> Error {

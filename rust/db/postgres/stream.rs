@@ -5,16 +5,10 @@
 
 use super::message::{Header, strange};
 use crate::db::connection::{Failure, Lost};
+use crate::db::socket::Socket;
 use crate::db::{Error, wording};
 use bytes::{Buf, BytesMut};
-use socket2::SockRef;
 use std::io;
-use std::mem::MaybeUninit;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
-use tokio_rustls::client::TlsStream;
 
 /// How much is read at once. The server sends 8 KiB at a time; four of them fit, and an idle connection keeps no more.
 const READ_BYTES: usize = 32 * 1024;
@@ -27,50 +21,6 @@ const GREETING_BYTES_MAX: usize = 64 * 1024;
 
 /// Messages other than rows: descriptions of at most 1,664 columns, and errors, which may quote the value they are about.
 const OTHER_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// A connection's socket.
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-impl Socket {
-    pub(super) async fn read(&mut self, into: &mut BytesMut) -> io::Result<usize> {
-        match self {
-            Self::Tcp(socket) => socket.read_buf(into).await,
-            Self::Tls(socket) => socket.read_buf(into).await,
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.read_buf(into).await,
-        }
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Tcp(socket) => socket.write_all(bytes).await,
-            Self::Tls(socket) => {
-                socket.write_all(bytes).await?;
-                socket.flush().await
-            }
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.write_all(bytes).await,
-        }
-    }
-
-    /// Whether the peer is still there and has sent nothing. A system call, without waiting.
-    fn is_quiet(&self) -> bool {
-        let socket = match self {
-            Self::Tcp(socket) => SockRef::from(socket),
-            Self::Tls(socket) => SockRef::from(socket.get_ref().0),
-            #[cfg(unix)]
-            Self::Unix(socket) => SockRef::from(socket),
-        };
-        let mut byte = [MaybeUninit::uninit()];
-        // 0 bytes are the end; a byte is a goodbye. Tokio's sockets never block.
-        matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
 
 /// A socket with its buffers.
 pub(super) struct Stream {

@@ -28,7 +28,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// to be measured.
 const STEPS_PER_CHECK: i32 = 10_000;
 
-/// Statements kept prepared per connection, as many as sqlx keeps for the other databases.
+/// Statements kept prepared per connection, which is enough for an application's busiest.
 const STATEMENTS_MAX: usize = 100;
 
 /// The connections to one database file.

@@ -1,0 +1,145 @@
+//! How a server has us prove who we are. The methods themselves are mysql_common's.
+//!
+//! What always holds: a password leaves in clear only under TLS, or (as MySQL's own client does it) over a Unix socket; a key
+//! that a server sends to encrypt it with is looked at before it is used.
+
+use super::packet::strange;
+use crate::db::connection::{Failure, Lost};
+use crate::db::der;
+use mysql_common::auth::plugins::{AuthProc, ChallengeResponsePlugin, Context};
+use mysql_common::packets::AuthPlugin;
+use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+
+/// The text of a key of 8,192 bits has 1,430 bytes. A larger one takes seconds of CPU, which no server may ask for.
+const KEY_BYTES_MAX: usize = 2048;
+
+/// OAEP with SHA-1 takes two hashes and two bytes of the key's length.
+const PADDING_BYTES: usize = 2 * 20 + 2;
+
+/// One method, on its way.
+pub(super) struct Method {
+    /// As the server calls it.
+    pub(super) name: Vec<u8>,
+    procedure: AuthProc,
+    scramble: Vec<u8>,
+}
+
+/// What a method may know.
+#[derive(Clone, Copy)]
+pub(super) struct Secrets<'a> {
+    pub(super) password: &'a str,
+    pub(super) is_encrypted: bool,
+    pub(super) is_local: bool,
+}
+
+struct Asked<'a> {
+    secrets: Secrets<'a>,
+    scramble: &'a [u8],
+}
+
+impl Context for Asked<'_> {
+    fn pass(&self) -> &[u8] {
+        self.secrets.password.as_bytes()
+    }
+
+    fn is_ipc_transport(&self) -> bool {
+        self.secrets.is_local
+    }
+
+    fn is_tls_transport(&self) -> bool {
+        self.secrets.is_encrypted
+    }
+
+    fn scramble(&self) -> &[u8] {
+        self.scramble
+    }
+
+    fn server_key_pem(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl Method {
+    /// The method of this name, with the server's first words about it.
+    ///
+    /// # Errors
+    /// It isn't known, or would show the password to everybody.
+    pub(super) fn new(name: &[u8], scramble: &[u8], secrets: Secrets<'_>) -> Result<Self, Failure> {
+        let plugin = AuthPlugin::from_bytes(name);
+        let is_spoken = match &plugin {
+            AuthPlugin::MysqlNativePassword
+            | AuthPlugin::CachingSha2Password
+            | AuthPlugin::Sha256Password
+            | AuthPlugin::Ed25519 => true,
+            AuthPlugin::MysqlClearPassword if secrets.is_encrypted => true,
+            AuthPlugin::MysqlClearPassword => {
+                return Err(refused("the server asks for the password in clear, and the connection isn't encrypted"));
+            }
+            _ => false,
+        };
+        match AuthProc::init(&plugin) {
+            Ok(procedure) if is_spoken => {
+                // With a NUL behind it where it has the length of the oldest method's.
+                let scramble = scramble.strip_suffix(&[0]).filter(|rest| rest.len() == 20).unwrap_or(scramble).to_vec();
+                Ok(Self { name: plugin.as_bytes().to_vec(), procedure, scramble })
+            }
+            _ => {
+                let name = String::from_utf8_lossy(plugin.as_bytes());
+                Err(refused(&format!("the server asks for a login by {name:?}, which the engine doesn't speak")))
+            }
+        }
+    }
+
+    /// The answer to the server's first words.
+    pub(super) fn first(&mut self, secrets: Secrets<'_>) -> Result<Vec<u8>, Failure> {
+        let words = self.scramble.clone();
+        Ok(self.run(secrets, &words)?.unwrap_or_default())
+    }
+
+    /// The answer to its next words, if there is to be one.
+    pub(super) fn next(&mut self, secrets: Secrets<'_>, words: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        // What is longer than a byte is a key.
+        if words.len() > 1 {
+            let bits_needed = 8 * (secrets.password.len() + 1 + PADDING_BYTES);
+            if key_bits(words).is_none_or(|bits| bits < bits_needed) {
+                return Err(strange("its key for passwords is none"));
+            }
+        }
+        self.run(secrets, words)
+    }
+
+    fn run(&mut self, secrets: Secrets<'_>, words: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        let asked = Asked { secrets, scramble: &self.scramble };
+        let response = self.procedure.run(asked, words).map_err(|_| strange("a step of the login is missing"))?;
+        Ok(response.data().map(<[u8]>::to_vec))
+    }
+}
+
+/// How many bits the modulus of a public key in PEM form has. mysql_common takes a key for what it says it is, and panics
+/// where it isn't; so there is nothing in the text but this one.
+fn key_bits(pem: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(pem).ok()?.trim_end_matches(['\0', '\n', '\r', ' ']);
+    let body = text.strip_prefix("-----BEGIN PUBLIC KEY-----")?.strip_suffix("-----END PUBLIC KEY-----")?;
+    if text.len() > KEY_BYTES_MAX || body.contains('-') {
+        return None;
+    }
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).ok()?;
+    // SEQUENCE { SEQUENCE algorithm, BIT STRING { 0 unused bits, SEQUENCE { INTEGER modulus, INTEGER exponent } } }
+    const INTEGER: u8 = 2;
+    const BIT_STRING: u8 = 3;
+    const SEQUENCE: u8 = 0x30;
+    let (contents, _) = der::value(&key, SEQUENCE)?;
+    let (_, rest) = der::value(contents, SEQUENCE)?;
+    let (bits, _) = der::value(rest, BIT_STRING)?;
+    let (numbers, _) = der::value(bits.strip_prefix(&[0])?, SEQUENCE)?;
+    let (modulus, rest) = der::value(numbers, INTEGER)?;
+    let (exponent, _) = der::value(rest, INTEGER)?;
+    let significant = &modulus[modulus.iter().position(|&byte| byte != 0)?..];
+    let bits = 8 * significant.len() - significant[0].leading_zeros() as usize;
+    (!exponent.is_empty()).then_some(bits)
+}
+
+pub(super) fn refused(message: &str) -> Failure {
+    Failure::Lost(Lost { message: message.to_owned(), sent: false })
+}

@@ -1,0 +1,268 @@
+//! The client against servers that break off, trickle, or say anything at all: an error each time, never a panic, never a
+//! wrong row.
+
+use super::login::Address;
+use super::packet::capability as can;
+use super::*;
+use crate::db::Param;
+use crate::db::connection::Lost;
+use crate::db::socket::Socket;
+use crate::json::encode;
+use crate::json::forms::Forms;
+use proptest::prelude::*;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
+
+fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = (body.len() as u32 | u32::from(sequence) << 24).to_le_bytes().to_vec();
+    packet.extend_from_slice(body);
+    packet
+}
+
+/// An answer: its packets, counted from one.
+fn answer(bodies: &[&[u8]]) -> Vec<u8> {
+    (1..).zip(bodies).flat_map(|(sequence, body)| packet(sequence, body)).collect()
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn options(query: &str) -> Arc<Options> {
+    Arc::new(Options::parse(&format!("mysql://u:p@h/d?ssl-mode=disabled{query}")).unwrap())
+}
+
+/// A server that says its words whatever it hears, `step` bytes at a time, and hangs up.
+fn server(words: Vec<u8>, step: usize) -> Socket {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    tokio::spawn(async move {
+        for words in words.chunks(step.max(1)) {
+            if theirs.write_all(words).await.is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = theirs.shutdown().await;
+        // Closing with bytes unread would be a reset, which takes back what was said.
+        let _ = theirs.read_to_end(&mut Vec::new()).await;
+    });
+    Socket::Unix(ours)
+}
+
+/// What a server says first that speaks this method, as MariaDB or MySQL does.
+fn hello(method: &str, capabilities: u64) -> Vec<u8> {
+    let capabilities = capabilities | can::PROTOCOL_41 | can::SECURE_CONNECTION | can::PLUGIN_AUTH | can::DEPRECATE_EOF;
+    let [a, b, c, d, e, f, g, h] = capabilities.to_le_bytes();
+    let body = [
+        b"\x0a11.4.2\0",
+        &[7, 0, 0, 0][..],
+        &NONCE[..8],
+        &[0, a, b, 45, 2, 0, c, d, 21, 0, 0, 0, 0, 0, 0, e, f, g, h],
+        &NONCE[8..],
+        b"\0",
+        method.as_bytes(),
+        b"\0",
+    ];
+    packet(0, &body.concat())
+}
+
+const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+const END: &[u8] = &[0xfe, 0, 0, 3, 0, 0, 0];
+
+fn field(name: &str, of_type: u8) -> Vec<u8> {
+    let name = [&[name.len() as u8], name.as_bytes()].concat();
+    [&[0; 4][..], &name, &[0, 12, 45, 0, 0, 0, 0, 0, of_type, 0, 0, 0, 0, 0]].concat()
+}
+
+fn greeting() -> Vec<u8> {
+    let (id, max) = (field("id", 8), field("max", 8));
+    [
+        hello("mysql_native_password", can::CACHE_METADATA),
+        packet(2, OK),
+        answer(&[OK]),
+        answer(&[&[2, 1], &id, &max, b"\x017\x03151", END]),
+    ]
+    .concat()
+}
+
+/// Prepared, then a row of columns that weren't sent again.
+fn prepared() -> Vec<u8> {
+    let (n, t) = (field("n", 8), field("t", 0xfd));
+    answer(&[&[0, 9, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0], &field("?", 0xfd), &n, &t])
+}
+
+fn executed() -> Vec<u8> {
+    answer(&[&[2, 0], &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], END])
+}
+
+async fn connect(words: Vec<u8>, step: usize) -> Result<MySqlSession, Failure> {
+    let (options, limits) = (options(""), Limits::default());
+    let login = login::log_in(server(words, step), Address::Unix("/nowhere".into()), &options).await?;
+    let mut connection = MySqlSession::new(&options, login, &limits);
+    connection.introduce().await?;
+    Ok(connection)
+}
+
+/// Connects and runs a statement; the rows as JSON. Whatever is said, it is over soon.
+async fn converse(words: Vec<u8>, step: usize) -> Result<(String, State), Failure> {
+    let limits = Limits::default();
+    let conversation = async {
+        let mut connection = connect(words, step).await?;
+        let mut flow = Flow::whole(&limits);
+        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
+        connection.run(work, &mut flow).await?;
+        Ok((String::from_utf8(encode::to_vec(&flow.into_table())).unwrap(), connection.state()))
+    };
+    timeout(Duration::from_secs(20), conversation).await.expect("a server that hung up is not waited for")
+}
+
+#[test]
+fn an_answer_is_the_same_whole_or_byte_by_byte() {
+    runtime().block_on(async {
+        for step in [1, 2, 7, 4096] {
+            let (json, state) = converse([greeting(), prepared(), executed()].concat(), step).await.unwrap();
+            assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::InTransaction));
+        }
+    });
+}
+
+#[test]
+fn columns_that_come_with_an_execution_hold_for_it() {
+    let (n, t) = (field("renamed", 3), field("t", 0xfd));
+    let executed = answer(&[&[2, 1], &n, &t, &[0, 0, 7, 0, 0, 0, 2, b'h', b'i'], END]);
+    let (json, _) = runtime().block_on(converse([greeting(), prepared(), executed].concat(), 4096)).unwrap();
+    assert_eq!(json, r#"[{"renamed":7,"t":"hi"}]"#);
+    // Columns that were neither sent nor known before.
+    let other = answer(&[&[3, 0], &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], END]);
+    let failure = runtime().block_on(converse([greeting(), prepared(), other].concat(), 4096)).unwrap_err();
+    assert!(matches!(failure, Failure::Strange(_)), "{failure:?}");
+}
+
+#[test]
+fn a_connection_cut_at_any_byte_is_lost_and_says_whether_the_statement_was_sent() {
+    let unsent = greeting().len() + prepared().len();
+    let whole = [greeting(), prepared(), executed()].concat();
+    runtime().block_on(async {
+        for end in 0..whole.len() {
+            match converse(whole[..end].to_vec(), 4096).await {
+                Err(Failure::Lost(Lost { sent, message })) => {
+                    assert_eq!(sent, end >= unsent, "cut at {end}: {message}")
+                }
+                other => panic!("cut at {end}: {other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_byte_changed_anywhere_is_never_a_panic() {
+    let whole = [greeting(), prepared(), executed()].concat();
+    runtime().block_on(async {
+        for at in 0..whole.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut words = whole.clone();
+                words[at] ^= change;
+                let _ = converse(words, 4096).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_server_that_goes_away_with_a_word_is_quoted_and_not_used_again() {
+    // Said before it was asked, as a server does that is shut down.
+    let goodbye = packet(0, b"\xff\x1d\x04#08S01Server shutdown in progress");
+    let failure = runtime().block_on(converse([greeting(), goodbye].concat(), 4096)).unwrap_err();
+    let Failure::Server(error) = failure else { panic!("{failure:?}") };
+    assert_eq!((error.message.as_str(), error.sqlstate.as_deref()), ("Server shutdown in progress", Some("08S01")));
+    assert!(!error.survives);
+}
+
+#[test]
+fn a_packet_that_is_too_long_or_out_of_its_place_is_refused() {
+    let long = |len: u32, sequence: u32| (len | sequence << 24).to_le_bytes().to_vec();
+    for (name, words) in [
+        ("a greeting without end", long(0x2_0000, 0)),
+        ("an answer without end", [greeting(), prepared(), long(0x20_0000, 1)].concat()),
+        ("a packet of another exchange", [greeting(), prepared(), packet(3, OK)].concat()),
+        ("a packet twice", [greeting(), prepared(), packet(1, &[2, 0]), packet(1, END)].concat()),
+        ("more columns than there are", [greeting(), prepared(), answer(&[&[0xfe, 1, 1, 1, 1, 1, 1, 1, 1]])].concat()),
+        ("a wish for a file", [greeting(), prepared(), answer(&[b"\xfb/etc/passwd"])].concat()),
+        ("a row that is none", [greeting(), prepared(), answer(&[&[2, 0], &[7]])].concat()),
+    ] {
+        let failure = runtime().block_on(converse(words, 4096)).unwrap_err();
+        assert!(matches!(failure, Failure::Strange(_)), "{name}: {failure:?}");
+    }
+    // Of a row it is the limit of results that holds: 16 MiB, and as much again, and again.
+    let piece = [long(0xff_ffff, 2), vec![0; 0xff_ffff]].concat();
+    let mut words = [greeting(), prepared(), answer(&[&[2, 0]])].concat();
+    for sequence in 2..7 {
+        let mut piece = piece.clone();
+        piece[3] = sequence;
+        words.extend(piece);
+    }
+    let failure = runtime().block_on(converse(words, 1 << 20)).unwrap_err();
+    assert!(matches!(failure, Failure::Cut(crate::db::Error::ResultTooLarge { .. })), "{failure:?}");
+}
+
+#[test]
+fn a_statement_that_the_server_has_forgotten_is_prepared_again_where_no_transaction_is_open() {
+    let stale = answer(&[b"\xff\x4f\x06#HY000Prepared statement needs to be re-prepared"]);
+    let rows =
+        |status| answer(&[&[2, 0], &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], &[0xfe, 0, 0, status, 0, 0, 0]]);
+    for (status, is_again) in [(2, true), (3, false)] {
+        let words = [greeting(), prepared(), rows(status), stale.clone(), prepared(), rows(status)].concat();
+        let limits = Limits::default();
+        let outcome = runtime().block_on(async {
+            let mut connection = connect(words, 4096).await.unwrap();
+            let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
+            connection.run(work, &mut Flow::whole(&limits)).await.unwrap();
+            connection.run(work, &mut Flow::whole(&limits)).await
+        });
+        match outcome {
+            Ok(_) => assert!(is_again),
+            Err(Failure::Server(error)) => assert!(!is_again && error.survives),
+            Err(failure) => panic!("{failure:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_server_without_the_newer_capabilities_is_understood() {
+    let old_end = |status: u8| vec![0xfe, 0, 0, status, 0];
+    let hello = {
+        let mut hello = hello("mysql_native_password", can::MYSQL);
+        // CLIENT_DEPRECATE_EOF is bit 24.
+        let at = 4 + 1 + 7 + 4 + 8 + 1 + 2 + 1 + 2 + 1;
+        hello[at] &= !1;
+        hello
+    };
+    let (id, max, n, t) = (field("id", 8), field("max", 8), field("n", 8), field("t", 0xfd));
+    let words = [
+        hello,
+        packet(2, OK),
+        answer(&[OK]),
+        answer(&[&[2], &id, &max, &old_end(2), b"\x017\x03151", &old_end(2)]),
+        answer(&[&[0, 9, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0], &field("?", 8), &old_end(2), &n, &t, &old_end(2)]),
+        answer(&[&[2], &n, &t, &old_end(2), &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], &old_end(2)]),
+    ]
+    .concat();
+    let (json, state) = runtime().block_on(converse(words, 3)).unwrap();
+    assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::Idle));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_words_of_a_server_panic(words in proptest::collection::vec(any::<u8>(), 0..200), at in 0..400_usize) {
+        let mut whole = [greeting(), prepared(), executed()].concat();
+        whole.truncate(at);
+        whole.extend_from_slice(&words);
+        let _ = runtime().block_on(converse(whole, 4096));
+    }
+}

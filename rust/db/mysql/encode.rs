@@ -1,0 +1,134 @@
+//! Bound values in the binary form of an execution.
+
+use crate::db::{Error, Param};
+use bytes::{BufMut, BytesMut};
+
+/// The protocol's numbers of types. NULL has one of its own, as the literal has: with that of some other value it would be
+/// refused where that type can't be (MariaDB has no cast from an integer to `UUID`), or decide what `COALESCE(?, price)` is.
+const TINY: u8 = 1;
+const DOUBLE: u8 = 5;
+const NULL: u8 = 6;
+const LONGLONG: u8 = 8;
+const BLOB: u8 = 0xfc;
+const VAR_STRING: u8 = 0xfd;
+
+/// Whether all of them can be sent.
+pub(super) fn check(params: &[Param]) -> Result<(), Error> {
+    for (position, param) in (1..).zip(params) {
+        if let Param::Float(value) = param
+            && !value.is_finite()
+        {
+            // MySQL would store NULL or 0 for them, which nobody asked for.
+            return Err(Error::param(position, format!("MySQL has no {value}")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes COM_STMT_EXECUTE.
+pub(super) fn execute(out: &mut BytesMut, statement: u32, params: &[Param]) {
+    out.put_u8(0x17);
+    out.put_u32_le(statement);
+    out.put_u8(0); // no cursor
+    out.put_u32_le(1); // once
+    if params.is_empty() {
+        return;
+    }
+    for eight in params.chunks(8) {
+        let bits = eight.iter().enumerate().map(|(bit, param)| u8::from(*param == Param::Null) << bit);
+        out.put_u8(bits.sum());
+    }
+    out.put_u8(1); // types follow
+    for param in params {
+        let of_type = match param {
+            Param::Null => NULL,
+            Param::Bool(_) => TINY,
+            Param::Int(_) => LONGLONG,
+            Param::Float(_) => DOUBLE,
+            Param::Text(_) => VAR_STRING,
+            Param::Bytes(_) => BLOB,
+        };
+        out.put_slice(&[of_type, 0]);
+    }
+    for param in params {
+        match param {
+            Param::Null => {}
+            Param::Bool(value) => out.put_u8((*value).into()),
+            Param::Int(value) => out.put_i64_le(*value),
+            Param::Float(value) => out.put_f64_le(*value),
+            Param::Text(value) => put_value(out, value.as_bytes()),
+            Param::Bytes(value) => put_value(out, value),
+        }
+    }
+}
+
+/// A value behind its length.
+pub(super) fn put_value(out: &mut BytesMut, value: &[u8]) {
+    let len = value.len() as u64;
+    match len {
+        0..=0xfa => out.put_u8(len as u8),
+        0xfb..=0xffff => {
+            out.put_u8(0xfc);
+            out.put_u16_le(len as u16);
+        }
+        0x1_0000..=0xff_ffff => {
+            out.put_u8(0xfd);
+            out.put_uint_le(len, 3);
+        }
+        _ => {
+            out.put_u8(0xfe);
+            out.put_u64_le(len);
+        }
+    }
+    out.put_slice(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packet::Body;
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value_has_its_type() {
+        let mut out = BytesMut::new();
+        let params = [
+            Param::Null,
+            Param::Bool(true),
+            Param::Int(-2),
+            Param::Float(0.5),
+            Param::Text("t".into()),
+            Param::Bytes(vec![0xff]),
+            Param::Int(0),
+            Param::Int(0),
+            Param::Null,
+        ];
+        execute(&mut out, 7, &params);
+        let head = [0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0b1, 0b1, 1];
+        let types = [6, 0, 1, 0, 8, 0, 5, 0, 0xfd, 0, 0xfc, 0, 8, 0, 8, 0, 6, 0];
+        let values =
+            [&[1][..], &(-2_i64).to_le_bytes(), &0.5_f64.to_le_bytes(), &[1, b't', 1, 0xff], &[0; 16]].concat();
+        assert_eq!(out, [&head[..], &types, &values].concat());
+
+        out.clear();
+        execute(&mut out, 7, &[]);
+        assert_eq!(out.len(), 10);
+    }
+
+    #[test]
+    fn a_value_is_read_back_whatever_its_length() {
+        for len in [0, 1, 0xfa, 0xfb, 0xffff, 0x1_0000, 0xff_ffff, 0x100_0000] {
+            let (value, mut out) = (vec![b'x'; len], BytesMut::new());
+            put_value(&mut out, &value);
+            let mut body = Body(&out);
+            assert_eq!(body.value().unwrap().len(), len);
+            assert!(body.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_mysql_has_no_number_for_is_refused_by_its_position() {
+        let error = check(&[Param::Int(1), Param::Float(f64::NAN)]).unwrap_err();
+        assert_eq!(error, Error::param(2, "MySQL has no NaN"));
+        assert!(check(&[Param::Float(f64::MAX), Param::Null]).is_ok());
+    }
+}
