@@ -4,3 +4,4 @@ mod differential;
 pub(crate) mod login;
 pub(crate) mod server;
 mod sessions;
+mod vectors;

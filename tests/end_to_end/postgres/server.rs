@@ -18,39 +18,69 @@ pub(super) struct Server {
     pub(super) folder: TempDir,
     pub(super) port: u16,
     process: Child,
+    /// Programs that are the test's own.
+    programs: Option<TempDir>,
 }
 
 impl Server {
     /// Starts a server with these lines in pg_hba.conf, TLS with `server.crt` and `server.key` of its folder, clients'
     /// certificates by `ca.crt`. `prepare` puts them there.
     pub(super) fn start(hba: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let setting = |folder: &Path, name: &str, file: &str| format!("{name}={}", folder.join(file).display());
+        Self::of(installed().as_deref(), |folder| {
+            prepare(folder);
+            fs::write(folder.join("data/pg_hba.conf"), hba).unwrap();
+            vec![
+                "ssl=on".to_owned(),
+                setting(folder, "ssl_cert_file", "server.crt"),
+                setting(folder, "ssl_key_file", "server.key"),
+                setting(folder, "ssl_ca_file", "ca.crt"),
+            ]
+        })
+    }
+
+    /// Starts the server with pgvector that `make setup` puts into target/pgvector, as there is none in Debian. It trusts
+    /// everybody on this machine. `None` where there is no such package: it is built for x86-64 alone.
+    pub(super) fn with_vectors() -> Option<Self> {
+        let libraries = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/target/pgvector/lib")).ok()?;
+        let packages = libraries.flatten().map(|library| library.path().join("site-packages"));
+        let packages = packages.filter(|packages| packages.join("pgserver").is_dir()).max()?;
+        // A copy: the server's user may not be let into the repository.
+        let copy = tempfile::tempdir().unwrap();
+        let parts = ["pgserver", "pgserver.libs"].map(|part| packages.join(part));
+        run(Command::new("cp").args(["-R", "--"]).args(parts).arg(copy.path()));
+        run(Command::new("chmod").args(["-R", "a+rX", "--"]).arg(copy.path()));
+        let mut server = Self::of(Some(&copy.path().join("pgserver/pginstall/bin")), |_| Vec::new());
+        server.programs = Some(copy);
+        Some(server)
+    }
+
+    /// Starts the server whose programs are in a folder, or in the path. `prepare` gives its settings.
+    fn of(programs: Option<&Path>, prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         own(&data, 0o700);
-        run(program("initdb").args(["--username=lyger", "--auth=trust", "--no-sync", "--locale=C.UTF-8"]).arg(&data));
-        prepare(folder.path());
-        fs::write(data.join("pg_hba.conf"), hba).unwrap();
+        let mut initdb = program(programs, "initdb");
+        run(initdb.args(["--username=lyger", "--auth=trust", "--no-sync", "--locale=C.UTF-8"]).arg(&data));
+        let mut settings = prepare(folder.path());
         let sockets = folder.path().join("sockets");
         fs::create_dir(&sockets).unwrap();
         own(&sockets, 0o755);
         let port = free_port();
-        let setting = |name: &str, file: &str| format!("{name}={}", folder.path().join(file).display());
-        let mut postgres = program("postgres");
-        postgres.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "ssl=on"]);
-        for setting in [
-            format!("port={port}"),
-            setting("unix_socket_directories", "sockets"),
-            setting("ssl_cert_file", "server.crt"),
-            setting("ssl_key_file", "server.key"),
-            setting("ssl_ca_file", "ca.crt"),
-        ] {
+        let listening = ["listen_addresses=127.0.0.1", "fsync=off"].map(str::to_owned);
+        settings.extend(listening);
+        settings.push(format!("port={port}"));
+        settings.push(format!("unix_socket_directories={}", sockets.display()));
+        let mut postgres = program(programs, "postgres");
+        postgres.arg("-D").arg(&data);
+        for setting in settings {
             postgres.arg("-c").arg(setting);
         }
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let process = postgres.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let server = Self { folder, port, process };
+        let server = Self { folder, port, process, programs: None };
         let deadline = Instant::now() + START_TIMEOUT;
         while !server.psql("SELECT 1").status.success() {
             let log = fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
@@ -94,10 +124,14 @@ pub(crate) fn free_port() -> u16 {
     ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap()
 }
 
+/// Debian's folder of the newest server's programs.
+fn installed() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("postgres").exists()).max()
+}
+
 /// One of PostgreSQL's programs, as a user that it runs as: it refuses to run as root.
-fn program(name: &str) -> Command {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let folder = installed.map(|version| version.path().join("bin")).filter(|bin| bin.join(name).exists()).max();
+fn program(folder: Option<&Path>, name: &str) -> Command {
     let mut command = Command::new(folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name)));
     if let Some((uid, gid)) = other_user() {
         command.uid(uid).gid(gid);
