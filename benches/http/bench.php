@@ -81,18 +81,20 @@ foreach ($servers as $server) {
         }
     }
 }
-foreach (['sqlite', 'postgres'] as $database) {
+// Rows that pass through, and rows that become PHP arrays on their way.
+$statements = ['sqlite' => '/sqlite', 'postgres' => '/postgres', 'postgres, arrays' => '/array/postgres'];
+foreach ($statements as $path) {
     $expected = null;
     foreach ($servers as $server) {
         if ($server->name === 'nginx return 200') {
             continue;
         }
-        $rows = json_decode((string) file_get_contents("$server->url/$database/1000/17"), true);
+        $rows = json_decode((string) file_get_contents("$server->url$path/1000/17"), true);
         // What PDO and Lyger write the same way; the dates' and booleans' forms differ.
         $rows = array_map(static fn (array $row) => [(int) $row['id'], $row['name'], (float) $row['price'], $row['description']], $rows);
         $expected ??= $rows;
         if ($rows !== $expected || array_column($rows, 0) !== range(17, 1016)) {
-            throw new RuntimeException("$server->name answers something else from $database");
+            throw new RuntimeException("$server->name answers something else to $path");
         }
     }
 }
@@ -103,9 +105,9 @@ $cases = [
     'handler of 50 us' => ['/burn/50/', 0, $all],
     'handler of 500 us' => ['/burn/500/', 0, $all],
 ];
-foreach (['sqlite', 'postgres'] as $database) {
+foreach ($statements as $name => $path) {
     foreach ([1 => 'row', 1000 => 'rows'] as $rows => $word) {
-        $cases["$database, $rows $word"] = ["/$database/$rows/", PRODUCTS - $rows, $all];
+        $cases["$name, $rows $word"] = ["$path/$rows/", PRODUCTS - $rows, $all];
     }
 }
 $wanted = (string) getenv('LYGER_BENCH_CASES');
@@ -113,7 +115,7 @@ $cases = array_filter($cases, static fn (string $case) => $wanted === '' || str_
 
 $records = [];
 $placement = 'server, load and database share all cores';
-printf("%-18s %-11s %-17s %9s %9s %6s %7s %9s %9s %6s\n", 'case', '', 'peer', 'us', 'peer us', 'ratio', 'spread', 'req/s', 'peer', 'ratio');
+printf("%-27s %-11s %-17s %9s %9s %6s %7s %9s %9s %6s\n", 'case', '', 'peer', 'us', 'peer us', 'ratio', 'spread', 'req/s', 'peer', 'ratio');
 foreach ($cases as $case => [$path, $fromMax, $order]) {
     foreach ($order as $name) {
         measure($servers[$name], $path, $fromMax, 1);
@@ -136,7 +138,7 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
             $records[] = $about + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
             $records[] = $about + ['metric' => 'throughput', 'unit' => 'requests/s'] + $rate;
             printf(
-                "%-18s %-11s %-17s %9.1f %9.1f %6.2f %7.2f %9.0f %9.0f %6.2f\n",
+                "%-27s %-11s %-17s %9.1f %9.1f %6.2f %7.2f %9.0f %9.0f %6.2f\n",
                 $case, $subject, $peer,
                 $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread'],
                 $rate['subject_median'], $rate['peer_median'], $rate['ratio'],
@@ -153,7 +155,7 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
             $cpu = compare($runs[$subject], $mark, 'micros');
             $records[] = ['case' => $case, 'subject' => $subject, 'peer' => 'mark', 'placement' => $placement]
                 + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
-            printf("%-18s %-11s %-17s %9.1f %9.1f %6.2f %7.2f\n", $case, $subject, 'mark', $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread']);
+            printf("%-27s %-11s %-17s %9.1f %9.1f %6.2f %7.2f\n", $case, $subject, 'mark', $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread']);
         }
     }
 }

@@ -26,7 +26,8 @@ if ($parts[1] === 'burn' || $parts[1] === 'sleep') {
     send(['hello' => $parts[3]]);
     return;
 }
-[, $database, $rows, $from] = $parts;
+// /array/... is the same here: PDO has no other way.
+[$database, $rows, $from] = array_slice($parts, -3);
 // Persistent: connecting for every request would cost the peers more than anything else.
 $pdo = new PDO(
     (string) getenv("LYGER_BENCH_PDO_$database"),

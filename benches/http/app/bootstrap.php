@@ -1,6 +1,6 @@
 <?php
 
-// Lyger's side: handlers that cost a known time, and a query whose rows never become PHP values.
+// Lyger's side: handlers that cost a known time, a query whose rows never become PHP values, and one whose rows do.
 
 declare(strict_types=1);
 
@@ -14,6 +14,7 @@ $databases = [
     'sqlite' => Db::connect('sqlite:' . getenv('LYGER_BENCH_SQLITE')),
     'postgres' => Db::connect((string) getenv('LYGER_TEST_POSTGRES')),
 ];
+const PRODUCTS_FROM = 'SELECT * FROM products WHERE id >= ? ORDER BY id LIMIT ?';
 $app = Application::create(__DIR__);
 $app->router()->get('/hello/{name}', static fn (string $name): Response => Response::json(['hello' => $name]));
 $app->router()->get('/burn/{micros}/{name}', static function (int $micros, string $name): Response {
@@ -26,10 +27,13 @@ $app->router()->get('/sleep/{micros}/{name}', static function (int $micros, stri
 });
 $app->router()->get(
     '/{database}/{rows}/{from}',
-    static fn (string $database, int $rows, int $from): Response => $databases[$database]->respond(
-        'SELECT * FROM products WHERE id >= ? ORDER BY id LIMIT ?',
-        [$from, $rows],
-    ),
+    static fn (string $database, int $rows, int $from): Response
+        => $databases[$database]->respond(PRODUCTS_FROM, [$from, $rows]),
+);
+$app->router()->get(
+    '/array/{database}/{rows}/{from}',
+    static fn (string $database, int $rows, int $from): Response
+        => Response::json($databases[$database]->query(PRODUCTS_FROM, [$from, $rows])),
 );
 
 return $app;
