@@ -47,7 +47,7 @@ impl Form {
 /// length, and keeps nothing: `*result` is 0. `form`: 0 is what `lyger_result_rows` writes, 1 the same of the first row alone,
 /// 2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
 ///
-/// When `buf` is too small, nothing is written, and the result is kept: `*result` is its id, which the caller reads by those
+/// When `buf` is too small, what it holds is of no use, and the result is kept: `*result` is its id, which the caller reads by those
 /// functions and gives back to `lyger_result_free`.
 ///
 /// Errors: `BUFFER_TOO_SMALL`; as `lyger_db_run`; `INVALID_ARGUMENT` also for another `form`; `INVALID_CONFIG` also for
@@ -124,7 +124,16 @@ pub unsafe extern "C" fn lyger_async_fetch(
 
 /// Writes rows in a form, or keeps them where they have no room.
 fn give(rows: Rows, form: Form, output: &mut Output, result: &mut Out<u64>) -> Result<(), Failure> {
-    let filled = output.fill(&form.encode(&rows));
+    let filled = match form {
+        Form::Json => match encode::to_slice(&rows.table, output.room()) {
+            Ok(len) => {
+                output.wrote(len);
+                Ok(())
+            }
+            Err(apart) => output.fill(&apart),
+        },
+        form => output.fill(&form.encode(&rows)),
+    };
     if filled.is_err() {
         result.set(result::keep(rows)?);
     }

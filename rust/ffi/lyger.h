@@ -595,7 +595,7 @@ lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
  length, and keeps nothing: `*result` is 0. `form`: 0 is what `lyger_result_rows` writes, 1 the same of the first row alone,
  2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
 
- When `buf` is too small, nothing is written, and the result is kept: `*result` is its id, which the caller reads by those
+ When `buf` is too small, what it holds is of no use, and the result is kept: `*result` is its id, which the caller reads by those
  functions and gives back to `lyger_result_free`.
 
  Errors: `BUFFER_TOO_SMALL`; as `lyger_db_run`; `INVALID_ARGUMENT` also for another `form`; `INVALID_CONFIG` also for

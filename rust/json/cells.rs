@@ -24,9 +24,15 @@ impl Strings {
     ///
     /// # Panics
     /// When the column passes 4 GiB: the offsets are 32 bits wide, and `db.result_bytes_max` keeps results far below.
+    #[inline]
     pub fn push(&mut self, cell: &[u8]) {
-        self.bytes.truncate(self.len_bytes()); // the padding of a column that was already in a table
-        self.bytes.reserve(cell.len() + PADDING); // so that most need no more room for theirs
+        let len = self.len_bytes();
+        if self.bytes.len() != len {
+            self.bytes.truncate(len); // the padding of a column that was already in a table
+        }
+        if self.bytes.capacity() - len < cell.len() + PADDING {
+            self.bytes.reserve(cell.len() + PADDING); // so that most need no more room for theirs
+        }
         self.bytes.extend_from_slice(cell);
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
     }

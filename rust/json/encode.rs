@@ -40,13 +40,49 @@ pub(super) fn by_kernel(table: &Table) -> Vec<u8> {
     let columns: Vec<Prepared> = members(table.columns()).into_iter().map(Prepared::new).collect();
     let views: Vec<ColumnView> = columns.iter().map(|column| column.view(0, table.rows())).collect();
     let mut out = Vec::with_capacity(capacity_guess(&views, table.rows()));
-    let mut row = 0;
-    loop {
+    append_rest(&views, table.rows(), 0, &mut out);
+    out
+}
+
+/// Encodes a table into `room` and gives the bytes written there; or apart, where there is too little of it.
+///
+/// Where a large result is wanted anyway, a buffer of its own takes longer than the rows: the system gives and takes its pages
+/// each time.
+///
+/// # Errors
+/// The whole text; what `room` holds is of no use then.
+///
+/// # Panics
+/// As [`to_vec`].
+pub fn to_slice(table: &Table, room: &mut [u8]) -> Result<usize, Vec<u8>> {
+    if table.rows() <= FEW_ROWS {
+        return Err(to_vec(table));
+    }
+    let columns: Vec<Prepared> = members(table.columns()).into_iter().map(Prepared::new).collect();
+    let views: Vec<ColumnView> = columns.iter().map(|column| column.view(0, table.rows())).collect();
+    let keys: usize = columns.iter().map(|column| column.key.len()).sum();
+    let (mut out, mut row) = (Vec::new(), 0);
+    if table.byte_len() / 2 + keys * table.rows() < room.len() {
         let progress =
-            kernels::json_append_table(&views, table.rows(), row, &mut out).unwrap_or_else(|error| panic!("{error}"));
+            kernels::json_encode_table(&views, table.rows(), 0, room).unwrap_or_else(|error| panic!("{error}"));
+        if progress.needed == 0 {
+            return Ok(progress.bytes);
+        }
+        out = Vec::with_capacity(capacity_guess(&views, table.rows()));
+        out.extend_from_slice(&room[..progress.bytes]);
+        row = progress.rows;
+    }
+    append_rest(&views, table.rows(), row, &mut out);
+    Err(out)
+}
+
+/// Appends the rows from `row` on.
+fn append_rest(views: &[ColumnView], rows: usize, mut row: usize, out: &mut Vec<u8>) {
+    loop {
+        let progress = kernels::json_append_table(views, rows, row, out).unwrap_or_else(|error| panic!("{error}"));
         row += progress.rows;
         match progress.needed {
-            0 => return out,
+            0 => return,
             // A row that may get larger than all that is left: only the sure size helps.
             needed if progress.rows == 0 => out.reserve(needed),
             // More escapes than guessed. The sure size is six times the text, so double instead.
@@ -197,6 +233,27 @@ mod tests {
 
     fn json(columns: Vec<Column>) -> String {
         String::from_utf8(to_vec(&Table::new(columns))).unwrap()
+    }
+
+    #[test]
+    fn a_buffer_has_all_rows_or_they_stand_apart() {
+        let (mut number, mut text) = (Column::int64("n"), Column::text("t\"x"));
+        for row in 0..100 {
+            number.push_i64(row);
+            text.push_bytes(if row % 5 == 0 { b"\x01\x02\x03\x04\x05\x06\x07" } else { b"plain" });
+        }
+        let table = Table::new(vec![number, text]);
+        let whole = to_vec(&table);
+        let mut fitted = Vec::new();
+        for room in (0..3 * whole.len()).step_by(7) {
+            let mut out = vec![0; room];
+            match to_slice(&table, &mut out) {
+                Ok(bytes) => fitted.push(out[..bytes] == whole),
+                Err(apart) => assert_eq!(apart, whole, "beside {room} bytes"),
+            }
+        }
+        assert!(!fitted.is_empty() && fitted.iter().all(|is_whole| *is_whole));
+        assert_eq!(to_slice(&table, &mut vec![0; 3 * whole.len()]), Ok(whole.len()));
     }
 
     #[test]

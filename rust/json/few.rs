@@ -7,7 +7,8 @@ use crate::kernels::json::append_float;
 /// The rows of these columns, which hold so many bytes, as an array of objects.
 pub(super) fn to_vec(columns: &[&Column], rows: usize, bytes: usize) -> Vec<u8> {
     let per_row: usize = columns.iter().map(|column| column.label().json_key().len() + 24).sum();
-    let mut out = Vec::with_capacity(2 + bytes + bytes / 8 + rows * per_row);
+    // What is written of a text wants room for as many escapes as it has bytes.
+    let mut out = Vec::with_capacity(2 + bytes + 6 * bytes.min(256) + rows * per_row);
     out.push(b'[');
     for row in 0..rows {
         out.extend_from_slice(if row == 0 { b"{" } else { b",{" });

@@ -264,6 +264,20 @@ impl Column {
         std::mem::replace(self, empty)
     }
 
+    /// The values, for decoders that look at a column's kind once and append by themselves; after each of theirs they call
+    /// [`Column::note_value`].
+    pub(crate) fn data_mut(&mut self) -> &mut Data {
+        &mut self.data
+    }
+
+    /// Says that the value appended last is no null.
+    #[inline]
+    pub(crate) fn note_value(&mut self) {
+        if self.nulls.validity().is_some() {
+            self.nulls.push_valid(self.len() - 1);
+        }
+    }
+
     /// Appends a null.
     pub fn push_null(&mut self) {
         let row = self.len();
