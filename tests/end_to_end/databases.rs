@@ -2,6 +2,9 @@
 
 use lyger::db::{Client, Database, Dsn, Error, Given, Limits, Param, Rows, Statement};
 use lyger::json::{encode, serialize};
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::RefCell;
 use std::future::Future;
 use tokio::runtime::Runtime;
 
@@ -69,6 +72,24 @@ impl Fixture {
         self.query(&format!("DROP TABLE IF EXISTS {table}"), &[]);
         self.query(&format!("CREATE TABLE {table} ({columns})"), &[]);
     }
+}
+
+/// How many random values a comparison of clients takes.
+const CASES: u32 = 64;
+
+/// Tries a test with random values.
+pub(crate) fn for_all<S: Strategy>(strategy: S, mut test: impl FnMut(S::Value))
+where
+    S::Value: std::fmt::Debug,
+{
+    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+    let test = RefCell::new(&mut test);
+    runner
+        .run(&strategy, |value| {
+            (test.borrow_mut())(value);
+            Ok(())
+        })
+        .unwrap();
 }
 
 pub(crate) fn json_of(rows: &Rows) -> String {

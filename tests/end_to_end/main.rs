@@ -16,6 +16,8 @@ mod front_smuggling;
 mod front_sql;
 mod front_stage;
 #[cfg(unix)]
+mod mysql;
+#[cfg(unix)]
 mod postgres;
 mod proxy;
 mod sql_ages;
@@ -23,7 +25,6 @@ mod sql_clients;
 mod sql_faults;
 mod sql_hostile;
 mod sql_limits;
-mod sql_mysql_tls;
 mod sql_network;
 mod sql_params;
 mod sql_portals;

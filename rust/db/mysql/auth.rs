@@ -143,3 +143,116 @@ fn key_bits(pem: &[u8]) -> Option<usize> {
 pub(super) fn refused(message: &str) -> Failure {
     Failure::Lost(Lost { message: message.to_owned(), sent: false })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
+    const PASSWORD: &str = "p@ss \u{fc}";
+    /// One of 1,024 bits, which nobody has the other half of.
+    pub(in crate::db::mysql) const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDT3eOc5F0pY3XqhfowAqQbB/OZ
+8c/Ouvysl+ud4SHCI1fH4yMKKLL9du4j86tpIp112wA2N9KAmeplNgMmABAqGmI4
++RPa2zskk9pbgE7n6WL/vDGZcY1qY9Pk5R+opY9b0R63qrOto/i5mATwLl1cT7z3
+VMpaZ/BajU4NMQnw6QIDAQAB
+-----END PUBLIC KEY-----
+";
+
+    fn secrets(password: &'static str, is_encrypted: bool, is_local: bool) -> Secrets<'static> {
+        Secrets { password, is_encrypted, is_local }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn each_method_proves_what_the_server_can_check() {
+        for (name, proof) in [
+            ("mysql_native_password", "9d8c8b54cadd5a26a7c07ba8dfb31493486f7408"),
+            ("caching_sha2_password", "8bec1ece6fc14840a53ea1f7f64ed6fba9a683bf47b00aad24c6f24aa32e4f48"),
+        ] {
+            for scramble in [&NONCE[..], b"abcdefghijklmnopqrst\0"] {
+                let secrets = secrets(PASSWORD, false, false);
+                let proven = Method::new(name.as_bytes(), scramble, secrets).unwrap().first(secrets).unwrap();
+                assert_eq!(hex(&proven), proof, "{name}");
+            }
+            let nothing = secrets("", false, false);
+            assert_eq!(Method::new(name.as_bytes(), NONCE, nothing).unwrap().first(nothing).unwrap(), b"");
+        }
+    }
+
+    #[test]
+    fn a_password_leaves_in_clear_under_tls_or_over_a_unix_socket_alone() {
+        let clear = [PASSWORD.as_bytes(), b"\0"].concat();
+        let first = |name: &str, secrets| Method::new(name.as_bytes(), NONCE, secrets).ok()?.first(secrets).ok();
+        let full = |secrets| {
+            let mut method = Method::new(b"caching_sha2_password", NONCE, secrets).unwrap();
+            method.first(secrets).unwrap();
+            method.next(secrets, &[4]).unwrap().unwrap()
+        };
+        let (open, tls, local) =
+            (secrets(PASSWORD, false, false), secrets(PASSWORD, true, false), secrets(PASSWORD, false, true));
+        assert_eq!((first("mysql_clear_password", open), first("mysql_clear_password", local)), (None, None));
+        assert_eq!(first("mysql_clear_password", tls), Some(clear.clone()));
+        // Elsewhere they ask for the server's key.
+        assert_eq!((full(open), full(tls), full(local)), (vec![2], clear.clone(), clear.clone()));
+        assert_eq!(first("sha256_password", open), Some(vec![1]));
+        assert_eq!(first("sha256_password", local), Some(vec![1]), "as MySQL's own client");
+        assert_eq!(first("sha256_password", tls), Some(clear));
+    }
+
+    #[test]
+    fn a_password_is_encrypted_with_the_servers_key() {
+        let secrets = secrets(PASSWORD, false, false);
+        for (name, full) in [("caching_sha2_password", &[4][..]), ("sha256_password", &[])] {
+            let mut method = Method::new(name.as_bytes(), NONCE, secrets).unwrap();
+            method.first(secrets).unwrap();
+            if !full.is_empty() {
+                method.next(secrets, full).unwrap();
+            }
+            let secret = method.next(secrets, KEY.as_bytes()).unwrap().unwrap();
+            assert_eq!(secret.len(), 128, "{name}");
+            assert!(method.next(secrets, &[4]).is_err(), "{name}: nothing is left to say");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_an_error_and_never_a_panic() {
+        let with = |password, key: &[u8]| {
+            let secrets = secrets(password, false, false);
+            let mut method = Method::new(b"sha256_password", NONCE, secrets).unwrap();
+            method.first(secrets).unwrap();
+            method.next(secrets, key)
+        };
+        assert_eq!(key_bits(KEY.as_bytes()), Some(1024));
+        for end in 0..KEY.len() - 1 {
+            assert!(with(PASSWORD, &KEY.as_bytes()[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..KEY.len() {
+            for change in [0x01, 0x02, 0x20, 0x80] {
+                let mut key = KEY.as_bytes().to_vec();
+                key[at] ^= change;
+                let _ = with(PASSWORD, &key);
+            }
+        }
+        let other = "-----BEGIN RSA PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n";
+        assert!(with(PASSWORD, [other, KEY].concat().as_bytes()).is_err(), "one behind another");
+        assert!(with(PASSWORD, [KEY, other].concat().as_bytes()).is_err());
+        // 128 bytes less two hashes, two bytes and a NUL.
+        let password: &'static str = "x".repeat(86).leak();
+        assert!(with(&password[..85], KEY.as_bytes()).is_ok() && with(password, KEY.as_bytes()).is_err());
+        assert!(with(PASSWORD, &[b'x'; 60_000]).is_err());
+    }
+
+    #[test]
+    fn a_method_that_is_not_spoken_is_named() {
+        for name in ["mysql_old_password", "dialog", "parsec", "auth_gssapi_client", ""] {
+            let Err(Failure::Lost(lost)) = Method::new(name.as_bytes(), NONCE, secrets(PASSWORD, true, true)) else {
+                panic!("{name} is spoken")
+            };
+            assert!(lost.message.contains(&format!("{name:?}")), "{}", lost.message);
+        }
+    }
+}

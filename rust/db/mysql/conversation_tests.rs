@@ -16,9 +16,9 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
+pub(super) const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
 
-fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn packet(sequence: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = (body.len() as u32 | u32::from(sequence) << 24).to_le_bytes().to_vec();
     packet.extend_from_slice(body);
     packet
@@ -29,11 +29,11 @@ fn answer(bodies: &[&[u8]]) -> Vec<u8> {
     (1..).zip(bodies).flat_map(|(sequence, body)| packet(sequence, body)).collect()
 }
 
-fn runtime() -> Runtime {
+pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn options(query: &str) -> Arc<Options> {
+pub(super) fn options(query: &str) -> Arc<Options> {
     Arc::new(Options::parse(&format!("mysql://u:p@h/d?ssl-mode=disabled{query}")).unwrap())
 }
 
@@ -55,7 +55,7 @@ fn server(words: Vec<u8>, step: usize) -> Socket {
 }
 
 /// What a server says first that speaks this method, as MariaDB or MySQL does.
-fn hello(method: &str, capabilities: u64) -> Vec<u8> {
+pub(super) fn hello(method: &str, capabilities: u64) -> Vec<u8> {
     let capabilities = capabilities | can::PROTOCOL_41 | can::SECURE_CONNECTION | can::PLUGIN_AUTH | can::DEPRECATE_EOF;
     let [a, b, c, d, e, f, g, h] = capabilities.to_le_bytes();
     let body = [
@@ -71,7 +71,7 @@ fn hello(method: &str, capabilities: u64) -> Vec<u8> {
     packet(0, &body.concat())
 }
 
-const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+pub(super) const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 const END: &[u8] = &[0xfe, 0, 0, 3, 0, 0, 0];
 
 fn field(name: &str, of_type: u8) -> Vec<u8> {

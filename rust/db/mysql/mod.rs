@@ -313,6 +313,9 @@ fn time_limit(limit_ms: u64) -> String {
 #[cfg(all(test, unix))]
 mod conversation_tests;
 
+#[cfg(all(test, unix))]
+mod login_tests;
+
 #[cfg(test)]
 mod tests {
     use super::*;

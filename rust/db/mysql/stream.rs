@@ -98,11 +98,10 @@ impl Stream {
         self.socket.is_encrypted()
     }
 
-    /// Puts a command into the output. What it asks is answered from the first packet that follows.
+    /// Puts a command into the output, which begins an exchange.
     pub(super) fn command(&mut self, write: impl FnOnce(&mut BytesMut)) {
         self.sequence = 0;
         self.reply(write);
-        self.sequence = 1;
     }
 
     /// Puts the next packet of an exchange into the output.

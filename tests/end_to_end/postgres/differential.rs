@@ -1,16 +1,13 @@
 //! The same statements with the same random values, here and through sqlx: every type that comes or goes in binary has the
 //! same value in both.
 
-use crate::databases::{Fixture, postgres, postgres_dsn, text};
+use crate::databases::{Fixture, for_all, postgres, postgres_dsn, text};
 use lyger::db::Param;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use std::cell::RefCell;
-
-const CASES: u32 = 64;
 
 struct Both {
     ours: Fixture,
@@ -47,20 +44,6 @@ impl Both {
         sqlx::Arguments::add(&mut arguments, value).unwrap();
         arguments
     }
-}
-
-fn for_all<S: Strategy>(strategy: S, mut test: impl FnMut(S::Value))
-where
-    S::Value: std::fmt::Debug,
-{
-    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
-    let test = RefCell::new(&mut test);
-    runner
-        .run(&strategy, |value| {
-            (test.borrow_mut())(value);
-            Ok(())
-        })
-        .unwrap();
 }
 
 #[test]

@@ -1,9 +1,8 @@
-//! TLS to MariaDB: a real server with certificates of the test's own.
+//! A MariaDB of the test's own: with TLS, a Unix socket, accounts of several kinds, and packets of 64 MiB.
 
-use crate::databases::{Fixture, mysql_dsn};
+use super::login::connect;
 use crate::postgres::login::{certify, issuer};
 use crate::postgres::server::{free_port, other_user, own, run};
-use lyger::db::{Error, Limits};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -11,16 +10,39 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// A statement a line. The password is that of [`PASSWORD`].
+const SETUP: &str = "SET NAMES utf8mb4;
+INSTALL SONAME 'auth_ed25519';
+CREATE USER open@'127.0.0.1';
+CREATE USER tls_only@'127.0.0.1' REQUIRE SSL;
+CREATE USER certified@'127.0.0.1' REQUIRE X509;
+CREATE USER native@'127.0.0.1' IDENTIFIED BY 'p@ss ü';
+CREATE USER native@localhost IDENTIFIED BY 'p@ss ü';
+CREATE USER ed25519@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('p@ss ü');
+CREATE USER either@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('x') OR mysql_native_password USING PASSWORD('p@ss ü');
+CREATE USER '{own}'@localhost IDENTIFIED VIA unix_socket;
+CREATE USER nobody_else@localhost IDENTIFIED VIA unix_socket;
+";
+
+/// As a DSN has it.
+pub(super) const PASSWORD: &str = "p%40ss%20%C3%BC";
+
+/// Who runs the tests, as the server sees it at its socket.
+pub(super) fn own_name() -> String {
+    let name = Command::new("id").arg("-un").output().unwrap().stdout;
+    String::from_utf8(name).unwrap().trim().to_owned()
+}
+
 /// A server that is gone when this is dropped.
-struct Server {
+pub(super) struct Server {
     folder: TempDir,
-    port: u16,
+    pub(super) port: u16,
     process: Child,
 }
 
 impl Server {
     /// A server whose certificate is for localhost alone.
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (known, other) = (issuer("known"), issuer("other"));
@@ -33,9 +55,7 @@ impl Server {
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         own(&data, 0o700);
-        let setup = "CREATE USER open@'127.0.0.1'; CREATE USER tls_only@'127.0.0.1' REQUIRE SSL; \
-                     CREATE USER certified@'127.0.0.1' REQUIRE X509;";
-        fs::write(folder.path().join("setup.sql"), setup.replace("; ", ";\n")).unwrap();
+        fs::write(folder.path().join("setup.sql"), SETUP.replace("{own}", &own_name())).unwrap();
         let file = |name: &str| folder.path().join(name).display().to_string();
         run(program("mariadb-install-db").args(["--no-defaults", "--auth-root-authentication-method=normal"]).args([
             "--skip-test-db",
@@ -46,6 +66,7 @@ impl Server {
         let mut mariadbd = program("mariadbd");
         mariadbd.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]).args([
             "--innodb-buffer-pool-size=64M".to_owned(),
+            "--max-allowed-packet=64M".to_owned(),
             "--innodb-log-file-size=16M".to_owned(),
             format!("--datadir={}", data.display()),
             format!("--port={port}"),
@@ -68,11 +89,16 @@ impl Server {
         server
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(super) fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn dsn(&self, user: &str, host: &str, query: &str) -> String {
+    /// Over its Unix socket.
+    pub(super) fn local_dsn(&self, user: &str, query: &str) -> String {
+        format!("mysql://{user}@localhost/information_schema?socket={}&{query}", self.file("data/socket"))
+    }
+
+    pub(super) fn dsn(&self, user: &str, host: &str, query: &str) -> String {
         format!("mysql://{user}@{host}:{}/information_schema?{query}", self.port)
     }
 }
@@ -93,63 +119,4 @@ fn program(name: &str) -> Command {
     }
     command.current_dir("/");
     command
-}
-
-/// Whether the connection is encrypted, or why there is none.
-fn connect(dsn: &str) -> Result<bool, Error> {
-    let db = Fixture::new(dsn, Limits::default());
-    let rows = db.try_query("SHOW STATUS LIKE 'Ssl_cipher'", &[])?;
-    Ok(String::from_utf8(rows.to_json()).unwrap().contains("TLS"))
-}
-
-#[test]
-fn ssl_mode_means_what_it_says() {
-    let server = Server::start();
-    let (known, other) = (server.file("ca.crt"), server.file("other.crt"));
-    for (query, encrypted) in [("", true), ("ssl-mode=disabled", false), ("sslmode=PREFERRED", true)] {
-        assert_eq!(connect(&server.dsn("open", "127.0.0.1", query)), Ok(encrypted), "{query}");
-    }
-    assert_eq!(connect(&server.dsn("tls_only", "127.0.0.1", "ssl-mode=required")), Ok(true));
-    let error = connect(&server.dsn("tls_only", "127.0.0.1", "ssl-mode=disabled")).unwrap_err();
-    assert_eq!(error.sqlstate(), Some("28000"), "{error}");
-    for (mode, host, roots, is_let_in) in [
-        ("verify_ca", "127.0.0.1", &known, true),
-        ("verify_ca", "localhost", &known, true),
-        ("verify_identity", "localhost", &known, true),
-        ("verify_identity", "127.0.0.1", &known, false),
-        ("verify_identity", "localhost", &other, false),
-        ("verify_ca", "localhost", &other, false),
-        ("verify_identity", "localhost", &server.file("nothing.crt"), false),
-    ] {
-        let outcome = connect(&server.dsn("open", host, &format!("ssl-mode={mode}&ssl-ca={roots}")));
-        match outcome {
-            Ok(encrypted) => assert!(is_let_in && encrypted, "{mode}, {host}, {roots}"),
-            Err(error) => {
-                assert!(!is_let_in, "{mode}, {host}, {roots}: {error}");
-                assert!(matches!(error, Error::Connect { .. }) && error.sqlstate() == Some("08001"), "{error:?}");
-            }
-        }
-    }
-    // The system trusts other people.
-    assert!(connect(&server.dsn("open", "localhost", "ssl-mode=verify_identity")).is_err());
-
-    let certified = |file: &str| {
-        let (certificate, key) = (server.file(&format!("{file}.crt")), server.file(&format!("{file}.key")));
-        let query = format!("ssl-mode=verify_ca&ssl-ca={known}&ssl-cert={certificate}&ssl-key={key}");
-        connect(&server.dsn("certified", "127.0.0.1", &query))
-    };
-    assert_eq!(certified("client"), Ok(true));
-    assert!(certified("stranger").is_err());
-    assert!(connect(&server.dsn("certified", "127.0.0.1", "ssl-mode=required")).is_err());
-}
-
-#[test]
-fn a_server_without_tls_is_refused_where_it_is_demanded() {
-    for mode in ["required", "verify_ca", "verify_identity"] {
-        let error = connect(&format!("{}?ssl-mode={mode}", mysql_dsn())).unwrap_err();
-        assert!(matches!(error, Error::Connect { .. }) && error.sqlstate() == Some("08001"), "{mode}: {error:?}");
-    }
-    for mode in ["disabled", "preferred"] {
-        assert_eq!(connect(&format!("{}?ssl-mode={mode}", mysql_dsn())), Ok(false), "{mode}");
-    }
 }

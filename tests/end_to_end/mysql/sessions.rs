@@ -1,0 +1,231 @@
+//! What a session is, and what the server says about it.
+
+use crate::databases::{Fixture, json_of, mysql_dsn, text};
+use lyger::db::{Client, Error, Limits, Param, Transaction};
+use std::time::Duration;
+
+fn with_connections(dsn: &str, connections_max: u32) -> Fixture {
+    Fixture::new(dsn, Limits { connections_max, acquire_timeout_ms: 2_000, ..Limits::default() })
+}
+
+fn json(db: &Fixture, client: &Client, sql: &str) -> String {
+    json_of(&db.block_on(db.ask(client, sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error}")))
+}
+
+fn state(db: &Fixture, client: &Client) -> Transaction {
+    db.block_on(client.transaction(&db.dsn))
+}
+
+const ID: &str = "SELECT CONNECTION_ID() AS id";
+
+#[test]
+fn a_session_is_reset_and_not_closed() {
+    let db = with_connections(&mysql_dsn(), 1);
+    let before = db.json(ID, &[]);
+    let client = Client::default();
+    for sql in [
+        "SET time_zone = '+09:00'",
+        "SET sql_mode = 'ANSI_QUOTES'",
+        "SET NAMES latin1",
+        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "SET autocommit = 0",
+        "SET @mine = 1",
+        "CREATE TEMPORARY TABLE sessions_mine (n int)",
+        "SELECT GET_LOCK('sessions', 0)",
+        "PREPARE mine FROM 'SELECT 1'",
+        "USE information_schema",
+    ] {
+        json(&db, &client, sql);
+    }
+    let asked = "SELECT CONVERT(CONCAT_WS(',', @@time_zone, @@character_set_client, @@tx_isolation, @@autocommit, \
+                 @@sql_mode = @@GLOBAL.sql_mode, @mine, IS_USED_LOCK('sessions'), DATABASE(), @@max_statement_time) USING utf8mb4) AS s";
+    assert_ne!(json(&db, &client, asked), r#"[{"s":""}]"#);
+    db.block_on(client.end());
+    assert_eq!(db.json(asked, &[]), r#"[{"s":"+00:00,utf8mb4,REPEATABLE-READ,ON,1,lyger_test,30.000000"}]"#);
+    assert_eq!(db.json(ID, &[]), before, "it is the same connection");
+    assert_eq!(db.error("SELECT * FROM sessions_mine", &[]).sqlstate(), Some("42S02"));
+    assert!(db.error("EXECUTE mine", &[]).to_string().contains("Unknown prepared statement"));
+    // What was prepared before is prepared again.
+    assert_eq!(db.json("SELECT ? AS n", &[Param::Int(1)]), r#"[{"n":1}]"#);
+}
+
+#[test]
+fn a_session_without_a_database_does_not_come_back_with_one() {
+    let dsn = mysql_dsn().replace("/lyger_test", "");
+    let db = with_connections(&dsn, 1);
+    let (client, before) = (Client::default(), db.json(ID, &[]));
+    json(&db, &client, "SET @mine = 1");
+    db.block_on(client.end());
+    assert_eq!(db.json(ID, &[]), before, "a reset is enough");
+    json(&db, &client, "USE information_schema");
+    db.block_on(client.end());
+    assert_eq!(db.json("SELECT DATABASE() AS d", &[]), r#"[{"d":null}]"#);
+}
+
+#[test]
+fn a_transaction_is_open_when_the_server_says_so() {
+    let db = with_connections(&mysql_dsn(), 2);
+    db.create("sessions_open", "n INT PRIMARY KEY");
+    let client = Client::default();
+    json(&db, &client, "BEGIN");
+    assert_eq!(state(&db, &client), Transaction::Open);
+    json(&db, &client, "INSERT INTO sessions_open VALUES (1)");
+    db.block_on(db.ask(&client, "INSERT INTO sessions_open VALUES (1)", &[])).unwrap_err();
+    assert_eq!(state(&db, &client), Transaction::Open, "a statement that fails ends none");
+    json(&db, &client, "CREATE OR REPLACE TABLE sessions_other (n INT)");
+    assert_eq!((state(&db, &client), client.keeps(&db.dsn)), (Transaction::None, false), "a CREATE TABLE commits");
+    assert_eq!(db.json("SELECT n FROM sessions_open", &[]), r#"[{"n":1}]"#);
+
+    // Words alone would say that nothing was begun, or that something is.
+    json(&db, &client, "SAVEPOINT nothing");
+    assert!(!client.keeps(&db.dsn));
+    json(&db, &client, "DROP PROCEDURE IF EXISTS sessions_begin");
+    json(
+        &db,
+        &client,
+        "CREATE PROCEDURE sessions_begin(fails INT) BEGIN START TRANSACTION; INSERT INTO sessions_open \
+                        VALUES (2); IF fails THEN SIGNAL SQLSTATE '45000'; END IF; END",
+    );
+    for fails in [0, 1] {
+        let outcome = db.block_on(db.ask(&client, "CALL sessions_begin(?)", &[Param::Int(fails)]));
+        assert_eq!(outcome.is_err(), fails == 1);
+        assert_eq!(state(&db, &client), Transaction::Open, "{fails}");
+        db.block_on(client.end());
+        assert_eq!(db.json("SELECT n FROM sessions_open", &[]), r#"[{"n":1}]"#, "{fails}");
+    }
+}
+
+#[test]
+fn a_deadlock_ends_the_transaction_that_it_was_found_in() {
+    let db = with_connections(&mysql_dsn(), 3);
+    db.create("sessions_deadlock", "id INT PRIMARY KEY, n INT");
+    db.query("INSERT INTO sessions_deadlock VALUES (1, 0), (2, 0)", &[]);
+    let clients = [Client::default(), Client::default()];
+    let set = |client: usize, id: i64| {
+        let db = &db;
+        let client = &clients[client];
+        async move { db.ask(client, "UPDATE sessions_deadlock SET n = n + 1 WHERE id = ?", &[Param::Int(id)]).await }
+    };
+    for (client, id) in [(0, 1), (1, 2)] {
+        json(&db, &clients[client], "BEGIN");
+        db.block_on(set(client, id)).unwrap();
+    }
+    let (one, other) = db.block_on(async { tokio::join!(set(0, 2), set(1, 1)) });
+    let loser = usize::from(one.is_ok());
+    let error = if loser == 0 { one.unwrap_err() } else { other.unwrap_err() };
+    assert_eq!(error.sqlstate(), Some("40001"), "{error}");
+    assert_eq!((state(&db, &clients[loser]), state(&db, &clients[1 - loser])), (Transaction::None, Transaction::Open));
+}
+
+#[test]
+fn set_transaction_holds_for_the_next_one_and_for_nobody_elses() {
+    let db = with_connections(&mysql_dsn(), 1);
+    db.create("sessions_next", "n INT");
+    let read_only = |client: &Client| {
+        json(&db, client, "BEGIN");
+        let outcome = db.block_on(db.ask(client, "INSERT INTO sessions_next VALUES (1)", &[]));
+        json(&db, client, "ROLLBACK");
+        outcome.is_err_and(|error| error.sqlstate() == Some("25006"))
+    };
+    let client = Client::default();
+    json(&db, &client, "SET TRANSACTION READ ONLY");
+    assert!(client.keeps(&db.dsn));
+    assert!(read_only(&client));
+    assert!(!read_only(&client) && !client.keeps(&db.dsn));
+    for end in ["COMMIT", "ROLLBACK", ""] {
+        json(&db, &client, "SET TRANSACTION READ ONLY");
+        match end {
+            "" => db.block_on(client.end()),
+            end => drop(json(&db, &client, end)),
+        }
+        assert!(!client.keeps(&db.dsn), "{end}");
+        assert!(!read_only(&Client::default()), "{end}");
+    }
+}
+
+#[test]
+fn a_table_that_has_changed_is_seen_by_what_was_prepared_before() {
+    let (db, other) = (with_connections(&mysql_dsn(), 1), with_connections(&mysql_dsn(), 1));
+    db.create("sessions_changed", "a INT, b VARCHAR(9)");
+    db.query("INSERT INTO sessions_changed VALUES (7, '8')", &[]);
+    let id = db.json(ID, &[]);
+    let all = || db.json("SELECT * FROM sessions_changed WHERE a < ?", &[Param::Int(100)]);
+    for _ in 0..2 {
+        assert_eq!(all(), r#"[{"a":7,"b":"8"}]"#);
+    }
+    for (change, expected) in [
+        ("MODIFY a VARCHAR(5)", r#"[{"a":"7","b":"8"}]"#),
+        ("MODIFY a DECIMAL(9, 2)", r#"[{"a":"7.00","b":"8"}]"#),
+        ("MODIFY a BIGINT UNSIGNED", r#"[{"a":7,"b":"8"}]"#),
+        ("MODIFY b INT", r#"[{"a":7,"b":8}]"#),
+        ("CHANGE b c INT", r#"[{"a":7,"c":8}]"#),
+        ("ADD d DATETIME DEFAULT '2024-01-02 03:04:05'", r#"[{"a":7,"c":8,"d":"2024-01-02T03:04:05"}]"#),
+        ("MODIFY d TIMESTAMP NULL DEFAULT NULL", r#"[{"a":7,"c":8,"d":"2024-01-02T03:04:05Z"}]"#),
+        ("DROP d, MODIFY c BLOB", r#"[{"a":7,"c":"OA=="}]"#),
+        ("MODIFY c TEXT", r#"[{"a":7,"c":"8"}]"#),
+    ] {
+        // By this connection, and by another's.
+        let by = if expected.len() % 2 == 0 { &db } else { &other };
+        by.query(&format!("ALTER TABLE sessions_changed {change}"), &[]);
+        for _ in 0..3 {
+            assert_eq!(all(), expected, "{change}");
+        }
+    }
+    assert_eq!(db.json(ID, &[]), id);
+}
+
+#[test]
+fn a_placeholder_takes_values_of_any_type_one_after_the_other() {
+    let db = with_connections(&mysql_dsn(), 1);
+    for _ in 0..3 {
+        for (value, shown) in [
+            (Param::Int(-7), "-7"),
+            (text("ü"), r#""ü""#),
+            (Param::Null, "null"),
+            (Param::Float(0.5), "0.5"),
+            (Param::Bool(true), "1"),
+            (Param::Bytes(vec![0, 255]), r#""AP8=""#),
+            (Param::Null, "null"),
+        ] {
+            assert_eq!(db.json("SELECT ? AS v", std::slice::from_ref(&value)), format!(r#"[{{"v":{shown}}}]"#));
+        }
+    }
+}
+
+#[test]
+fn a_connection_keeps_a_bounded_number_of_statements_on_the_server() {
+    let db = with_connections(&mysql_dsn(), 1);
+    let kept = || {
+        let rows = db.json("SHOW SESSION STATUS LIKE 'Com_stmt_%'", &[]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&rows).unwrap();
+        let count = |name: &str| {
+            let row = rows.iter().find(|row| row["Variable_name"] == name).unwrap();
+            row["Value"].as_str().unwrap().parse::<i64>().unwrap()
+        };
+        count("Com_stmt_prepare") - count("Com_stmt_close")
+    };
+    for n in 0..300 {
+        assert_eq!(db.json(&format!("SELECT {n} AS n"), &[]), format!(r#"[{{"n":{n}}}]"#));
+    }
+    let long = format!("SELECT 1 AS n /*{}*/", "x".repeat(20_000));
+    for _ in 0..5 {
+        db.json(&long, &[]);
+    }
+    assert!((200..=252).contains(&kept()), "{}", kept());
+    let error = db.error(&long.replace("1 AS n", "? AS n"), &[]);
+    assert!(matches!(error, Error::InvalidParams { .. }), "{error}");
+    assert!(kept() <= 252);
+}
+
+#[test]
+fn a_statement_that_fails_on_the_way_to_the_client_is_waited_for_no_longer_than_it_takes() {
+    // The rows before the refusal are none, and the connection is as good as before.
+    let db = with_connections(&mysql_dsn(), 1);
+    let id = db.json(ID, &[]);
+    let sql = "SELECT seq, IF(seq = 5000, (SELECT 1 UNION SELECT 2), seq) AS v FROM seq_1_to_10000";
+    let error = db.block_on(async {
+        tokio::time::timeout(Duration::from_secs(20), db.ask(&db.client, sql, &[])).await.expect("it ends").unwrap_err()
+    });
+    assert_eq!(error.sqlstate(), Some("21000"), "{error}");
+    assert_eq!(db.json(ID, &[]), id);
+}
