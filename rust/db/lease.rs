@@ -23,7 +23,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(1);
 /// A connection in use; it is closed when dropped, unless it was given back.
 pub(super) struct Lease<C: Connection> {
     // Only None while it is dropped or given back.
-    connection: Option<C>,
+    connection: Option<Box<C>>,
     made: Instant,
     left: Left,
     runs: bool,
@@ -71,7 +71,12 @@ struct Left {
 
 impl<C: Connection> Lease<C> {
     /// A connection that was made just now when `made` is none, and otherwise then.
-    pub(super) fn new(connection: C, made: Option<Instant>, pool: Arc<Pool<C>>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        connection: Box<C>,
+        made: Option<Instant>,
+        pool: Arc<Pool<C>>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         let number = pool.holders.number();
         let left = Left::default();
         let (is_new, made) = (made.is_none(), made.unwrap_or_else(Instant::now));
@@ -134,7 +139,7 @@ impl<C: Connection> Lease<C> {
         flow: &mut Flow,
     ) -> Result<Answer<C::Portal>, Broken> {
         let pool = Arc::clone(&self.pool);
-        let Some(connection) = &mut self.connection else {
+        let Some(connection) = self.connection.as_deref_mut() else {
             return Err(Broken::lost(pool.lost("the connection is closed".to_owned(), "08003"), false));
         };
         let began = Instant::now();
@@ -220,7 +225,7 @@ impl<C: Connection> Lease<C> {
             _ => Ok(Ok(())),
         };
         if !matches!(cleaned, Ok(Ok(()))) {
-            Box::pin(leave(connection)).await;
+            Box::pin(leave(*connection)).await;
         } else {
             self.pool.push(connection, self.made);
         }

@@ -46,7 +46,8 @@ pub(super) struct Pool<C: Connection> {
 
 /// A connection that nobody uses.
 pub(super) struct Idle<C> {
-    pub(super) connection: C,
+    // In a box from the first to the last, because it goes from hand to hand with each statement.
+    pub(super) connection: Box<C>,
     pub(super) since: Instant,
     pub(super) made: Instant,
 }
@@ -99,13 +100,13 @@ impl<C: Connection> Pool<C> {
         while let Some(mut idle) = self.pop() {
             let now = Instant::now();
             if self.is_old(&idle, now) {
-                Box::pin(leave(idle.connection)).await;
+                Box::pin(leave(*idle.connection)).await;
                 continue;
             }
             if !idle.connection.is_quiet() {
                 continue;
             }
-            if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut idle.connection).await {
+            if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut *idle.connection).await {
                 return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
@@ -122,7 +123,7 @@ impl<C: Connection> Pool<C> {
                 if let Some(max) = connection.server_connections_max() {
                     self.server_connections_max.store(max, Ordering::Relaxed);
                 }
-                Ok(Lease::new(connection, None, Arc::clone(self), permit))
+                Ok(Lease::new(Box::new(connection), None, Arc::clone(self), permit))
             }
             Ok(Err(failure)) => Err(self.refused(failure)),
             Err(_) => {
@@ -161,7 +162,7 @@ impl<C: Connection> Pool<C> {
         let mut idle = self.lock();
         let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle, now));
         *idle = fresh;
-        old.into_iter().map(|idle: Idle<C>| idle.connection).collect()
+        old.into_iter().map(|idle: Idle<C>| *idle.connection).collect()
     }
 
     fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
@@ -170,7 +171,7 @@ impl<C: Connection> Pool<C> {
     }
 
     /// Puts a connection back for the next query.
-    pub(super) fn push(&self, connection: C, made: Instant) {
+    pub(super) fn push(&self, connection: Box<C>, made: Instant) {
         self.lock().push(Idle { connection, since: Instant::now(), made });
     }
 

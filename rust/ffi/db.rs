@@ -249,7 +249,8 @@ pub(super) fn rows(incoming: Incoming<'_>) -> Result<Rows, Failure> {
     let (Place { database, client }, dsn, side) = incoming.locate()?;
     Ok(match side {
         Side::Sqlite => database.query_sqlite(&client, &dsn, statement)?,
-        Side::Here => runtime::block_on(database.query(&client, &dsn, statement))??,
+        // Where it lies: by value it would be copied once more.
+        Side::Here => runtime::block_on(std::pin::pin!(database.query(&client, &dsn, statement)))??,
         Side::There(worker) => worker.query(&dsn, &incoming.order())?,
     })
 }
