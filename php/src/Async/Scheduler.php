@@ -131,14 +131,18 @@ final class Scheduler
         }
     }
 
-    /** Waits for a statement. */
+    /** Waits for a statement. Only where canLeave() is true: nobody looks again. */
     public function awaitOperation(Wait $wait): void
     {
         $this->operations++;
+        $strand = Strand::current();
         try {
-            $this->park($wait);
+            if ($strand === null || !$strand->suspend($wait)) {
+                $this->drive($wait);
+            }
         } finally {
             $this->operations--;
+            $wait->isOver = true;
         }
     }
 

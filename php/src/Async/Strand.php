@@ -28,6 +28,8 @@ final class Strand
     /** Names its client to the engine; 0 is what runs outside of any. */
     public readonly int $number;
     public readonly Future $future;
+    /** Set by its first statement. */
+    public ?Client $client = null;
     private readonly Fiber $fiber;
     private bool $isAwake = true;
     /** What is thrown where it waits next. */

@@ -10,7 +10,6 @@ use Lyger\Exception\LygerException;
 use Lyger\Server\Runner;
 use Lyger\Server\Task;
 use SensitiveParameter;
-use WeakMap;
 
 /**
  * Who asks the databases: one request of a server, or the whole process where there is none; and of either each work
@@ -22,8 +21,6 @@ use WeakMap;
  */
 final class Client
 {
-    /** @var WeakMap<Task|Strand, self>|null */
-    private static ?WeakMap $of = null;
     private static ?self $ofProcess = null;
     /** A forked child must not end what its parent goes on with. */
     private static int $pid = 0;
@@ -39,25 +36,21 @@ final class Client
     {
         self::$ofProcess ??= self::first();
         $who = Strand::current() ?? Task::current();
-        if ($who === null) {
-            return self::$ofProcess;
-        }
-        self::$of ??= new WeakMap();
-        return self::$of[$who] ??= new self();
+        return $who === null ? self::$ofProcess : $who->client ??= new self();
     }
 
     /** The current one's transactions are rolled back and what else it has left is gone. Throws nothing. */
     public static function end(): void
     {
         $who = Strand::current() ?? Task::current();
-        $client = $who === null ? self::$ofProcess : self::$of[$who] ?? null;
+        $client = $who === null ? self::$ofProcess : $who->client;
         if ($client === null) {
             return;
         }
         if ($who === null) {
             self::$ofProcess = null;
         } else {
-            unset(self::$of[$who]);
+            $who->client = null;
         }
         try {
             foreach ($client->transactions as $transaction) {

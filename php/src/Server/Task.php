@@ -8,6 +8,7 @@ use Closure;
 use Fiber;
 use FiberError;
 use Lyger\Async\Scheduler;
+use Lyger\Database\Client;
 
 /**
  * A request under way in a Fiber of its own, in a worker that has several: see Lyger\Core\Native\ConcurrentWorker.
@@ -21,6 +22,8 @@ final class Task
     private int $wakeNs = 0;
     /** What it has begun with async(), if anything. */
     public ?Scheduler $scheduler = null;
+    /** That of its own code, set by its first statement. */
+    public ?Client $client = null;
     /** When it came, on hrtime()'s clock. */
     public readonly int $sinceNs;
 

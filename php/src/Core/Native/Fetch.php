@@ -76,7 +76,7 @@ final class Fetch
      */
     public function ended(int $operation, Form $form): string|array
     {
-        return $this->given($this->abi->ffi->lyger_async_fetch(
+        return $this->given($this->ffi->lyger_async_fetch(
             $operation,
             $form->value,
             $this->buffer,
