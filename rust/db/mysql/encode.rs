@@ -98,15 +98,14 @@ mod tests {
             Param::Float(0.5),
             Param::Text("t".into()),
             Param::Bytes(vec![0xff]),
-            Param::Int(0),
+            Param::Null,
             Param::Int(0),
             Param::Null,
         ];
         execute(&mut out, 7, &params);
-        let head = [0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0b1, 0b1, 1];
-        let types = [6, 0, 1, 0, 8, 0, 5, 0, 0xfd, 0, 0xfc, 0, 8, 0, 8, 0, 6, 0];
-        let values =
-            [&[1][..], &(-2_i64).to_le_bytes(), &0.5_f64.to_le_bytes(), &[1, b't', 1, 0xff], &[0; 16]].concat();
+        let head = [0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0b100_0001, 0b1, 1];
+        let types = [6, 0, 1, 0, 8, 0, 5, 0, 0xfd, 0, 0xfc, 0, 6, 0, 8, 0, 6, 0];
+        let values = [&[1][..], &(-2_i64).to_le_bytes(), &0.5_f64.to_le_bytes(), &[1, b't', 1, 0xff], &[0; 8]].concat();
         assert_eq!(out, [&head[..], &types, &values].concat());
 
         out.clear();

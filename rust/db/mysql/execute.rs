@@ -30,9 +30,14 @@ enum First {
 }
 
 impl MySqlSession {
-    /// Runs a statement once; its rows go into `flow`.
-    pub(super) async fn attempt(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Outcome<Done>, Failure> {
-        let prepared = match self.statements.get(work.sql) {
+    /// Runs a statement once, prepared now where it isn't `known`; its rows go into `flow`.
+    pub(super) async fn attempt(
+        &mut self,
+        work: Work<'_>,
+        known: Option<Prepared>,
+        flow: &mut Flow,
+    ) -> Result<Outcome<Done>, Failure> {
+        let prepared = match known {
             Some(prepared) => prepared,
             None => match Box::pin(self.prepare(work.sql)).await? {
                 Ok(prepared) => prepared,

@@ -104,8 +104,9 @@ impl Connection for MySqlSession {
             Box::pin(self.turn_limit(has_limit)).await?;
         }
         self.has_executed = false;
-        let was_known = self.statements.get(work.sql).is_some();
-        let mut outcome = self.attempt(work, flow).await;
+        let known = self.statements.get(work.sql);
+        let was_known = known.is_some();
+        let mut outcome = self.attempt(work, known, flow).await;
         self.dropped.extend(self.once.take());
         match &outcome {
             Ok(Err(refusal)) if STALE.contains(&refusal.number) && was_known => {
@@ -113,7 +114,7 @@ impl Connection for MySqlSession {
                 // In a transaction the error is the truth, as for any statement that is refused.
                 if !self.status.is_in_transaction() {
                     self.stream.sent = false;
-                    outcome = Box::pin(self.attempt(work, flow)).await;
+                    outcome = Box::pin(self.attempt(work, None, flow)).await;
                     self.dropped.extend(self.once.take());
                 }
             }
