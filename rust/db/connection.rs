@@ -58,10 +58,13 @@ pub(super) struct Lost {
 }
 
 /// What the server says about the connection after a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// No transaction is open.
+    #[default]
     Idle,
+    /// None is open, and what the next one is to be was said.
+    Awaiting,
     /// A transaction is open.
     InTransaction,
     /// A transaction is open in which a statement has failed, and no other runs in it.

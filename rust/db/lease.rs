@@ -63,9 +63,7 @@ impl<P: Send + 'static> Ask<'_, P> {
 /// What is on a connection that wasn't there when it was made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Left {
-    transaction: bool,
-    /// The transaction is there to be rolled back.
-    has_failed: bool,
+    transaction: State,
     session: bool,
 }
 
@@ -208,10 +206,10 @@ impl<C: Connection> Lease<C> {
 
     /// Where the connection's transaction stands, as far as it is known.
     pub(super) fn transaction(&self) -> Transaction {
-        match self.left {
-            Left { has_failed: true, .. } => Transaction::Failed,
-            Left { transaction: true, .. } => Transaction::Open,
-            Left { transaction: false, .. } => Transaction::None,
+        match self.left.transaction {
+            State::Idle | State::Awaiting => Transaction::None,
+            State::InTransaction | State::Unknown => Transaction::Open,
+            State::Failed => Transaction::Failed,
         }
     }
 
@@ -221,8 +219,8 @@ impl<C: Connection> Lease<C> {
         let Some(mut connection) = self.connection.take() else { return };
         let cleaned = match self.left {
             Left { session: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
-            Left { transaction: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
-            _ => Ok(Ok(())),
+            Left { transaction: State::Idle, .. } => Ok(Ok(())),
+            _ => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
         };
         if !matches!(cleaned, Ok(Ok(()))) {
             Box::pin(leave(*connection)).await;
@@ -252,18 +250,15 @@ impl Left {
     fn note(&mut self, leaves: Leaves, state: State) {
         self.session |= leaves == Leaves::Session;
         match (state, leaves) {
-            (State::Unknown, Leaves::Transaction) => self.transaction = true,
-            (State::Unknown, Leaves::TransactionEnd) => self.transaction = false,
+            (State::Unknown, Leaves::Transaction) => self.transaction = State::InTransaction,
+            (State::Unknown, Leaves::TransactionEnd) => self.transaction = State::Idle,
             _ => self.note_state(state),
         }
     }
 
     fn note_state(&mut self, state: State) {
-        match state {
-            State::Idle => (self.transaction, self.has_failed) = (false, false),
-            State::InTransaction => (self.transaction, self.has_failed) = (true, false),
-            State::Failed => (self.transaction, self.has_failed) = (true, true),
-            State::Unknown => {}
+        if state != State::Unknown {
+            self.transaction = state;
         }
     }
 }

@@ -415,8 +415,7 @@ pub unsafe extern "C" fn lyger_db_keeps(dsn: *const c_char, dsn_len: usize, keep
 }
 
 /// Sets `*state` to where the client's transaction on the database stands: 0 none is open, 1 one is open, 2 one is open in which
-/// a statement has failed, so that only a rollback helps (PostgreSQL). Of MySQL it says what the statements' words say, which
-/// don't tell what a statement has committed.
+/// a statement has failed, so that only a rollback helps (PostgreSQL).
 ///
 /// Errors: `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `INVALID_DSN`, `CONNECTION_FAILED` (the front has died), `WRONG_PROCESS`.
 /// Any thread.

@@ -18,7 +18,6 @@ use Lyger\Core\Native\Rows;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Sql;
 use Lyger\Core\Native\Worker;
-use Lyger\Database\Dialect;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
@@ -218,9 +217,6 @@ final class NativeEngine implements Backend
 
     public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState
     {
-        if (Dialect::of($dsn) === Dialect::Mysql) {
-            return null; // only the server knows what a statement has committed by the way
-        }
         $state = $this->ffi->new('int32_t');
         $this->sql->enter();
         $this->abi->check($this->ffi->lyger_db_state($dsn, strlen($dsn), FFI::addr($state)));

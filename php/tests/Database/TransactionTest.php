@@ -276,6 +276,17 @@ final class TransactionTest extends SqlTestCase
         }
     }
 
+    public function test_what_is_said_of_mysqls_next_transaction_opens_none(): void
+    {
+        $db = Db::connect(Databases::server('mysql'));
+        $db->execute('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE');
+        self::assertFalse($db->inTransaction());
+        $db->begin();
+        self::assertTrue($db->inTransaction());
+        $db->commit(); // of a transaction, and not of a savepoint in none
+        self::assertFalse($db->inTransaction());
+    }
+
     public function test_repeatable_read_sees_one_state_and_read_committed_each_new_one(): void
     {
         foreach (['postgres', 'mysql'] as $name) {

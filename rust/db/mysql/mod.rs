@@ -146,8 +146,9 @@ impl Connection for MySqlSession {
 
     fn state(&self) -> State {
         match self.status.is_in_transaction() {
-            _ if self.is_unsure || self.awaits_transaction => State::Unknown,
+            _ if self.is_unsure => State::Unknown,
             true => State::InTransaction,
+            false if self.awaits_transaction => State::Awaiting,
             false => State::Idle,
         }
     }
