@@ -256,6 +256,46 @@ fn a_server_without_the_newer_capabilities_is_understood() {
     assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::Idle));
 }
 
+#[test]
+fn a_statement_that_can_not_be_prepared_is_sent_as_it_is_and_has_no_rows() {
+    let refused = packet(1, b"\xff\x0f\x05#HY000This command is not supported in the prepared statement protocol yet");
+    let limits = Limits::default();
+    let run = |words: Vec<u8>, params: &[Param]| {
+        runtime().block_on(async {
+            let mut connection = connect(words, 4096).await.unwrap();
+            let work = Work { sql: "CREATE TRIGGER", params, forms: Forms::default() };
+            connection.run(work, &mut Flow::whole(&limits)).await
+        })
+    };
+    let done = run([greeting(), refused.clone(), answer(&[&[0, 3, 9, 2, 0, 0, 0]])].concat(), &[]).unwrap();
+    assert_eq!(done, Done { affected: 3, last_insert_id: None });
+    let rows = answer(&[&[1, 1], &field("n", 8), b"\x017", END]);
+    let failure = run([greeting(), refused.clone(), rows].concat(), &[]).unwrap_err();
+    let Failure::Cut(error) = failure else { panic!("{failure:?}") };
+    assert_eq!(error.sqlstate(), Some("0A000"));
+    // With values it can't be sent otherwise, and the server's words stay.
+    let failure = run([greeting(), refused].concat(), &[Param::Int(1)]).unwrap_err();
+    assert!(matches!(failure, Failure::Server(error) if error.survives));
+}
+
+#[test]
+fn a_server_that_can_not_reset_a_session_is_told_what_others_wait_for_and_left() {
+    let unknown = packet(1, b"\xff\x17\x04#08S01Unknown command");
+    let missing = packet(1, b"\xff\x19\x05#42000FUNCTION RELEASE_ALL_LOCKS does not exist");
+    let cleaned = [answer(&[OK]), answer(&[OK]), missing].concat();
+    let none = packet(1, b"\xff\x15\x04#42000Access denied");
+    for (name, words, is_reset) in [
+        ("it can", [answer(&[OK]), answer(&[OK]), answer(&[OK])].concat(), true),
+        ("it doesn't know how", [unknown, cleaned].concat(), false),
+        ("the database is gone", [answer(&[OK]), none].concat(), false),
+        ("it hangs up", answer(&[OK]), false),
+    ] {
+        let words = [greeting(), words].concat();
+        let outcome = runtime().block_on(async { connect(words, 4096).await.unwrap().reset().await });
+        assert_eq!(outcome.is_ok(), is_reset, "{name}: {outcome:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]

@@ -21,11 +21,23 @@ fn value(rows: &Rows, columns: usize) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn values_of_more_than_a_packet_go_both_ways_unchanged() {
     let server = Server::start();
-    let db =
-        Fixture::new(&server.dsn("open", "127.0.0.1", ""), Limits { statement_timeout_ms: 0, ..Limits::default() });
-    // Before the value an execution has 15 bytes and its length; a row has two and its length.
-    for len in [PIECE - 25, PIECE - 24, PIECE - 23, PIECE - 12, PIECE - 11, PIECE - 10, PIECE, 20 << 20, 2 * PIECE - 20]
-    {
+    let db = Fixture::new(
+        &server.dsn("open", "127.0.0.1", ""),
+        Limits { statement_timeout_ms: 60_000, ..Limits::default() },
+    );
+    // Before the value an execution has 14 bytes and its length; a row has two and its length.
+    for len in [
+        PIECE - 18,
+        PIECE - 25,
+        PIECE - 24,
+        PIECE - 23,
+        PIECE - 12,
+        PIECE - 11,
+        PIECE - 10,
+        PIECE,
+        20 << 20,
+        2 * PIECE - 20,
+    ] {
         let bytes: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
         let rows = db.query("SELECT ? AS v, 7 AS n", &[Param::Bytes(bytes.clone())]);
         let (value, rest) = value(&rows, 2);

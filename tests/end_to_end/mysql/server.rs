@@ -55,12 +55,17 @@ impl Server {
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         own(&data, 0o700);
+        // A server that starts removes what others have in their folder of temporary files.
+        let temporary = folder.path().join("tmp");
+        fs::create_dir(&temporary).unwrap();
+        own(&temporary, 0o700);
         fs::write(folder.path().join("setup.sql"), SETUP.replace("{own}", &own_name())).unwrap();
         let file = |name: &str| folder.path().join(name).display().to_string();
         run(program("mariadb-install-db").args(["--no-defaults", "--auth-root-authentication-method=normal"]).args([
             "--skip-test-db",
             "--innodb-log-file-size=16M",
             &format!("--datadir={}", data.display()),
+            &format!("--tmpdir={}", temporary.display()),
         ]));
         let port = free_port();
         let mut mariadbd = program("mariadbd");
@@ -69,6 +74,7 @@ impl Server {
             "--max-allowed-packet=64M".to_owned(),
             "--innodb-log-file-size=16M".to_owned(),
             format!("--datadir={}", data.display()),
+            format!("--tmpdir={}", temporary.display()),
             format!("--port={port}"),
             format!("--socket={}", file("data/socket")),
             format!("--pid-file={}", file("data/pid")),
