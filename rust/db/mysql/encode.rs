@@ -12,8 +12,24 @@ const LONGLONG: u8 = 8;
 const BLOB: u8 = 0xfc;
 const VAR_STRING: u8 = 0xfd;
 
+/// Whether a server that takes so many bytes at once takes these; it would drop the connection over more.
+pub(super) fn fits(bytes: usize, bytes_max: u64) -> Result<(), Error> {
+    if bytes as u64 <= bytes_max {
+        return Ok(());
+    }
+    let message =
+        format!("the statement or its values have {bytes} bytes, and the server's max_allowed_packet is {bytes_max}");
+    Err(Error::Query { message, sqlstate: Some("54000".to_owned()) })
+}
+
 /// Whether all of them can be sent.
-pub(super) fn check(params: &[Param]) -> Result<(), Error> {
+pub(super) fn check(params: &[Param], bytes_max: u64) -> Result<(), Error> {
+    let bytes = params.iter().map(|param| match param {
+        Param::Text(value) => value.len(),
+        Param::Bytes(value) => value.len(),
+        _ => 8,
+    });
+    fits(bytes.sum(), bytes_max)?;
     for (position, param) in (1..).zip(params) {
         if let Param::Float(value) = param
             && !value.is_finite()
@@ -126,8 +142,8 @@ mod tests {
 
     #[test]
     fn what_mysql_has_no_number_for_is_refused_by_its_position() {
-        let error = check(&[Param::Int(1), Param::Float(f64::NAN)]).unwrap_err();
+        let error = check(&[Param::Int(1), Param::Float(f64::NAN)], 100).unwrap_err();
         assert_eq!(error, Error::param(2, "MySQL has no NaN"));
-        assert!(check(&[Param::Float(f64::MAX), Param::Null]).is_ok());
+        assert!(check(&[Param::Float(f64::MAX), Param::Null], 100).is_ok());
     }
 }

@@ -37,6 +37,7 @@ impl MySqlSession {
         known: Option<Prepared>,
         flow: &mut Flow,
     ) -> Result<Outcome<Done>, Failure> {
+        encode::fits(work.sql.len(), self.packet_bytes_max).map_err(Failure::Refused)?;
         let prepared = match known {
             Some(prepared) => prepared,
             None => match Box::pin(self.prepare(work.sql)).await? {
@@ -47,7 +48,7 @@ impl MySqlSession {
         if prepared.parameters != work.params.len() {
             return Err(Failure::Refused(Error::param_count(prepared.parameters, work.params.len())));
         }
-        encode::check(work.params).map_err(Failure::Refused)?;
+        encode::check(work.params, self.packet_bytes_max).map_err(Failure::Refused)?;
         self.ask(|out| encode::execute(out, prepared.id, work.params));
         self.stream.flush().await?;
         // A server that didn't get the whole of it has not executed it.

@@ -77,6 +77,8 @@ pub(super) struct MySqlSession {
     has_executed: bool,
     canceller: Canceller,
     server_connections_max: u32,
+    /// How long a statement may be, and so its values.
+    packet_bytes_max: u64,
     limit_ms: u64,
     /// Whether the server's own limit for a statement is set. It would count the time that a stream's reader takes, so it is
     /// lifted for streams, and stays as it is until a statement of the other kind comes.
@@ -230,6 +232,7 @@ impl MySqlSession {
             has_executed: false,
             canceller: Canceller(Arc::new(target)),
             server_connections_max: 0,
+            packet_bytes_max: u64::MAX,
             limit_ms: limits.statement_timeout_ms,
             has_limit: true,
         }
@@ -239,10 +242,11 @@ impl MySqlSession {
     async fn introduce(&mut self) -> Result<(), Failure> {
         self.set_up().await?;
         // The number in the greeting has 32 bits, and a proxy's is its own.
-        let rows = self.simple("SELECT CONNECTION_ID(), @@max_connections").await??;
+        let rows = self.simple("SELECT CONNECTION_ID(), @@max_connections, @@max_allowed_packet").await??;
         let number = |at: usize| rows.first()?.get(at)?.as_ref()?.parse::<u64>().ok();
         let id = number(0).ok_or_else(|| strange("a connection without a number"))?;
         self.server_connections_max = u32::try_from(number(1).unwrap_or_default()).unwrap_or(u32::MAX);
+        self.packet_bytes_max = number(2).unwrap_or(u64::MAX);
         let Target { options, address, .. } = &*self.canceller.0;
         let target = Target { options: Arc::clone(options), address: address.clone(), id };
         self.canceller = Canceller(Arc::new(target));

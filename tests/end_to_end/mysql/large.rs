@@ -1,7 +1,7 @@
 //! Values of more than a packet holds, in both directions.
 
 use super::server::Server;
-use crate::databases::Fixture;
+use crate::databases::{Fixture, mysql_dsn};
 use lyger::db::{Error, Limits, Param, Rows};
 
 /// What a packet holds at most; one of exactly this length has an empty one behind it.
@@ -44,6 +44,22 @@ fn values_of_more_than_a_packet_go_both_ways_unchanged() {
         assert!(value == bytes, "{len}");
         assert_eq!(rest, b"\";s:1:\"n\";i:7;}}", "{len}");
     }
+}
+
+#[test]
+fn what_the_server_does_not_take_at_once_is_refused_before_it_is_sent() {
+    let db = Fixture::new(&mysql_dsn(), Limits { connections_max: 1, ..Limits::default() });
+    let connection = db.json("SELECT CONNECTION_ID() AS id", &[]);
+    let rows = db.query("SELECT CAST(@@max_allowed_packet AS CHAR) AS v", &[]);
+    let max: usize = String::from_utf8(value(&rows, 1).0).unwrap().parse().unwrap();
+    let long = "x".repeat(max + 1);
+    let comment = format!("SELECT 1 /* {long} */");
+    for error in [db.error("SELECT LENGTH(?) AS n", &[Param::Text(long.clone())]), db.error(&comment, &[])] {
+        let Error::Query { message, sqlstate } = error else { panic!("{error}") };
+        assert_eq!(sqlstate.as_deref(), Some("54000"));
+        assert!(message.contains(&format!("max_allowed_packet is {max}")), "{message}");
+    }
+    assert_eq!(db.json("SELECT CONNECTION_ID() AS id", &[]), connection);
 }
 
 #[test]
