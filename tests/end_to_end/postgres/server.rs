@@ -40,11 +40,12 @@ impl Server {
     }
 
     /// Starts the server with pgvector that `make setup` puts into target/pgvector, as there is none in Debian. It trusts
-    /// everybody on this machine. `None` where there is no such package: it is built for x86-64 alone.
-    pub(super) fn with_vectors() -> Option<Self> {
-        let libraries = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/target/pgvector/lib")).ok()?;
-        let packages = libraries.flatten().map(|library| library.path().join("site-packages"));
-        let packages = packages.filter(|packages| packages.join("pgserver").is_dir()).max()?;
+    /// everybody on this machine.
+    pub(super) fn with_vectors() -> Self {
+        let libraries = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/target/pgvector/lib"));
+        let packages = libraries.into_iter().flatten().flatten().map(|library| library.path().join("site-packages"));
+        let packages = packages.filter(|packages| packages.join("pgserver").is_dir()).max();
+        let packages = packages.expect("pgvector, which `make setup` installs");
         // A copy: the server's user may not be let into the repository.
         let copy = tempfile::tempdir().unwrap();
         let parts = ["pgserver", "pgserver.libs"].map(|part| packages.join(part));
@@ -52,7 +53,7 @@ impl Server {
         run(Command::new("chmod").args(["-R", "a+rX", "--"]).arg(copy.path()));
         let mut server = Self::of(Some(&copy.path().join("pgserver/pginstall/bin")), |_| Vec::new());
         server.programs = Some(copy);
-        Some(server)
+        server
     }
 
     /// Starts the server whose programs are in a folder, or in the path. `prepare` gives its settings.
