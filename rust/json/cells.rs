@@ -37,6 +37,19 @@ impl Strings {
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
     }
 
+    /// Appends the cell that `write` puts behind the others; none where it gives `None`.
+    ///
+    /// # Panics
+    /// As [`Strings::push`].
+    #[inline]
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+        self.bytes.truncate(self.len_bytes()); // the padding, or what a cell has left that wasn't one
+        self.bytes.reserve(PADDING);
+        write(&mut self.bytes)?;
+        self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
+        Some(())
+    }
+
     /// Cells that end at these offsets; `None` when one ends before it begins or there are bytes of no cell.
     pub(super) fn from_ends(mut ends: Vec<u32>, bytes: &[u8]) -> Option<Self> {
         let is_whole = ends.last().copied().unwrap_or_default() as usize == bytes.len() && ends.is_sorted();

@@ -132,12 +132,11 @@ macro_rules! pushes {
         /// # Panics
         /// When the column is of another kind.
         pub fn $name(&mut self, value: $value) {
-            let row = self.len();
             match &mut self.data {
                 Data::$variant(values) => values.push($convert(value)),
                 other => panic!("{} on a column of {}", stringify!($name), other.kind_name()),
             }
-            self.nulls.push_valid(row);
+            self.note_value();
         }
     )*};
 }
@@ -186,12 +185,11 @@ impl Column {
     /// # Panics
     /// When the column is of another kind.
     pub fn push_bytes(&mut self, cell: &[u8]) {
-        let row = self.len();
         match self.data.strings_mut() {
             Some(cells) => cells.push(cell),
             None => panic!("push_bytes on a column of {}", self.data.kind_name()),
         }
-        self.nulls.push_valid(row);
+        self.note_value();
     }
 
     /// Appends a cell to a mixed column.

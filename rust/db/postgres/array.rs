@@ -5,6 +5,7 @@
 
 use super::decode;
 use super::types::Scalar;
+use crate::db::temporal::Day;
 use crate::json::encode::{append_base64, append_text};
 use crate::json::forms::Forms;
 
@@ -90,13 +91,13 @@ fn write_element(out: &mut Vec<u8>, cell: &[u8], element: Scalar, forms: Forms, 
         },
         Scalar::Numeric if forms.decimals_as_numbers => {
             scratch.clear();
-            decode::write_ascii(scratch, element, cell, forms)?;
+            decode::write_ascii(scratch, element, cell, forms, &mut Day::default())?;
             let is_finite = scratch.last().is_some_and(u8::is_ascii_digit);
             out.extend_from_slice(if is_finite { scratch } else { b"null" });
         }
         Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
             out.push(b'"');
-            decode::write_ascii(out, element, cell, forms)?;
+            decode::write_ascii(out, element, cell, forms, &mut Day::default())?;
             out.push(b'"');
         }
     }

@@ -3,22 +3,29 @@
 //! Each column's type is looked at once; then every cell is read where it lies in the connection's buffer, in binary as
 //! `*_send` in the server's source writes it, or as the server's text.
 
-use super::super::temporal::{self, Form};
+use super::super::temporal::{self, Day, Form};
 use super::super::{Error, decimal};
 use super::array;
 use super::message::{Body, Field, Header};
 use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
-use crate::json::table::{Column, Name, Table};
+use crate::json::table::{Column, Data, Name, Table};
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
     kinds: Vec<Kind>,
     columns: Vec<Column>,
     forms: Forms,
-    // For texts that are put together cell by cell.
-    scratch: [Vec<u8>; 2],
+    scratch: Scratch,
+}
+
+/// For texts that are put together cell by cell.
+#[derive(Default)]
+struct Scratch {
+    array: Vec<u8>,
+    element: Vec<u8>,
+    day: Day,
 }
 
 impl Decoder {
@@ -99,7 +106,9 @@ fn new_column(kind: Kind, name: Name, forms: Forms) -> Column {
 }
 
 /// Reads one cell; `None` when the bytes don't have the type's form.
-fn push(kind: Kind, column: &mut Column, cell: &[u8], forms: Forms, [text, scratch]: &mut [Vec<u8>; 2]) -> Option<()> {
+#[inline]
+fn push(kind: Kind, column: &mut Column, cell: &[u8], forms: Forms, scratch: &mut Scratch) -> Option<()> {
+    let Scratch { array: text, element: scratch, day } = scratch;
     let scalar = match kind {
         Kind::One(scalar) => scalar,
         Kind::Array(element) => {
@@ -115,19 +124,19 @@ fn push(kind: Kind, column: &mut Column, cell: &[u8], forms: Forms, [text, scrat
             return Some(());
         }
     };
-    match scalar {
-        Scalar::Bool => column.push_bool(*cell.first()? != 0),
-        Scalar::Int2 | Scalar::Int4 | Scalar::Int8 | Scalar::UInt4 => column.push_i64(integer(scalar, cell)?),
-        Scalar::UInt8 => column.push_u64(u64::from_be_bytes(cell.try_into().ok()?)),
-        Scalar::Float4 => column.push_f32(f32::from_be_bytes(cell.try_into().ok()?)),
-        Scalar::Float8 => column.push_f64(f64::from_be_bytes(cell.try_into().ok()?)),
-        Scalar::Text | Scalar::Json | Scalar::Jsonb | Scalar::Bytea => column.push_bytes(cell),
-        Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
-            text.clear();
-            write_ascii(text, scalar, cell, forms)?;
-            column.push_bytes(text);
+    match (scalar, column.data_mut()) {
+        (Scalar::Bool, Data::Bool(values)) => values.push(u8::from(*cell.first()? != 0)),
+        (_, Data::Int64(values)) => values.push(integer(scalar, cell)?),
+        (_, Data::UInt64(values)) => values.push(u64::from_be_bytes(cell.try_into().ok()?)),
+        (_, Data::Float32(values)) => values.push(f32::from_be_bytes(cell.try_into().ok()?)),
+        (_, Data::Float64(values)) => values.push(f64::from_be_bytes(cell.try_into().ok()?)),
+        (_, Data::Text(cells) | Data::Json(cells) | Data::Bytes(cells)) => cells.push(cell),
+        (_, Data::Ascii(cells) | Data::Number(cells)) => {
+            cells.push_with(|out| write_ascii(out, scalar, cell, forms, day))?
         }
+        (_, Data::Bool(_) | Data::Mixed(_)) => return None,
     }
+    column.note_value();
     Some(())
 }
 
@@ -142,7 +151,7 @@ pub(super) fn integer(scalar: Scalar, cell: &[u8]) -> Option<i64> {
 }
 
 /// A value whose form is plain ASCII.
-pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8], forms: Forms) -> Option<()> {
+pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8], forms: Forms, day: &mut Day) -> Option<()> {
     match scalar {
         Scalar::Numeric => decimal::write(out, cell)?,
         Scalar::Uuid => write_uuid(out, cell.try_into().ok()?),
@@ -158,7 +167,7 @@ pub(super) fn write_ascii(out: &mut Vec<u8>, scalar: Scalar, cell: &[u8], forms:
                 (false, true) => Form::Sql,
                 (true, true) => Form::SqlMoment,
             };
-            temporal::write_postgres_timestamp(out, i64::from_be_bytes(cell.try_into().ok()?), form);
+            temporal::write_postgres_timestamp(out, i64::from_be_bytes(cell.try_into().ok()?), form, day);
         }
         _ => return None,
     }
