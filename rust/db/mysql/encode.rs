@@ -1,5 +1,6 @@
 //! Bound values in the binary form of an execution.
 
+use super::packet::{command, length};
 use crate::db::{Error, Param};
 use bytes::{BufMut, BytesMut};
 
@@ -43,7 +44,7 @@ pub(super) fn check(params: &[Param], bytes_max: u64) -> Result<(), Error> {
 
 /// Writes COM_STMT_EXECUTE.
 pub(super) fn execute(out: &mut BytesMut, statement: u32, params: &[Param]) {
-    out.put_u8(0x17);
+    out.put_u8(command::STMT_EXECUTE);
     out.put_u32_le(statement);
     out.put_u8(0); // no cursor
     out.put_u32_le(1); // once
@@ -84,15 +85,15 @@ pub(super) fn put_value(out: &mut BytesMut, value: &[u8]) {
     match len {
         0..=0xfa => out.put_u8(len as u8),
         0xfb..=0xffff => {
-            out.put_u8(0xfc);
+            out.put_u8(length::OF_TWO);
             out.put_u16_le(len as u16);
         }
         0x1_0000..=0xff_ffff => {
-            out.put_u8(0xfd);
+            out.put_u8(length::OF_THREE);
             out.put_uint_le(len, 3);
         }
         _ => {
-            out.put_u8(0xfe);
+            out.put_u8(length::OF_EIGHT);
             out.put_u64_le(len);
         }
     }

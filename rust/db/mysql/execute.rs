@@ -1,7 +1,7 @@
 //! One statement on its connection: prepared where it isn't yet, executed, and answered to the end.
 
 use super::decode::Decoder;
-use super::packet::{Body, Ended, Field, Refusal, capability, strange};
+use super::packet::{Body, Ended, Field, Refusal, answer, capability, command, length, strange};
 use super::statements::Prepared;
 use super::stream::Kind;
 use super::{MySqlSession, Outcome, encode};
@@ -15,12 +15,6 @@ use std::sync::Arc;
 
 /// More columns than any server has: 4,096 in a table, and as many in a SELECT.
 const COLUMNS_MAX: u64 = 0xffff;
-
-/// What a packet begins with.
-const OK: u8 = 0;
-const LOCAL_INFILE: u8 = 0xfb;
-const END: u8 = 0xfe;
-const ERR: u8 = 0xff;
 
 /// What an answer begins with.
 enum First {
@@ -61,7 +55,7 @@ impl MySqlSession {
     pub(super) fn ask(&mut self, write: impl FnOnce(&mut BytesMut)) {
         for id in self.dropped.drain(..) {
             self.stream.command(|out| {
-                out.put_u8(0x19);
+                out.put_u8(command::STMT_CLOSE);
                 out.put_u32_le(id);
             });
         }
@@ -71,18 +65,18 @@ impl MySqlSession {
     /// Has the server parse a statement, and say what goes in and what comes out.
     async fn prepare(&mut self, sql: &str) -> Result<Outcome<Prepared>, Failure> {
         self.ask(|out| {
-            out.put_u8(0x16);
+            out.put_u8(command::STMT_PREPARE);
             out.put_slice(sql.as_bytes());
         });
         self.stream.flush().await?;
         let packet = self.stream.next(Kind::Other).await?;
         let mut body = Body(self.stream.body(packet));
-        if body.0.first() == Some(&ERR) {
+        if body.0.first() == Some(&answer::ERR) {
             let refusal = Refusal::read(body.0)?;
             self.stream.consume(packet);
             return refused(refusal);
         }
-        if body.u8()? != OK {
+        if body.u8()? != answer::OK {
             return Err(strange("a statement is neither prepared nor refused"));
         }
         let (id, columns, parameters) = (body.u32()?, body.u16()?, body.u16()?);
@@ -155,10 +149,10 @@ impl MySqlSession {
         let packet = self.stream.next(Kind::Other).await?;
         let mut body = Body(self.stream.body(packet));
         let outcome = match body.0.first() {
-            Some(&OK) => Ok(First::Ended(Ended::read(body.0)?)),
-            Some(&ERR) => Err(Refusal::read(body.0)?),
+            Some(&answer::OK) => Ok(First::Ended(Ended::read(body.0)?)),
+            Some(&answer::ERR) => Err(Refusal::read(body.0)?),
             // Never asked for: the server may not read our files.
-            Some(&LOCAL_INFILE) => return Err(strange("it asks for a file")),
+            Some(&answer::LOCAL_INFILE) => return Err(strange("it asks for a file")),
             _ => {
                 let count = body.number()?;
                 if count > COLUMNS_MAX {
@@ -182,7 +176,7 @@ impl MySqlSession {
         loop {
             while let Some(packet) = self.stream.ready(Kind::Row)? {
                 let body = self.stream.body(packet);
-                if body.first() != Some(&OK) {
+                if body.first() != Some(&answer::OK) {
                     let outcome = end_of_rows(body, self.capabilities)?;
                     self.stream.consume(packet);
                     return Ok(outcome.inspect(|ended| self.status = ended.status));
@@ -202,7 +196,7 @@ impl MySqlSession {
     async fn second(&mut self) -> Result<Outcome<Ended>, Failure> {
         let packet = self.stream.next(Kind::Row).await?;
         let body = self.stream.body(packet);
-        if body.first() == Some(&OK) {
+        if body.first() == Some(&answer::OK) {
             let message = "the procedure gave several results, and a statement has one".to_owned();
             return Err(Failure::Cut(Error::Query { message, sqlstate: Some("0A000".to_owned()) }));
         }
@@ -253,7 +247,7 @@ impl MySqlSession {
             let packet = self.stream.next(Kind::Other).await?;
             let mut body = Body(self.stream.body(packet));
             // A row's first value is never so long.
-            if matches!(body.0.first(), Some(&(END | ERR))) {
+            if matches!(body.0.first(), Some(&(answer::END | answer::ERR))) {
                 let outcome = end_of_rows(body.0, self.capabilities)?;
                 self.stream.consume(packet);
                 self.status = outcome.as_ref().map_or(self.status, |ended| ended.status);
@@ -262,7 +256,7 @@ impl MySqlSession {
             let mut row = Vec::new();
             for _ in 0..columns {
                 row.push(match body.0.split_first() {
-                    Some((0xfb, rest)) => {
+                    Some((&length::NULL, rest)) => {
                         body.0 = rest;
                         None
                     }
@@ -290,7 +284,7 @@ impl MySqlSession {
 
     fn query(&mut self, sql: &str) {
         self.ask(|out| {
-            out.put_u8(0x03);
+            out.put_u8(command::QUERY);
             out.put_slice(sql.as_bytes());
         });
     }
@@ -303,8 +297,8 @@ impl MySqlSession {
 /// What stands behind the last row, or instead of it.
 fn end_of_rows(body: &[u8], capabilities: u64) -> Result<Outcome<Ended>, Failure> {
     match body.first() {
-        Some(&END) => Ended::read_end(body, capabilities).map(Ok),
-        Some(&ERR) => Refusal::read(body).map(Err),
+        Some(&answer::END) => Ended::read_end(body, capabilities).map(Ok),
+        Some(&answer::ERR) => Refusal::read(body).map(Err),
         _ => Err(strange("a row is none")),
     }
 }

@@ -3,7 +3,7 @@
 use super::auth::{Method, Secrets, refused};
 use super::encode::put_value;
 use super::options::{Options, Place, SslMode};
-use super::packet::{Body, Ended, Refusal, Status, capability as can, strange};
+use super::packet::{Body, Ended, Refusal, Status, answer, capability as can, strange};
 use super::stream::{Kind, Stream};
 use crate::db::connection::{Failure, Lost};
 use crate::db::socket::Socket;
@@ -146,7 +146,7 @@ async fn greeting(stream: &mut Stream) -> Result<Greeting, Failure> {
     let packet = stream.next(Kind::Other).await?;
     let body = stream.body(packet);
     let greeting = match body.first() {
-        Some(0xff) => return Err(Refusal::read(body)?.into()),
+        Some(&answer::ERR) => return Err(Refusal::read(body)?.into()),
         Some(10) => read_greeting(body)?,
         _ => return Err(strange("its greeting is none")),
     };
@@ -239,26 +239,28 @@ async fn prove(
     for _ in 0..STEPS_MAX {
         let packet = stream.next(Kind::Other).await?;
         let body = stream.body(packet);
-        let answer = match body.split_first() {
-            Some((0, _)) => {
+        let reply = match body.split_first() {
+            Some((&answer::OK, _)) => {
                 let status = Ended::read(body)?.status;
                 stream.consume(packet);
                 return Ok(status);
             }
-            Some((0xff, _)) => return Err(Refusal::read(body)?.into()),
-            Some((0xfe, [])) => return Err(refused("the server asks for a login of the time before MySQL 4.1")),
-            Some((0xfe, rest)) => {
+            Some((&answer::ERR, _)) => return Err(Refusal::read(body)?.into()),
+            Some((&answer::END, [])) => {
+                return Err(refused("the server asks for a login of the time before MySQL 4.1"));
+            }
+            Some((&answer::END, rest)) => {
                 let mut rest = Body(rest);
                 let name = rest.text()?;
                 method = Method::new(name, rest.0, secrets)?;
                 Some(method.first(secrets)?)
             }
-            Some((1, words)) => method.next(secrets, words)?,
+            Some((&answer::MORE, words)) => method.next(secrets, words)?,
             _ => return Err(strange("a step of the login is none")),
         };
         stream.consume(packet);
-        if let Some(answer) = answer {
-            stream.reply(|out| out.put_slice(&answer));
+        if let Some(reply) = reply {
+            stream.reply(|out| out.put_slice(&reply));
             stream.flush().await?;
         }
     }

@@ -39,7 +39,7 @@ use super::{Dialect, tokens};
 use bytes::BufMut;
 use kill::Target;
 use login::Login;
-use packet::{Refusal, Status, strange};
+use packet::{Refusal, Status, command, strange};
 use statements::Statements;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -50,12 +50,6 @@ const NOT_PREPARABLE: u16 = 1295;
 
 /// ER_NEED_REPREPARE and ER_UNKNOWN_STMT_HANDLER: what was prepared is of no use any more. Nothing was executed then.
 const STALE: [u16; 2] = [1615, 1243];
-
-/// Commands of the protocol.
-const COM_QUIT: u8 = 0x01;
-const COM_INIT_DB: u8 = 0x02;
-const COM_PING: u8 = 0x0e;
-const COM_RESET_CONNECTION: u8 = 0x1f;
 
 /// One connection to MySQL or MariaDB.
 pub(super) struct MySqlSession {
@@ -160,10 +154,10 @@ impl Connection for MySqlSession {
     }
 
     async fn reset(&mut self) -> Result<(), Failure> {
-        match self.command(COM_RESET_CONNECTION, "").await {
+        match self.command(command::RESET_CONNECTION, "").await {
             Ok(Ok(())) => {}
-            // A server that doesn't know it cleans up some time after the connection is closed. What others may wait for is let go of
-            // before.
+            // A server that doesn't know it cleans up some time after the connection is closed. What others may wait for is let
+            // go of before.
             Ok(Err(_)) | Err(Failure::Server(_)) => {
                 for sql in ["ROLLBACK", "UNLOCK TABLES", "DO RELEASE_ALL_LOCKS()"] {
                     let _ = self.simple(sql).await?; // it may not know that function either
@@ -202,13 +196,13 @@ impl Connection for MySqlSession {
     }
 
     async fn ping(&mut self) -> Result<(), Failure> {
-        self.command(COM_PING, "").await??;
+        self.command(command::PING, "").await??;
         self.is_unsure = false;
         Ok(())
     }
 
     async fn close(mut self) {
-        self.ask(|out| out.put_u8(COM_QUIT));
+        self.ask(|out| out.put_u8(command::QUIT));
         // Whether the goodbye arrives makes no difference.
         let _ = self.stream.flush().await;
     }
@@ -264,7 +258,7 @@ impl MySqlSession {
     async fn go_home(&mut self) -> Result<(), Failure> {
         let options = Arc::clone(&self.canceller.0.options);
         if let Some(database) = &options.database {
-            self.command(COM_INIT_DB, database).await??;
+            self.command(command::INIT_DB, database).await??;
             return Ok(());
         }
         // Nothing leads back to none.

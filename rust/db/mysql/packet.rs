@@ -4,6 +4,38 @@ use crate::db::connection::{Failure, ServerError};
 use crate::db::wording;
 use crate::json::table::Name;
 
+/// What a command begins with.
+pub(super) mod command {
+    pub(in crate::db::mysql) const QUIT: u8 = 0x01;
+    pub(in crate::db::mysql) const INIT_DB: u8 = 0x02;
+    pub(in crate::db::mysql) const QUERY: u8 = 0x03;
+    pub(in crate::db::mysql) const PING: u8 = 0x0e;
+    pub(in crate::db::mysql) const STMT_PREPARE: u8 = 0x16;
+    pub(in crate::db::mysql) const STMT_EXECUTE: u8 = 0x17;
+    pub(in crate::db::mysql) const STMT_CLOSE: u8 = 0x19;
+    pub(in crate::db::mysql) const RESET_CONNECTION: u8 = 0x1f;
+}
+
+/// What an answer begins with.
+pub(super) mod answer {
+    pub(in crate::db::mysql) const OK: u8 = 0;
+    /// Of a login: the method has more to say.
+    pub(in crate::db::mysql) const MORE: u8 = 1;
+    pub(in crate::db::mysql) const LOCAL_INFILE: u8 = 0xfb;
+    /// Behind rows; of a login: another method.
+    pub(in crate::db::mysql) const END: u8 = 0xfe;
+    pub(in crate::db::mysql) const ERR: u8 = 0xff;
+}
+
+/// What a length begins with that has more bytes, two of them, three or eight; up to 250 it is one byte.
+pub(super) mod length {
+    pub(in crate::db::mysql) const OF_TWO: u8 = 0xfc;
+    pub(in crate::db::mysql) const OF_THREE: u8 = 0xfd;
+    pub(in crate::db::mysql) const OF_EIGHT: u8 = 0xfe;
+    /// In the place of a length: the value is NULL.
+    pub(in crate::db::mysql) const NULL: u8 = 0xfb;
+}
+
 /// The capabilities that are spoken of here.
 pub(super) mod capability {
     /// Of MySQL alone: a server that has it not is a MariaDB, and has more of them.
@@ -91,12 +123,12 @@ impl<'a> Body<'a> {
     pub(super) fn number(&mut self) -> Result<u64, Failure> {
         Ok(match self.u8()? {
             small @ 0..=0xfa => small.into(),
-            0xfc => self.u16()?.into(),
-            0xfd => {
+            length::OF_TWO => self.u16()?.into(),
+            length::OF_THREE => {
                 let [a, b, c] = self.take()?;
                 u32::from_le_bytes([a, b, c, 0]).into()
             }
-            0xfe => u64::from_le_bytes(self.take()?),
+            length::OF_EIGHT => u64::from_le_bytes(self.take()?),
             _ => return Err(strange("a length is none")),
         })
     }

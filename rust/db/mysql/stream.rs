@@ -4,7 +4,7 @@
 //! 16 MiB less one comes in pieces. What always holds: a packet is handed out when all of it is here, where it lies in the
 //! buffer; one that would pass the limit is refused before it is read; nothing is written before [`Stream::flush`].
 
-use super::packet::strange;
+use super::packet::{answer, strange};
 use crate::db::connection::{Failure, Lost};
 use crate::db::socket::Socket;
 use crate::db::{Error, wording};
@@ -162,7 +162,7 @@ impl Stream {
                 });
             }
             // A goodbye may have been said before we asked.
-            if sequence != self.sequence && rest.first().is_some_and(|&first| first != 0xff) {
+            if sequence != self.sequence && rest.first().is_some_and(|&first| first != answer::ERR) {
                 return Err(strange("a packet is missing"));
             }
             if rest.len() < len {
