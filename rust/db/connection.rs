@@ -19,7 +19,8 @@ pub(super) struct Work<'a> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Done {
     pub(super) affected: u64,
-    pub(super) last_insert_id: Option<i64>,
+    /// As in [`super::Rows`].
+    pub(super) last_insert_id: Option<i128>,
 }
 
 /// Why a connection gave no rows, and what that means for it.

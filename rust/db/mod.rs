@@ -117,8 +117,9 @@ pub struct Rows {
     pub table: Table,
     /// How many rows the statement inserted, updated or deleted. MySQL counts rows that an UPDATE found, changed or not.
     pub affected: u64,
-    /// The id that an INSERT generated, where the database says it (SQLite, MySQL; PostgreSQL has RETURNING).
-    pub last_insert_id: Option<i64>,
+    /// The id that an INSERT generated, where the database says it (PostgreSQL has RETURNING): SQLite's may be negative, and
+    /// MySQL's above `i64::MAX`.
+    pub last_insert_id: Option<i128>,
 }
 
 impl Rows {

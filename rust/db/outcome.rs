@@ -66,8 +66,8 @@ pub fn unpack(packed: &[u8]) -> Option<Result<Rows, Error>> {
         ROWS => {
             let (affected, rest) = rest.split_first_chunk::<8>()?;
             let (&has_id, rest) = rest.split_first()?;
-            let (id, table) = rest.split_first_chunk::<8>()?;
-            let last_insert_id = (has_id != 0).then(|| i64::from_ne_bytes(*id));
+            let (id, table) = rest.split_first_chunk::<16>()?;
+            let last_insert_id = (has_id != 0).then(|| i128::from_ne_bytes(*id));
             let table = Table::unpack(table).ok()?;
             Some(Ok(Rows { table, affected: u64::from_ne_bytes(*affected), last_insert_id }))
         }
@@ -89,7 +89,8 @@ mod tests {
         let table = Table::new(vec![column]);
         let mut outcomes = vec![
             Ok(Rows::default()),
-            Ok(Rows { table, affected: u64::MAX, last_insert_id: Some(i64::MIN) }),
+            Ok(Rows { table, affected: u64::MAX, last_insert_id: Some(i64::MIN.into()) }),
+            Ok(Rows { last_insert_id: Some(u64::MAX.into()), ..Rows::default() }),
             Err(Error::InvalidDsn { reason: text() }),
             Err(Error::PoolExhausted { dsn: text(), connections_max: 3, waited_ms: u64::MAX, holders: vec![text()] }),
             Err(Error::Timeout { statement_timeout_ms: 1 }),

@@ -262,11 +262,12 @@ typedef struct lyger_result_info {
      */
     uint64_t bytes;
     /*
-     The id that an INSERT generated; 0 where the database gave none.
+     The id that an INSERT generated; 0 where the database gave none. Above `INT64_MAX` (MySQL) its bits are those of an
+     unsigned integer.
      */
     int64_t last_insert_id;
     /*
-     1 when `last_insert_id` was given, else 0.
+     1 when `last_insert_id` was given, 2 when it is to be read as unsigned, else 0.
      */
     uint32_t has_last_insert_id;
     /*

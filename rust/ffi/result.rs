@@ -41,9 +41,10 @@ pub struct ResultInfo {
     pub affected: u64,
     /// How many bytes the values take in the engine.
     pub bytes: u64,
-    /// The id that an INSERT generated; 0 where the database gave none.
+    /// The id that an INSERT generated; 0 where the database gave none. Above `INT64_MAX` (MySQL) its bits are those of an
+    /// unsigned integer.
     pub last_insert_id: i64,
-    /// 1 when `last_insert_id` was given, else 0.
+    /// 1 when `last_insert_id` was given, 2 when it is to be read as unsigned, else 0.
     pub has_last_insert_id: u32,
     /// Always 0.
     pub reserved: u32,
@@ -88,8 +89,8 @@ pub unsafe extern "C" fn lyger_result_describe(result: u64, out: *mut ResultInfo
             columns: table.columns().len() as u64,
             affected: *affected,
             bytes: table.byte_len() as u64,
-            last_insert_id: last_insert_id.unwrap_or_default(),
-            has_last_insert_id: last_insert_id.is_some().into(),
+            last_insert_id: last_insert_id.unwrap_or_default() as i64,
+            has_last_insert_id: last_insert_id.map_or(0, |id| if id > i64::MAX.into() { 2 } else { 1 }),
             reserved: 0,
         });
         Ok(())

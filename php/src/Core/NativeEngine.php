@@ -126,7 +126,11 @@ final class NativeEngine implements Backend
             $info->rows,
             $info->columns,
             $info->affected,
-            $info->has_last_insert_id !== 0 ? $info->last_insert_id : null,
+            match ($info->has_last_insert_id) {
+                0 => null,
+                1 => $info->last_insert_id,
+                2 => sprintf('%u', $info->last_insert_id),
+            },
         );
     }
 

@@ -24,7 +24,7 @@ final class Result implements IteratorAggregate, Countable
     private const SLICE_ROWS = 500;
 
     public readonly int $affected;
-    public readonly ?int $lastInsertId;
+    public readonly int|string|null $lastInsertId;
     private readonly ResultInfo $info;
 
     /** @internal Db::result() makes them. */

@@ -79,6 +79,19 @@ final class DbTest extends TestCase
         self::assertSame([], $db->query("SELECT id FROM $table WHERE s = ?", ["' OR '1'='1"]));
     }
 
+    public function test_an_id_above_the_largest_integer_is_all_its_digits(): void
+    {
+        $db = Db::connect(Databases::server('mysql'));
+        $table = $this->table($db, 'id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, n INT');
+        $db->execute("ALTER TABLE $table AUTO_INCREMENT = 9223372036854775807");
+        $ids = [];
+        for ($n = 0; $n < 2; $n++) {
+            $ids[] = $db->execute("INSERT INTO $table (n) VALUES (?)", [$n])->lastInsertId;
+        }
+        self::assertSame([PHP_INT_MAX, '9223372036854775808'], $ids);
+        self::assertSame($ids, $db->column("SELECT id FROM $table ORDER BY id"));
+    }
+
     /** @dataProvider databases */
     public function test_affected_rows_and_generated_ids_are_told(string $dsn): void
     {

@@ -328,7 +328,7 @@ impl Sum {
 
 impl From<Sum> for Done {
     fn from(sum: Sum) -> Self {
-        let last_insert_id = i64::try_from(sum.last_insert_id).ok().filter(|id| *id != 0);
+        let last_insert_id = (sum.last_insert_id != 0).then(|| sum.last_insert_id.into());
         Self { affected: sum.affected, last_insert_id }
     }
 }

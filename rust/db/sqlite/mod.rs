@@ -298,7 +298,7 @@ impl Changes {
         let after = Self::of(connection);
         let affected = if after.total == self.total { 0 } else { connection.changes() };
         let last_insert_id = inserted_id(sql, affected, self.last_insert_id, after.last_insert_id);
-        Done { affected, last_insert_id }
+        Done { affected, last_insert_id: last_insert_id.map(i128::from) }
     }
 }
 

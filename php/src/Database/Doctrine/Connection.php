@@ -15,7 +15,7 @@ use Lyger\Database\Result as Rows;
 final class Connection implements ServerInfoAwareConnection
 {
     private readonly Dialect $dialect;
-    private ?int $lastInsertId = null;
+    private int|string|null $lastInsertId = null;
     private readonly Db $db;
 
     public function __construct(Db $db)

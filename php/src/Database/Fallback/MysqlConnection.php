@@ -175,7 +175,8 @@ final class MysqlConnection implements Connection
             }
             return $table;
         }
-        $id = (int) $statement->insert_id;
+        // mysqli has large ones as digits.
+        $id = (string) (int) $statement->insert_id === (string) $statement->insert_id ? (int) $statement->insert_id : $statement->insert_id;
         $table = new Table([], [], max(0, (int) $statement->affected_rows), $id === 0 ? null : $id);
         $statement->close();
         return $table;

@@ -18,7 +18,7 @@ final class Table
         public readonly array $columns,
         public readonly array $rows,
         public readonly int $affected = 0,
-        public readonly ?int $lastInsertId = null,
+        public readonly int|string|null $lastInsertId = null,
     ) {
     }
 
