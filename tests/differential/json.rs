@@ -105,6 +105,14 @@ fn all_kernels_print_any_number_the_same() {
     compare(&kernels(), CASES, numbers()).unwrap();
 }
 
+#[test]
+fn numbers_that_a_parser_takes_for_their_neighbours_are_the_same() {
+    // serde_json reads the first as 7.6809537999998e-311, unless it is told to be exact.
+    let values = TestValues::Float64(vec![7.680_953_8e-311, 5e-324, 2.225_073_858_507_201e-308]);
+    let column = TestColumn { name: "n".to_owned(), values, valid: None };
+    compare(&kernels(), 10, Just(TestTable { rows: 3, columns: vec![column] })).unwrap();
+}
+
 /// Every kind of leading byte before every kind of other, so that each sequence crosses the end of the first register
 /// at each of its bytes. Random texts hardly ever have a rare sequence in this place.
 fn sequences_where_registers_meet() -> Vec<Vec<u8>> {

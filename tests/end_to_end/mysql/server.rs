@@ -6,6 +6,7 @@ use crate::postgres::server::{free_port, other_user, own, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -59,6 +60,10 @@ impl Server {
         let temporary = folder.path().join("tmp");
         fs::create_dir(&temporary).unwrap();
         own(&temporary, 0o700);
+        let plugins = folder.path().join("plugins");
+        fs::create_dir(&plugins).unwrap();
+        own(&plugins, 0o755);
+        fs::copy(ed25519(), plugins.join(ED25519)).unwrap();
         fs::write(folder.path().join("setup.sql"), SETUP.replace("{own}", &own_name())).unwrap();
         let file = |name: &str| folder.path().join(name).display().to_string();
         run(program("mariadb-install-db").args(["--no-defaults", "--auth-root-authentication-method=normal"]).args([
@@ -79,6 +84,7 @@ impl Server {
             format!("--socket={}", file("data/socket")),
             format!("--pid-file={}", file("data/pid")),
             format!("--init-file={}", file("setup.sql")),
+            format!("--plugin-dir={}", plugins.display()),
             format!("--ssl-ca={}", file("ca.crt")),
             format!("--ssl-cert={}", file("server.crt")),
             format!("--ssl-key={}", file("server.key")),
@@ -114,6 +120,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+const ED25519: &str = "auth_ed25519.so";
+
+/// The server's side of ed25519, which Debian has in the package of the system's service alone: `make setup` unpacks it.
+fn ed25519() -> PathBuf {
+    let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/target/mariadb/usr/lib/mysql/plugin");
+    let places = ["/usr/lib/mysql/plugin", unpacked].map(|folder| PathBuf::from(folder).join(ED25519));
+    places.into_iter().find(|place| place.exists()).expect("MariaDB's plugin of ed25519, which `make setup` puts there")
 }
 
 /// One of MariaDB's programs, as a user that it runs as: it refuses to run as root.
