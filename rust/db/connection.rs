@@ -109,6 +109,11 @@ pub(super) trait Connection: Sized + Send + 'static {
     /// What the server last said about transactions.
     fn state(&self) -> State;
 
+    /// Whether the server says that a setting is not what a new connection has, whoever changed it.
+    fn is_changed(&self) -> bool {
+        false
+    }
+
     fn canceller(&self) -> Self::Canceller;
 
     /// Rolls back, and puts the session back to what it was after connecting: settings, locks, temporary tables, prepared

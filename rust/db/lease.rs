@@ -159,6 +159,7 @@ impl<C: Connection> Lease<C> {
         self.runs = false;
         let state = connection.state();
         self.left.note(leaves, state);
+        self.left.session |= connection.is_changed();
         if self.left != Left::default() {
             pool.holders.keep(self.number);
         }
@@ -174,6 +175,7 @@ impl<C: Connection> Lease<C> {
                 // Otherwise the rest would lie in the socket like a goodbye.
                 let settled = matches!(timeout(PING_TIMEOUT, connection.settle()).await, Ok(Ok(())));
                 self.left.note_state(connection.state());
+                self.left.session |= connection.is_changed();
                 // By the engine, or by the server that knows the limit.
                 let is_late = was_stopped || knows_limit && time_max.is_some_and(|limit| began.elapsed() >= limit);
                 let error = if error.stopped && is_late { too_slow(time_max) } else { refusal(error) };

@@ -2,8 +2,8 @@
 //!
 //! A connection serves one statement and then whoever comes next. What a statement leaves on it (an open transaction, a
 //! setting, a lock, a temporary table) belongs to its author: the connection stays with them until they are done, and is put
-//! back to what it was before anybody else has it. What happens inside procedures, functions and dynamic SQL can't be seen
-//! here; the protocols say at least whether a transaction is open.
+//! back to what it was before anybody else has it. What happens inside functions and triggers can't be seen here; the
+//! protocols say at least whether a transaction is open, and MySQL's whether autocommit is on.
 //!
 //! What is said here too much costs a reset and nothing else, so in doubt something is left.
 
@@ -104,6 +104,11 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
     use Dialect::{MySql, Postgres, Sqlite};
     let first = words.word()?.to_ascii_uppercase();
     match (first.as_str(), dialect) {
+        // What these run can't be seen here, and may be anything.
+        ("CALL" | "DO" | "EXECUTE", Postgres | MySql) => Some(Leaves::Session),
+        ("IF" | "CASE" | "LOOP" | "FOR" | "WHILE" | "REPEAT", MySql) => Some(Leaves::Session),
+        ("BEGIN", MySql) if words.eat(&["NOT"]) => Some(Leaves::Session),
+        (_, MySql) if words.mark(b':') => Some(Leaves::Session), // a block behind its label
         ("BEGIN" | "SAVEPOINT", _) => Some(Leaves::Transaction),
         ("START", _) if words.eat(&["TRANSACTION"]) => Some(Leaves::Transaction),
         ("COMMIT", Postgres) if words.eat(&["PREPARED"]) => None,
@@ -111,8 +116,6 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
         ("RELEASE", _) => Some(Leaves::Transaction),
         // XA has states of its own, which ROLLBACK doesn't end.
         ("XA", MySql) => Some(Leaves::Session),
-        // A procedure may leave a transaction open.
-        ("CALL" | "DO", MySql) => of_names(dialect, words, Leaves::Transaction),
         ("SET", Postgres) => {
             // They end with their transaction, and do nothing without one.
             let is_transactions = words.eat(&["LOCAL", "CONSTRAINTS", "TRANSACTION"]);
@@ -137,13 +140,6 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
         ("PRAGMA", Sqlite) => of_pragma(words),
         _ => None,
     }
-}
-
-/// `leaves`, unless a name in the statement leaves more.
-fn of_names(dialect: Dialect, words: Words<'_>, leaves: Leaves) -> Option<Leaves> {
-    debug_assert_eq!(dialect, Dialect::MySql);
-    let leaves_lock = words.clone().any(|token| token.is("GET_LOCK"));
-    Some(if leaves_lock || has_variable(words) { Leaves::Session } else { leaves })
 }
 
 /// `COMMIT`, `ROLLBACK` and their like: `TO` a savepoint and `AND CHAIN` leave a transaction open, `AND NO CHAIN` doesn't.

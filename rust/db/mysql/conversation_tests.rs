@@ -271,8 +271,8 @@ fn a_statement_that_can_not_be_prepared_is_sent_as_it_is_and_has_no_rows() {
     assert_eq!(done, Done { affected: 3, last_insert_id: None });
     let rows = answer(&[&[1, 1], &field("n", 8), b"\x017", END]);
     let failure = run([greeting(), refused.clone(), rows].concat(), &[]).unwrap_err();
-    let Failure::Cut(error) = failure else { panic!("{failure:?}") };
-    assert_eq!(error.sqlstate(), Some("0A000"));
+    let Failure::Server(error) = failure else { panic!("{failure:?}") };
+    assert_eq!((error.sqlstate.as_deref(), error.survives), (Some("0A000"), true));
     // With values it can't be sent otherwise, and the server's words stay.
     let failure = run([greeting(), refused].concat(), &[Param::Int(1)]).unwrap_err();
     assert!(matches!(failure, Failure::Server(error) if error.survives));

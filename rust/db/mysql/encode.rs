@@ -13,24 +13,19 @@ const LONGLONG: u8 = 8;
 const BLOB: u8 = 0xfc;
 const VAR_STRING: u8 = 0xfd;
 
-/// Whether a server that takes so many bytes at once takes these; it would drop the connection over more.
+/// Whether a server that takes fewer than so many bytes at once takes these; it would drop the connection over more.
 pub(super) fn fits(bytes: usize, bytes_max: u64) -> Result<(), Error> {
-    if bytes as u64 <= bytes_max {
+    if (bytes as u64) < bytes_max {
         return Ok(());
     }
     let message =
-        format!("the statement or its values have {bytes} bytes, and the server's max_allowed_packet is {bytes_max}");
+        format!("the statement, or its values, take {bytes} bytes, and the server's max_allowed_packet is {bytes_max}");
     Err(Error::Query { message, sqlstate: Some("54000".to_owned()) })
 }
 
 /// Whether all of them can be sent.
 pub(super) fn check(params: &[Param], bytes_max: u64) -> Result<(), Error> {
-    let bytes = params.iter().map(|param| match param {
-        Param::Text(value) => value.len(),
-        Param::Bytes(value) => value.len(),
-        _ => 8,
-    });
-    fits(bytes.sum(), bytes_max)?;
+    fits(execution_len(params), bytes_max)?;
     for (position, param) in (1..).zip(params) {
         if let Param::Float(value) = param
             && !value.is_finite()
@@ -40,6 +35,29 @@ pub(super) fn check(params: &[Param], bytes_max: u64) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// How long at most [`execute`] is of these.
+fn execution_len(params: &[Param]) -> usize {
+    let value = |param: &Param| match param {
+        Param::Null => 0,
+        Param::Bool(_) => 1,
+        Param::Int(_) | Param::Float(_) => 8,
+        Param::Text(value) => value_len(value.len()),
+        Param::Bytes(value) => value_len(value.len()),
+    };
+    // The command, the statement, how, how often; which are NULL, that types follow, and the types.
+    10 + params.len().div_ceil(8) + 1 + 2 * params.len() + params.iter().map(value).sum::<usize>()
+}
+
+/// A value with its length.
+fn value_len(len: usize) -> usize {
+    len + match len {
+        0..=0xfa => 1,
+        0xfb..=0xffff => 3,
+        0x1_0000..=0xff_ffff => 4,
+        _ => 9,
+    }
 }
 
 /// Writes COM_STMT_EXECUTE.

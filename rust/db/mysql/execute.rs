@@ -31,7 +31,7 @@ impl MySqlSession {
         known: Option<Prepared>,
         flow: &mut Flow,
     ) -> Result<Outcome<Done>, Failure> {
-        encode::fits(work.sql.len(), self.packet_bytes_max).map_err(Failure::Refused)?;
+        encode::fits(1 + work.sql.len(), self.packet_bytes_max).map_err(Failure::Refused)?;
         let prepared = match known {
             Some(prepared) => prepared,
             None => match Box::pin(self.prepare(work.sql)).await? {
@@ -112,12 +112,16 @@ impl MySqlSession {
     async fn answer(&mut self, work: Work<'_>, prepared: Prepared, flow: &mut Flow) -> Result<Outcome<Done>, Failure> {
         let mut done = Sum::default();
         let mut decoder: Option<Decoder> = None;
+        let mut has_further_rows = false;
         loop {
             let ended = match self.first().await? {
                 Err(refusal) => return refused(refusal),
                 Ok(First::Ended(ended)) => ended,
-                Ok(First::Rows(..)) if decoder.is_some() => match self.second().await? {
-                    Ok(ended) => ended,
+                Ok(First::Rows(..)) if decoder.is_some() => match self.skip(flow).await? {
+                    Ok((ended, has_rows)) => {
+                        has_further_rows |= has_rows;
+                        ended
+                    }
                     Err(refusal) => return refused(refusal),
                 },
                 Ok(First::Rows(count, sent)) => {
@@ -139,6 +143,9 @@ impl MySqlSession {
             if !ended.status.has_more() {
                 break;
             }
+        }
+        if has_further_rows {
+            return Ok(Err(Refusal::unsupported("the procedure gave several results, and a statement has one")));
         }
         flow.emit(decoder.map_or_else(|| Table::new(Vec::new()), Decoder::into_table)).await?;
         Ok(Ok(done.into()))
@@ -192,17 +199,23 @@ impl MySqlSession {
         }
     }
 
-    /// A second result, which only a procedure gives, must not be read by the first one's names.
-    async fn second(&mut self) -> Result<Outcome<Ended>, Failure> {
-        let packet = self.stream.next(Kind::Row).await?;
-        let body = self.stream.body(packet);
-        if body.first() == Some(&answer::OK) {
-            let message = "the procedure gave several results, and a statement has one".to_owned();
-            return Err(Failure::Cut(Error::Query { message, sqlstate: Some("0A000".to_owned()) }));
+    /// Reads rows away that can't be read by the names and types that are known: those of a procedure's further results, and
+    /// those that come as text. Whether there were any.
+    async fn skip(&mut self, flow: &mut Flow) -> Result<Outcome<(Ended, bool)>, Failure> {
+        let mut has_rows = false;
+        loop {
+            let packet = self.stream.next(Kind::Row).await?;
+            let body = self.stream.body(packet);
+            // A row of text begins with a value's length, which these aren't, unless it has more than 16 MiB.
+            if matches!(body.first(), Some(&(answer::END | answer::ERR))) {
+                let outcome = end_of_rows(body, self.capabilities)?;
+                self.stream.consume(packet);
+                return Ok(outcome.inspect(|ended| self.status = ended.status).map(|ended| (ended, has_rows)));
+            }
+            has_rows = true;
+            self.stream.consume(packet);
+            flow.heard();
         }
-        let outcome = end_of_rows(body, self.capabilities)?;
-        self.stream.consume(packet);
-        Ok(outcome.inspect(|ended| self.status = ended.status))
     }
 
     /// For the few statements that the server doesn't prepare (CREATE TRIGGER in MySQL). It takes this text as one statement:
@@ -212,22 +225,27 @@ impl MySqlSession {
         self.stream.flush().await?;
         self.stream.sent = true;
         self.has_executed = true;
-        let mut done = Sum::default();
+        let (mut done, mut gives_rows) = (Sum::default(), false);
         loop {
-            match self.first().await? {
+            let ended = match self.first().await? {
                 Err(refusal) => return refused(refusal),
-                Ok(First::Ended(ended)) => {
-                    done.add(ended);
-                    if !ended.status.has_more() {
-                        break;
+                Ok(First::Ended(ended)) => ended,
+                Ok(First::Rows(..)) => match self.skip(flow).await? {
+                    Ok((ended, _)) => {
+                        gives_rows = true;
+                        ended
                     }
-                }
-                Ok(First::Rows(..)) => {
-                    let message = "the server can't prepare this statement, and its rows can't be read otherwise";
-                    let error = Error::Query { message: message.to_owned(), sqlstate: Some("0A000".to_owned()) };
-                    return Err(Failure::Cut(error));
-                }
+                    Err(refusal) => return refused(refusal),
+                },
+            };
+            done.add(ended);
+            if !ended.status.has_more() {
+                break;
             }
+        }
+        if gives_rows {
+            let message = "the server can't prepare this statement, and its rows can't be read otherwise";
+            return Ok(Err(Refusal::unsupported(message)));
         }
         flow.emit(Table::default()).await?;
         Ok(Ok(Done { last_insert_id: None, ..done.into() }))
@@ -344,7 +362,7 @@ impl MySqlSession {
 }
 
 /// Statements that open no transaction that stays, where none is open: those of data alone, each of which is one.
-fn is_plain(sql: &str) -> bool {
+pub(super) fn is_plain(sql: &str) -> bool {
     let word = crate::db::tokens::first_keyword(sql);
     ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"].iter().any(|plain| word.eq_ignore_ascii_case(plain))
 }

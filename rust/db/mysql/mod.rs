@@ -37,6 +37,7 @@ use super::leaves::{self, Leaves};
 use super::limits::Limits;
 use super::{Dialect, tokens};
 use bytes::BufMut;
+use execute::is_plain;
 use kill::Target;
 use login::Login;
 use packet::{Refusal, Status, command, strange};
@@ -147,6 +148,10 @@ impl Connection for MySqlSession {
             false if self.awaits_transaction => State::Awaiting,
             false => State::Idle,
         }
+    }
+
+    fn is_changed(&self) -> bool {
+        !self.status.is_autocommit()
     }
 
     fn canceller(&self) -> Canceller {
@@ -280,6 +285,11 @@ impl MySqlSession {
 
     /// What a statement means for the next transaction, and what is known behind its refusal.
     fn note(&mut self, sql: &str, is_done: bool) {
+        let leaves = if is_plain(sql) { Leaves::Nothing } else { leaves::of(Dialect::MySql, sql) };
+        if leaves == Leaves::Session {
+            // The server runs a statement in the database, and by the rules, in which it was prepared: USE, SET sql_mode.
+            self.dropped.extend(self.statements.forget_all());
+        }
         if !is_done {
             self.note_refusal(sql);
         } else if self.status.is_in_transaction() {
@@ -287,7 +297,7 @@ impl MySqlSession {
         } else {
             self.is_unsure = false;
             let word = tokens::first_keyword(sql);
-            if word.eq_ignore_ascii_case("SET") && leaves::of(Dialect::MySql, sql) == Leaves::Transaction {
+            if word.eq_ignore_ascii_case("SET") && leaves == Leaves::Transaction {
                 self.awaits_transaction = true;
             } else if ["COMMIT", "ROLLBACK"].iter().any(|end| word.eq_ignore_ascii_case(end)) {
                 self.awaits_transaction = false;

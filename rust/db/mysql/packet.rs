@@ -235,6 +235,11 @@ impl Refusal {
         Ok(Self { number, sqlstate, message: String::from_utf8_lossy(body.0).into_owned() })
     }
 
+    /// A refusal of the engine's own, behind an answer that was read to its end.
+    pub(super) fn unsupported(message: &str) -> Self {
+        Self { number: 0, sqlstate: Some("0A000".to_owned()), message: message.to_owned() }
+    }
+
     pub(super) fn survives(&self) -> bool {
         // Class 08 is about the connection itself.
         !self.sqlstate.as_deref().is_some_and(|state| state.starts_with("08")) && !HANGS_UP.contains(&self.number)

@@ -69,6 +69,11 @@ impl Statements {
         self.by_text.remove(text).map(|entry| entry.prepared.id)
     }
 
+    /// Lets go of all, and gives the numbers that they still have on the server.
+    pub(super) fn forget_all(&mut self) -> Vec<u32> {
+        self.by_text.drain().map(|(_, entry)| entry.prepared.id).collect()
+    }
+
     /// The server has forgotten them all.
     pub(super) fn clear(&mut self) {
         self.by_text.clear();

@@ -229,3 +229,71 @@ fn a_statement_that_fails_on_the_way_to_the_client_is_waited_for_no_longer_than_
     assert_eq!(error.sqlstate(), Some("21000"), "{error}");
     assert_eq!(db.json(ID, &[]), id);
 }
+
+#[test]
+fn what_a_procedure_or_a_block_leaves_is_gone_with_its_client_too() {
+    let db = with_connections(&mysql_dsn(), 1);
+    for sql in [
+        "CREATE OR REPLACE PROCEDURE sessions_variable() SET @theirs = 1",
+        "CREATE OR REPLACE PROCEDURE sessions_autocommit() SET autocommit = 0",
+        "CREATE OR REPLACE PROCEDURE sessions_lock() DO GET_LOCK('sessions_theirs', 0)",
+        "CREATE OR REPLACE PROCEDURE sessions_table() CREATE TEMPORARY TABLE sessions_theirs (n int)",
+    ] {
+        // Their texts look as if they left something themselves.
+        let client = Client::default();
+        json(&db, &client, sql);
+        db.block_on(client.end());
+    }
+    let before = db.json(ID, &[]);
+    for sql in [
+        "CALL sessions_variable()",
+        "CALL sessions_autocommit()",
+        "CALL sessions_lock()",
+        "CALL sessions_table()",
+        "BEGIN NOT ATOMIC SET @theirs = 1; END",
+        "IF 1 THEN SET SESSION innodb_lock_wait_timeout = 4; END IF",
+        "EXECUTE IMMEDIATE 'SET @theirs = 1'",
+    ] {
+        let client = Client::default();
+        json(&db, &client, sql);
+        db.block_on(client.end());
+        let left = "SELECT CONVERT(CONCAT_WS(',', @theirs, @@autocommit, IS_USED_LOCK('sessions_theirs'), \
+                    @@innodb_lock_wait_timeout) USING utf8mb4) AS s";
+        assert_eq!(db.error("SELECT * FROM sessions_theirs", &[]).sqlstate(), Some("42S02"), "{sql}");
+        assert_eq!(db.json(ID, &[]), before, "{sql}: a reset is enough");
+        let client = Client::default();
+        assert_eq!(json(&db, &client, left), r#"[{"s":"ON,50"}]"#, "{sql}");
+        db.block_on(client.end());
+    }
+}
+
+#[test]
+fn a_statement_means_what_the_session_means_and_not_what_it_meant_when_it_was_prepared() {
+    let db = with_connections(&mysql_dsn(), 1);
+    let client = Client::default();
+    for (sql, before, change, after) in [
+        ("SELECT DATABASE() AS v", r#""lyger_test""#, "USE information_schema", r#""information_schema""#),
+        ("SELECT 'a' || 'b' AS v", "0", "SET sql_mode = 'PIPES_AS_CONCAT'", r#""ab""#),
+        ("SELECT 'a' = 'A' AS v", "1", "SET collation_connection = 'utf8mb4_bin'", "0"),
+    ] {
+        assert_eq!(json(&db, &client, sql), format!(r#"[{{"v":{before}}}]"#), "{sql}");
+        json(&db, &client, change);
+        assert_eq!(json(&db, &client, sql), format!(r#"[{{"v":{after}}}]"#), "{sql}");
+    }
+}
+
+#[test]
+fn a_procedure_of_several_results_is_refused_and_its_transaction_goes_on() {
+    let db = with_connections(&mysql_dsn(), 1);
+    db.create("sessions_several", "n int");
+    db.query("CREATE OR REPLACE PROCEDURE sessions_two() BEGIN SELECT 1 AS a; SELECT 2 AS b; SELECT 3 AS c; END", &[]);
+    let client = Client::default();
+    json(&db, &client, "BEGIN");
+    json(&db, &client, "INSERT INTO sessions_several VALUES (1)");
+    let error = db.block_on(db.ask(&client, "CALL sessions_two()", &[])).unwrap_err();
+    assert_eq!(error.sqlstate(), Some("0A000"), "{error}");
+    assert_eq!(state(&db, &client), Transaction::Open);
+    json(&db, &client, "COMMIT");
+    db.block_on(client.end());
+    assert_eq!(db.json("SELECT n FROM sessions_several", &[]), r#"[{"n":1}]"#);
+}

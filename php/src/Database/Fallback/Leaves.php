@@ -34,10 +34,10 @@ enum Leaves
         . '|FOREIGN_KEY_CHECK|INTEGRITY_CHECK|QUICK_CHECK|OPTIMIZE|WAL_CHECKPOINT|INCREMENTAL_VACUUM|USER_VERSION'
         . '|APPLICATION_ID|AUTO_VACUUM|JOURNAL_MODE\s*[=(]\s*(?:WAL|DELETE)';
 
-    /** What leaves a transaction, by its first words. MySQL's procedures may leave one open. */
+    /** What leaves a transaction, by its first words. */
     private const TRANSACTION = [
         'postgres' => 'BEGIN|START\s+TRANSACTION|SAVEPOINT|RELEASE|SET|DECLARE',
-        'mysql' => 'BEGIN|START\s+TRANSACTION|SAVEPOINT|RELEASE|SET\s+TRANSACTION|CALL|DO',
+        'mysql' => 'BEGIN|START\s+TRANSACTION|SAVEPOINT|RELEASE|SET\s+TRANSACTION',
         'sqlite' => 'BEGIN|START\s+TRANSACTION|SAVEPOINT|RELEASE',
     ];
 
@@ -55,7 +55,8 @@ enum Leaves
             | CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b
             )~xis',
         'mysql' => '~^(?:
-              XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+PREPARE\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
+              CALL\b | DO\b | IF\b | CASE\b | LOOP\b | FOR\b | WHILE\b | REPEAT\b | BEGIN\s+NOT\b | \w+\s*:
+            | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+PREPARE\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
             | HANDLER\b | FLUSH\b.*\b(?:READ|EXPORT)\b | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\b
             )~xis',
