@@ -1,17 +1,9 @@
 //! Bound values in the binary form of an execution.
 
 use super::packet::{command, length};
+use super::types::number;
 use crate::db::{Error, Param};
 use bytes::{BufMut, BytesMut};
-
-/// The protocol's numbers of types. NULL has one of its own, as the literal has: with that of some other value it would be
-/// refused where that type can't be (MariaDB has no cast from an integer to `UUID`), or decide what `COALESCE(?, price)` is.
-const TINY: u8 = 1;
-const DOUBLE: u8 = 5;
-const NULL: u8 = 6;
-const LONGLONG: u8 = 8;
-const BLOB: u8 = 0xfc;
-const VAR_STRING: u8 = 0xfd;
 
 /// Whether a server that takes fewer than so many bytes at once takes these; it would drop the connection over more.
 pub(super) fn fits(bytes: usize, bytes_max: u64) -> Result<(), Error> {
@@ -76,12 +68,14 @@ pub(super) fn execute(out: &mut BytesMut, statement: u32, params: &[Param]) {
     out.put_u8(1); // types follow
     for param in params {
         let of_type = match param {
-            Param::Null => NULL,
-            Param::Bool(_) => TINY,
-            Param::Int(_) => LONGLONG,
-            Param::Float(_) => DOUBLE,
-            Param::Text(_) => VAR_STRING,
-            Param::Bytes(_) => BLOB,
+            // With the type of some other value it would be refused where that can't be (MariaDB has no cast from an integer to
+            // `UUID`), or decide what `COALESCE(?, price)` is.
+            Param::Null => number::NULL,
+            Param::Bool(_) => number::TINY,
+            Param::Int(_) => number::LONGLONG,
+            Param::Float(_) => number::DOUBLE,
+            Param::Text(_) => number::VAR_STRING,
+            Param::Bytes(_) => number::BLOB,
         };
         out.put_slice(&[of_type, 0]);
     }

@@ -63,17 +63,21 @@ pub(super) mod capability {
 pub(super) struct Status(pub(super) u16);
 
 impl Status {
+    const IN_TRANSACTION: u16 = 1;
+    const AUTOCOMMIT: u16 = 2;
+    const MORE_RESULTS: u16 = 8;
+
     pub(super) fn is_in_transaction(self) -> bool {
-        self.0 & 1 != 0
+        self.0 & Self::IN_TRANSACTION != 0
     }
 
     pub(super) fn is_autocommit(self) -> bool {
-        self.0 & 2 != 0
+        self.0 & Self::AUTOCOMMIT != 0
     }
 
     /// Another result follows.
     pub(super) fn has_more(self) -> bool {
-        self.0 & 8 != 0
+        self.0 & Self::MORE_RESULTS != 0
     }
 }
 

@@ -6,6 +6,35 @@ use crate::db::temporal::Form;
 use crate::json::forms::Forms;
 use crate::json::table::{Column, Name};
 
+/// Types of columns and of values, by their numbers in the protocol.
+pub(super) mod number {
+    pub(in crate::db::mysql) const DECIMAL: u8 = 0;
+    pub(in crate::db::mysql) const TINY: u8 = 1;
+    pub(in crate::db::mysql) const SHORT: u8 = 2;
+    pub(in crate::db::mysql) const LONG: u8 = 3;
+    pub(in crate::db::mysql) const FLOAT: u8 = 4;
+    pub(in crate::db::mysql) const DOUBLE: u8 = 5;
+    pub(in crate::db::mysql) const NULL: u8 = 6;
+    pub(in crate::db::mysql) const TIMESTAMP: u8 = 7;
+    pub(in crate::db::mysql) const LONGLONG: u8 = 8;
+    pub(in crate::db::mysql) const INT24: u8 = 9;
+    pub(in crate::db::mysql) const DATE: u8 = 10;
+    pub(in crate::db::mysql) const TIME: u8 = 11;
+    pub(in crate::db::mysql) const DATETIME: u8 = 12;
+    pub(in crate::db::mysql) const YEAR: u8 = 13;
+    pub(in crate::db::mysql) const VARCHAR: u8 = 15;
+    pub(in crate::db::mysql) const BIT: u8 = 16;
+    pub(in crate::db::mysql) const JSON: u8 = 245;
+    pub(in crate::db::mysql) const NEWDECIMAL: u8 = 246;
+    pub(in crate::db::mysql) const ENUM: u8 = 247;
+    pub(in crate::db::mysql) const SET: u8 = 248;
+    pub(in crate::db::mysql) const TINY_BLOB: u8 = 249;
+    pub(in crate::db::mysql) const BLOB: u8 = 252;
+    pub(in crate::db::mysql) const VAR_STRING: u8 = 253;
+    pub(in crate::db::mysql) const STRING: u8 = 254;
+    pub(in crate::db::mysql) const GEOMETRY: u8 = 255;
+}
+
 /// How a column's values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,37 +74,36 @@ impl Kind {
         let is_unsigned = field.flags & UNSIGNED != 0;
         Ok(match field.of_type {
             // A TINYINT(1) can hold 2: an integer, as in PDO.
-            1 if is_unsigned => Self::UInt8,
-            1 => Self::Int8,
-            // YEAR, too.
-            2 | 13 if is_unsigned => Self::UInt16,
-            2 | 13 => Self::Int16,
+            number::TINY if is_unsigned => Self::UInt8,
+            number::TINY => Self::Int8,
+            number::SHORT | number::YEAR if is_unsigned => Self::UInt16,
+            number::SHORT | number::YEAR => Self::Int16,
             // MEDIUMINT comes in four bytes.
-            3 | 9 if is_unsigned => Self::UInt32,
-            3 | 9 => Self::Int32,
-            8 if is_unsigned => Self::UInt64,
-            8 => Self::Int64,
-            4 => Self::Float,
-            5 => Self::Double,
-            0 | 246 if forms.decimals_as_numbers => Self::Number,
-            0 | 246 => Self::Decimal,
-            6 => Self::Null,
-            10 => Self::Date,
-            11 => Self::Time,
-            7 | 12 if forms.times_as_sql => Self::Datetime(Form::Sql),
-            7 => Self::Datetime(Form::Moment),
-            12 => Self::Datetime(Form::Local),
-            16 => Self::Bit,
-            245 => Self::Json,
-            247 | 248 => Self::Text,
-            15 | 249..=254 if field.collation == BINARY => Self::Bytes,
-            15 | 249..=254 => Self::Text,
+            number::LONG | number::INT24 if is_unsigned => Self::UInt32,
+            number::LONG | number::INT24 => Self::Int32,
+            number::LONGLONG if is_unsigned => Self::UInt64,
+            number::LONGLONG => Self::Int64,
+            number::FLOAT => Self::Float,
+            number::DOUBLE => Self::Double,
+            number::DECIMAL | number::NEWDECIMAL if forms.decimals_as_numbers => Self::Number,
+            number::DECIMAL | number::NEWDECIMAL => Self::Decimal,
+            number::NULL => Self::Null,
+            number::DATE => Self::Date,
+            number::TIME => Self::Time,
+            number::TIMESTAMP | number::DATETIME if forms.times_as_sql => Self::Datetime(Form::Sql),
+            number::TIMESTAMP => Self::Datetime(Form::Moment),
+            number::DATETIME => Self::Datetime(Form::Local),
+            number::BIT => Self::Bit,
+            number::JSON => Self::Json,
+            number::ENUM | number::SET => Self::Text,
+            number::VARCHAR | number::TINY_BLOB..=number::STRING if field.collation == BINARY => Self::Bytes,
+            number::VARCHAR | number::TINY_BLOB..=number::STRING => Self::Text,
             // The server's own form of a geometry: four bytes of SRID, then the WKB of OpenGIS.
-            255 => Self::Bytes,
-            number => {
+            number::GEOMETRY => Self::Bytes,
+            other => {
                 let name = field.name.text();
                 let hint = format!("write CAST(`{name}` AS CHAR) in the SELECT list");
-                let database_type = format!("number {number} of the protocol");
+                let database_type = format!("number {other} of the protocol");
                 return Err(Error::UnsupportedType { column: name.to_owned(), database_type, hint });
             }
         })
