@@ -120,6 +120,7 @@ fn sqlite_path(text: &str) -> Result<SqlitePath, Error> {
         Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
         None => {
             refuse_foreign_scheme(text)?;
+            refuse_mistyped_server(text)?;
             text
         }
     };
@@ -144,6 +145,25 @@ fn refuse_foreign_scheme(text: &str) -> Result<(), Error> {
         "unknown scheme `{scheme}:`; write postgres://user:password@host/database, \
          mysql://user:password@host/database, sqlite:/path/to/file or a bare path"
     )))
+}
+
+// `mysql//user:password@host` would be a path otherwise, which errors print in full. Paths may have `//`, `:/` or `@` in
+// them: it takes the name of a server's scheme before the `@`, or the colon of a password.
+fn refuse_mistyped_server(text: &str) -> Result<(), Error> {
+    let Some((address, _)) = text.rsplit_once('@') else { return Ok(()) };
+    let lower = address.to_ascii_lowercase();
+    let is_named = ["postgresql", "postgres", "pgsql", "mysql", "mariadb"].iter().any(|name| {
+        let behind = lower.strip_prefix(name).and_then(|behind| behind.chars().next());
+        behind.is_some_and(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.'))
+    });
+    let has_password = |mark| address.split_once(mark).is_some_and(|(_, behind)| behind.contains(':'));
+    if !is_named && !has_password("//") && !has_password(":/") {
+        return Ok(());
+    }
+    Err(Error::dsn(
+        "it has neither a known scheme nor the looks of a path; write postgres://user:password@host/database, \
+         mysql://user:password@host/database, or sqlite:/path/to/file for a file of that name",
+    ))
 }
 
 /// Replaces what may be a password: between the first colon of the authority and the last `@`, and the value of a
@@ -253,6 +273,43 @@ mod tests {
             assert!(error.contains(&expected) && !error.contains("hunter2"), "{query}: {error}");
         }
         assert!(Dsn::parse("mysql://u@h/d?ssl-mode=some").is_err());
+    }
+
+    #[test]
+    fn a_mistyped_dsn_of_a_server_is_no_path_and_its_password_stays_unsaid() {
+        for text in [
+            "mysql//user:hunter2@host/db",
+            "mysql/user:hunter2@host/db",
+            "MariaDB//user@host/db",
+            "mysql;//user:hunter2@host/db",
+            "postgres:/user:hunter2@host/db",
+            "postgres:user:hunter2@host/db",
+            "postgresql //user:hunter2@host/db",
+            " postgres://user:hunter2@host/db",
+            "DSN=postgres://user:hunter2@host/db",
+            "//user:hunter2@host/db",
+            "p:/user:hunter2@host/db",
+        ] {
+            let error = Dsn::parse(text).unwrap_err();
+            assert!(matches!(error, Error::InvalidDsn { .. }), "{text}: {error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{text}: {error}");
+        }
+        for text in [
+            "/var/data/shop@home.sqlite",
+            "/var//data/shop@home.sqlite",
+            "mysql-copy/shop@home.sqlite",
+            "mysql/shop.sqlite",
+            "postgres.sqlite",
+            r"C:\shop@home.db",
+            "C:/data/shop@home.db",
+            "file:///data/shop@home.db?mode=ro",
+            "sqlite://mysql//a:b@c",
+        ] {
+            let path = text.strip_prefix("sqlite://").unwrap_or(text);
+            let dsn = Dsn::parse(text).unwrap();
+            let Target::Sqlite(SqlitePath::File(found)) = dsn.target() else { panic!("{text}") };
+            assert_eq!(found, &PathBuf::from(path), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Database;
 
+use Lyger\Database\Db;
 use Lyger\Database\Fallback\Dsn;
 use Lyger\Exception\InvalidDsn;
 use PHPUnit\Framework\TestCase;
@@ -64,6 +65,38 @@ final class DsnTest extends TestCase
         $this->expectException(InvalidDsn::class);
         $this->expectExceptionMessage('unknown parameter "ssl_mode"; the nearest that is known is ssl-mode');
         Dsn::parse('mysql://u@h/d?ssl_mode=required');
+    }
+
+    public function test_a_mistyped_dsn_of_a_server_is_no_path_and_its_password_stays_unsaid(): void
+    {
+        $mistyped = [
+            'mysql//user:hunter2@host/db', 'mysql/user:hunter2@host/db', 'MariaDB//user@host/db',
+            'mysql;//user:hunter2@host/db', 'postgres:/user:hunter2@host/db', 'postgres:user:hunter2@host/db',
+            'postgresql //user:hunter2@host/db', ' postgres://user:hunter2@host/db',
+            'DSN=postgres://user:hunter2@host/db', '//user:hunter2@host/db', 'p:/user:hunter2@host/db',
+        ];
+        foreach ($mistyped as $text) {
+            $said = [];
+            foreach ([Dsn::parse(...), static fn (string $dsn) => Db::connect($dsn)->value('SELECT 1')] as $ask) {
+                try {
+                    $ask($text);
+                    self::fail($text);
+                } catch (InvalidDsn $exception) {
+                    self::assertStringNotContainsString('hunter2', $exception->getMessage());
+                    $said[] = $exception->getMessage();
+                }
+            }
+            self::assertSame($said[0], $said[1], 'both engines say the same');
+        }
+        $paths = [
+            '/var/data/shop@home.sqlite', '/var//data/shop@home.sqlite', 'mysql-copy/shop@home.sqlite',
+            'mysql/shop.sqlite', 'postgres.sqlite', 'C:\\shop@home.db', 'C:/data/shop@home.db',
+            'file:///data/shop@home.db?mode=ro',
+        ];
+        foreach ($paths as $path) {
+            self::assertSame(['sqlite', $path], [Dsn::parse($path)->dialect, Dsn::parse($path)->database]);
+        }
+        self::assertSame('mysql//a:b@c', Dsn::parse('sqlite://mysql//a:b@c')->database);
     }
 
     public function test_what_is_no_dsn_is_refused_with_a_hint(): void

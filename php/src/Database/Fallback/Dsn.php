@@ -192,11 +192,23 @@ final class Dsn
                 "unknown scheme `{$scheme[1]}:`; write postgres://user:password@host/database, "
                 . 'mysql://user:password@host/database, sqlite:/path/to/file or a bare path'
             );
+        } elseif (self::isMistypedServer($dsn)) {
+            throw InvalidDsn::because(
+                'it has neither a known scheme nor the looks of a path; write postgres://user:password@host/database, '
+                . 'mysql://user:password@host/database, or sqlite:/path/to/file for a file of that name'
+            );
         }
         if ($path === '') {
             throw InvalidDsn::because('the path is missing: write sqlite:/path/to/file or sqlite::memory:');
         }
         return new self('sqlite', '', null, null, null, $path, [], $dsn);
+    }
+
+    /** `mysql//user:password@host`, which errors would print in full if it were a path. */
+    private static function isMistypedServer(#[SensitiveParameter] string $dsn): bool
+    {
+        return preg_match('~^(?:postgres(?:ql)?|pgsql|mysql|mariadb)[^\pL\pN_.-].*@~isu', $dsn) === 1
+            || preg_match('~(?://|:/).*:.*@~su', $dsn) === 1;
     }
 
     private static function redact(#[SensitiveParameter] string $dsn): string
