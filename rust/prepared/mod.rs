@@ -8,6 +8,7 @@
 //! runs a statement has its [`Link`] for himself.
 
 mod run;
+mod wait;
 
 pub use run::{Run, Value};
 
@@ -16,6 +17,8 @@ use rusqlite::{Connection, Error, ffi};
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::Arc;
+use std::time::Duration;
+use wait::Wait;
 
 /// A connection with its prepared statements. `K` is what its user keeps with each of them.
 ///
@@ -30,9 +33,10 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug)]
 pub struct Link<K> {
-    // Dropped in this order: SQLite closes no connection that has statements.
+    // Dropped in this order: SQLite closes no connection that has statements, and may wait for a lock while it closes.
     statements: Statements<K>,
     connection: Connection,
+    wait: Option<Arc<Wait>>,
 }
 
 /// The statements used last, by text.
@@ -54,6 +58,8 @@ struct Statement<K> {
     is_readonly: bool,
     /// Somebody has begun to run it, and perhaps not ended that.
     is_begun: bool,
+    /// It may speak of how long `SQLite` waits for a lock.
+    is_of_wait: bool,
     /// What is kept with it, and how often it had been prepared anew by then: its columns may be others since.
     kept: Option<(c_int, Arc<K>)>,
 }
@@ -68,7 +74,7 @@ impl<K> Link<K> {
     pub fn new(connection: Connection, statements_max: usize) -> Self {
         let statements =
             Statements { index: HashMap::default(), all: Vec::new(), max: statements_max.max(1), clock: 0 };
-        Self { statements, connection }
+        Self { statements, connection, wait: None }
     }
 
     /// The connection.
@@ -77,20 +83,37 @@ impl<K> Link<K> {
         &self.connection
     }
 
+    /// From now on a statement waits for the lock of another connection until `left`, what it has left of its own time, is
+    /// nothing, or for as long as `PRAGMA busy_timeout` says: then its error is `SQLITE_BUSY`.
+    pub fn wait_while(&mut self, left: impl Fn() -> Duration + Send + Sync + 'static) {
+        let Self { connection, wait, .. } = self;
+        if let Some(wait) = wait.take() {
+            wait.hand_over(connection); // whose handler would be gone
+        }
+        let wait = wait.insert(Wait::new(Box::new(left)));
+        // SAFETY: it is dropped after the connection, or when another has taken its place.
+        unsafe { wait.take_over(connection) };
+    }
+
     /// Prepares a statement, or finds it prepared.
     ///
     /// # Errors
     /// What `SQLite` says to it; [`Error::MultipleStatement`] when there is another one behind it.
     pub fn prepare(&mut self, sql: &str) -> Result<Run<'_, K>, Error> {
-        let Self { statements, connection } = self;
+        let Self { statements, connection, wait } = self;
         let index = match statements.index.get(sql) {
-            Some(&index) => index,
-            None => statements.insert(Statement::new(connection, sql)?),
+            Some(&index) if !statements.all[index].is_of_wait => index,
+            // SQLite carries its PRAGMA out while it prepares it.
+            Some(&index) => {
+                statements.all[index] = Statement::new(connection, sql, wait.as_deref())?;
+                index
+            }
+            None => statements.insert(Statement::new(connection, sql, wait.as_deref())?),
         };
         statements.clock += 1;
         let statement = &mut statements.all[index];
         statement.used = statements.clock;
-        Ok(Run::begin(statement, connection))
+        Ok(Run::begin(statement, connection, wait.as_deref()))
     }
 }
 
@@ -115,7 +138,20 @@ impl<K> Statements<K> {
 }
 
 impl<K> Statement<K> {
-    fn new(connection: &Connection, sql: &str) -> Result<Self, Error> {
+    /// The end of its run takes the waiting over again from `SQLite`, if it speaks of that.
+    fn new(connection: &Connection, sql: &str, wait: Option<&Wait>) -> Result<Self, Error> {
+        let Some(wait) = wait.filter(|_| Wait::is_named_in(sql)) else { return Self::prepare(connection, sql) };
+        wait.hand_over(connection);
+        let mut statement = Self::prepare(connection, sql);
+        match &mut statement {
+            Ok(statement) => statement.is_of_wait = true,
+            // SAFETY: a Link drops it after the connection.
+            Err(_) => unsafe { wait.take_over(connection) },
+        }
+        statement
+    }
+
+    fn prepare(connection: &Connection, sql: &str) -> Result<Self, Error> {
         let (raw, tail) = prepare(connection, sql)?;
         // SQLite's words for a statement of nothing would be about its API.
         let raw = raw.ok_or_else(|| failure(ffi::SQLITE_MISUSE, Some("the statement is empty".to_owned())))?;
@@ -123,7 +159,9 @@ impl<K> Statement<K> {
         let (parameters, is_readonly) =
             unsafe { (ffi::sqlite3_bind_parameter_count(raw.as_ptr()), ffi::sqlite3_stmt_readonly(raw.as_ptr()) != 0) };
         let parameters = usize::try_from(parameters).unwrap_or_default();
-        let statement = Self { raw, sql: sql.into(), used: 0, parameters, is_readonly, is_begun: false, kept: None };
+        let (is_begun, is_of_wait) = (false, false);
+        let sql = sql.into();
+        let statement = Self { raw, sql, used: 0, parameters, is_readonly, is_begun, is_of_wait, kept: None };
         if !tail.is_empty() && Self::is_another(connection, tail)? {
             return Err(Error::MultipleStatement);
         }

@@ -1,5 +1,6 @@
 //! A prepared statement while it runs.
 
+use super::wait::Wait;
 use super::{Statement, error};
 use rusqlite::{Connection, Error, ffi};
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub struct Run<'a, K> {
     statement: &'a mut Statement<K>,
     connection: &'a Connection,
+    wait: Option<&'a Wait>,
 }
 
 /// A value as `SQLite` stores it.
@@ -29,8 +31,8 @@ pub enum Value<'a> {
 }
 
 impl<'a, K> Run<'a, K> {
-    pub(super) fn begin(statement: &'a mut Statement<K>, connection: &'a Connection) -> Self {
-        let mut run = Self { statement, connection };
+    pub(super) fn begin(statement: &'a mut Statement<K>, connection: &'a Connection, wait: Option<&'a Wait>) -> Self {
+        let mut run = Self { statement, connection, wait };
         if run.statement.is_begun {
             run.end(); // the last one was forgotten, and never dropped
         }
@@ -167,6 +169,10 @@ impl<'a, K> Run<'a, K> {
             ffi::sqlite3_clear_bindings(self.statement.raw.as_ptr());
         }
         self.statement.is_begun = false;
+        if let Some(wait) = self.wait.filter(|_| self.statement.is_of_wait) {
+            // SAFETY: a Link drops it after the connection.
+            unsafe { wait.take_over(self.connection) };
+        }
     }
 }
 

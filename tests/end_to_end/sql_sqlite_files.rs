@@ -1,9 +1,9 @@
 //! Several connections to one file of SQLite: what one of them changes under the prepared statements of another.
 
 use crate::databases::{Fixture, text};
-use lyger::db::{Limits, Param};
+use lyger::db::{Error, Limits, Param, Statement};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Two programs, as far as SQLite can tell: nothing is shared but the file.
@@ -59,4 +59,64 @@ fn a_statement_waits_for_the_lock_of_another_connection() {
     assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok("is done"));
     writer.join().unwrap();
     assert_eq!(one.json("SELECT line FROM log", &[]), r#"[{"line":"first"},{"line":"second"}]"#);
+}
+
+/// How a statement of the other connection ends while this one has the lock, and after how long.
+fn wait_for(db: &Fixture, timeout_ms: Option<u32>) -> (Error, Duration) {
+    let mut statement = Statement::new("INSERT INTO log VALUES ('second')", Vec::new());
+    statement.timeout_ms = timeout_ms;
+    let began = Instant::now();
+    let error = db.block_on(db.database.query(&db.client, &db.dsn, statement)).expect_err("somebody has the lock");
+    (error, began.elapsed())
+}
+
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Query { message, .. } if message.contains("database is locked"))
+}
+
+#[test]
+fn waiting_for_a_lock_ends_with_the_limit_of_the_statement() {
+    let (_folder, one, other) = two();
+    one.create("log", "line TEXT");
+    one.query("BEGIN IMMEDIATE", &[]);
+    let (error, took) = wait_for(&other, Some(300));
+    assert_eq!(error, Error::Timeout { statement_timeout_ms: 300 });
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(3000), "{took:?}");
+    // The lock's own limit is another error, and only as long as nothing else is said.
+    let (error, took) = wait_for(&other, None);
+    assert!(is_busy(&error), "{error}");
+    assert!(took >= Duration::from_millis(5000) && took < Duration::from_secs(20), "{took:?}");
+    one.query("COMMIT", &[]);
+    other.query("INSERT INTO log VALUES ('third')", &[]);
+    assert_eq!(one.json("SELECT line FROM log", &[]), r#"[{"line":"third"}]"#);
+}
+
+#[test]
+fn the_sooner_of_a_locks_limit_and_the_statements_counts() {
+    let (_folder, one, other) = two();
+    one.create("log", "line TEXT");
+    one.query("BEGIN IMMEDIATE", &[]);
+    assert_eq!(other.json("PRAGMA busy_timeout", &[]), r#"[{"timeout":5000}]"#);
+    assert_eq!(other.json("SELECT timeout FROM pragma_busy_timeout", &[]), r#"[{"timeout":5000}]"#);
+    // The third is known already.
+    for lock_ms in [200, 400, 200] {
+        other.query(&format!("PRAGMA busy_timeout = {lock_ms}"), &[]);
+        assert_eq!(other.json("PRAGMA busy_timeout", &[]), format!(r#"[{{"timeout":{lock_ms}}}]"#));
+        for timeout_ms in [None, Some(20_000)] {
+            let (error, took) = wait_for(&other, timeout_ms);
+            assert!(is_busy(&error), "{error}");
+            assert!(took >= Duration::from_millis(lock_ms) && took < Duration::from_millis(4000), "{took:?}");
+        }
+        let (error, took) = wait_for(&other, Some(100));
+        assert_eq!(error, Error::Timeout { statement_timeout_ms: 100 });
+        assert!(took >= Duration::from_millis(100), "{took:?}");
+    }
+    assert!(other.error("PRAGMA busy_timeout = 1; nonsense", &[]).sqlstate().is_some());
+    other.query("PRAGMA busy_timeout = 9000", &[]);
+    let (error, took) = wait_for(&other, Some(100));
+    assert_eq!(error, Error::Timeout { statement_timeout_ms: 100 });
+    assert!(took < Duration::from_millis(6000), "{took:?}");
+    other.query("PRAGMA busy_timeout = 0", &[]);
+    let (error, took) = wait_for(&other, Some(4000));
+    assert!(is_busy(&error) && took < Duration::from_millis(3000), "{error} {took:?}");
 }

@@ -8,6 +8,7 @@ use Lyger\Core\Engine;
 use Lyger\Database\Db;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\LockTimeout;
 use Lyger\Exception\Timeout;
 use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\Observer;
@@ -50,6 +51,36 @@ final class OptionsTest extends SqlTestCase
             $short = ['postgres' => 'SELECT 1 AS n FROM pg_sleep(0.5)', 'mysql' => 'SELECT SLEEP(0.5) + 1 AS n'][$name];
             self::assertSame(1, $db->value($short));
         }
+    }
+
+    public function test_waiting_for_a_lock_of_sqlite_ends_with_the_sooner_limit(): void
+    {
+        if (!Engine::getInstance()->isNative()) {
+            self::markTestSkipped('runs in the half with the library: pure PHP cannot interrupt SQLite');
+        }
+        $dsn = Databases::sqlite();
+        $db = Db::connect($dsn);
+        $table = $this->numbers($db, 1);
+        $other = new Observer($dsn);
+        $other->run('BEGIN IMMEDIATE');
+        $update = "UPDATE $table SET n = n + 1";
+        $began = microtime(true);
+        try {
+            $db->timeout(0.3)->execute($update);
+            self::fail('no exception');
+        } catch (Timeout $timeout) {
+            self::assertStringContainsString('300 ms', $timeout->getMessage());
+        }
+        $db->lockTimeout(0.2);
+        try {
+            $db->timeout(20)->execute($update);
+            self::fail('no exception');
+        } catch (LockTimeout) {
+        }
+        self::assertLessThan(4.0, microtime(true) - $began);
+        $other->run('ROLLBACK');
+        self::assertSame(1, $db->timeout(0.3)->execute($update)->affected);
+        self::assertSame(2, $db->value("SELECT n FROM $table"));
     }
 
     public function test_a_timeout_within_a_transaction_leaves_it_in_order(): void

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a statement waits for another connection's lock before SQLITE_BUSY.
+/// How long a statement waits for another connection's lock before SQLITE_BUSY, unless its own limit ends sooner.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond of work, and too rare
@@ -166,7 +166,7 @@ struct Session {
     has_left: bool,
 }
 
-/// The limit that a connection's progress handler looks at.
+/// The limit that a connection looks at while a statement runs, and while it waits for a lock.
 #[derive(Clone)]
 struct Clock {
     epoch: Instant,
@@ -202,12 +202,18 @@ impl Clock {
         self.hands.has_delivered.store(true, Ordering::Relaxed);
     }
 
-    fn is_over(&self) -> bool {
+    /// What the statement has left of its time.
+    fn left(&self) -> Duration {
         let now = self.now();
         if self.hands.has_delivered.swap(false, Ordering::Relaxed) {
             self.hands.began.store(now, Ordering::Relaxed);
         }
-        now.saturating_sub(self.hands.began.load(Ordering::Relaxed)) > self.hands.limit.load(Ordering::Relaxed)
+        let took = now.saturating_sub(self.hands.began.load(Ordering::Relaxed));
+        Duration::from_nanos(self.hands.limit.load(Ordering::Relaxed).saturating_sub(took))
+    }
+
+    fn is_over(&self) -> bool {
+        self.left().is_zero()
     }
 
     fn now(&self) -> u64 {
@@ -234,7 +240,10 @@ impl Session {
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             let handler_clock = clock.clone();
             connection.progress_handler(STEPS_PER_CHECK, Some(move || handler_clock.is_over()))?;
-            Ok(Link::new(connection, STATEMENTS_MAX))
+            let mut link = Link::new(connection, STATEMENTS_MAX);
+            let waiting_clock = clock.clone();
+            link.wait_while(move || waiting_clock.left());
+            Ok(link)
         };
         match connection.and_then(set_up) {
             Ok(link) => Ok(Self { link, clock, has_left: false }),
@@ -255,7 +264,11 @@ impl Session {
 
     fn run(&mut self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
         let &Work { sql, params, forms } = work;
-        let wrap = |error| query_error(error, time_max);
+        let clock = &self.clock;
+        let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) if clock.is_over() => timeout(time_max),
+            _ => query_error(error, time_max),
+        };
         let mut run = self.link.prepare(sql).map_err(wrap)?;
         if run.parameters() != params.len() {
             return Err(Error::param_count(run.parameters(), params.len()));
@@ -273,7 +286,7 @@ impl Session {
                 emit(flow, &mut columns)?;
             }
             if is_stream {
-                self.clock.has_delivered();
+                clock.has_delivered();
             }
             is_row = run.step().map_err(wrap)?;
         }
@@ -338,10 +351,7 @@ fn query_error(error: rusqlite::Error, time_max: Option<Duration>) -> Error {
         };
     }
     let sqlstate = match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => {
-            let ms = time_max.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-            return Error::Timeout { statement_timeout_ms: ms };
-        }
+        Some(ErrorCode::OperationInterrupted) => return timeout(time_max),
         Some(ErrorCode::ConstraintViolation) => "23000",
         // What PDO reports for everything else.
         _ => "HY000",
@@ -352,6 +362,11 @@ fn query_error(error: rusqlite::Error, time_max: Option<Duration>) -> Error {
         other => other.to_string(),
     };
     Error::Query { message, sqlstate: Some(sqlstate.to_owned()) }
+}
+
+fn timeout(time_max: Option<Duration>) -> Error {
+    let statement_timeout_ms = time_max.map_or(0, |limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    Error::Timeout { statement_timeout_ms }
 }
 
 #[cfg(test)]
