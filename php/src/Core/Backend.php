@@ -81,6 +81,9 @@ interface Backend
      */
     public function rows(int $result, int $from = 0, ?int $count = null): array;
 
+    /** @return list<mixed> the values of the first column; none without a column */
+    public function column(int $result): array;
+
     public function free(int $result): void;
 
     /** Where the client's transaction stands, if that can be told without a statement. */

@@ -212,6 +212,12 @@ final class Engine
         return $this->backend->rows($ptr, $from, $count);
     }
 
+    /** @return list<mixed> the values of a result's first column, whatever others are named; none without a column */
+    public function resultColumn(int $ptr): array
+    {
+        return $this->backend->column($ptr);
+    }
+
     /** How many rows there are, how many were affected, and the id that an INSERT generated. */
     public function resultInfo(int $ptr): ResultInfo
     {

@@ -169,6 +169,17 @@ final class NativeEngine implements Backend
         return Rows::read($bytes);
     }
 
+    public function column(int $result): array
+    {
+        if ($this->describe($result)->columns === 0) {
+            return [];
+        }
+        return Rows::unserialize($this->abi->text(
+            fn (CData $buffer, int $bytes, CData $needed): int
+                => $this->ffi->lyger_result_column(self::id($result), 0, $buffer, $bytes, $needed)
+        ));
+    }
+
     public function free(int $result): void
     {
         $this->abi->check($this->ffi->lyger_result_free(self::id($result)));

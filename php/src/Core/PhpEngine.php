@@ -142,6 +142,7 @@ final class PhpEngine implements Backend
                 Form::Rows => $table->assoc(),
                 Form::FirstRow => $table->slice(0, 1)->assoc(),
                 Form::FirstColumn => $table->column(0),
+                Form::FirstValue => $table->slice(0, 1)->column(0),
                 Form::Json => $table->json(),
             };
         } finally {
@@ -169,6 +170,11 @@ final class PhpEngine implements Backend
     {
         $table = $this->table($result);
         return ($from === 0 && $count === null ? $table : $table->slice($from, $count))->assoc();
+    }
+
+    public function column(int $result): array
+    {
+        return $this->table($result)->column(0);
     }
 
     public function free(int $result): void

@@ -79,8 +79,7 @@ final class Db
      */
     public function value(string $sql, array $params = []): mixed
     {
-        $row = $this->row($sql, $params) ?? [];
-        return $row === [] ? null : reset($row);
+        return $this->fetch($sql, $params, Form::FirstValue)[0] ?? null;
     }
 
     /**
@@ -229,13 +228,13 @@ final class Db
         $this->current()->begin($isolation, $readOnly);
     }
 
-    /** @throws TransactionFailed without a begin(), and where the database has ended or rolled back the transaction */
+    /** @throws TransactionFailed where none is open, and where the database has ended or rolled back the transaction */
     public function commit(): void
     {
         $this->current()->commit();
     }
 
-    /** @throws TransactionFailed without a begin(), and where a statement has committed the transaction */
+    /** @throws TransactionFailed where none is open, and where a statement has committed the transaction */
     public function rollback(): void
     {
         $this->current()->rollback();

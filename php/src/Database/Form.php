@@ -11,8 +11,10 @@ enum Form: int
     case Rows = 0;
     /** the same with at most one of them */
     case FirstRow = 1;
-    /** a list of values */
+    /** a list of values, the first column's */
     case FirstColumn = 2;
     /** text */
     case Json = 3;
+    /** the same, of which only the first is wanted; to the engine it is FirstColumn */
+    case FirstValue = 4;
 }

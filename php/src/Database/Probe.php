@@ -13,7 +13,7 @@ final class Probe
     private const NO_TRANSACTION = '25P01';
     private const FAILED = '25P02';
 
-    /** @param Closure(string): void $run runs a statement of the client */
+    /** @param Closure(string): list<mixed> $run runs a statement of the client and gives its first column */
     public static function state(Dialect $dialect, Closure $run): TransactionState
     {
         return match ($dialect) {
@@ -23,7 +23,7 @@ final class Probe
         };
     }
 
-    /** @param Closure(string): void $run */
+    /** @param Closure(string): list<mixed> $run */
     private static function pgsql(Closure $run): TransactionState
     {
         try {
@@ -42,12 +42,21 @@ final class Probe
     }
 
     /**
-     * Outside of a transaction a savepoint is gone at once.
+     * MariaDB tells it. In MySQL a savepoint is gone at once outside of a transaction; where its autocommit is off,
+     * one is always open.
      *
-     * @param Closure(string): void $run
+     * @param Closure(string): list<mixed> $run
      */
     private static function mysql(Closure $run): TransactionState
     {
+        try {
+            $isOpen = $run('SELECT @@in_transaction') === [1];
+        } catch (QueryFailed) {
+            $isOpen = null; // MySQL has no such variable
+        }
+        if ($isOpen !== null) {
+            return $isOpen ? TransactionState::Open : self::none($run);
+        }
         $run('SAVEPOINT lyger_probe');
         try {
             $run('RELEASE SAVEPOINT lyger_probe');
@@ -60,7 +69,7 @@ final class Probe
     /**
      * A second transaction is refused, and beginning one takes no lock.
      *
-     * @param Closure(string): void $run
+     * @param Closure(string): list<mixed> $run
      */
     private static function sqlite(Closure $run): TransactionState
     {
@@ -75,7 +84,7 @@ final class Probe
     /**
      * The engine is told that the question has left nothing on the connection.
      *
-     * @param Closure(string): void $run
+     * @param Closure(string): list<mixed> $run
      */
     private static function none(Closure $run): TransactionState
     {

@@ -85,12 +85,15 @@ final class Result implements IteratorAggregate, Countable
      */
     public function column(?string $name = null): array
     {
+        if ($name === null) {
+            return $this->engine->resultColumn($this->id);
+        }
         $values = [];
         foreach ($this->getIterator() as $row) {
-            if ($name !== null && !array_key_exists($name, $row)) {
+            if (!array_key_exists($name, $row)) {
                 throw Objects::noColumn($name, $row);
             }
-            $values[] = $name !== null ? $row[$name] : ($row === [] ? null : reset($row));
+            $values[] = $row[$name];
         }
         return $values;
     }

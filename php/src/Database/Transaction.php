@@ -35,6 +35,8 @@ final class Transaction
     private array $afterwards = [];
     /** Something happened after which the database is to be asked, because it may have begun or ended a transaction. */
     private bool $isInDoubt = false;
+    /** MySQL's autocommit may be off: then any statement begins a transaction, and none of them says so. */
+    private bool $mayAnythingBegin = false;
     /** A statement of this class runs. */
     private bool $isOwn = false;
 
@@ -86,9 +88,7 @@ final class Transaction
 
     public function commit(): void
     {
-        if ($this->begun === []) {
-            throw TransactionFailed::none('commit');
-        }
+        $this->adopt('commit');
         $lost = $this->lost;
         $savepoint = $this->begun[count($this->begun) - 1];
         $state = $lost === null ? $this->state() : TransactionState::None;
@@ -118,13 +118,13 @@ final class Transaction
 
     public function rollback(): void
     {
-        if ($this->begun === [] && $this->hasBroken) {
+        if (!$this->hasBroken) {
+            $this->adopt('rollback');
+        }
+        if ($this->begun === []) {
             $this->hasBroken = false;
             $this->run('ROLLBACK');
             return;
-        }
-        if ($this->begun === []) {
-            throw TransactionFailed::none('rollback');
         }
         $savepoint = $this->begun[count($this->begun) - 1];
         if ($this->lost !== null) {
@@ -194,7 +194,10 @@ final class Transaction
         if ($this->lost !== null) {
             throw TransactionFailed::lost($this->lost);
         }
-        $this->isInDoubt = $this->isInDoubt || preg_match(self::HARMLESS, $sql) !== 1;
+        if (preg_match(self::HARMLESS, $sql) !== 1) {
+            $this->isInDoubt = true;
+            $this->mayAnythingBegin = $this->mayAnythingBegin || stripos($sql, 'autocommit') !== false;
+        }
     }
 
     /** The statement that was admitted has failed. Gives what is to be thrown. */
@@ -219,6 +222,23 @@ final class Transaction
         if ($this->lost !== null) {
             throw TransactionFailed::lost($this->lost);
         }
+    }
+
+    /** What SQL has begun, and no begin(), is ended as if it were one's own. */
+    private function adopt(string $end): void
+    {
+        if ($this->begun !== []) {
+            return;
+        }
+        $state = $this->state();
+        if ($state === TransactionState::None && $this->hasBroken && $end === 'rollback') {
+            return; // asking has shown it
+        }
+        if ($state === TransactionState::None) {
+            throw TransactionFailed::none($end);
+        }
+        $this->begun = [null];
+        $this->isInDoubt = $state !== TransactionState::Open;
     }
 
     private function undo(?string $savepoint): void
@@ -256,12 +276,13 @@ final class Transaction
         }
     }
 
-    private function run(string $sql): void
+    /** @return list<mixed> the first column of the statement's rows */
+    private function run(string $sql): array
     {
         $engine = Engine::getInstance();
         [$isOwn, $this->isOwn] = [$this->isOwn, true];
         try {
-            $engine->freeResult($engine->dbExecute($this->dsn, $sql));
+            return (array) $engine->fetch($this->dsn, $sql, [], Form::FirstColumn);
         } catch (LygerException $exception) {
             $this->isInDoubt = true;
             if (!$isOwn && $this->begun !== [] && $this->state() === TransactionState::None) {
@@ -275,7 +296,7 @@ final class Transaction
 
     private function state(): TransactionState
     {
-        if (!$this->isInDoubt) {
+        if (!$this->isInDoubt && !$this->mayAnythingBegin) {
             return $this->begun === [] ? TransactionState::None : TransactionState::Open;
         }
         $this->isOwn = true;
@@ -284,6 +305,7 @@ final class Transaction
                 ?? Probe::state(Dialect::of($this->dsn), $this->run(...));
         } catch (ConnectionFailed) {
             $state = TransactionState::None; // it went with its connection
+            $this->hasBroken = $this->hasBroken || $this->begun === [];
         } finally {
             $this->isOwn = false;
         }

@@ -34,6 +34,47 @@ final class ResultTest extends SqlTestCase
     }
 
     /** @dataProvider databases */
+    public function test_the_first_column_is_the_first_whatever_others_are_named(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $sql = 'SELECT 1 AS a, 2 AS a UNION ALL SELECT 3, 4 ORDER BY 1';
+        self::assertSame(1, $db->value($sql));
+        self::assertSame([1, 3], $db->column($sql));
+        self::assertSame([1, 3], $db->result($sql)->column());
+        self::assertSame([2, 4], $db->result($sql)->column('a'));
+        $table = $this->numbers($db, 1);
+        self::assertSame([], $db->result("UPDATE $table SET n = 2")->column());
+        self::assertNull($db->value("UPDATE $table SET n = 2"));
+    }
+
+    /** @dataProvider databases */
+    public function test_a_value_is_taken_of_many_rows_without_the_others(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $many = self::series($dsn, 40_000);
+        self::assertSame([1, 2], $db->column("$many LIMIT 2"));
+        gc_collect_cycles();
+        memory_reset_peak_usage();
+        $before = memory_get_peak_usage();
+        self::assertSame(1, $db->value($many));
+        $value = memory_get_peak_usage() - $before;
+        self::assertCount(40_000, $db->column($many));
+        if (Engine::getInstance()->isNative()) {
+            self::assertLessThan((memory_get_peak_usage() - $before) / 4, $value);
+        }
+        self::assertSame(1, $db->value("SELECT m.n AS a, 0 AS a FROM ($many) m ORDER BY 1"));
+        self::assertSame(1, $db->value("SELECT m.n AS a, 0 AS b FROM ($many) m ORDER BY 1"));
+    }
+
+    public function test_a_row_without_columns_has_no_value(): void
+    {
+        $db = Db::connect(Databases::server('postgres'));
+        self::assertNull($db->value('SELECT'));
+        self::assertSame([], $db->column('SELECT'));
+        self::assertSame([], $db->result('SELECT')->column());
+    }
+
+    /** @dataProvider databases */
     public function test_a_result_is_gone_through_as_often_as_one_likes(string $dsn): void
     {
         $db = Db::connect($dsn);

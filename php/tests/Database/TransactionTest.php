@@ -192,6 +192,85 @@ final class TransactionTest extends SqlTestCase
     }
 
     /** @dataProvider databases */
+    public function test_what_sql_has_begun_is_ended_by_commit_and_rollback_as_well(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $table = $this->numbers($db, 1);
+        $other = new Observer($dsn);
+        foreach (['commit' => 2, 'rollback' => 2] as $end => $expected) {
+            $db->execute(Databases::name($dsn) === 'mysql' ? 'START TRANSACTION' : 'BEGIN');
+            $db->execute("UPDATE $table SET n = n + 1");
+            $db->$end();
+            self::assertSame([false, $expected], [$db->inTransaction(), $db->value("SELECT n FROM $table")]);
+            self::assertEquals($expected, $other->value("SELECT n FROM $table"), $end);
+            try {
+                $db->$end();
+                self::fail($end);
+            } catch (TransactionFailed $exception) {
+                self::assertSame("$end: no transaction is open", $exception->getMessage());
+            }
+        }
+        $db->execute('BEGIN');
+        $db->begin();
+        $db->execute("UPDATE $table SET n = 3");
+        $db->rollback(); // of a savepoint
+        $db->execute("UPDATE $table SET n = n + 2");
+        self::assertTrue($db->inTransaction());
+        $db->commit();
+        self::assertEquals([4, false], [$other->value("SELECT n FROM $table"), $db->inTransaction()]);
+    }
+
+    public function test_a_chained_transaction_is_ended_by_commit_and_rollback(): void
+    {
+        foreach (['postgres', 'mysql'] as $name) {
+            $db = Db::connect(Databases::server($name));
+            $table = $this->numbers($db, 1);
+            foreach (['rollback', 'commit'] as $end) {
+                $db->execute('BEGIN');
+                $db->execute("UPDATE $table SET n = 2");
+                $db->execute('COMMIT AND CHAIN');
+                $db->execute("UPDATE $table SET n = 3");
+                $db->$end();
+                self::assertSame(
+                    [false, $end === 'commit' ? 3 : 2],
+                    [$db->inTransaction(), (new Observer(Databases::server($name)))->value("SELECT n FROM $table") + 0],
+                );
+            }
+        }
+    }
+
+    public function test_without_mysqls_autocommit_each_statement_begins_what_commit_and_rollback_end(): void
+    {
+        $dsn = Databases::server('mysql');
+        $db = Db::connect($dsn);
+        $table = $this->numbers($db, 1);
+        $other = new Observer($dsn);
+        $committed = static fn (): int => (int) $other->value("SELECT n FROM $table");
+        $db->execute('SET autocommit = 0');
+        foreach (['commit' => 2, 'rollback' => 2] as $end => $expected) {
+            self::assertFalse($db->inTransaction());
+            $db->execute("UPDATE $table SET n = n + 1");
+            self::assertTrue($db->inTransaction());
+            $db->$end();
+            self::assertSame([false, $expected], [$db->inTransaction(), $committed()], $end);
+        }
+        $db->transaction(static fn (Db $db) => $db->execute("UPDATE $table SET n = 3"));
+        self::assertSame([false, 3], [$db->inTransaction(), $committed()]);
+        $db->execute("UPDATE $table SET n = 4");
+        $db->transaction(static fn (Db $db) => $db->execute("UPDATE $table SET n = n + 1"));
+        self::assertSame([true, 3], [$db->inTransaction(), $committed()], 'that was a savepoint');
+        $db->commit();
+        self::assertSame([false, 5], [$db->inTransaction(), $committed()]);
+        $db->execute('SET autocommit = 1');
+        $db->execute("UPDATE $table SET n = 6");
+        self::assertSame([false, 6], [$db->inTransaction(), $committed()]);
+        $db->execute('SET autocommit = 0');
+        Client::end();
+        $db->execute("UPDATE $table SET n = 7");
+        self::assertSame([false, 7], [$db->inTransaction(), $committed()], 'another client has it on');
+    }
+
+    /** @dataProvider databases */
     public function test_what_a_client_leaves_open_is_rolled_back_at_its_end(string $dsn): void
     {
         $db = Db::connect($dsn);

@@ -110,6 +110,32 @@ final class TransactionTroubleTest extends SqlTestCase
         self::assertSame([false, 1], [$db->inTransaction(), $db->value("SELECT n FROM $table")]);
     }
 
+    public function test_a_failed_transaction_that_sql_has_begun_is_refused_its_commit_and_rolled_back(): void
+    {
+        $db = Db::connect(Databases::server('postgres'));
+        $table = $this->numbers($db, 1);
+        foreach (['commit' => '25P02', 'rollback' => null] as $end => $expected) {
+            $db->execute('BEGIN');
+            $db->execute("UPDATE $table SET n = 2");
+            try {
+                $db->query('SELECT 1/0');
+                self::fail('no exception');
+            } catch (QueryFailed) {
+            }
+            $sqlstate = null;
+            try {
+                $db->$end();
+            } catch (TransactionFailed $exception) {
+                $sqlstate = $exception->sqlstate();
+            }
+            self::assertSame(
+                [$expected, false, 1],
+                [$sqlstate, $db->inTransaction(), $db->value("SELECT n FROM $table")],
+                $end,
+            );
+        }
+    }
+
     public function test_booleans_and_floats_for_integers_are_bound_within_a_transaction_too(): void
     {
         $db = Db::connect(Databases::server('postgres'));
@@ -186,6 +212,41 @@ final class TransactionTroubleTest extends SqlTestCase
             }
             $db->execute('ROLLBACK');
             self::assertSame(1, $db->value("SELECT n FROM $table"));
+        }
+    }
+
+    public function test_a_rollback_of_what_sql_has_begun_heals_a_client_whose_connection_broke_meanwhile(): void
+    {
+        foreach (['postgres' => 'pg_terminate_backend', 'mysql' => 'KILL'] as $name => $kill) {
+            $db = Db::connect(Databases::server($name));
+            $table = $this->numbers($db, 1);
+            $other = new Observer(Databases::server($name));
+            foreach (['commit', 'rollback'] as $end) {
+                $db->execute('BEGIN');
+                $db->execute("UPDATE $table SET n = 2");
+                $pid = $db->value($name === 'postgres' ? 'SELECT pg_backend_pid()' : 'SELECT CONNECTION_ID()');
+                $other->run($name === 'postgres' ? "SELECT $kill($pid)" : "$kill $pid");
+                $alive = $name === 'postgres'
+                    ? "SELECT COUNT(*) FROM pg_stat_activity WHERE pid = $pid"
+                    : "SELECT COUNT(*) FROM information_schema.processlist WHERE id = $pid";
+                for ($until = microtime(true) + 20; (int) $other->value($alive) !== 0;) {
+                    self::assertLessThan($until, microtime(true), 'it lives on');
+                    usleep(10_000);
+                }
+                if ($end === 'commit') {
+                    try {
+                        $db->commit();
+                        self::fail('it is committed');
+                    } catch (ConnectionFailed | TransactionFailed) {
+                    }
+                }
+                try {
+                    $db->rollback();
+                } catch (TransactionFailed $exception) {
+                    self::assertSame('commit', $end, $exception->getMessage()); // which has ended it
+                }
+                self::assertSame([false, 1], [$db->inTransaction(), $db->value("SELECT n FROM $table")]);
+            }
         }
     }
 

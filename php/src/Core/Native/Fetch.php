@@ -51,6 +51,7 @@ final class Fetch
         ?Options $options,
         Form $form,
     ): string|array {
+        $isValue = $form === Form::FirstValue;
         $status = $this->ffi->lyger_db_fetch(
             $dsn,
             strlen($dsn),
@@ -60,9 +61,9 @@ final class Fetch
             strlen($packed),
             $options?->flags() ?? 0,
             $options?->timeoutMs ?? 0,
-            $form->value,
+            $isValue ? Form::FirstColumn->value : $form->value,
             $this->buffer,
-            $this->bytes,
+            $isValue ? self::BUFFER_BYTES : $this->bytes,
             $this->neededPointer,
             $this->idPointer,
         );
@@ -76,11 +77,12 @@ final class Fetch
      */
     public function ended(int $operation, Form $form): string|array
     {
+        $isValue = $form === Form::FirstValue;
         return $this->given($this->ffi->lyger_async_fetch(
             $operation,
-            $form->value,
+            $isValue ? Form::FirstColumn->value : $form->value,
             $this->buffer,
-            $this->bytes,
+            $isValue ? self::BUFFER_BYTES : $this->bytes,
             $this->neededPointer,
             $this->idPointer,
         ), $form);
@@ -93,16 +95,38 @@ final class Fetch
      */
     public function of(int $result, Form $form, ?CData $buffer = null): string|array
     {
-        $buffer ??= $this->buffer;
         try {
-            while (($status = $this->read($result, $form, $buffer)) === Status::BufferTooSmall->value) {
-                $buffer = $this->buffer($this->needed->cdata);
-            }
-            $this->abi->check($status);
-            return self::formed(FFI::string($buffer, $this->needed->cdata), $form);
+            return $form === Form::FirstValue
+                ? $this->firstValue($result)
+                : $this->whole($result, $form, $buffer ?? $this->buffer);
         } finally {
             $this->abi->check($this->ffi->lyger_result_free($result));
         }
+    }
+
+    /**
+     * Of a long column: its first row has the first value too, unless columns of one name have left only the last.
+     *
+     * @return list<mixed>
+     */
+    private function firstValue(int $result): array
+    {
+        $info = $this->ffi->new('lyger_result_info');
+        $this->abi->check($this->ffi->lyger_result_describe($result, FFI::addr($info)));
+        $row = $this->whole($result, Form::FirstRow, $this->buffer)[0];
+        return count($row) === $info->columns
+            ? [reset($row)]
+            : $this->whole($result, Form::FirstColumn, $this->buffer);
+    }
+
+    /** @return string|list<mixed> as the form says */
+    private function whole(int $result, Form $form, CData $buffer): string|array
+    {
+        while (($status = $this->read($result, $form, $buffer)) === Status::BufferTooSmall->value) {
+            $buffer = $this->buffer($this->needed->cdata);
+        }
+        $this->abi->check($status);
+        return self::formed(FFI::string($buffer, $this->needed->cdata), $form);
     }
 
     /** @return string|list<mixed> */
@@ -114,7 +138,8 @@ final class Fetch
         if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
             throw $this->abi->failure($status);
         }
-        return $this->of($this->id->cdata, $form, $this->buffer($this->needed->cdata));
+        $buffer = $form === Form::FirstValue ? null : $this->buffer($this->needed->cdata);
+        return $this->of($this->id->cdata, $form, $buffer);
     }
 
     private function read(int $result, Form $form, CData $buffer): int
@@ -123,7 +148,7 @@ final class Fetch
         return match ($form) {
             Form::Rows => $this->ffi->lyger_result_rows($result, ...$arguments),
             Form::FirstRow => $this->ffi->lyger_result_slice($result, 0, 1, ...$arguments),
-            Form::FirstColumn => $this->ffi->lyger_result_column($result, 0, ...$arguments),
+            Form::FirstColumn, Form::FirstValue => $this->ffi->lyger_result_column($result, 0, ...$arguments),
             Form::Json => $this->ffi->lyger_result_json($result, ...$arguments),
         };
     }
@@ -133,7 +158,7 @@ final class Fetch
     {
         return match ($form) {
             Form::Rows => Rows::read($text),
-            Form::FirstRow, Form::FirstColumn => Rows::unserialize($text),
+            Form::FirstRow, Form::FirstColumn, Form::FirstValue => Rows::unserialize($text),
             Form::Json => $text,
         };
     }

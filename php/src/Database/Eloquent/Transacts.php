@@ -58,7 +58,7 @@ trait Transacts
             // Before Laravel 10 it was told of the outermost alone.
             $ofEach = (new ReflectionMethod($this->transactionsManager, 'commit'))->getNumberOfParameters() > 1;
             if ($ofEach || $level === 1) {
-                $this->transactionsManager->commit($this->getName(), $level, $level - 1);
+                $this->transactionsManager->commit($this->getName(), $level, max(0, $level - 1));
             }
         }
         $this->fireConnectionEvent('committed');
