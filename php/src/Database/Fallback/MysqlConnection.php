@@ -176,7 +176,8 @@ final class MysqlConnection implements Connection
             return $table;
         }
         // mysqli has large ones as digits.
-        $id = (string) (int) $statement->insert_id === (string) $statement->insert_id ? (int) $statement->insert_id : $statement->insert_id;
+        $id = $statement->insert_id;
+        $id = (string) (int) $id === (string) $id ? (int) $id : $id;
         $table = new Table([], [], max(0, (int) $statement->affected_rows), $id === 0 ? null : $id);
         $statement->close();
         return $table;
