@@ -108,7 +108,7 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
         ("CALL" | "DO" | "EXECUTE", Postgres | MySql) => Some(Leaves::Session),
         ("IF" | "CASE" | "LOOP" | "FOR" | "WHILE" | "REPEAT", MySql) => Some(Leaves::Session),
         ("BEGIN", MySql) if words.eat(&["NOT"]) => Some(Leaves::Session),
-        (_, MySql) if words.mark(b':') => Some(Leaves::Session), // a block behind its label
+        (_, MySql) if is_labelled_block(words.clone()) => Some(Leaves::Session),
         ("BEGIN" | "SAVEPOINT", _) => Some(Leaves::Transaction),
         ("START", _) if words.eat(&["TRANSACTION"]) => Some(Leaves::Transaction),
         ("COMMIT", Postgres) if words.eat(&["PREPARED"]) => None,
@@ -140,6 +140,11 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
         ("PRAGMA", Sqlite) => of_pragma(words),
         _ => None,
     }
+}
+
+/// Whether a label is behind us: `done: LOOP`. A placeholder with a name stands in no such place.
+fn is_labelled_block(mut words: Words<'_>) -> bool {
+    words.mark(b':') && words.eat(&["BEGIN", "LOOP", "WHILE", "REPEAT", "FOR"])
 }
 
 /// `COMMIT`, `ROLLBACK` and their like: `TO` a savepoint and `AND CHAIN` leave a transaction open, `AND NO CHAIN` doesn't.

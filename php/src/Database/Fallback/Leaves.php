@@ -55,7 +55,8 @@ enum Leaves
             | CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b
             )~xis',
         'mysql' => '~^(?:
-              CALL\b | DO\b | IF\b | CASE\b | LOOP\b | FOR\b | WHILE\b | REPEAT\b | BEGIN\s+NOT\b | \w+\s*:
+              CALL\b | DO\b | IF\b | CASE\b | LOOP\b | FOR\b | WHILE\b | REPEAT\b | BEGIN\s+NOT\b
+            | \w+\s*:\s*(?:BEGIN|LOOP|WHILE|REPEAT|FOR)\b
             | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+PREPARE\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
             | HANDLER\b | FLUSH\b.*\b(?:READ|EXPORT)\b | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\b
