@@ -4,11 +4,25 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
+
+/// Where a connection leads, so that one that stops its statement goes to the same server.
+#[derive(Debug, Clone)]
+pub(super) enum Address {
+    Tcp {
+        address: SocketAddr,
+        host: String,
+    },
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
 
 pub(super) enum Socket {
     Tcp(TcpStream),

@@ -1,11 +1,11 @@
 //! The client against servers that break off, trickle, or say anything at all: an error each time, never a panic, never a
 //! wrong row.
 
-use super::login::Address;
 use super::packet::capability as can;
 use super::*;
 use crate::db::Param;
 use crate::db::connection::Lost;
+use crate::db::socket::Address;
 use crate::db::socket::Socket;
 use crate::json::encode;
 use crate::json::forms::Forms;

@@ -2,10 +2,11 @@
 //! that moment.
 
 use super::MySqlSession;
-use super::login::{self, Address};
+use super::login;
 use super::options::Options;
 use crate::db::connection::{self, Connection};
 use crate::db::limits::Limits;
+use crate::db::socket::Address;
 use std::sync::Arc;
 use std::time::Duration;
 

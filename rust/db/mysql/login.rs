@@ -6,13 +6,11 @@ use super::options::{Options, Place, SslMode};
 use super::packet::{Body, Ended, Refusal, Status, answer, capability as can, strange};
 use super::stream::{Kind, Stream};
 use crate::db::connection::{Failure, Lost};
-use crate::db::socket::Socket;
+use crate::db::socket::{Address, Socket};
 use crate::db::{tls, wording};
 use bytes::{BufMut, BytesMut};
 use std::io;
 use std::net::SocketAddr;
-#[cfg(unix)]
-use std::path::PathBuf;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -47,17 +45,6 @@ pub(super) struct Login {
     /// What both sides can.
     pub(super) capabilities: u64,
     pub(super) status: Status,
-}
-
-/// Where a connection leads, so that another goes to the same server.
-#[derive(Debug, Clone)]
-pub(super) enum Address {
-    Tcp {
-        address: SocketAddr,
-        host: String,
-    },
-    #[cfg(unix)]
-    Unix(PathBuf),
 }
 
 /// Connects and logs in.

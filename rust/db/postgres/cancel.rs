@@ -1,10 +1,11 @@
 //! Stopping a statement from outside, as PostgreSQL wants it: a request over a connection of its own, with the number and
 //! the secret that the server gave when the first one was made.
 
-use super::login::{self, Address};
+use super::login;
 use super::options::Options;
 use super::stream::Stream;
 use crate::db::connection;
+use crate::db::socket::Address;
 use postgres_protocol::message::frontend;
 use std::sync::Arc;
 use std::time::Duration;

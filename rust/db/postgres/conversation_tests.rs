@@ -1,9 +1,9 @@
 //! The client against servers that break off, trickle, or say anything at all: an error each time, never a panic, never a
 //! wrong row.
 
-use super::login::Address;
 use super::*;
 use crate::db::connection::Lost;
+use crate::db::socket::Address;
 use crate::db::socket::Socket;
 use crate::db::{Param, connection};
 use crate::json::encode;

@@ -8,7 +8,7 @@ use super::message::{self, Body, Refusal, Status, strange};
 use super::options::{ChannelBinding, Options, Place, SslMode};
 use super::stream::Stream;
 use crate::db::connection::{Failure, Lost, ServerError};
-use crate::db::socket::Socket;
+use crate::db::socket::{Address, Socket};
 use crate::db::{tls, wording};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
@@ -16,9 +16,6 @@ use postgres_protocol::authentication::sasl::{self, ScramSha256};
 use postgres_protocol::message::frontend;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::net::SocketAddr;
-#[cfg(unix)]
-use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -40,17 +37,6 @@ pub(super) struct Login {
     /// The first number of the server's version; 0 where it says none.
     pub(super) version: u32,
     pub(super) is_encrypted: bool,
-}
-
-/// Where a connection leads, so that a request to cancel goes to the same server.
-#[derive(Debug, Clone)]
-pub(super) enum Address {
-    Tcp {
-        address: SocketAddr,
-        host: String,
-    },
-    #[cfg(unix)]
-    Unix(PathBuf),
 }
 
 /// Connects and logs in.
