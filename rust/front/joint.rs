@@ -8,7 +8,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::lane::FrontLane;
-use crate::runtime::clock;
+use crate::runtime::{clock, turn};
+
+/// After as many polls of its tasks the front looks at the clock, which costs 25 ns.
+const POLLS_PER_LOOK: u32 = 8;
+
+/// How long a turn may be before the front looks at its lanes in the midst of it.
+const TURN_MS_MAX: u64 = 1;
 
 /// Where the server is in its life. Only ever forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +60,8 @@ pub(crate) struct Joint {
     pub(crate) collector: Arc<OnceLock<Waker>>,
     // Read once per turn of the front's loop: a clock read costs 25 ns, and deadlines are in milliseconds.
     turn_ms: AtomicU64,
+    /// Polls of tasks since a turn began, or the clock was looked at.
+    polls: AtomicU32,
     stage: AtomicU8,
     // When a signal began the drain.
     drained_by_signal: OnceLock<Instant>,
@@ -67,6 +75,7 @@ impl Joint {
             workers_wanted: AtomicU32::new(1),
             collector,
             turn_ms: AtomicU64::new(clock::now_ms()),
+            polls: AtomicU32::new(0),
             stage: AtomicU8::new(Stage::Running as u8),
             drained_by_signal: OnceLock::new(),
         }
@@ -92,12 +101,15 @@ impl Joint {
             lane.ring_worker();
             lane.front_falls_asleep();
         }
+        turn::end();
         if lanes.iter().any(|lane| lane.needs_front()) {
             self.wake_collector();
         }
     }
 
     pub(crate) fn begin_turn(&self) {
+        turn::begin();
+        self.polls.store(0, Ordering::Relaxed);
         self.turn_ms.store(clock::now_ms(), Ordering::Relaxed);
         let lanes = self.lanes();
         let mut work = false;
@@ -107,6 +119,21 @@ impl Joint {
         }
         if work {
             self.wake_collector();
+        }
+    }
+
+    /// A task of the front's was polled. A turn ends when nothing is left to run, and a client that sends requests without
+    /// reading its answers' end leaves always something: a turn that lasts becomes two, or the others' requests would lie
+    /// in their lanes for as long as it goes on.
+    pub(crate) fn polled(&self) {
+        let polls = self.polls.load(Ordering::Relaxed) + 1; // this thread is the only one that writes it
+        self.polls.store(polls % POLLS_PER_LOOK, Ordering::Relaxed);
+        if polls == POLLS_PER_LOOK && clock::now_ms() > self.now_ms() + TURN_MS_MAX {
+            for lane in &*self.lanes() {
+                lane.ring_worker();
+            }
+            turn::end();
+            self.begin_turn();
         }
     }
 

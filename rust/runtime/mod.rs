@@ -21,6 +21,7 @@ pub mod local;
 pub(crate) mod say;
 #[cfg(unix)]
 pub mod signals;
+pub(crate) mod turn;
 
 use std::future::Future;
 use std::io;

@@ -1,6 +1,8 @@
 //! Promise 8, as far as outcomes go: a slow request keeps nobody who can be served elsewhere. How long everybody takes is
 //! measured by the benches.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use crate::fleet::{Fleet, eventually, length};
@@ -74,5 +76,33 @@ fn who_waits_behind_a_held_worker_does_not_wait_for_a_gap_in_what_comes_later() 
         assert_eq!(held.join().unwrap().unwrap().status, 200);
     }
     load.end_flawless(300);
+    fleet.finish();
+}
+
+#[test]
+fn a_client_that_never_stops_asking_keeps_nobody_from_a_worker() {
+    let fleet = Fleet::serve(2, &[]);
+    // What the front answers by itself, without end: there is always something left for it to do.
+    let asking = TcpStream::connect(("127.0.0.1", fleet.port)).unwrap();
+    let (mut writes, mut reads) = (asking.try_clone().unwrap(), asking.try_clone().unwrap());
+    let writer = std::thread::spawn(move || {
+        let batch = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n".repeat(1_000);
+        while writes.write_all(batch.as_bytes()).is_ok() {}
+    });
+    let reader = std::thread::spawn(move || {
+        let (mut part, mut bytes) = (vec![0; 1 << 20], 0);
+        while let Ok(count @ 1..) = reads.read(&mut part) {
+            bytes += count;
+        }
+        bytes
+    });
+    for number in 0..50 {
+        let reply = fleet.get(&format!("/echo/n{number}")).unwrap();
+        assert!(reply.text().starts_with(&format!("n{number} ")), "{}", reply.text());
+    }
+    assert!(!writer.is_finished() && !reader.is_finished(), "the flood was over before");
+    asking.shutdown(Shutdown::Both).unwrap();
+    writer.join().unwrap();
+    assert!(reader.join().unwrap() > 1 << 20, "there was no flood");
     fleet.finish();
 }

@@ -14,6 +14,7 @@ use crate::db::{self, Given, Statement};
 use crate::json::body::{Encoder, SLICE_BYTES};
 use crate::json::keyed::Index;
 use crate::json::shape::{Options, Shape};
+use crate::runtime::turn;
 
 /// Runs the statement and puts its rows into the outlet, in their shape. Where the request's statements have left a
 /// transaction, or settings, it runs there, and then they end.
@@ -82,7 +83,7 @@ async fn keyed(mut rows: Rows, name: &str, result_bytes_max: u64, outlet: &Outle
             if row == table.rows() {
                 break;
             }
-            tokio::task::yield_now().await;
+            turn::next().await;
         }
         tables.push(table);
     }

@@ -197,10 +197,24 @@ impl Front {
             place
         };
         let seat = Seat { front: Rc::clone(self), place };
-        local::spawn(async move {
+        self.attend(async move {
             let _seat = seat;
             connection::serve(connection).await;
         });
+    }
+
+    /// Spawns a task of which there may be many, or which others keep busy: its polls are counted, see [`Joint::polled`].
+    fn attend(&self, task: impl Future<Output = ()> + 'static) -> tokio::task::JoinHandle<()> {
+        let joint = Arc::clone(&self.joint);
+        local::spawn(async move {
+            let mut task = std::pin::pin!(task);
+            std::future::poll_fn(|context| {
+                let polled = task.as_mut().poll(context);
+                joint.polled();
+                polled
+            })
+            .await;
+        })
     }
 
     async fn collect_answers(self: Rc<Self>) {

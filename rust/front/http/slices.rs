@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::db;
 use crate::json::body::Misshapen;
 use crate::json::keyed::KeyError;
+use crate::runtime::turn;
 
 /// Why there are no rows to send, or no more.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Outlet {
         self.leave(slice);
         // Whoever takes it polls again: there is nothing to be woken by.
         poll_fn(|_| if self.0.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }).await;
-        tokio::task::yield_now().await;
+        turn::next().await;
     }
 
     /// Puts the last slice.
