@@ -171,7 +171,13 @@ impl<C: Connection> Seats<C> {
         Ok(Cursor::of_task(chunks, async move {
             let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max };
-            run_anywhere(&pool, &order, &mut flow, drop).await.map(drop)
+            let mut left = None;
+            let outcome = run_anywhere(&pool, &order, &mut flow, |lease| left = Some(lease)).await;
+            // What a function has left beside a stream is nobody's.
+            if let Some(lease) = left {
+                lease.give_back().await;
+            }
+            outcome.map(drop)
         }))
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 ///
 /// `postgres://` and `postgresql://`, `mysql://` and `mariadb://` as URLs, with user, password and database
 /// percent-encoded. The parameters of PostgreSQL's are libpq's (`sslmode`, `sslrootcert`, `application_name`, ...), those of
-/// MySQL's `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socket`.
+/// MySQL's `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key` and `socket`; both take `reset` (`changed` or `always`).
 /// `sqlite:<path>`, `sqlite://<path>`, `sqlite::memory:` and a bare path, which are taken literally.
 ///
 /// ```
@@ -50,6 +50,26 @@ pub(super) enum Target {
 pub(super) enum SqlitePath {
     Memory,
     File(PathBuf),
+}
+
+/// When a connection is reset behind the client that had it: `reset` in a DSN.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reset {
+    /// When something is known to be left on it.
+    #[default]
+    Changed,
+    /// Always: functions leave what nobody sees.
+    Always,
+}
+
+impl Reset {
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        match text {
+            "changed" => Ok(Self::Changed),
+            "always" => Ok(Self::Always),
+            _ => Err(Error::dsn(format!("unknown value {text:?} for reset, which is one of changed, always"))),
+        }
+    }
 }
 
 impl Dsn {
@@ -92,6 +112,15 @@ impl Dsn {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    pub(super) fn reset(&self) -> Reset {
+        match &self.target {
+            Target::Postgres(options) => options.reset,
+            Target::MySql(options) => options.reset,
+            // What could leave something there is no function, but has words of its own.
+            Target::Sqlite(_) => Reset::Changed,
+        }
     }
 }
 

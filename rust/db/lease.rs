@@ -3,6 +3,7 @@
 use super::Error;
 use super::client::Transaction;
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
+use super::dsn::Reset;
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
@@ -159,7 +160,7 @@ impl<C: Connection> Lease<C> {
         self.runs = false;
         let state = connection.state();
         self.left.note(leaves, state);
-        self.left.session |= connection.is_changed();
+        self.left.session |= pool.reset == Reset::Always || connection.is_changed();
         if self.left != Left::default() {
             pool.holders.keep(self.number);
         }

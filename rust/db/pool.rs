@@ -11,7 +11,7 @@ use super::connection::{Connection, Failure, Lost};
 use super::holders::Holders;
 use super::lease::Lease;
 use super::limits::Limits;
-use super::{Dsn, Error};
+use super::{Dsn, Error, dsn::Reset};
 use futures_util::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -33,6 +33,7 @@ pub(super) struct Pool<C: Connection> {
     options: C::Options,
     redacted: String,
     pub(super) limits: Limits,
+    pub(super) reset: Reset,
     permits: Arc<Semaphore>,
     // The one used last is on top: it is the likeliest to be warm and alive. A std Mutex, because nothing awaits
     // while holding it.
@@ -74,6 +75,7 @@ impl<C: Connection> Pool<C> {
             options,
             redacted: dsn.to_string(),
             limits,
+            reset: dsn.reset(),
             permits,
             idle: Mutex::default(),
             holders: Holders::default(),

@@ -20,6 +20,9 @@ final class DsnTest extends TestCase
         $dsn = Dsn::parse('mariadb://u@[::1]/d');
         self::assertSame(['mysql', '::1', 'd'], [$dsn->dialect, $dsn->host, $dsn->database]);
         self::assertSame('/tmp', Dsn::parse('postgresql:///d?host=/tmp')->options['host']);
+        $dsn = Dsn::parse('mysql://u@h/d?reset=always');
+        self::assertSame([true, []], [$dsn->resetsAlways, $dsn->options]);
+        self::assertFalse(Dsn::parse('postgres://u@h/d?reset=changed')->resetsAlways);
     }
 
     public function test_paths_of_sqlite_are_taken_literally(): void

@@ -140,6 +140,7 @@ impl MySqlSession {
                 }
             };
             done.add(ended);
+            self.is_changed |= ended.changes_session;
             if !ended.status.has_more() {
                 break;
             }
@@ -239,6 +240,7 @@ impl MySqlSession {
                 },
             };
             done.add(ended);
+            self.is_changed |= ended.changes_session;
             if !ended.status.has_more() {
                 break;
             }
@@ -353,11 +355,14 @@ impl From<Sum> for Done {
 
 // The status of an answer that was refused is not told.
 impl MySqlSession {
-    /// What is known of transactions behind a refusal, or nothing: what the server has done before it refused, it doesn't say.
+    /// What is known of transactions behind a refusal, or nothing: what the server has done before it refused, it doesn't say,
+    /// nor what has changed in the session.
     pub(super) fn note_refusal(&mut self, sql: &str) {
         let was = self.status;
         let can_not_begin = was.is_autocommit() && !was.is_in_transaction() && is_plain(sql);
         self.is_unsure = self.has_executed && !can_not_begin;
+        // A refusal says nothing of it, and neither does what is asked next.
+        self.is_changed |= self.has_executed && self.is_tracked;
     }
 }
 

@@ -34,6 +34,7 @@ const WANTED: u64 = can::FOUND_ROWS
     | can::PS_MULTI_RESULTS
     | can::PLUGIN_AUTH
     | can::PLUGIN_AUTH_LENENC
+    | can::SESSION_TRACK
     | can::DEPRECATE_EOF
     | can::MYSQL
     | can::CACHE_METADATA;

@@ -70,6 +70,10 @@ pub(super) struct MySqlSession {
     once: Option<u32>,
     /// The statement was not only prepared.
     has_executed: bool,
+    /// Whether the server says what has changed in the session, also by a function or a trigger.
+    is_tracked: bool,
+    /// Whether it has said so behind the last statement.
+    is_changed: bool,
     canceller: Canceller,
     server_connections_max: u32,
     /// How long a statement may be, and so its values.
@@ -100,7 +104,7 @@ impl Connection for MySqlSession {
         if self.has_limit != has_limit && self.limit_ms > 0 {
             Box::pin(self.turn_limit(has_limit)).await?;
         }
-        self.has_executed = false;
+        (self.has_executed, self.is_changed) = (false, false);
         let known = self.statements.get(work.sql);
         let was_known = known.is_some();
         let mut outcome = self.attempt(work, known, flow).await;
@@ -151,7 +155,7 @@ impl Connection for MySqlSession {
     }
 
     fn is_changed(&self) -> bool {
-        !self.status.is_autocommit()
+        self.is_changed || !self.status.is_autocommit()
     }
 
     fn canceller(&self) -> Canceller {
@@ -229,6 +233,8 @@ impl MySqlSession {
             dropped: Vec::new(),
             once: None,
             has_executed: false,
+            is_tracked: capabilities & packet::capability::SESSION_TRACK != 0,
+            is_changed: false,
             canceller: Canceller(Arc::new(target)),
             server_connections_max: 0,
             packet_bytes_max: u64::MAX,
@@ -254,7 +260,13 @@ impl MySqlSession {
 
     /// Sets what the session means, in a new one or one that was reset.
     async fn set_up(&mut self) -> Result<(), Failure> {
-        self.simple(&session_settings(self.limit_ms)).await??;
+        let mut outcome = self.simple(&session_settings(self.limit_ms, self.is_tracked)).await?;
+        if self.is_tracked && outcome.is_err() {
+            // Something stands between us and a server that could.
+            self.is_tracked = false;
+            outcome = self.simple(&session_settings(self.limit_ms, false)).await?;
+        }
+        outcome?;
         self.has_limit = true;
         Ok(())
     }
@@ -274,7 +286,7 @@ impl MySqlSession {
     }
 
     fn clear(&mut self) {
-        (self.is_unsure, self.awaits_transaction) = (false, false);
+        (self.is_unsure, self.awaits_transaction, self.is_changed) = (false, false, false);
     }
 
     async fn turn_limit(&mut self, has_limit: bool) -> Result<(), Failure> {
@@ -307,8 +319,9 @@ impl MySqlSession {
 }
 
 /// What is sent after connecting.
-fn session_settings(limit_ms: u64) -> String {
-    format!("{}, sql_mode = @@GLOBAL.sql_mode, NAMES utf8mb4", time_limit(limit_ms))
+fn session_settings(limit_ms: u64, is_tracked: bool) -> String {
+    let tracking = if is_tracked { ", session_track_state_change = 1" } else { "" };
+    format!("{}, sql_mode = @@GLOBAL.sql_mode{tracking}, NAMES utf8mb4", time_limit(limit_ms))
 }
 
 /// Sets the server's own limit, 0 for none. The server's comments pick the variable that it has: `/*M! */` is read by MariaDB
@@ -332,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_time_limit_is_set_in_the_unit_of_each_server() {
-        let settings = session_settings(1500);
+        let settings = session_settings(1500, false);
         assert!(settings.contains("max_statement_time = 1.5 "), "{settings}");
         assert!(settings.contains("max_execution_time = 1500 "), "{settings}");
     }

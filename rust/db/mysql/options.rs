@@ -4,6 +4,7 @@
 //! be none; a password is never printed, so [`Options`] has no `Debug`.
 
 use crate::db::Error;
+use crate::db::dsn::Reset;
 use crate::db::tls::{Pem, Roots, Terms};
 use crate::db::url::Url;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(in crate::db) struct Options {
     pub(super) ssl_mode: SslMode,
     pub(super) root_certificates: Option<Roots>,
     pub(super) client_certificate: Option<(Pem, Pem)>,
+    pub(in crate::db) reset: Reset,
 }
 
 /// Where the server listens.
@@ -39,7 +41,7 @@ pub(super) enum SslMode {
 
 /// What a DSN may say behind the question mark, besides the same names without their hyphen, and `charset=utf8mb4`, which
 /// it is anyway.
-const PARAMETERS: [&str; 5] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket"];
+const PARAMETERS: [&str; 6] = ["ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "socket", "reset"];
 
 impl Options {
     /// Reads a DSN that starts with `mysql://` or `mariadb://`.
@@ -48,7 +50,7 @@ impl Options {
     /// [`Error::InvalidDsn`], which never quotes a password.
     pub(in crate::db) fn parse(dsn: &str) -> Result<Self, Error> {
         let url = Url::read(dsn)?;
-        let (mut socket, mut ssl_mode) = (None, SslMode::Preferred);
+        let (mut socket, mut ssl_mode, mut reset) = (None, SslMode::Preferred, Reset::default());
         let (mut roots, mut certificate, mut key) = (None, None, None);
         for (name, value) in url.parameters {
             match name.as_str() {
@@ -57,6 +59,7 @@ impl Options {
                 "ssl-cert" | "sslcert" => certificate = value.map(Pem::read),
                 "ssl-key" | "sslkey" => key = value.map(Pem::read),
                 "socket" => socket = value.map(PathBuf::from),
+                "reset" => reset = value.map_or(Ok(reset), |value| Reset::parse(&value))?,
                 "charset" if value.as_deref() == Some("utf8mb4") => {}
                 _ => return Err(Error::unknown_parameter(&name, &PARAMETERS)),
             }
@@ -78,6 +81,7 @@ impl Options {
             ssl_mode,
             root_certificates: roots,
             client_certificate,
+            reset,
         })
     }
 
@@ -137,7 +141,8 @@ mod tests {
         let options = Options::parse("mariadb://?socket=/run/s").unwrap();
         assert_eq!(options.place, Place::Unix("/run/s".into()));
         assert_eq!((options.user.as_str(), options.password.as_str(), options.database), ("root", "", None));
-        assert_eq!(options.ssl_mode, SslMode::Preferred);
+        assert_eq!((options.ssl_mode, options.reset), (SslMode::Preferred, Reset::Changed));
+        assert_eq!(Options::parse("mysql://u@h/d?reset=always").unwrap().reset, Reset::Always);
 
         let options = Options::parse("mysql://[::1]").unwrap();
         assert_eq!(options.place, Place::Tcp { host: "::1".into(), port: 3306 });
@@ -145,7 +150,16 @@ mod tests {
 
     #[test]
     fn what_can_not_be_meant_is_refused() {
-        for query in ["ssl-mode=", "ssl-mode=some", "charset=latin1", "ssl-cert=/a", "ssl-key=/a", "timezone=UTC"] {
+        for query in [
+            "ssl-mode=",
+            "ssl-mode=some",
+            "reset=never",
+            "reset=Always",
+            "charset=latin1",
+            "ssl-cert=/a",
+            "ssl-key=/a",
+            "timezone=UTC",
+        ] {
             assert!(Options::parse(&format!("mysql://u@h/d?{query}")).is_err(), "{query}");
         }
     }

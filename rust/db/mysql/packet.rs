@@ -52,6 +52,8 @@ pub(super) mod capability {
     pub(in crate::db::mysql) const PS_MULTI_RESULTS: u64 = 1 << 18;
     pub(in crate::db::mysql) const PLUGIN_AUTH: u64 = 1 << 19;
     pub(in crate::db::mysql) const PLUGIN_AUTH_LENENC: u64 = 1 << 21;
+    /// OK packets say what has changed in the session.
+    pub(in crate::db::mysql) const SESSION_TRACK: u64 = 1 << 23;
     /// Rows end with an OK packet, and nothing stands between columns and rows.
     pub(in crate::db::mysql) const DEPRECATE_EOF: u64 = 1 << 24;
     /// MariaDB, since 10.6: an execution sends its columns only when they aren't those of the time before.
@@ -66,6 +68,7 @@ impl Status {
     const IN_TRANSACTION: u16 = 1;
     const AUTOCOMMIT: u16 = 2;
     const MORE_RESULTS: u16 = 8;
+    const SESSION_CHANGED: u16 = 0x4000;
 
     pub(super) fn is_in_transaction(self) -> bool {
         self.0 & Self::IN_TRANSACTION != 0
@@ -78,6 +81,11 @@ impl Status {
     /// Another result follows.
     pub(super) fn has_more(self) -> bool {
         self.0 & Self::MORE_RESULTS != 0
+    }
+
+    /// Something about the session follows.
+    fn tells_of_session(self) -> bool {
+        self.0 & Self::SESSION_CHANGED != 0
     }
 }
 
@@ -161,6 +169,8 @@ pub(super) struct Ended {
     pub(super) affected: u64,
     pub(super) last_insert_id: u64,
     pub(super) status: Status,
+    /// The session isn't what it was before: a setting, a variable, a temporary table.
+    pub(super) changes_session: bool,
 }
 
 impl Ended {
@@ -169,7 +179,10 @@ impl Ended {
         let mut body = Body(packet);
         body.u8()?;
         let (affected, last_insert_id) = (body.number()?, body.number()?);
-        Ok(Self { affected, last_insert_id, status: Status(body.u16()?) })
+        let status = Status(body.u16()?);
+        // In doubt something has changed.
+        let changes_session = status.tells_of_session() && changes_session(body).unwrap_or(true);
+        Ok(Self { affected, last_insert_id, status, changes_session })
     }
 
     /// Reads the packet behind the last row, which is of the old kind where the server knows no other.
@@ -181,6 +194,26 @@ impl Ended {
         body.take::<3>()?;
         Ok(Self { status: Status(body.u16()?), ..Self::default() })
     }
+}
+
+/// What a list about the session begins with: that something has changed in it, whatever it is. The other kinds name some
+/// settings, the database, or a transaction's number, which every statement has where the server was told to say it.
+const STATE_CHANGED: u8 = 2;
+
+/// What an OK packet says of the session, behind its status.
+#[cold]
+fn changes_session(mut body: Body<'_>) -> Result<bool, Failure> {
+    body.u16()?; // warnings
+    body.value()?; // words
+    let mut said = Body(body.value()?);
+    while !said.0.is_empty() {
+        let kind = said.u8()?;
+        said.value()?;
+        if kind == STATE_CHANGED {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A column of a result.
@@ -310,6 +343,18 @@ mod tests {
         let old = Ended::read_end(b"\xfe\0\0\x22\0", 0).unwrap();
         assert_eq!(new, old);
         assert!(new.status.is_autocommit() && !new.status.is_in_transaction() && !new.status.has_more());
+    }
+
+    #[test]
+    fn what_has_changed_in_the_session_is_told_from_what_has_happened_in_it() {
+        let of = |status: u8, said: &[u8]| {
+            let packet = [&[0, 0, 0, 2, status, 0, 0, 0, said.len() as u8], said].concat();
+            Ended::read(&packet).unwrap().changes_session
+        };
+        assert!(of(0x40, &[2, 2, 1, b'1']) && of(0x40, &[1, 2, 1, b'd', 2, 2, 1, b'1']));
+        assert!(!of(0x40, &[3, 2, 1, b'7']) && !of(0, &[2, 2, 1, b'1']));
+        // What can't be read may be anything.
+        assert!(of(0x40, &[3, 200]) && Ended::read(&[0, 0, 0, 2, 0x40]).unwrap().changes_session);
     }
 
     proptest! {

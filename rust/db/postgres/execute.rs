@@ -146,8 +146,9 @@ impl PgSession {
                             return Err(Failure::Cut(copy_refused()));
                         }
                     }
-                    // BindComplete, CloseComplete, CopyDone, EmptyQueryResponse, notices, notifications, changed settings
-                    b'2' | b'3' | b'c' | b'I' | b'N' | b'A' | b'S' => {}
+                    b'S' => self.reported.note(body)?,
+                    // BindComplete, CloseComplete, CopyDone, EmptyQueryResponse, notices, notifications
+                    b'2' | b'3' | b'c' | b'I' | b'N' | b'A' => {}
                     _ => return Err(strange("unknown message type")),
                 }
                 self.stream.consume(header);
@@ -289,7 +290,8 @@ impl PgSession {
                     self.note_status(message::status(body)?);
                 }
                 b'E' => outcome = Err(refusal(body)?),
-                b'N' | b'A' | b'S' => {}
+                b'S' => self.reported.note(body)?,
+                b'N' | b'A' => {}
                 kind => each(kind, body)?,
             }
             self.stream.consume(header);

@@ -6,6 +6,7 @@
 use super::end_point;
 use super::message::{self, Body, Refusal, Status, strange};
 use super::options::{ChannelBinding, Options, Place, SslMode};
+use super::reported::Reported;
 use super::stream::Stream;
 use crate::db::connection::{Failure, Lost, ServerError};
 use crate::db::socket::{Address, Socket};
@@ -36,6 +37,7 @@ pub(super) struct Login {
     pub(super) status: Status,
     /// The first number of the server's version; 0 where it says none.
     pub(super) version: u32,
+    pub(super) reported: Reported,
     pub(super) is_encrypted: bool,
 }
 
@@ -107,8 +109,8 @@ pub(super) async fn log_in(
     stream.flush().await?;
     authenticate(&mut stream, options, is_encrypted, end_point).await?;
     stream.trust();
-    let (key, status, version) = settle(&mut stream).await?;
-    Ok(Login { stream, address, key, status, version, is_encrypted })
+    let Greeted { key, status, version, reported } = settle(&mut stream).await?;
+    Ok(Login { stream, address, key, status, version, reported, is_encrypted })
 }
 
 /// Opens the socket, to the first of a name's addresses that answers.
@@ -312,14 +314,22 @@ fn iterations(challenge: &[u8]) -> Option<u32> {
 }
 
 /// What the server tells about itself until it is ready.
-async fn settle(stream: &mut Stream) -> Result<((i32, i32), Status, u32), Failure> {
-    let (mut key, mut version) = ((0, 0), 0);
+struct Greeted {
+    key: (i32, i32),
+    status: Status,
+    version: u32,
+    reported: Reported,
+}
+
+async fn settle(stream: &mut Stream) -> Result<Greeted, Failure> {
+    let (mut key, mut version, mut reported) = ((0, 0), 0, Reported::default());
     loop {
         let header = stream.next().await?;
         let mut body = Body(stream.body(header));
         match header.kind {
             b'K' => key = (body.i32()?, body.i32()?),
             b'S' => {
+                reported.note(body.0)?;
                 if body.text()? == b"server_version" {
                     version = first_number(body.text()?);
                 }
@@ -328,7 +338,7 @@ async fn settle(stream: &mut Stream) -> Result<((i32, i32), Status, u32), Failur
             b'Z' => {
                 let status = message::status(body.0)?;
                 stream.consume(header);
-                return Ok((key, status, version));
+                return Ok(Greeted { key, status, version, reported });
             }
             b'E' => return Err(Refusal::read(body.0)?.into()),
             _ => return Err(strange("unknown message type")),

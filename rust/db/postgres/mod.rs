@@ -14,6 +14,7 @@
 //! | `stream`, `message` | the bytes, and what they say |
 //! | `execute`, `statements` | one statement: prepared, bound, answered |
 //! | `portal` | a statement whose rows come in parts |
+//! | `reported` | settings whose changes the server reports |
 //! | `types`, `decode`, `array`, `encode` | values |
 //! | `cancel` | stopping a statement from outside |
 
@@ -28,6 +29,7 @@ mod login;
 mod message;
 mod options;
 mod portal;
+mod reported;
 mod statements;
 mod stream;
 mod types;
@@ -45,6 +47,7 @@ use login::Login;
 use message::{Refusal, Status};
 use portal::{Portal, Portals};
 use postgres_protocol::message::frontend;
+use reported::Reported;
 use statements::Statements;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,6 +69,7 @@ pub(super) struct PgSession {
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
+    reported: Reported,
     portals: Portals,
     timer: Timer,
     connections_max: Option<u32>,
@@ -137,6 +141,11 @@ impl Connection for PgSession {
         }
     }
 
+    fn is_changed(&self) -> bool {
+        // Within a transaction a setting may be its own.
+        self.status == Status::Idle && self.reported.is_changed()
+    }
+
     fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
@@ -150,6 +159,7 @@ impl Connection for PgSession {
         let settings = self.settings.clone();
         self.simple(&settings).await??;
         self.timer.is_set = true;
+        self.reported.settle();
         Ok(())
     }
 
@@ -190,7 +200,7 @@ impl Connection for PgSession {
 impl PgSession {
     /// Sets what the session means, behind the login.
     async fn begin(options: &Arc<Options>, login: Login, limits: &Limits) -> Result<Self, Failure> {
-        let Login { mut stream, address, key, status, version, is_encrypted } = login;
+        let Login { mut stream, address, key, status, version, reported, is_encrypted } = login;
         // A column's offsets are 32 bits wide.
         stream.row_bytes_max = usize::try_from(limits.result_bytes_max.min(u32::MAX.into())).unwrap_or(usize::MAX);
         // Not parameters of the greeting, because poolers such as PgBouncer refuse those that they don't know.
@@ -208,12 +218,14 @@ impl PgSession {
                 "SET statement_timeout = {timeout}; SET extra_float_digits = {float_digits}; \
                  SET IntervalStyle = postgres; SET bytea_output = hex"
             ),
+            reported,
             portals: Portals::default(),
             timer: Timer { limit_ms: timeout, is_set: true },
             connections_max: None,
         };
         let sql = format!("{}; SHOW max_connections", connection.settings);
         let rows = connection.simple(&sql).await??;
+        connection.reported.settle();
         connection.connections_max = rows.last().and_then(|row| row.first()?.parse().ok());
         Ok(connection)
     }

@@ -6,6 +6,7 @@
 
 use super::environment::{self, Environment};
 use crate::db::Error;
+use crate::db::dsn::Reset;
 use crate::db::tls::{Pem, Roots, Terms};
 use crate::db::url::{Url, port as number};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(in crate::db) struct Options {
     pub(super) root_certificates: Option<Roots>,
     pub(super) client_certificate: Option<(Pem, Pem)>,
     pub(super) channel_binding: ChannelBinding,
+    pub(in crate::db) reset: Reset,
 }
 
 /// Where the server listens.
@@ -64,7 +66,7 @@ pub(super) struct Keepalive {
 }
 
 /// All parameters that a DSN may have, for the hint about one that it may not.
-const PARAMETERS: [&str; 23] = [
+const PARAMETERS: [&str; 24] = [
     "host",
     "hostaddr",
     "port",
@@ -88,6 +90,7 @@ const PARAMETERS: [&str; 23] = [
     "keepalives_count",
     "gssencmode",
     "target_session_attrs",
+    "reset",
 ];
 
 /// What a DSN says, before the environment is asked.
@@ -109,6 +112,7 @@ struct Given {
     connect_timeout: Option<u32>,
     keepalives: Option<bool>,
     keepalive: Keepalive,
+    reset: Reset,
 }
 
 impl Options {
@@ -208,6 +212,7 @@ impl Given {
             "gssencmode" if matches!(value.as_str(), "disable" | "prefer") => {}
             "gssencmode" => return Err(invalid(name, "disable or prefer: there is no GSSAPI here")),
             "target_session_attrs" if value == "any" => {}
+            "reset" => self.reset = Reset::parse(&value)?,
             "target_session_attrs" => return Err(invalid(name, "any: name the server that is meant")),
             name => match name.strip_prefix("options[").and_then(|name| name.strip_suffix(']')) {
                 Some(setting) => {
@@ -278,6 +283,7 @@ impl Given {
             root_certificates,
             client_certificate,
             channel_binding,
+            reset: self.reset,
         })
     }
 }

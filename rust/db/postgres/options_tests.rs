@@ -144,6 +144,13 @@ fn keepalives_are_the_systems_unless_something_is_said() {
 }
 
 #[test]
+fn a_connection_is_reset_when_something_has_changed_unless_it_always_is() {
+    assert_eq!(parse("postgres://u@h/d").reset, Reset::Changed);
+    assert_eq!(parse("postgres://u@h/d?reset=").reset, Reset::Changed);
+    assert_eq!(parse("postgres://u@h/d?reset=always").reset, Reset::Always);
+}
+
+#[test]
 fn what_is_not_known_or_not_possible_is_named_with_its_remedy() {
     for (dsn, words) in [
         ("postgres://u@h/d?ssl_mode=require", "unknown parameter \"ssl_mode\"; the nearest that is known is sslmode"),
@@ -164,6 +171,7 @@ fn what_is_not_known_or_not_possible_is_named_with_its_remedy() {
         ("postgres://u@h/d?gssencmode=require", "gssencmode"),
         ("postgres://u@h/d?channel_binding=x", "channel_binding"),
         ("postgres://u@h/d?target_session_attrs=read-write", "target_session_attrs"),
+        ("postgres://u@h/d?reset=never", "unknown value \"never\" for reset, which is one of changed, always"),
     ] {
         let said = error(dsn);
         assert!(said.contains(words), "{dsn}: {said}");

@@ -3,5 +3,6 @@
 mod differential;
 mod large;
 mod login;
+mod routines;
 mod server;
 mod sessions;

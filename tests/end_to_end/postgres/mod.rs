@@ -2,6 +2,7 @@
 
 mod differential;
 pub(crate) mod login;
+mod routines;
 pub(crate) mod server;
 mod sessions;
 mod vectors;

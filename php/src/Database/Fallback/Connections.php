@@ -60,7 +60,7 @@ final class Connections
         }
         $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
         $hadLeft = $lease->left !== Leaves::Nothing;
-        $lease->note($leaves);
+        $lease->note($parsed->resetsAlways ? Leaves::Session : $leaves);
         $this->open[$dsn] = $lease;
         $connection = $lease->connection;
         $limit = $this->limit($options);
@@ -171,6 +171,7 @@ final class Connections
     ): Generator {
         [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
         $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
+        $lease->note($parsed->resetsAlways ? Leaves::Session : Leaves::Nothing);
         $connection = $lease->connection;
         if ($parsed->dialect === 'sqlite') {
             $this->open[$dsn] = $lease;

@@ -28,11 +28,11 @@ final class Dsn
         'host', 'hostaddr', 'port', 'user', 'password', 'passfile', 'dbname', 'sslmode', 'sslrootcert', 'sslcert',
         'sslkey', 'channel_binding', 'application_name', 'fallback_application_name', 'options', 'connect_timeout',
         'client_encoding', 'keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'gssencmode',
-        'target_session_attrs',
+        'target_session_attrs', 'reset',
     ];
 
     /** The same for MySQL and MariaDB (rust/db/dsn.rs). */
-    private const MYSQL_PARAMETERS = ['ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key', 'socket'];
+    private const MYSQL_PARAMETERS = ['ssl-mode', 'ssl-ca', 'ssl-cert', 'ssl-key', 'socket', 'reset'];
 
     /** Other clients' names for it. */
     private const ALIASES = [
@@ -50,6 +50,8 @@ final class Dsn
         public readonly string $database,
         public readonly array $options,
         private readonly string $redacted,
+        /** Whether a connection is closed behind the client that had it, whatever is known of it. */
+        public readonly bool $resetsAlways = false,
     ) {
     }
 
@@ -117,6 +119,11 @@ final class Dsn
                 throw InvalidDsn::because("unknown value \"$mode\" for sslmode, which is one of $known");
             }
         }
+        $reset = $options['reset'] ?? '';
+        unset($options['reset']);
+        if (!in_array($reset, ['', 'changed', 'always'], true)) {
+            throw InvalidDsn::because("unknown value \"$reset\" for reset, which is one of changed, always");
+        }
         $decoded = static fn (?string $text): ?string => $text === null || $text === '' ? null : rawurldecode($text);
         return new self(
             $dialect,
@@ -127,6 +134,7 @@ final class Dsn
             $decoded($part['database']) ?? '',
             $options,
             self::redact($dsn),
+            $reset === 'always',
         );
     }
 

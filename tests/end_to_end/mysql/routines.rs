@@ -1,0 +1,181 @@
+//! What functions, procedures and triggers leave on a session, of which a statement's text says nothing.
+
+use crate::databases::{Fixture, json_of, mysql_dsn};
+use lyger::db::{Client, Limits, Param, Statement};
+
+fn one_connection(query: &str) -> Fixture {
+    let dsn = format!("{}{query}", mysql_dsn());
+    Fixture::new(&dsn, Limits { connections_max: 1, acquire_timeout_ms: 2_000, ..Limits::default() })
+}
+
+fn json(db: &Fixture, client: &Client, sql: &str) -> String {
+    json_of(&db.block_on(db.ask(client, sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error}")))
+}
+
+/// One statement of a client that ends with it.
+fn json_once(db: &Fixture, sql: &str) -> String {
+    let client = Client::default();
+    let json = json(db, &client, sql);
+    db.block_on(client.end());
+    json
+}
+
+/// Makes what a test needs, with a client of its own: the texts look as if they left something themselves.
+fn make(db: &Fixture, statements: &[&str]) {
+    let client = Client::default();
+    for sql in statements {
+        json(db, &client, sql);
+    }
+    db.block_on(client.end());
+}
+
+const ID: &str = "SELECT CONNECTION_ID() AS id";
+
+const LEFT: &str = "SELECT CONVERT(CONCAT_WS(',', @routines, @@innodb_lock_wait_timeout) USING utf8mb4) AS s";
+
+/// The variable and the setting, and whether the temporary table is there.
+fn look(db: &Fixture, client: &Client) -> (String, bool) {
+    let has_table = db.block_on(db.ask(client, "SELECT COUNT(*) AS n FROM routines_temporary", &[])).is_ok();
+    (json(db, client, LEFT), has_table)
+}
+
+#[test]
+fn what_functions_triggers_and_procedures_leave_is_their_requests_and_gone_with_it() {
+    let db = one_connection("");
+    make(
+        &db,
+        &[
+            "CREATE OR REPLACE TABLE routines_t (n INT PRIMARY KEY, fails INT DEFAULT 0)",
+            "CREATE OR REPLACE TABLE routines_u (n INT PRIMARY KEY)",
+            "INSERT INTO routines_u VALUES (1), (2)",
+            "CREATE OR REPLACE FUNCTION routines_variable() RETURNS INT BEGIN SET @routines = 7; RETURN 1; END",
+            "CREATE OR REPLACE FUNCTION routines_setting() RETURNS INT BEGIN SET SESSION innodb_lock_wait_timeout = 7; RETURN 1; END",
+            "CREATE OR REPLACE FUNCTION routines_table() RETURNS INT BEGIN CREATE TEMPORARY TABLE routines_temporary (n INT); RETURN 1; END",
+            "CREATE OR REPLACE PROCEDURE routines_all() BEGIN SET @routines = 7; SET SESSION innodb_lock_wait_timeout = 7; \
+             CREATE TEMPORARY TABLE routines_temporary (n INT); END",
+            "CREATE OR REPLACE TRIGGER routines_on_t BEFORE INSERT ON routines_t FOR EACH ROW BEGIN CALL routines_all(); \
+             IF NEW.fails THEN SIGNAL SQLSTATE '45000'; END IF; END",
+            "CREATE OR REPLACE TRIGGER routines_on_u AFTER UPDATE ON routines_u FOR EACH ROW SET @routines = 7",
+            "CREATE OR REPLACE FUNCTION routines_fails() RETURNS INT BEGIN SET @routines = 7; SIGNAL SQLSTATE '45000'; RETURN 1; END",
+            "CREATE OR REPLACE VIEW routines_view AS SELECT routines_variable() AS n",
+        ],
+    );
+    let (variable, setting, nothing) = ([r#"7,50"#, "50"], ["7", "50"], ["50", "50"]);
+    let id = db.json(ID, &[]);
+    for (sql, [left, gone], leaves_table, fails) in [
+        ("SELECT routines_variable() AS n", variable, false, false),
+        ("SELECT n FROM routines_view", variable, false, false),
+        ("SELECT routines_setting() AS n", setting, false, false),
+        ("SELECT routines_table() AS n", nothing, true, false),
+        ("INSERT INTO routines_t (n) VALUES (1)", ["7,7", "50"], true, false),
+        ("UPDATE routines_u SET n = n + 10 WHERE n = 1", variable, false, false),
+        ("CALL routines_all()", ["7,7", "50"], true, false),
+        // What is refused has happened all the same, and the server doesn't tell.
+        ("SELECT routines_fails() AS n", variable, false, true),
+        ("INSERT INTO routines_t (n, fails) VALUES (2, 1)", ["7,7", "50"], true, true),
+        ("UPDATE routines_u SET n = 2", variable, false, true),
+    ] {
+        let client = Client::default();
+        let outcome = db.block_on(db.ask(&client, sql, &[]));
+        assert_eq!(outcome.is_err(), fails, "{sql}: {outcome:?}");
+        assert!(client.keeps(&db.dsn), "{sql}: the request has its connection for itself");
+        assert_eq!(look(&db, &client), (format!(r#"[{{"s":"{left}"}}]"#), leaves_table), "{sql}");
+        db.block_on(client.end());
+        let other = Client::default();
+        assert_eq!(look(&db, &other), (format!(r#"[{{"s":"{gone}"}}]"#), false), "{sql}");
+        db.block_on(other.end());
+        assert_eq!(db.json(ID, &[]), id, "{sql}: a reset is enough");
+    }
+}
+
+#[test]
+fn what_a_function_leaves_in_a_transaction_or_beside_a_stream_is_gone_with_it() {
+    let db = one_connection("");
+    let function = "CREATE OR REPLACE FUNCTION routines_beside() RETURNS INT BEGIN SET @routines = 7; RETURN 1; END";
+    make(&db, &[function]);
+    let (id, client) = (db.json(ID, &[]), Client::default());
+    for sql in ["BEGIN", "SELECT routines_beside() AS n", "COMMIT"] {
+        json(&db, &client, sql);
+    }
+    assert!(client.keeps(&db.dsn), "a COMMIT ends no variable");
+    db.block_on(client.end());
+    assert_eq!(json_once(&db, "SELECT @routines IS NULL AS gone"), r#"[{"gone":1}]"#);
+    let rows = db.block_on(async {
+        let statement = Statement::new("SELECT routines_beside() AS n", &[][..]);
+        let mut cursor = db.database.stream(&client, &db.dsn, statement).await.unwrap();
+        let mut rows = 0;
+        while let Some(table) = cursor.next().await.unwrap() {
+            rows += table.rows();
+        }
+        rows
+    });
+    assert_eq!((rows, client.keeps(&db.dsn)), (1, false));
+    assert_eq!(json_once(&db, "SELECT @routines IS NULL AS gone"), r#"[{"gone":1}]"#);
+    assert_eq!(db.json(ID, &[]), id, "a reset is enough");
+}
+
+#[test]
+fn statements_that_leave_nothing_are_followed_by_no_reset() {
+    let db = one_connection("");
+    make(
+        &db,
+        &[
+            "CREATE OR REPLACE TABLE routines_ordinary (id INT AUTO_INCREMENT PRIMARY KEY, n INT)",
+            "CREATE OR REPLACE FUNCTION routines_innocent(a INT) RETURNS INT BEGIN DECLARE b INT; SET b = a + 1; RETURN b; END",
+            "CREATE OR REPLACE TRIGGER routines_innocent BEFORE INSERT ON routines_ordinary FOR EACH ROW SET NEW.n = NEW.n + 1",
+        ],
+    );
+    // A reset begins these anew.
+    let asked = || {
+        let rows = db.json("SHOW SESSION STATUS LIKE 'Questions'", &[]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&rows).unwrap();
+        rows[0]["Value"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    let mut before = asked();
+    for (sql, params, fails) in [
+        ("SELECT 1 AS n", &[][..], false),
+        ("INSERT INTO routines_ordinary (n) VALUES (?)", &[Param::Int(1)], false),
+        ("SELECT LAST_INSERT_ID() AS n", &[], false),
+        ("SELECT SQL_CALC_FOUND_ROWS n FROM routines_ordinary LIMIT 0", &[], false),
+        ("SELECT FOUND_ROWS() AS n", &[], false),
+        ("UPDATE routines_ordinary SET n = LAST_INSERT_ID(n + ?)", &[Param::Int(1)], false),
+        ("SELECT n FROM routines_ordinary WHERE n = ? FOR UPDATE", &[Param::Int(2)], false),
+        ("SELECT routines_innocent(?) AS n", &[Param::Int(1)], false),
+        ("SELECT n FROM nowhere", &[], true),
+        ("SELECT ? AS n", &[], true),
+        ("SHOW WARNINGS", &[], false),
+        ("EXPLAIN SELECT 1", &[], false),
+        ("CREATE TABLE IF NOT EXISTS routines_made (n INT)", &[], false),
+        ("ALTER TABLE routines_made ADD IF NOT EXISTS m INT", &[], false),
+        ("ANALYZE TABLE routines_made", &[], false),
+        ("DROP TABLE IF EXISTS routines_made", &[], false),
+        ("DELETE FROM routines_ordinary", &[], false),
+    ] {
+        for _ in 0..2 {
+            let client = Client::default();
+            let outcome = db.block_on(db.ask(&client, sql, params));
+            assert_eq!(outcome.is_err(), fails, "{sql}: {outcome:?}");
+            assert!(!client.keeps(&db.dsn), "{sql}");
+        }
+        let now = asked();
+        assert!(now > before, "{sql}");
+        before = now;
+    }
+}
+
+#[test]
+fn what_no_server_tells_is_gone_with_its_request_too_where_the_dsn_says_so() {
+    for (query, is_reset) in [("", false), ("?reset=changed", false), ("?reset=always", true)] {
+        let db = one_connection(query);
+        let (function, lock) = (format!("routines_unseen_{is_reset}"), format!("routines {query}"));
+        make(&db, &[&format!("CREATE OR REPLACE FUNCTION {function}() RETURNS INT RETURN GET_LOCK('{lock}', 0)")]);
+        let (id, client) = (json_once(&db, ID), Client::default());
+        assert_eq!(json(&db, &client, &format!("SELECT {function}() AS n")), r#"[{"n":1}]"#);
+        assert_eq!(client.keeps(&db.dsn), is_reset, "{query}");
+        let free = format!("SELECT IS_FREE_LOCK('{lock}') AS free");
+        assert_eq!(json(&db, &client, &free), r#"[{"free":0}]"#, "{query}");
+        db.block_on(client.end());
+        assert_eq!(json_once(&db, &free), format!(r#"[{{"free":{}}}]"#, u8::from(is_reset)), "{query}");
+        assert_eq!(json_once(&db, ID), id, "{query}: it is the same connection");
+    }
+}
