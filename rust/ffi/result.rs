@@ -59,7 +59,7 @@ pub extern "C" fn lyger_jsonify_result(ptr: u64) -> *mut c_char {
         runtime::not_forked()?;
         let stored = RESULTS.get(ptr)?;
         kernels::ready()?;
-        strings::issue(stored.json())
+        strings::issue(stored.json_apart())
     })
 }
 
