@@ -1014,6 +1014,23 @@ lyger_status lyger_result_column(uint64_t result,
                                  size_t *needed);
 
 /*
+ Writes the JSON of rows that `lyger_result_rows` or `lyger_db_fetch` has written by columns to `buf` when `cap` bytes hold it, and
+ sets `*needed` to its length: that of the arrays which PHP makes of them, so raw bytes and texts of JSON are strings.
+
+ Errors: `NOT_FOUND` for rows of which PHP writes another JSON (fewer than 32, cells of several kinds, names that PHP takes for
+ integers, floats that need an exponent) and for bytes that aren't such rows; `BUFFER_TOO_SMALL` (what is in `buf` is of no use),
+ `NULL_POINTER`, `TOO_LONG` (above 1 GiB), `INVALID_CONFIG` (`LYGER_KERNELS`). Any thread, any process.
+
+ Promised by the caller:
+ `rows` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_rows_json(const char *rows,
+                             size_t rows_len,
+                             char *buf,
+                             size_t cap,
+                             size_t *needed);
+
+/*
  Gives a result back; its id is stale afterwards. Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_result_free(uint64_t result);

@@ -6,15 +6,15 @@
 use std::ffi::c_char;
 
 use super::error::Failure;
-use super::slice::{NAME_BYTES_MAX, Out, Output, bytes};
+use super::slice::{BODY_BYTES_MAX, NAME_BYTES_MAX, Out, Output, bytes};
 use super::status::Status;
 use super::{panic, strings};
 use crate::db::Rows;
 use crate::db::store::Store;
 use crate::json::body::Misshapen;
 use crate::json::keyed::KeyError;
-use crate::json::serialize;
 use crate::json::shape::Options;
+use crate::json::{encode, reread, serialize};
 use crate::{kernels, runtime};
 
 static RESULTS: Store = Store::new();
@@ -239,6 +239,41 @@ pub unsafe extern "C" fn lyger_result_column(
             return Err(Failure::new(Status::InvalidArgument, message).with_value(column.to_string()));
         };
         output.fill(&serialize::column_to_vec(table, column))
+    })
+}
+
+/// Writes the JSON of rows that `lyger_result_rows` or `lyger_db_fetch` has written by columns to `buf` when `cap` bytes hold it, and
+/// sets `*needed` to its length: that of the arrays which PHP makes of them, so raw bytes and texts of JSON are strings.
+///
+/// Errors: `NOT_FOUND` for rows of which PHP writes another JSON (fewer than 32, cells of several kinds, names that PHP takes for
+/// integers, floats that need an exponent) and for bytes that aren't such rows; `BUFFER_TOO_SMALL` (what is in `buf` is of no use),
+/// `NULL_POINTER`, `TOO_LONG` (above 1 GiB), `INVALID_CONFIG` (`LYGER_KERNELS`). Any thread, any process.
+///
+/// # Safety
+/// `rows` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes and `needed` for one `size_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_rows_json(
+    rows: *const c_char,
+    rows_len: usize,
+    buf: *mut c_char,
+    cap: usize,
+    needed: *mut usize,
+) -> Status {
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut output = unsafe { Output::new(buf, cap, needed) }?;
+        // SAFETY: the same.
+        let rows = unsafe { bytes("rows", rows, rows_len, BODY_BYTES_MAX) }?;
+        kernels::ready()?;
+        let none = || Failure::new(Status::NotFound, "the engine has no JSON of these rows that is PHP's");
+        let table = reread::table(rows).ok_or_else(none)?;
+        match encode::to_slice(&table, output.room()) {
+            Ok(len) => {
+                output.wrote(len);
+                Ok(())
+            }
+            Err(apart) => output.fill(&apart),
+        }
     })
 }
 

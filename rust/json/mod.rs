@@ -9,6 +9,7 @@ pub mod forms;
 pub mod keyed;
 mod name;
 pub mod pack;
+pub mod reread;
 pub mod rows;
 pub mod serialize;
 pub mod shape;

@@ -26,7 +26,7 @@ use std::ops::Range;
 const ROWS_MIN: usize = 32;
 
 /// Lists of columns and rows are there at the same time: of so many rows they are some 100 KiB a column.
-const BLOCK_ROWS: usize = 1024;
+pub(super) const BLOCK_ROWS: usize = 1024;
 
 /// All rows: see [`slice_to_vec`].
 #[must_use]

@@ -14,6 +14,7 @@ use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Fetch;
 use Lyger\Core\Native\Inbox;
+use Lyger\Core\Native\LastRows;
 use Lyger\Core\Native\Rows;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Sql;
@@ -240,6 +241,7 @@ final class NativeEngine implements Backend
 
     public function endClient(): void
     {
+        LastRows::forget();
         $client = [Task::current(), Strand::number()];
         array_map($this->closeStream(...), array_keys($this->clients, $client, true));
         $this->sql->enter();
@@ -362,6 +364,7 @@ final class NativeEngine implements Backend
 
     public function release(): void
     {
+        LastRows::forget();
         $this->abi->check($this->ffi->lyger_engine_release());
         $this->sql->release();
     }

@@ -256,6 +256,8 @@ lyger_status lyger_result_slice(uint64_t result, uint64_t from, uint64_t count, 
 
 lyger_status lyger_result_column(uint64_t result, uint64_t column, char *buf, size_t cap, size_t *needed);
 
+lyger_status lyger_rows_json(const char *rows, size_t rows_len, char *buf, size_t cap, size_t *needed);
+
 lyger_status lyger_result_free(uint64_t result);
 
 void lyger_start_server(uint16_t port);

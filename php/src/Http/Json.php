@@ -6,6 +6,7 @@ namespace Lyger\Http;
 
 use BackedEnum;
 use JsonSerializable;
+use Lyger\Core\Native\LastRows;
 use Lyger\Database\Fallback\Utf8;
 use Lyger\Exception\InvalidArgument;
 
@@ -23,7 +24,8 @@ final class Json
     /** @throws InvalidArgument when the data has no JSON form */
     public static function encode(mixed $data): string
     {
-        $json = json_encode($data, self::FLAGS);
+        $json = is_array($data) ? LastRows::json($data) : null;
+        $json ??= json_encode($data, self::FLAGS);
         if ($json === false && in_array(json_last_error(), [JSON_ERROR_INF_OR_NAN, JSON_ERROR_UTF8], true)) {
             // PHP's own ways out are others: 0 for an infinity, and a U+FFFD for each byte of a broken sequence.
             $json = json_encode(self::mended($data, 0), self::FLAGS);

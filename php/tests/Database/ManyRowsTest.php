@@ -6,6 +6,7 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Bytes;
 use Lyger\Database\Db;
+use Lyger\Http\Response;
 use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
 
@@ -55,6 +56,53 @@ final class ManyRowsTest extends TestCase
             $rows,
         );
         self::assertSame($expected, $db->query("SELECT $names FROM $table ORDER BY n"));
+    }
+
+    /** @dataProvider databases */
+    public function test_the_json_of_rows_is_that_of_their_values_as_they_are_and_changed(string $dsn): void
+    {
+        [$db, $table] = $this->filled($dsn);
+        $db->execute("CREATE TABLE {$table}2 (n INT, s VARCHAR(200))");
+        foreach (range(0, 127) as $n) {
+            $db->execute("INSERT INTO {$table}2 VALUES (?, ?)", [$n, $n === 0 ? "\u{2028}</é>" : 'a' . chr($n) . '/']);
+        }
+        $statements = [
+            "SELECT n, i, s, t FROM $table ORDER BY n", // by the engine, as far as it is there
+            "SELECT n, n * 0.37 AS d, b AS x FROM $table WHERE n < 1000 AND n % 3 <> 1 AND n % 3 <> 2 ORDER BY n",
+            "SELECT * FROM $table ORDER BY n", // not UTF-8, a NUL byte, and floats that need an exponent
+            "SELECT n AS \"0\", n AS \"1\" FROM $table ORDER BY n",
+            "SELECT n AS \"say \"\"hi\"\" /\" FROM $table ORDER BY n",
+            "SELECT * FROM {$table}2 ORDER BY n",
+            "SELECT * FROM {$table}2 WHERE n < 0",
+        ];
+        foreach ($statements as $sql) {
+            if (Databases::name($dsn) === 'mysql') {
+                $sql = strtr($sql, ['"say ""hi"" /"' => '`say "hi" /`', '"' => '`']);
+            }
+            $rows = $db->query($sql);
+            $asTheyAre = Response::json($rows)->body();
+            self::assertSame(self::json($rows), $asTheyAre, $sql);
+            self::assertSame($asTheyAre, Response::json($rows)->body(), 'once more');
+            $rows[] = ['n' => 'more'];
+            self::assertSame(self::json($rows), Response::json($rows)->body(), "$sql, with one more");
+        }
+        $rows = $db->query("SELECT n, s FROM $table ORDER BY n");
+        $others = $rows;
+        $rows[900]['s'] = 'changed';
+        self::assertSame(self::json($rows), Response::json($rows)->body());
+        self::assertSame(self::json($others), Response::json($others)->body());
+        foreach ($others as &$row) {
+            $row['n']++;
+        }
+        unset($row);
+        self::assertSame(self::json($others), Response::json($others)->body());
+        self::assertNotSame(self::json($rows), self::json($others));
+    }
+
+    /** Without a look at where they come from: they stand in something else. */
+    private static function json(array $rows): string
+    {
+        return substr(Response::json(['rows' => $rows])->body(), strlen('{"rows":'), -1);
     }
 
     /** @return array{Db, string, list<array<string, mixed>>} */

@@ -208,6 +208,17 @@ void misuse_results(void) {
     LEAVES(LYGER_STATUS_OK, (json = lyger_jsonify_result(id)) && !strcmp(json, "[{\"n\":\"YQBi\"}]"));
     lyger_free_string(json);
 
+    /* Rows by columns: one, with 7 in its column. */
+    const char seven[] = "c\1\0\0\0\1\0\0\0n\1\0\0\0i\0\0\0\0\10\0\0\0\7\0\0\0\0\0\0";
+    GIVES(LYGER_STATUS_OK, lyger_rows_json(seven, sizeof seven, buf, sizeof buf, &needed));
+    WROTE(buf, needed, "[{\"n\":7}]");
+    for (size_t cut = 0; cut < sizeof seven; cut++)
+        GIVES(LYGER_STATUS_NOT_FOUND, lyger_rows_json(seven, cut, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_rows_json(seven, sizeof seven, NULL, 0, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_rows_json(seven, sizeof seven, buf, sizeof buf, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_rows_json(NULL, 1, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_rows_json(NOWHERE, SIZE_MAX, buf, sizeof buf, &needed));
+
     /* Every bit of an id matters. */
     uint64_t forged[70] = {0, 1, UINT64_MAX, 1ull << 63, id + 1, id - 1};
     for (int bit = 0; bit < 64; bit++) forged[6 + bit] = id ^ (1ull << bit);

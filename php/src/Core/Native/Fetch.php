@@ -126,14 +126,14 @@ final class Fetch
             $buffer = $this->buffer($this->needed->cdata);
         }
         $this->abi->check($status);
-        return self::formed(FFI::string($buffer, $this->needed->cdata), $form);
+        return $this->formed(FFI::string($buffer, $this->needed->cdata), $form);
     }
 
     /** @return string|list<mixed> */
     private function given(int $status, Form $form): string|array
     {
         if ($status === 0) {
-            return self::formed(FFI::string($this->buffer, $this->needed->cdata), $form);
+            return $this->formed(FFI::string($this->buffer, $this->needed->cdata), $form);
         }
         if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
             throw $this->abi->failure($status);
@@ -154,13 +154,25 @@ final class Fetch
     }
 
     /** @return string|list<mixed> */
-    private static function formed(string $text, Form $form): string|array
+    private function formed(string $text, Form $form): string|array
     {
         return match ($form) {
-            Form::Rows => Rows::read($text),
+            Form::Rows => $this->allRows($text),
             Form::FirstRow, Form::FirstColumn, Form::FirstValue => Rows::unserialize($text),
             Form::Json => $text,
         };
+    }
+
+    /** @return list<array<string, mixed>> */
+    private function allRows(string $text): array
+    {
+        if ($text[0] !== 'c') {
+            return Rows::unserialize($text);
+        }
+        LastRows::forget(); // before there are others beside them
+        $rows = Rows::read($text);
+        LastRows::keep($rows, $text, $this->ffi);
+        return $rows;
     }
 
     private function buffer(int $bytes): CData

@@ -53,7 +53,34 @@ $output = static fn (string $function, string $expected): array => [
     'child' => Status::WrongProcess,
 ];
 
+// One row by columns.
+$seven = 'c' . pack('VV', 1, 1) . 'n' . pack('V', 1) . 'i' . pack('VVq', 0, 8, 7);
+
 return [
+    'lyger_rows_json' => [
+        'misuse' => static function (Probe $p) use ($seven): void {
+            $json = static fn (?string $rows, int $bytes, mixed $buffer, int $room): int
+                => $p->ffi->lyger_rows_json($rows, $bytes, $buffer, $room, $p->needed);
+            $length = strlen($seven);
+            $p->gives(Status::NullPointer, $json(null, 1, $p->buffer, 4096));
+            $p->gives(Status::NullPointer, $json($seven, $length, null, 4096));
+            $status = $p->ffi->lyger_rows_json($seven, $length, $p->buffer, 4096, null);
+            $p->gives(Status::NullPointer, $status);
+            $p->gives(Status::TooLong, $json($seven, $length, $p->buffer, -1));
+            $status = $p->ffi->lyger_rows_json($p->nowhere(), (1 << 30) + 1, $p->buffer, 4096, $p->needed);
+            $p->gives(Status::TooLong, $status);
+            $p->gives(Status::NotFound, $json(null, 0, $p->buffer, 4096));
+            for ($cut = 0; $cut < $length; $cut++) {
+                $p->gives(Status::NotFound, $json($seven, $cut, $p->buffer, 4096));
+            }
+            $p->gives(Status::BufferTooSmall, $json($seven, $length, null, 0));
+            $p->gives(Status::Ok, $json($seven, $length, $p->buffer, $p->needed[0]));
+            $p->check($p->written() === '[{"n":7}]', 'JSON', $p->written());
+        },
+        'valid' => static fn (Probe $p)
+            => $p->ffi->lyger_rows_json($seven, strlen($seven), $p->buffer, 4096, $p->needed),
+        'child' => Status::Ok,
+    ],
     'lyger_db_query' => [
         'misuse' => static function (Probe $p): void {
             foreach (
