@@ -50,3 +50,6 @@ pub mod prepared;
 // pthread_atfork, signals, sockets that libraries hide, and tasks that stay on their thread.
 #[allow(unsafe_code)]
 pub mod runtime;
+
+#[global_allocator]
+static MEMORY: runtime::memory::Memory = runtime::memory::Memory;

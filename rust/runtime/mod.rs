@@ -18,6 +18,7 @@ pub(crate) mod clock;
 pub mod family;
 pub mod intake;
 pub mod local;
+pub mod memory;
 pub(crate) mod say;
 #[cfg(unix)]
 pub mod signals;

@@ -1,0 +1,90 @@
+//! Where the engine's memory comes from: the system's allocator, with huge pages for what is large.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// From here on an allocation asks for huge pages.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// The system's allocator. What is large asks the kernel for huge pages, for it gives memory at the first touch: where 100,000 rows
+/// became JSON, its pages of 4 KiB took as long as the engine itself, 16 ms beside 16 (5,700 of them; now 300, and 8 ms).
+#[derive(Debug)]
+pub struct Memory;
+
+// SAFETY: the system's allocator does it all; the advice changes nothing of what the memory holds.
+unsafe impl GlobalAlloc for Memory {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise, passed on.
+        advised(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the same.
+        advised(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the same.
+        advised(unsafe { System.realloc(ptr, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the same.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[inline]
+fn advised(ptr: *mut u8, size: usize) -> *mut u8 {
+    if size >= LARGE_BYTES && !ptr.is_null() {
+        advise(ptr, size);
+    }
+    ptr
+}
+
+/// A wish: where the kernel has no huge pages, has larger small ones, or gives them to everybody or nobody, nothing happens.
+#[cfg(target_os = "linux")]
+#[cold]
+fn advise(ptr: *mut u8, size: usize) {
+    const PAGE: usize = 4096;
+    let skipped = ptr.addr().wrapping_neg() % PAGE;
+    // SAFETY: whole pages within an allocation of `size` bytes; this advice leaves their contents alone.
+    unsafe { libc::madvise(ptr.add(skipped).cast(), (size - skipped) / PAGE * PAGE, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_ptr: *mut u8, _size: usize) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    /// The flags of the mapping that an address lies in.
+    fn flags(address: usize) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut is_here = false;
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let range = range.map(|(from, to)| (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)));
+            if let Some((Ok(from), Ok(to))) = range {
+                is_here = (from..to).contains(&address);
+            } else if is_here && line.starts_with("VmFlags:") {
+                return format!("{line} ");
+            }
+        }
+        panic!("{address:x} is not mapped");
+    }
+
+    #[test]
+    fn what_is_large_asks_for_huge_pages_however_it_has_grown() {
+        if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+            return; // a kernel without them
+        }
+        let large: Vec<u8> = Vec::with_capacity(64 << 20);
+        assert!(flags(large.as_ptr().addr() + (32 << 20)).contains(" hg "));
+        let mut grown = vec![1_u8; 1000];
+        grown.resize(64 << 20, 2);
+        assert!(flags(grown.as_ptr().addr() + (32 << 20)).contains(" hg "));
+        assert_eq!((grown[999], grown[1000], grown[(64 << 20) - 1]), (1, 2, 2));
+        let zeroed = vec![0_u8; 64 << 20];
+        assert!(flags(zeroed.as_ptr().addr() + (32 << 20)).contains(" hg "));
+        assert!(zeroed.iter().step_by(4096).all(|byte| *byte == 0));
+    }
+}
