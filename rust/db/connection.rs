@@ -1,9 +1,10 @@
 //! What the pool asks of a connection, whatever server it leads to.
 
 use super::limits::Limits;
-use super::{Error, Param, flow::Flow};
+use super::{Error, Param, flow::Flow, wording};
 use crate::json::forms::Forms;
 use std::future::Future;
+use std::io;
 use std::time::Duration;
 
 /// One statement for one connection: placeholders and values are the dialect's own.
@@ -36,6 +37,13 @@ pub(super) enum Failure {
     Lost(Lost),
     /// The server's answer can't be followed; the words say what is odd.
     Strange(String),
+}
+
+impl Failure {
+    /// The connection broke, or didn't come about, before it had a statement.
+    pub(super) fn unsent(error: &io::Error) -> Self {
+        Self::Lost(Lost { message: wording::of_system(error), sent: false })
+    }
 }
 
 /// The database's own refusal of a statement, or of a connection.

@@ -48,6 +48,8 @@ pub mod params;
 mod parts;
 mod pool;
 mod postgres;
+#[cfg(test)]
+mod scripted;
 mod socket;
 mod sqlite;
 pub mod store;

@@ -5,13 +5,44 @@ use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-#[cfg(unix)]
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio_rustls::client::TlsStream;
+
+/// Where a server listens, as a DSN says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl Place {
+    /// Opens a socket, of a name's addresses to the first that answers.
+    pub(super) async fn open(&self) -> io::Result<(Socket, Address)> {
+        let (host, port) = match self {
+            Self::Tcp { host, port } => (host, *port),
+            #[cfg(unix)]
+            Self::Unix(path) => {
+                let address = Address::Unix(path.clone());
+                return Ok((address.open().await?, address));
+            }
+            #[cfg(not(unix))]
+            Self::Unix(_) => return Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets")),
+        };
+        let mut failure = io::ErrorKind::NotFound.into();
+        for address in tokio::net::lookup_host((host.as_str(), port)).await? {
+            let address = Address::Tcp { address, host: host.clone() };
+            match address.open().await {
+                Ok(socket) => return Ok((socket, address)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
 
 /// Where a connection leads, so that one that stops its statement goes to the same server.
 #[derive(Debug, Clone)]
@@ -22,6 +53,22 @@ pub(super) enum Address {
     },
     #[cfg(unix)]
     Unix(PathBuf),
+}
+
+impl Address {
+    /// Opens a socket.
+    pub(super) async fn open(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp { address, .. } => {
+                let socket = TcpStream::connect(address).await?;
+                // A statement is one write; the kernel must not hold it back for an acknowledgement.
+                socket.set_nodelay(true)?;
+                Ok(Socket::Tcp(socket))
+            }
+            #[cfg(unix)]
+            Self::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
+        }
+    }
 }
 
 pub(super) enum Socket {

@@ -4,17 +4,10 @@
 use super::packet::capability as can;
 use super::*;
 use crate::db::Param;
-use crate::db::connection::Lost;
+use crate::db::scripted::{Script, WORK, converse, runtime, server};
 use crate::db::socket::Address;
-use crate::db::socket::Socket;
-use crate::json::encode;
 use crate::json::forms::Forms;
 use proptest::prelude::*;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::runtime::Runtime;
-use tokio::time::timeout;
 
 pub(super) const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
 
@@ -29,29 +22,8 @@ fn answer(bodies: &[&[u8]]) -> Vec<u8> {
     (1..).zip(bodies).flat_map(|(sequence, body)| packet(sequence, body)).collect()
 }
 
-pub(super) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
 pub(super) fn options(query: &str) -> Arc<Options> {
     Arc::new(Options::parse(&format!("mysql://u:p@h/d?ssl-mode=disabled{query}")).unwrap())
-}
-
-/// A server that says its words whatever it hears, `step` bytes at a time, and hangs up.
-fn server(words: Vec<u8>, step: usize) -> Socket {
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    tokio::spawn(async move {
-        for words in words.chunks(step.max(1)) {
-            if theirs.write_all(words).await.is_err() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-        let _ = theirs.shutdown().await;
-        // Closing with bytes unread would be a reset, which takes back what was said.
-        let _ = theirs.read_to_end(&mut Vec::new()).await;
-    });
-    Socket::Unix(ours)
 }
 
 /// What a server says first that speaks this method, as MariaDB or MySQL does.
@@ -108,76 +80,42 @@ async fn connect(words: Vec<u8>, step: usize) -> Result<MySqlSession, Failure> {
     Ok(connection)
 }
 
-/// Connects and runs a statement; the rows as JSON. Whatever is said, it is over soon.
-async fn converse(words: Vec<u8>, step: usize) -> Result<(String, State), Failure> {
-    let limits = Limits::default();
-    let conversation = async {
-        let mut connection = connect(words, step).await?;
-        let mut flow = Flow::whole(&limits);
-        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
-        connection.run(work, &mut flow).await?;
-        Ok((String::from_utf8(encode::to_vec(&flow.into_table())).unwrap(), connection.state()))
-    };
-    timeout(Duration::from_secs(20), conversation).await.expect("a server that hung up is not waited for")
+fn script() -> Script {
+    Script { greeting: greeting(), prepared: prepared(), executed: executed() }
 }
 
 #[test]
 fn an_answer_is_the_same_whole_or_byte_by_byte() {
-    runtime().block_on(async {
-        for step in [1, 2, 7, 4096] {
-            let (json, state) = converse([greeting(), prepared(), executed()].concat(), step).await.unwrap();
-            assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::InTransaction));
-        }
-    });
+    script().is_the_same_whole_or_byte_by_byte(connect);
+}
+
+#[test]
+fn a_connection_cut_at_any_byte_is_lost_and_says_whether_the_statement_was_sent() {
+    script().cut_at_any_byte_it_is_lost_and_says_whether_the_statement_was_sent(connect);
+}
+
+#[test]
+fn a_byte_changed_anywhere_is_never_a_panic() {
+    script().with_a_byte_changed_anywhere_it_is_never_a_panic(connect);
 }
 
 #[test]
 fn columns_that_come_with_an_execution_hold_for_it() {
     let (n, t) = (field("renamed", 3), field("t", 0xfd));
     let executed = answer(&[&[2, 1], &n, &t, &[0, 0, 7, 0, 0, 0, 2, b'h', b'i'], END]);
-    let (json, _) = runtime().block_on(converse([greeting(), prepared(), executed].concat(), 4096)).unwrap();
+    let (json, _) = runtime().block_on(converse(connect([greeting(), prepared(), executed].concat(), 4096))).unwrap();
     assert_eq!(json, r#"[{"renamed":7,"t":"hi"}]"#);
     // Columns that were neither sent nor known before.
     let other = answer(&[&[3, 0], &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], END]);
-    let failure = runtime().block_on(converse([greeting(), prepared(), other].concat(), 4096)).unwrap_err();
+    let failure = runtime().block_on(converse(connect([greeting(), prepared(), other].concat(), 4096))).unwrap_err();
     assert!(matches!(failure, Failure::Strange(_)), "{failure:?}");
-}
-
-#[test]
-fn a_connection_cut_at_any_byte_is_lost_and_says_whether_the_statement_was_sent() {
-    let unsent = greeting().len() + prepared().len();
-    let whole = [greeting(), prepared(), executed()].concat();
-    runtime().block_on(async {
-        for end in 0..whole.len() {
-            match converse(whole[..end].to_vec(), 4096).await {
-                Err(Failure::Lost(Lost { sent, message })) => {
-                    assert_eq!(sent, end >= unsent, "cut at {end}: {message}")
-                }
-                other => panic!("cut at {end}: {other:?}"),
-            }
-        }
-    });
-}
-
-#[test]
-fn a_byte_changed_anywhere_is_never_a_panic() {
-    let whole = [greeting(), prepared(), executed()].concat();
-    runtime().block_on(async {
-        for at in 0..whole.len() {
-            for change in [0x01, 0x80, 0xff] {
-                let mut words = whole.clone();
-                words[at] ^= change;
-                let _ = converse(words, 4096).await;
-            }
-        }
-    });
 }
 
 #[test]
 fn a_server_that_goes_away_with_a_word_is_quoted_and_not_used_again() {
     // Said before it was asked, as a server does that is shut down.
     let goodbye = packet(0, b"\xff\x1d\x04#08S01Server shutdown in progress");
-    let failure = runtime().block_on(converse([greeting(), goodbye].concat(), 4096)).unwrap_err();
+    let failure = runtime().block_on(converse(connect([greeting(), goodbye].concat(), 4096))).unwrap_err();
     let Failure::Server(error) = failure else { panic!("{failure:?}") };
     assert_eq!((error.message.as_str(), error.sqlstate.as_deref()), ("Server shutdown in progress", Some("08S01")));
     assert!(!error.survives);
@@ -195,7 +133,7 @@ fn a_packet_that_is_too_long_or_out_of_its_place_is_refused() {
         ("a wish for a file", [greeting(), prepared(), answer(&[b"\xfb/etc/passwd"])].concat()),
         ("a row that is none", [greeting(), prepared(), answer(&[&[2, 0], &[7]])].concat()),
     ] {
-        let failure = runtime().block_on(converse(words, 4096)).unwrap_err();
+        let failure = runtime().block_on(converse(connect(words, 4096))).unwrap_err();
         assert!(matches!(failure, Failure::Strange(_)), "{name}: {failure:?}");
     }
     // Of a row it is the limit of results that holds: 16 MiB, and as much again, and again.
@@ -206,7 +144,7 @@ fn a_packet_that_is_too_long_or_out_of_its_place_is_refused() {
         piece[3] = sequence;
         words.extend(piece);
     }
-    let failure = runtime().block_on(converse(words, 1 << 20)).unwrap_err();
+    let failure = runtime().block_on(converse(connect(words, 1 << 20))).unwrap_err();
     assert!(matches!(failure, Failure::Cut(crate::db::Error::ResultTooLarge { .. })), "{failure:?}");
 }
 
@@ -220,9 +158,8 @@ fn a_statement_that_the_server_has_forgotten_is_prepared_again_where_no_transact
         let limits = Limits::default();
         let outcome = runtime().block_on(async {
             let mut connection = connect(words, 4096).await.unwrap();
-            let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
-            connection.run(work, &mut Flow::whole(&limits)).await.unwrap();
-            connection.run(work, &mut Flow::whole(&limits)).await
+            connection.run(WORK, &mut Flow::whole(&limits)).await.unwrap();
+            connection.run(WORK, &mut Flow::whole(&limits)).await
         });
         match outcome {
             Ok(_) => assert!(is_again),
@@ -252,7 +189,7 @@ fn a_server_without_the_newer_capabilities_is_understood() {
         answer(&[&[2], &n, &t, &old_end(2), &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'], &old_end(2)]),
     ]
     .concat();
-    let (json, state) = runtime().block_on(converse(words, 3)).unwrap();
+    let (json, state) = runtime().block_on(converse(connect(words, 3))).unwrap();
     assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::Idle));
 }
 
@@ -300,9 +237,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn no_words_of_a_server_panic(words in proptest::collection::vec(any::<u8>(), 0..200), at in 0..400_usize) {
-        let mut whole = [greeting(), prepared(), executed()].concat();
+        let mut whole = script().whole();
         whole.truncate(at);
         whole.extend_from_slice(&words);
-        let _ = runtime().block_on(converse(whole, 4096));
+        let _ = runtime().block_on(converse(connect(whole, 4096)));
     }
 }

@@ -2,18 +2,13 @@
 
 use super::auth::{Method, Secrets, refused};
 use super::encode::put_value;
-use super::options::{Options, Place, SslMode};
+use super::options::{Options, SslMode};
 use super::packet::{Body, Ended, Refusal, Status, answer, capability as can, strange};
 use super::stream::{Kind, Stream};
-use crate::db::connection::{Failure, Lost};
+use crate::db::connection::Failure;
 use crate::db::socket::{Address, Socket};
-use crate::db::{tls, wording};
+use crate::db::tls;
 use bytes::{BufMut, BytesMut};
-use std::io;
-use std::net::SocketAddr;
-use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 
 /// utf8mb4_general_ci, which every server knows; the session's own is set behind the login.
 const COLLATION: u8 = 45;
@@ -50,48 +45,14 @@ pub(super) struct Login {
 
 /// Connects and logs in.
 pub(super) async fn connect(options: &Options) -> Result<Login, Failure> {
-    let (socket, address) = reach(options).await?;
+    let (socket, address) = options.place.open().await.map_err(|error| Failure::unsent(&error))?;
     log_in(socket, address, options).await
 }
 
 /// The same, to the server that a connection leads to.
 pub(super) async fn connect_again(options: &Options, address: &Address) -> Result<Login, Failure> {
-    let socket = match address {
-        Address::Tcp { address, .. } => Socket::Tcp(open(*address).await.map_err(|error| lost(&error))?),
-        #[cfg(unix)]
-        Address::Unix(path) => Socket::Unix(UnixStream::connect(path).await.map_err(|error| lost(&error))?),
-    };
+    let socket = address.open().await.map_err(|error| Failure::unsent(&error))?;
     log_in(socket, address.clone(), options).await
-}
-
-/// Opens the socket, to the first of a name's addresses that answers.
-async fn reach(options: &Options) -> Result<(Socket, Address), Failure> {
-    let (host, port) = match &options.place {
-        Place::Tcp { host, port } => (host, *port),
-        #[cfg(unix)]
-        Place::Unix(path) => {
-            let socket = UnixStream::connect(path).await.map_err(|error| lost(&error))?;
-            return Ok((Socket::Unix(socket), Address::Unix(path.clone())));
-        }
-        #[cfg(not(unix))]
-        Place::Unix(_) => return Err(strange("this system has no Unix sockets")),
-    };
-    let addresses = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| lost(&error))?;
-    let mut failure = lost(&io::ErrorKind::NotFound.into());
-    for address in addresses {
-        match open(address).await {
-            Ok(socket) => return Ok((Socket::Tcp(socket), Address::Tcp { address, host: host.clone() })),
-            Err(error) => failure = lost(&error),
-        }
-    }
-    Err(failure)
-}
-
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(address).await?;
-    // A statement is one write; the kernel must not hold it back for an acknowledgement.
-    socket.set_nodelay(true)?;
-    Ok(socket)
 }
 
 /// What the server says first.
@@ -253,8 +214,4 @@ async fn prove(
         }
     }
     Err(strange("its login has no end"))
-}
-
-fn lost(error: &io::Error) -> Failure {
-    Failure::Lost(Lost { message: wording::of_system(error), sent: false })
 }

@@ -1,8 +1,9 @@
 //! Logging in to servers that say what was written down here.
 
-use super::conversation_tests::{NONCE, OK, hello, options, packet, runtime};
+use super::conversation_tests::{NONCE, OK, hello, options, packet};
 use super::login::{Login, log_in};
 use crate::db::connection::Failure;
+use crate::db::scripted::runtime;
 use crate::db::socket::Address;
 use crate::db::socket::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -5,6 +5,7 @@
 
 use crate::db::Error;
 use crate::db::dsn::Reset;
+use crate::db::socket::Place;
 use crate::db::tls::{Pem, Roots, Terms};
 use crate::db::url::Url;
 use std::path::PathBuf;
@@ -20,13 +21,6 @@ pub(in crate::db) struct Options {
     pub(super) root_certificates: Option<Roots>,
     pub(super) client_certificate: Option<(Pem, Pem)>,
     pub(in crate::db) reset: Reset,
-}
-
-/// Where the server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
 }
 
 /// `ssl-mode`, from no encryption to a checked name.

@@ -2,18 +2,15 @@
 //! wrong row.
 
 use super::*;
-use crate::db::connection::Lost;
+use crate::db::connection;
+use crate::db::scripted::{Script, WORK, converse, runtime, server};
 use crate::db::socket::Address;
 use crate::db::socket::Socket;
-use crate::db::{Param, connection};
-use crate::json::encode;
-use crate::json::forms::Forms;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -23,29 +20,8 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     message
 }
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
 fn options() -> Arc<Options> {
     Arc::new(Options::parse("postgres://u:p@h/d?sslmode=disable").unwrap())
-}
-
-/// A server that says its words whatever it hears, `step` bytes at a time, and hangs up.
-fn server(words: Vec<u8>, step: usize) -> Socket {
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    tokio::spawn(async move {
-        for words in words.chunks(step.max(1)) {
-            if theirs.write_all(words).await.is_err() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-        let _ = theirs.shutdown().await;
-        // Closing with bytes unread would be a reset, which takes back what was said.
-        let _ = theirs.read_to_end(&mut Vec::new()).await;
-    });
-    Socket::Unix(ours)
 }
 
 fn greeting() -> Vec<u8> {
@@ -65,21 +41,30 @@ fn greeting() -> Vec<u8> {
     .concat()
 }
 
-/// The answer to one statement: prepared, then a row and a notice between its messages.
-fn answer() -> Vec<u8> {
+fn prepared() -> Vec<u8> {
     let field = |name: &[u8], oid: u32| [name, b"\0", &[0; 6], &oid.to_be_bytes(), &[0; 8]].concat();
     [
         message(b'1', b""),
         message(b't', &[0, 1, 0, 0, 0, 23]),
         message(b'T', &[&[0, 2][..], &field(b"n", 23), &field(b"t", 25)].concat()),
         message(b'Z', b"I"),
+    ]
+    .concat()
+}
+
+/// A row, and a notice between the messages.
+fn row() -> Vec<u8> {
+    [
         message(b'2', b""),
         message(b'N', b"SNOTICE\0Mnothing\0\0"),
         message(b'D', b"\0\x02\0\0\0\x04\0\0\0\x07\0\0\0\x02hi"),
-        message(b'C', b"SELECT 1\0"),
-        message(b'Z', b"T"),
     ]
     .concat()
+}
+
+fn script() -> Script {
+    let executed = [row(), message(b'C', b"SELECT 1\0"), message(b'Z', b"T")].concat();
+    Script { greeting: greeting(), prepared: prepared(), executed }
 }
 
 async fn connect(words: Vec<u8>, step: usize) -> Result<PgSession, Failure> {
@@ -89,65 +74,25 @@ async fn connect(words: Vec<u8>, step: usize) -> Result<PgSession, Failure> {
     PgSession::begin(&options, login, &Limits::default()).await
 }
 
-/// Connects and runs a statement; the rows as JSON. Whatever is said, it is over soon.
-async fn converse(words: Vec<u8>, step: usize) -> Result<(String, State), Failure> {
-    let limits = Limits::default();
-    let conversation = async {
-        let mut connection = connect(words, step).await?;
-        let mut flow = Flow::whole(&limits);
-        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
-        connection.run(work, &mut flow).await?;
-        Ok((String::from_utf8(encode::to_vec(&flow.into_table())).unwrap(), connection.state()))
-    };
-    timeout(Duration::from_secs(20), conversation).await.expect("a server that hung up is not waited for")
-}
-
 #[test]
 fn an_answer_is_the_same_whole_or_byte_by_byte() {
-    runtime().block_on(async {
-        for step in [1, 2, 7, 4096] {
-            let (json, state) = converse([greeting(), answer()].concat(), step).await.unwrap();
-            assert_eq!((json.as_str(), state), (r#"[{"n":7,"t":"hi"}]"#, State::InTransaction));
-        }
-    });
+    script().is_the_same_whole_or_byte_by_byte(connect);
 }
 
 #[test]
 fn a_connection_cut_at_any_byte_is_lost_and_says_whether_the_statement_was_sent() {
-    let (greeting, answer) = (greeting(), answer());
-    // The server's words up to the end of the preparation.
-    let prepared = answer.len() - answer.windows(5).rev().position(|five| five == b"2\0\0\0\x04").unwrap() - 5;
-    let whole = [greeting.clone(), answer].concat();
-    runtime().block_on(async {
-        for end in 0..whole.len() {
-            match converse(whole[..end].to_vec(), 4096).await {
-                Err(Failure::Lost(Lost { sent, message })) => {
-                    assert_eq!(sent, end >= greeting.len() + prepared, "cut at {end}: {message}");
-                }
-                other => panic!("cut at {end}: {other:?}"),
-            }
-        }
-    });
+    script().cut_at_any_byte_it_is_lost_and_says_whether_the_statement_was_sent(connect);
 }
 
 #[test]
 fn a_byte_changed_anywhere_is_never_a_panic() {
-    let whole = [greeting(), answer()].concat();
-    runtime().block_on(async {
-        for at in 0..whole.len() {
-            for change in [0x01, 0x80, 0xff] {
-                let mut words = whole.clone();
-                words[at] ^= change;
-                let _ = converse(words, 4096).await;
-            }
-        }
-    });
+    script().with_a_byte_changed_anywhere_it_is_never_a_panic(connect);
 }
 
 #[test]
 fn a_server_that_goes_away_with_a_word_is_quoted_and_not_used_again() {
     let goodbye = message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0");
-    let failure = runtime().block_on(converse([greeting(), goodbye].concat(), 4096)).unwrap_err();
+    let failure = runtime().block_on(converse(connect([greeting(), goodbye].concat(), 4096))).unwrap_err();
     let Failure::Server(error) = failure else { panic!("{failure:?}") };
     assert_eq!((error.message.as_str(), error.sqlstate.as_deref()), ("terminating connection", Some("57P01")));
     assert!(!error.survives);
@@ -156,11 +101,10 @@ fn a_server_that_goes_away_with_a_word_is_quoted_and_not_used_again() {
 #[test]
 fn a_message_that_is_too_long_is_refused_before_it_comes() {
     for (kind, len) in [(b'D', 65 << 20), (b'E', 17 << 20), (b'Z', u32::MAX), (b'D', 3)] {
-        let mut words = [greeting(), answer()].concat();
-        words.truncate(words.len() - message(b'C', b"SELECT 1\0").len() - message(b'Z', b"T").len());
+        let mut words = [greeting(), prepared(), row()].concat();
         words.push(kind);
         words.extend_from_slice(&len.to_be_bytes());
-        let failure = runtime().block_on(converse(words, 4096)).unwrap_err();
+        let failure = runtime().block_on(converse(connect(words, 4096))).unwrap_err();
         assert!(matches!(failure, Failure::Strange(_) | Failure::Cut(_)), "{kind}: {failure:?}");
     }
 }
@@ -191,11 +135,10 @@ fn a_reader_that_takes_no_more_holds_the_server_back() {
         connection.stream.row_bytes_max = usize::MAX;
         let counter = Arc::clone(&sent);
         tokio::spawn(async move {
-            let start = answer();
-            let start = &start[..start.len() - message(b'C', b"SELECT 1\0").len() - message(b'Z', b"T").len()];
+            let start = [prepared(), row()].concat();
             // A stream has no limit on the server.
             let lifted = [message(b'C', b"SET\0"), message(b'Z', b"I")].concat();
-            theirs.write_all(&[&lifted, start].concat()).await.unwrap();
+            theirs.write_all(&[lifted, start].concat()).await.unwrap();
             let text = vec![b'x'; ROW];
             let row = [b"\0\x02\0\0\0\x04\0\0\0\x07", &(ROW as u32).to_be_bytes()[..], &text].concat();
             let row = message(b'D', &row);
@@ -205,7 +148,6 @@ fn a_reader_that_takes_no_more_holds_the_server_back() {
         });
         let limits = Limits { result_bytes_max: 1 << 20, ..Limits::default() };
         let (mut flow, mut reader) = Flow::stream(&limits);
-        let work = Work { sql: "SELECT ? AS n, t", params: &[Param::Int(7)], forms: Forms::default() };
         let reading = async {
             for _ in 0..3 {
                 assert!(reader.recv().await.unwrap().rows() > 0);
@@ -216,7 +158,7 @@ fn a_reader_that_takes_no_more_holds_the_server_back() {
             }
             drop(reader);
         };
-        let (outcome, ()) = tokio::join!(connection.run(work, &mut flow), reading);
+        let (outcome, ()) = tokio::join!(connection.run(WORK, &mut flow), reading);
         assert!(matches!(outcome, Err(Failure::Cut(_))), "{outcome:?}");
     });
     let sent = sent.load(Ordering::Relaxed);
@@ -260,9 +202,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn no_words_of_a_server_panic(words in proptest::collection::vec(any::<u8>(), 0..200), at in 0..400_usize) {
-        let mut whole = [greeting(), answer()].concat();
+        let mut whole = script().whole();
         whole.truncate(at);
         whole.extend_from_slice(&words);
-        let _ = runtime().block_on(converse(whole, 4096));
+        let _ = runtime().block_on(converse(connect(whole, 4096)));
     }
 }

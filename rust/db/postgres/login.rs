@@ -5,11 +5,11 @@
 
 use super::end_point;
 use super::message::{self, Body, Refusal, Status, strange};
-use super::options::{ChannelBinding, Options, Place, SslMode};
+use super::options::{ChannelBinding, Options, SslMode};
 use super::reported::Reported;
 use super::stream::Stream;
 use crate::db::connection::{Failure, Lost, ServerError};
-use crate::db::socket::{Address, Socket};
+use crate::db::socket::{Address, Place, Socket};
 use crate::db::{tls, wording};
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
@@ -19,8 +19,6 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 
 /// PostgreSQL's own default is 4,096. A million takes most of a second of CPU, which no server may ask for.
 const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
@@ -86,7 +84,10 @@ enum Encryption {
 }
 
 async fn attempt(options: &Options, encryption: Encryption) -> Result<Login, Failure> {
-    let (socket, address) = reach(options).await?;
+    let (socket, address) = options.place.open().await.map_err(|error| Failure::unsent(&error))?;
+    if let Socket::Tcp(socket) = &socket {
+        keep_alive(socket, options).map_err(|error| Failure::unsent(&error))?;
+    }
     let (socket, end_point) = match (socket, &address) {
         (Socket::Tcp(socket), Address::Tcp { host, .. }) if encryption != Encryption::Never => {
             encrypt(socket, host, options, encryption).await?
@@ -113,51 +114,17 @@ pub(super) async fn log_in(
     Ok(Login { stream, address, key, status, version, reported, is_encrypted })
 }
 
-/// Opens the socket, to the first of a name's addresses that answers.
-async fn reach(options: &Options) -> Result<(Socket, Address), Failure> {
-    let (host, port) = match &options.place {
-        Place::Tcp { host, port } => (host, *port),
-        #[cfg(unix)]
-        Place::Unix(path) => {
-            let socket = UnixStream::connect(path).await.map_err(|error| lost(&error))?;
-            return Ok((Socket::Unix(socket), Address::Unix(path.clone())));
-        }
-        #[cfg(not(unix))]
-        Place::Unix(_) => return Err(strange("this system has no Unix sockets")),
-    };
-    let addresses = tokio::net::lookup_host((host.as_str(), port)).await.map_err(|error| lost(&error))?;
-    let mut failure = lost(&io::ErrorKind::NotFound.into());
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(socket) => {
-                prepare(&socket, options).map_err(|error| lost(&error))?;
-                return Ok((Socket::Tcp(socket), Address::Tcp { address, host: host.clone() }));
-            }
-            Err(error) => failure = lost(&error),
-        }
-    }
-    Err(failure)
-}
-
 /// Opens the socket of a connection that is already there, once more.
 pub(super) async fn reach_again(address: &Address, options: &Options, is_encrypted: bool) -> Result<Socket, Failure> {
-    match address {
-        Address::Tcp { address, host } => {
-            let socket = TcpStream::connect(address).await.map_err(|error| lost(&error))?;
-            if is_encrypted {
-                Ok(encrypt(socket, host, options, Encryption::Always).await?.0)
-            } else {
-                Ok(Socket::Tcp(socket))
-            }
+    match (address.open().await.map_err(|error| Failure::unsent(&error))?, address) {
+        (Socket::Tcp(socket), Address::Tcp { host, .. }) if is_encrypted => {
+            Ok(encrypt(socket, host, options, Encryption::Always).await?.0)
         }
-        #[cfg(unix)]
-        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await.map_err(|error| lost(&error))?)),
+        (socket, _) => Ok(socket),
     }
 }
 
-fn prepare(socket: &TcpStream, options: &Options) -> io::Result<()> {
-    // A statement is one write; the kernel must not hold it back for an acknowledgement.
-    socket.set_nodelay(true)?;
+fn keep_alive(socket: &TcpStream, options: &Options) -> io::Result<()> {
     let Some(keepalive) = options.keepalive else { return Ok(()) };
     let mut probes = TcpKeepalive::new();
     if let Some(idle) = keepalive.idle {
@@ -180,9 +147,9 @@ async fn encrypt(
 ) -> Result<(Socket, Option<Vec<u8>>), Failure> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
-    socket.write_all(&request).await.map_err(|error| lost(&error))?;
+    socket.write_all(&request).await.map_err(|error| Failure::unsent(&error))?;
     // One byte and no more: what somebody slipped in behind it must not be taken for what was encrypted.
-    match socket.read_u8().await.map_err(|error| lost(&error))? {
+    match socket.read_u8().await.map_err(|error| Failure::unsent(&error))? {
         b'S' => {
             let stream = tls::handshake(socket, host, options.terms()).await?;
             let end_point = end_point::of(&stream);
@@ -365,10 +332,6 @@ async fn expect(stream: &mut Stream, kind: u8) -> Result<Vec<u8>, Failure> {
             _ => return Err(strange("unknown message type")),
         }
     }
-}
-
-fn lost(error: &io::Error) -> Failure {
-    Failure::Lost(Lost { message: wording::of_system(error), sent: false })
 }
 
 fn refused(message: &str) -> Failure {

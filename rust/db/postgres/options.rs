@@ -7,6 +7,7 @@
 use super::environment::{self, Environment};
 use crate::db::Error;
 use crate::db::dsn::Reset;
+use crate::db::socket::Place;
 use crate::db::tls::{Pem, Roots, Terms};
 use crate::db::url::{Url, port as number};
 use std::path::PathBuf;
@@ -29,13 +30,6 @@ pub(in crate::db) struct Options {
     pub(super) client_certificate: Option<(Pem, Pem)>,
     pub(super) channel_binding: ChannelBinding,
     pub(in crate::db) reset: Reset,
-}
-
-/// Where the server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
 }
 
 /// `sslmode`, from no encryption to a checked name.
