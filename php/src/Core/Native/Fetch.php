@@ -11,6 +11,11 @@ use Lyger\Database\Form;
 use Lyger\Database\Options;
 use SensitiveParameter;
 
+// What PHP knows when it compiles costs less with each statement.
+use function count;
+use function reset;
+use function strlen;
+
 /**
  * A statement and its rows in one call of the engine, which keeps nothing of them. What doesn't fit into the buffer
  * stays there until a larger one has it.

@@ -15,6 +15,11 @@ use Lyger\Http\Response;
 use Lyger\Http\SqlResponse;
 use Lyger\Server\Runner;
 
+// What PHP knows when it compiles costs less with each request.
+use function in_array;
+use function strlen;
+use function substr;
+
 /** Where a worker's requests come from and its answers go: the engine's side is a lane. */
 final class Inbox
 {

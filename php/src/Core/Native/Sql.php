@@ -16,6 +16,10 @@ use Lyger\Exception\InvalidHandle;
 use SensitiveParameter;
 use Throwable;
 
+// What PHP knows when it compiles costs less with each statement.
+use function preg_match;
+use function strlen;
+
 /**
  * Statements on their way to the engine. In a Fiber that can be left each is an operation, and others go on until it
  * has finished; elsewhere the call waits. SQLite's run where they are called, so nobody could go on.
@@ -32,6 +36,9 @@ final class Sql
     private readonly CData $idsPointer;
     private readonly CData $count;
     private readonly CData $countPointer;
+    /** The last DSN that isLeft() looked at: mostly it is the same. */
+    private static string $lookedAt = '';
+    private static bool $isServer = false;
     /** Whom the engine takes for the one that asks. */
     private int $strand = 0;
 
@@ -104,7 +111,14 @@ final class Sql
     /** Whether the code that runs is left while a statement of this database runs. */
     public static function isLeft(#[SensitiveParameter] string $dsn): bool
     {
-        return Scheduler::canLeave() && preg_match('~^(?:postgres|postgresql|mysql|mariadb)://~i', $dsn) === 1;
+        if (!Scheduler::canLeave()) {
+            return false;
+        }
+        if ($dsn !== self::$lookedAt) {
+            self::$isServer = preg_match('~^(?:postgres|postgresql|mysql|mariadb)://~i', $dsn) === 1;
+            self::$lookedAt = $dsn;
+        }
+        return self::$isServer;
     }
 
     /** Says to the engine who asks next. */
