@@ -5,9 +5,11 @@ use super::packet::capability as can;
 use super::*;
 use crate::db::Param;
 use crate::db::scripted::{Script, WORK, converse, runtime, server};
-use crate::db::socket::Address;
+use crate::db::socket::{Address, Socket};
 use crate::json::forms::Forms;
 use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 pub(super) const NONCE: &[u8; 20] = b"abcdefghijklmnopqrst";
 
@@ -241,5 +243,53 @@ proptest! {
         whole.truncate(at);
         whole.extend_from_slice(&words);
         let _ = runtime().block_on(converse(connect(whole, 4096)));
+    }
+}
+
+#[test]
+fn a_server_without_session_tracking_is_not_asked_for_it_and_one_that_refuses_it_is_used_without() {
+    let refusal = b"\xff\xa9\x04#HY000Unknown system variable 'session_track_state_change'";
+    let (id, max) = (field("id", 8), field("max", 8));
+    let introduced = answer(&[&[2, 1], &id, &max, b"\x017\x03151", END]);
+    // An execution behind which the session has changed, as this server says it.
+    let changed = answer(&[
+        &[2, 0],
+        &[0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'],
+        &[0xfe, 0, 0, 2, 0x40, 0, 0, 0, 4, 2, 2, 1, b'1'],
+    ]);
+    for (capabilities, settings, asks) in [
+        (0, answer(&[OK]), 0),
+        (can::SESSION_TRACK, answer(&[OK]), 1),
+        (can::SESSION_TRACK, [answer(&[refusal]), answer(&[OK])].concat(), 1),
+    ] {
+        let words = [
+            hello("mysql_native_password", can::CACHE_METADATA | capabilities),
+            packet(2, OK),
+            settings,
+            introduced.clone(),
+            prepared(),
+            changed.clone(),
+        ];
+        let heard = runtime().block_on(async {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let serve = tokio::spawn(async move {
+                theirs.write_all(&words.concat()).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut heard = Vec::new();
+                theirs.read_to_end(&mut heard).await.unwrap();
+                heard
+            });
+            let (options, limits) = (options(""), Limits::default());
+            let login = login::log_in(Socket::Unix(ours), Address::Unix("/nowhere".into()), &options).await.unwrap();
+            let mut connection = MySqlSession::new(&options, login, &limits);
+            connection.introduce().await.unwrap();
+            assert!(!connection.is_changed());
+            connection.run(WORK, &mut Flow::whole(&limits)).await.unwrap();
+            assert!(connection.is_changed());
+            drop(connection);
+            serve.await.unwrap()
+        });
+        let asked = b"session_track_state_change = 1";
+        assert_eq!(heard.windows(asked.len()).filter(|window| window == asked).count(), asks);
     }
 }
