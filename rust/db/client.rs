@@ -137,11 +137,13 @@ pub(super) struct Order<'a> {
     pub(super) forms: Forms,
     pub(super) leaves: Leaves,
     pub(super) time_max: Option<Duration>,
+    /// As in [`super::Statement`].
+    pub(super) is_alone: bool,
 }
 
 impl Order<'_> {
     pub(super) fn work(&self) -> Work<'_> {
-        Work { sql: &self.sql, params: &self.params, forms: self.forms }
+        Work { sql: &self.sql, params: &self.params, forms: self.forms, is_alone: self.is_alone }
     }
 }
 
@@ -170,7 +172,7 @@ impl<C: Connection> Seats<C> {
         let Order { params, retries, forms, leaves, time_max, .. } = order;
         Ok(Cursor::of_task(chunks, async move {
             let (key, sql) = (&*key, Cow::Owned(sql));
-            let order = Order { key, sql, params, retries, forms, leaves, time_max };
+            let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
             let mut left = None;
             let outcome = run_anywhere(&pool, &order, &mut flow, |lease| left = Some(lease)).await;
             // What a function has left beside a stream is nobody's.

@@ -5,7 +5,7 @@ use super::{Error, Param, flow::Flow, wording};
 use crate::json::forms::Forms;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One statement for one connection: placeholders and values are the dialect's own.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub(super) struct Work<'a> {
     pub(super) params: &'a [Param],
     /// Decimals become numbers instead of strings of digits.
     pub(super) forms: Forms,
+    /// As in [`super::Statement`].
+    pub(super) is_alone: bool,
 }
 
 /// What a statement did beside giving rows.
@@ -113,6 +115,9 @@ pub(super) trait Connection: Sized + Send + 'static {
 
     /// Whether rows are still to come.
     fn has_rest(portal: &Self::Portal) -> bool;
+
+    /// As [`super::wire::Wire::wait_until`].
+    fn wait_until(&mut self, until: Option<Instant>);
 
     /// What the server last said about transactions.
     fn state(&self) -> State;

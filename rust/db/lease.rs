@@ -8,8 +8,11 @@ use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
 use super::pool::{PING_TIMEOUT, Pool, leave, whole};
+use super::wire;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -152,11 +155,14 @@ impl<C: Connection> Lease<C> {
         if let Some(pace) = &pace {
             pace.heard();
         }
+        let is_alone = matches!(&ask, Ask::Run(work) if work.is_alone);
+        connection.wait_until(if is_alone { wire::waits_until(began, limit) } else { None });
         let outcome = {
             // Where it lies: as an argument of a function that awaits it, it would take its place in the future twice.
             let work = std::pin::pin!(whole(ask.of(connection, flow)));
-            in_time(work, canceller, limit, pace.as_deref()).await
+            in_time(work, canceller, began, limit, pace.as_deref()).await
         };
+        connection.wait_until(None);
         self.runs = false;
         let state = connection.state();
         self.left.note(leaves, state);
@@ -313,11 +319,16 @@ enum InTime<T> {
 async fn in_time<T>(
     mut work: Pin<&mut impl Future<Output = T>>,
     canceller: impl Canceller,
+    began: Instant,
     time_max: Option<Duration>,
     pace: Option<&Pace>,
 ) -> InTime<T> {
     let Some(limit) = time_max else { return InTime::Done(work.await, false) };
-    let mut left = limit;
+    // Most statements end while they are waited for in the socket, and need no timer.
+    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        return InTime::Done(outcome, false);
+    }
+    let mut left = pace.map_or_else(|| limit.saturating_sub(began.elapsed()), |pace| pace.left(limit));
     while !left.is_zero() {
         if let Ok(outcome) = timeout(left, &mut work).await {
             return InTime::Done(outcome, false);

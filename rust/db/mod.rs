@@ -20,7 +20,7 @@
 //! | `flow`, `cursor`, `pace` | rows on their way, whole or chunk by chunk, and their time |
 //! | `parts` | rows of a statement that come while others run on its connection |
 //! | `url` | a DSN taken apart |
-//! | `socket`, `tls`, `der` | what a connection's bytes go through |
+//! | `socket`, `wire`, `tls`, `der` | what a connection's bytes go through |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
 //! | `wording` | what an error says |
@@ -58,6 +58,7 @@ mod texts;
 mod tls;
 mod tokens;
 mod url;
+mod wire;
 mod wording;
 mod words;
 
@@ -102,13 +103,16 @@ pub struct Statement<'a> {
     pub retries: u32,
     /// The forms of its values.
     pub forms: Forms,
+    /// Whether the thread that polls it has nothing else to do until it is done, so that it may wait in the socket itself. It
+    /// may all the same be a few hundredths of a second before anything else that it polls goes on.
+    pub is_alone: bool,
 }
 
 impl<'a> Statement<'a> {
     /// A statement with no wishes of its own.
     #[must_use]
     pub fn new(sql: &'a str, given: impl Into<Given>) -> Self {
-        Self { sql, given: given.into(), timeout_ms: None, retries: 0, forms: Forms::default() }
+        Self { sql, given: given.into(), timeout_ms: None, retries: 0, forms: Forms::default(), is_alone: false }
     }
 }
 
@@ -329,8 +333,8 @@ impl Database {
             (wish, limit) => wish.or(limit),
         };
         let (leaves, sql, params) = self.texts.read(dsn.dialect(), statement.sql, statement.given)?;
-        let Statement { retries, forms, .. } = statement;
-        Ok(Order { key: dsn.key(), sql, params, retries, forms, leaves, time_max })
+        let Statement { retries, forms, is_alone, .. } = statement;
+        Ok(Order { key: dsn.key(), sql, params, retries, forms, leaves, time_max, is_alone })
     }
 
     fn sqlite_pool(&self, dsn: &Dsn) -> Result<Arc<sqlite::Pool>, Error> {

@@ -25,6 +25,7 @@ pub(super) const WORK: Work<'static> = Work {
     sql: "SELECT ? AS n, t",
     params: &[Param::Int(7)],
     forms: Forms { decimals_as_numbers: false, times_as_sql: false },
+    is_alone: false,
 };
 
 pub(super) fn runtime() -> Runtime {

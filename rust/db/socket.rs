@@ -131,7 +131,18 @@ impl Socket {
             Self::TlsUnix(socket) => SockRef::from(socket.get_ref().0),
         };
         let mut byte = [MaybeUninit::uninit()];
-        // 0 bytes are the end; a byte is a goodbye. Tokio's sockets never block.
-        matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        // 0 bytes are the end; a byte is a goodbye.
+        let looked = socket.recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The operating system's socket, where the bytes in it are those of the conversation.
+    pub(super) fn plain(&self) -> Option<SockRef<'_>> {
+        match self {
+            Self::Tcp(socket) => Some(SockRef::from(socket)),
+            #[cfg(unix)]
+            Self::Unix(socket) => Some(SockRef::from(socket)),
+            _ => None,
+        }
     }
 }

@@ -245,8 +245,9 @@ impl<'a> Incoming<'a> {
 
 /// Runs a statement to its end.
 pub(super) fn rows(incoming: Incoming<'_>) -> Result<Rows, Failure> {
-    let statement = incoming.statement()?;
+    let mut statement = incoming.statement()?;
     let (Place { database, client }, dsn, side) = incoming.locate()?;
+    statement.is_alone = matches!(side, Side::Here) && runtime::is_alone();
     Ok(match side {
         Side::Sqlite => database.query_sqlite(&client, &dsn, statement)?,
         // Where it lies: by value it would be copied once more.

@@ -143,8 +143,8 @@ fn run(incoming: Incoming<'_>) -> Result<u64, Failure> {
 }
 
 fn owned(statement: Statement<'_>) -> (String, Statement<'static>) {
-    let Statement { sql, given, timeout_ms, retries, forms } = statement;
-    (sql.to_owned(), Statement { sql: "", given, timeout_ms, retries, forms })
+    let Statement { sql, given, timeout_ms, retries, forms, is_alone } = statement;
+    (sql.to_owned(), Statement { sql: "", given, timeout_ms, retries, forms, is_alone })
 }
 
 fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {

@@ -15,6 +15,8 @@
 //! - Threads that the runtime starts (name resolution) block all signals, so that PHP's handlers run on PHP's thread.
 
 pub(crate) mod clock;
+#[cfg(unix)]
+pub mod direct;
 pub mod family;
 pub mod intake;
 pub mod local;
@@ -126,6 +128,12 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
     // By reference: the future of a query is some kilobytes, and Tokio would move it twice more.
     let future = std::pin::pin!(future);
     Ok(made(&mut runtime)?.block_on(future))
+}
+
+/// Whether a future that runs next has the calling thread for itself: the runtime is there, and no task waits to be driven.
+#[must_use]
+pub fn is_alone() -> bool {
+    lock().as_ref().is_some_and(|runtime| runtime.metrics().num_alive_tasks() == 0)
 }
 
 /// Begins a future, which goes on whenever some [`block_on`] runs. Waits for one that another thread runs.

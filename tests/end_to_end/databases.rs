@@ -14,6 +14,8 @@ pub(crate) struct Fixture {
     /// Who asks in `query` and its like.
     pub(crate) client: Client,
     pub(crate) dsn: Dsn,
+    /// Whether statements wait in their socket, as those of a PHP process that does nothing else.
+    pub(crate) is_alone: bool,
     runtime: Runtime,
 }
 
@@ -21,7 +23,7 @@ impl Fixture {
     pub(crate) fn new(dsn: &str, limits: Limits) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = Client::default();
-        Self { database: Database::new(limits), client, dsn: Dsn::parse(dsn).unwrap(), runtime }
+        Self { database: Database::new(limits), client, dsn: Dsn::parse(dsn).unwrap(), is_alone: false, runtime }
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
@@ -30,7 +32,8 @@ impl Fixture {
 
     /// One statement of some client.
     pub(crate) async fn ask(&self, client: &Client, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        self.database.query(client, &self.dsn, Statement::new(sql, params)).await
+        let statement = Statement { is_alone: self.is_alone, ..Statement::new(sql, params) };
+        self.database.query(client, &self.dsn, statement).await
     }
 
     pub(crate) fn try_query(&self, sql: &str, params: &[Param]) -> Result<Rows, Error> {

@@ -15,13 +15,19 @@ struct Stage {
     direct: Fixture,
 }
 
-fn stages(limits: Limits) -> [Stage; 2] {
+/// Each server twice: waited for in the reactor, and in the socket.
+fn stages(limits: Limits) -> Vec<Stage> {
+    [false, true].into_iter().flat_map(|is_alone| stages_of(limits, is_alone)).collect()
+}
+
+fn stages_of(limits: Limits, is_alone: bool) -> [Stage; 2] {
     [("postgres", postgres_dsn(), postgres()), ("mysql", mysql_dsn(), mysql())].map(|(name, dsn, direct)| {
         let (start, rest) = dsn.rsplit_once('@').unwrap();
         let (address, path) = rest.split_once('/').unwrap();
         let server: SocketAddr = address.replace("localhost", "127.0.0.1").parse().unwrap();
         let proxy = Proxy::before(server);
-        let db = Fixture::new(&format!("{start}@127.0.0.1:{}/{path}", proxy.port), limits);
+        let mut db = Fixture::new(&format!("{start}@127.0.0.1:{}/{path}", proxy.port), limits);
+        db.is_alone = is_alone;
         Stage { name, proxy, db, direct }
     })
 }
@@ -79,7 +85,8 @@ fn a_statement_is_sent_again_only_where_the_call_allows_it() {
         for retries in [0, 1] {
             let outcome = db.block_on(async {
                 let client = Client::default();
-                let statement = Statement { retries, ..Statement::new(slow, Given::default()) };
+                let is_alone = db.is_alone;
+                let statement = Statement { retries, is_alone, ..Statement::new(slow, Given::default()) };
                 let cutting = async {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     proxy.cut();
@@ -160,11 +167,12 @@ fn a_statement_whose_own_time_is_over_is_stopped_on_its_server_and_keeps_its_con
             ),
         };
         let connection = db.json(id, &[]);
-        let statement = Statement { timeout_ms: Some(300), ..Statement::new(sleep, Given::default()) };
+        let is_alone = db.is_alone;
+        let statement = Statement { timeout_ms: Some(600), is_alone, ..Statement::new(sleep, Given::default()) };
         let outcome = db.block_on(db.database.query(&db.client, &db.dsn, statement));
         // MySQL's SLEEP() says 1 when it is interrupted, and no error.
         match name {
-            "postgres" => assert!(matches!(outcome, Err(Error::Timeout { statement_timeout_ms: 300 })), "{outcome:?}"),
+            "postgres" => assert!(matches!(outcome, Err(Error::Timeout { statement_timeout_ms: 600 })), "{outcome:?}"),
             _ => assert!(outcome.is_ok() || matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}"),
         }
         assert_eq!(direct.json(running, &[]), r#"[{"n":0}]"#, "{name}");

@@ -44,6 +44,7 @@ use packet::{Refusal, Status, command, strange};
 use statements::Statements;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 use stream::Stream;
 
 /// ER_UNSUPPORTED_PS: a statement that can't be prepared.
@@ -143,6 +144,10 @@ impl Connection for MySqlSession {
 
     fn has_rest(portal: &Infallible) -> bool {
         match *portal {}
+    }
+
+    fn wait_until(&mut self, until: Option<Instant>) {
+        self.stream.wait_until(until);
     }
 
     fn state(&self) -> State {

@@ -7,9 +7,11 @@
 use super::packet::{answer, strange};
 use crate::db::connection::{Failure, Lost};
 use crate::db::socket::Socket;
+use crate::db::wire::Wire;
 use crate::db::{Error, wording};
 use bytes::{Buf, BufMut, BytesMut};
 use std::io;
+use std::time::Instant;
 
 /// How much is read at once. The server sends 16 KiB at a time; two of them fit, and an idle connection keeps no more.
 const READ_BYTES: usize = 32 * 1024;
@@ -45,7 +47,7 @@ pub(super) struct Packet {
 
 /// A socket with its buffers.
 pub(super) struct Stream {
-    socket: Socket,
+    socket: Wire,
     input: BytesMut,
     joined: BytesMut,
     output: BytesMut,
@@ -61,7 +63,7 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(socket: Socket) -> Self {
         Self {
-            socket,
+            socket: Wire::new(socket),
             input: BytesMut::with_capacity(READ_BYTES),
             joined: BytesMut::new(),
             output: BytesMut::new(),
@@ -83,7 +85,7 @@ impl Stream {
     /// Something was said that TLS would be taken to have said.
     pub(super) fn into_socket(self) -> Result<(Socket, u8), Failure> {
         if self.input.is_empty() {
-            Ok((self.socket, self.sequence))
+            Ok((self.socket.into_socket(), self.sequence))
         } else {
             Err(strange("it says more than it was asked"))
         }
@@ -127,6 +129,11 @@ impl Stream {
             self.output.put_slice(piece);
             self.sequence = self.sequence.wrapping_add(1);
         }
+    }
+
+    /// As [`Wire::wait_until`].
+    pub(super) fn wait_until(&mut self, until: Option<Instant>) {
+        self.socket.wait_until(until);
     }
 
     /// Sends what was put into the output.

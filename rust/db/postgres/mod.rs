@@ -51,6 +51,7 @@ use reported::Reported;
 use statements::Statements;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 use stream::Stream;
 use types::Type;
 
@@ -131,6 +132,10 @@ impl Connection for PgSession {
 
     fn has_rest(portal: &Portal) -> bool {
         portal.has_rest
+    }
+
+    fn wait_until(&mut self, until: Option<Instant>) {
+        self.stream.wait_until(until);
     }
 
     fn state(&self) -> State {

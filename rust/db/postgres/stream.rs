@@ -6,9 +6,11 @@
 use super::message::{Header, strange};
 use crate::db::connection::{Failure, Lost};
 use crate::db::socket::Socket;
+use crate::db::wire::Wire;
 use crate::db::{Error, wording};
 use bytes::{Buf, BytesMut};
 use std::io;
+use std::time::Instant;
 
 /// How much is read at once. The server sends 8 KiB at a time; four of them fit, and an idle connection keeps no more.
 const READ_BYTES: usize = 32 * 1024;
@@ -24,7 +26,7 @@ const OTHER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A socket with its buffers.
 pub(super) struct Stream {
-    socket: Socket,
+    socket: Wire,
     input: BytesMut,
     /// What goes out with the next flush.
     pub(super) output: BytesMut,
@@ -39,12 +41,18 @@ impl Stream {
     pub(super) fn new(socket: Socket) -> Self {
         let input = BytesMut::with_capacity(READ_BYTES);
         let (row_bytes_max, other_bytes_max) = (GREETING_BYTES_MAX, GREETING_BYTES_MAX);
+        let socket = Wire::new(socket);
         Self { socket, input, output: BytesMut::new(), row_bytes_max, other_bytes_max, sent: false }
     }
 
     /// From now on the server is one that knows us.
     pub(super) fn trust(&mut self) {
         self.other_bytes_max = OTHER_BYTES_MAX;
+    }
+
+    /// As [`Wire::wait_until`].
+    pub(super) fn wait_until(&mut self, until: Option<Instant>) {
+        self.socket.wait_until(until);
     }
 
     /// Sends what was put into the output.

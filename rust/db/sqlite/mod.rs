@@ -263,7 +263,7 @@ impl Session {
     }
 
     fn run(&mut self, work: &Work<'_>, time_max: Option<Duration>, flow: &mut Flow) -> Result<Done, Error> {
-        let &Work { sql, params, forms } = work;
+        let &Work { sql, params, forms, .. } = work;
         let clock = &self.clock;
         let wrap = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy) if clock.is_over() => timeout(time_max),
@@ -379,7 +379,7 @@ mod tests {
         let sql = "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?";
         let mut session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
         let mut run = |sql: &str, params: &[Param]| {
-            let work = Work { sql, params, forms: Forms::default() };
+            let work = Work { sql, params, forms: Forms::default(), is_alone: false };
             session.run(&work, None, &mut Flow::whole(&Limits::default())).unwrap()
         };
         run("CREATE TABLE t (id INTEGER PRIMARY KEY)", &[]);

@@ -91,7 +91,7 @@ pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(boo
     let Order { params, retries, forms, leaves, time_max, .. } = order;
     let work = move || {
         let (key, sql) = (&*key, Cow::Owned(sql));
-        let order = Order { key, sql, params, retries, forms, leaves, time_max };
+        let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
         let outcome = pool.acquire().and_then(|mut lease| lease.run(&order, &mut flow).map(drop));
         let _ = done.send(outcome); // to nobody, perhaps
     };
