@@ -167,10 +167,10 @@ impl<C: Connection> Seats<C> {
         if seat.is_some() || order.leaves != Leaves::Nothing {
             return self.query(pool, &order).await.map(Cursor::of);
         }
-        let (mut flow, chunks) = Flow::stream(&pool.limits);
+        let (mut flow, hatch) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
         let Order { params, retries, forms, leaves, time_max, .. } = order;
-        Ok(Cursor::of_task(chunks, async move {
+        Ok(Cursor::of_work(hatch, async move {
             let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
             let mut left = None;
@@ -179,7 +179,7 @@ impl<C: Connection> Seats<C> {
             if let Some(lease) = left {
                 lease.give_back().await;
             }
-            outcome.map(drop)
+            outcome.map(|_| flow.into_table())
         }))
     }
 

@@ -7,14 +7,16 @@ use super::connection::Failure;
 use super::pace::Pace;
 use super::{Error, Limits};
 use crate::json::table::Table;
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// How much of a stream is put together before it is handed on: enough that a hand-over costs nothing beside its rows, and
 /// little enough that the first of them leave early.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Chunks of a stream that wait for their reader, beside the one that grows.
+/// Chunks of a stream that wait for a reader on another thread, beside the one that grows.
 const CHUNKS_MAX: usize = 1;
 
 /// A result of more bytes leaves buffers behind that are worth giving back.
@@ -33,7 +35,34 @@ pub(super) struct Flow {
 
 enum Target {
     Whole(Table),
-    Stream(mpsc::Sender<Table>, Arc<Pace>),
+    /// The reader polls whoever fills it. What comes last is kept as a whole is: of most streams that is all.
+    Stream(Hatch, Table, Arc<Pace>),
+    /// The reader is on another thread.
+    Thread(mpsc::Sender<Table>, Arc<Pace>),
+}
+
+/// Where a chunk is handed over between a statement and a reader that polls it: a channel for one task, which wakes nobody.
+/// A std Mutex only because that task may change its thread.
+#[derive(Clone, Default)]
+pub(super) struct Hatch(Arc<Mutex<Option<Table>>>);
+
+impl Hatch {
+    /// The chunk that is there.
+    pub(super) fn take(&self) -> Option<Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn put(&self, table: Table) {
+        let mut table = Some(table);
+        poll_fn(|_| {
+            let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if table.is_some() {
+                *chunk = table.take();
+            }
+            if chunk.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 impl Flow {
@@ -50,24 +79,24 @@ impl Flow {
         }
     }
 
-    /// Rows that go to a reader, chunk by chunk.
-    pub(super) fn stream(limits: &Limits) -> (Self, mpsc::Receiver<Table>) {
+    /// Rows that go to a reader, chunk by chunk; the reader polls whoever fills this.
+    pub(super) fn stream(limits: &Limits) -> (Self, Hatch) {
+        let hatch = Hatch::default();
+        let target = Target::Stream(hatch.clone(), Table::default(), Arc::new(Pace::new()));
+        (Self::in_chunks(limits, target), hatch)
+    }
+
+    /// The same for a reader on another thread.
+    pub(super) fn stream_of_thread(limits: &Limits) -> (Self, mpsc::Receiver<Table>) {
         let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
+        (Self::in_chunks(limits, Target::Thread(sender, Arc::new(Pace::new()))), receiver)
+    }
+
+    fn in_chunks(limits: &Limits, target: Target) -> Self {
         let bytes_max = bytes_max(limits);
         // Beside the chunk that grows, one waits and one is with the reader.
         let chunk_bytes = CHUNK_BYTES.min(bytes_max / (CHUNKS_MAX + 2)).max(1);
-        (
-            Self {
-                taken: 0,
-                bytes_max,
-                chunk_bytes,
-                is_large: false,
-                has_emitted: false,
-                target: Target::Stream(sender, Arc::new(Pace::new())),
-                waits: None,
-            },
-            receiver,
-        )
+        Self { taken: 0, bytes_max, chunk_bytes, is_large: false, has_emitted: false, target, waits: None }
     }
 
     /// Calls this with `true` when a thread begins to wait for the reader, and with `false` when it goes on.
@@ -88,30 +117,44 @@ impl Flow {
         Ok(self.taken >= self.chunk_bytes)
     }
 
-    /// Hands on the rows that have come since the last time. At the end of a statement this is called once more, also
-    /// without rows: the columns are in it.
+    /// Hands on the rows that have come since the last time.
     ///
     /// # Errors
     /// [`Failure::Cut`] when the reader has gone.
     pub(super) async fn emit(&mut self, table: Table) -> Result<(), Failure> {
         match &mut self.target {
             Target::Whole(whole) => *whole = table,
-            Target::Stream(sender, pace) => {
+            Target::Stream(hatch, _, pace) => {
                 pace.awaits_reader(true);
-                let sent = sender.send(table).await;
+                hatch.put(table).await;
                 pace.awaits_reader(false);
-                sent.map_err(|_| reader_gone())?;
             }
+            Target::Thread(sender, _) => sender.send(table).await.map_err(|_| reader_gone())?,
         }
         self.end_chunk();
         Ok(())
+    }
+
+    /// Hands on the last rows of a statement, of which there may be none: the columns are in it.
+    ///
+    /// # Errors
+    /// As [`Flow::emit`].
+    pub(super) async fn finish(&mut self, table: Table) -> Result<(), Failure> {
+        match &mut self.target {
+            Target::Whole(last) | Target::Stream(_, last, _) => {
+                *last = table;
+                Ok(())
+            }
+            Target::Thread(..) => self.emit(table).await,
+        }
     }
 
     /// As [`Flow::emit`], for a thread that may wait.
     pub(super) fn emit_blocking(&mut self, table: Table) -> Result<(), Failure> {
         match &mut self.target {
             Target::Whole(whole) => *whole = table,
-            Target::Stream(sender, _) => match sender.try_send(table) {
+            Target::Stream(_, last, _) => *last = table, // never: its reader's thread doesn't wait
+            Target::Thread(sender, _) => match sender.try_send(table) {
                 Ok(()) => {}
                 Err(TrySendError::Closed(_)) => return Err(reader_gone()),
                 Err(TrySendError::Full(table)) => {
@@ -134,7 +177,7 @@ impl Flow {
 
     /// Takes note that the database has sent something.
     pub(super) fn heard(&self) {
-        if let Target::Stream(_, pace) = &self.target {
+        if let Target::Stream(_, _, pace) | Target::Thread(_, pace) = &self.target {
             pace.heard();
         }
     }
@@ -143,13 +186,13 @@ impl Flow {
     pub(super) fn pace(&self) -> Option<Arc<Pace>> {
         match &self.target {
             Target::Whole(_) => None,
-            Target::Stream(_, pace) => Some(Arc::clone(pace)),
+            Target::Stream(_, _, pace) | Target::Thread(_, pace) => Some(Arc::clone(pace)),
         }
     }
 
     /// Whether the rows go to a reader chunk by chunk.
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self.target, Target::Stream(..))
+        !matches!(self.target, Target::Whole(_))
     }
 
     /// Whether something has left already, so that the statement can't be run once more.
@@ -165,21 +208,21 @@ impl Flow {
     /// What a statement that failed has left here is forgotten.
     pub(super) fn start_again(&mut self) {
         self.taken = 0;
-        if let Target::Whole(whole) = &mut self.target {
-            *whole = Table::default();
+        if let Target::Whole(last) | Target::Stream(_, last, _) = &mut self.target {
+            *last = Table::default();
         }
     }
 
-    /// The rows, when they were to be kept; no columns otherwise.
+    /// The rows, when they were to be kept; the last ones of a stream whose reader is on the same thread, otherwise no columns.
     pub(super) fn into_table(self) -> Table {
         match self.target {
-            Target::Whole(table) => table,
-            Target::Stream(..) => Table::default(),
+            Target::Whole(table) | Target::Stream(_, table, _) => table,
+            Target::Thread(..) => Table::default(),
         }
     }
 
     fn end_chunk(&mut self) {
-        if let Target::Stream(..) = self.target {
+        if self.is_stream() {
             self.taken = 0;
             self.has_emitted = true;
         }
@@ -209,7 +252,7 @@ mod tests {
         let mut whole = Flow::whole(&limits(10));
         assert_eq!((whole.take(10), whole.take(1).is_err()), (Ok(false), true));
 
-        let (mut stream, mut reader) = Flow::stream(&limits(30));
+        let (mut stream, mut reader) = Flow::stream_of_thread(&limits(30));
         for _ in 0..3 {
             assert_eq!((stream.take(9), stream.take(9)), (Ok(false), Ok(true)));
             stream.emit_blocking(Table::new(vec![Column::text("c")])).unwrap();

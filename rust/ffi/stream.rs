@@ -6,7 +6,7 @@
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::db::{Incoming, Place, Raw, Side};
+use super::db::{self, Incoming, Place, Raw, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
@@ -174,7 +174,17 @@ impl Stream {
         if let (Source::Front(stream), Some(worker)) = (&self.source, fleet::worker()) {
             let _ = worker.close_stream(stream); // a front that is gone has closed it
         }
-        self.source = Source::Ended;
+        let source = std::mem::replace(&mut self.source, Source::Ended);
+        if let Source::Runtime(cursor) = source {
+            let database = db::database();
+            // Within the runtime, where the server is told to stop what has not ended.
+            let _ = runtime::block_on(async move {
+                drop(cursor);
+                if let Some(database) = database {
+                    database.cancelled().await;
+                }
+            });
+        }
     }
 }
 

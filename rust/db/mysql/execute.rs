@@ -148,7 +148,7 @@ impl MySqlSession {
         if has_further_rows {
             return Ok(Err(Refusal::unsupported("the procedure gave several results, and a statement has one")));
         }
-        flow.emit(decoder.map_or_else(|| Table::new(Vec::new()), Decoder::into_table)).await?;
+        flow.finish(decoder.map_or_else(|| Table::new(Vec::new()), Decoder::into_table)).await?;
         Ok(Ok(done.into()))
     }
 
@@ -249,7 +249,7 @@ impl MySqlSession {
             let message = "the server can't prepare this statement, and its rows can't be read otherwise";
             return Ok(Err(Refusal::unsupported(message)));
         }
-        flow.emit(Table::default()).await?;
+        flow.finish(Table::default()).await?;
         Ok(Ok(Done { last_insert_id: None, ..done.into() }))
     }
 

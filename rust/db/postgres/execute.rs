@@ -61,7 +61,7 @@ impl PgSession {
         let mut decoder = Decoder::new(&prepared.fields, work.forms);
         let outcome = self.answer(&mut decoder, flow).await?;
         if outcome.is_ok() {
-            flow.emit(decoder.into_table()).await?;
+            flow.finish(decoder.into_table()).await?;
         }
         Ok(outcome.map(|answered| answered.affected))
     }

@@ -84,7 +84,7 @@ impl Seats {
 /// `waits` is told when that begins to wait for the reader, and when it goes on. Work that is dropped is an error to the
 /// cursor's reader.
 pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(bool) + Send + 'static) -> (Cursor, Work) {
-    let (mut flow, chunks) = Flow::stream(&pool.limits);
+    let (mut flow, chunks) = Flow::stream_of_thread(&pool.limits);
     flow.on_wait(waits);
     let (done, end) = oneshot::channel();
     let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
