@@ -50,6 +50,10 @@ final class Params
         if ($params === []) {
             return '';
         }
+        // Most statements have one, the key of a table.
+        if (is_int($params[0] ?? null) && count($params) === 1) {
+            return pack('VCP', 1, 3, $params[0]);
+        }
         $names = null;
         if (!array_is_list($params)) {
             $names = self::names($params);
@@ -63,7 +67,6 @@ final class Params
             if ($names !== null) {
                 $packed .= pack('V', strlen($names[$index])) . $names[$index];
             }
-            // Most are keys of a table.
             $packed .= is_int($value) ? "\x03" . pack('P', $value) : self::packed($value, self::label($names, $index));
             $index++;
         }

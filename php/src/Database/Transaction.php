@@ -23,6 +23,12 @@ final class Transaction
 {
     /** What neither begins nor ends a transaction as long as it succeeds. */
     private const HARMLESS = '~^\s*(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|VALUES|WITH)\b~i';
+    /** How many of those are remembered, and how long they may be: an application has a few hundred. */
+    private const REMEMBERED_MAX = 512;
+    private const REMEMBERED_BYTES_MAX = 4_096;
+
+    /** @var array<string, true> those of the statements before: to look a text up costs a tenth of reading it */
+    private static array $harmless = [];
 
     /** @var list<string|null> for each begin() its savepoint; null is the database's own transaction */
     private array $begun = [];
@@ -194,9 +200,17 @@ final class Transaction
         if ($this->lost !== null) {
             throw TransactionFailed::lost($this->lost);
         }
+        if (isset(self::$harmless[$sql])) {
+            return;
+        }
         if (preg_match(self::HARMLESS, $sql) !== 1) {
             $this->isInDoubt = true;
             $this->mayAnythingBegin = $this->mayAnythingBegin || stripos($sql, 'autocommit') !== false;
+        } elseif (strlen($sql) <= self::REMEMBERED_BYTES_MAX) {
+            if (count(self::$harmless) >= self::REMEMBERED_MAX) {
+                self::$harmless = [];
+            }
+            self::$harmless[$sql] = true;
         }
     }
 
