@@ -21,8 +21,8 @@ enum Chunks {
     Whole(Option<Table>),
     /// The first rows, until they are taken, and whoever has the others.
     Parts(Option<Table>, Box<dyn Parts>),
-    /// The statement goes on while its rows are waited for, and gives the last of them. In a task of its own it cost a statement of
-    /// one row 15,000 instructions more.
+    /// The statement goes on while its rows are waited for, and gives the last of them. In a task of its own, behind a channel, a stream of
+    /// one row took 8,900 instructions more (of 119,000, from PHP).
     Work(Hatch, Pin<Box<dyn Future<Output = Result<Table, Error>> + Send>>),
     /// A thread sends them and tells how it ended; taken with its last word.
     Thread(mpsc::Receiver<Table>, Option<oneshot::Receiver<Result<(), Error>>>),
