@@ -58,7 +58,8 @@ final class Boundary
     /** The rows as JSON that stays in the engine; $look is given the C string while it is there. */
     public function jsonInside(string $dsn, string $sql, ?Closure $look = null): void
     {
-        $this->abi->check($this->ffi->lyger_db_run($dsn, strlen($dsn), $sql, strlen($sql), null, 0, 0, 0, $this->idPointer));
+        $ffi = $this->ffi;
+        $this->abi->check($ffi->lyger_db_run($dsn, strlen($dsn), $sql, strlen($sql), null, 0, 0, 0, $this->idPointer));
         $json = $this->ffi->lyger_jsonify_result($this->id->cdata) ?? throw $this->abi->failure(1);
         if ($look !== null) {
             $look($json);
