@@ -27,8 +27,14 @@ const Variant = struct {
 };
 
 const x86_64_variants = [_]Variant{
+    .{ .suffix = "v2", .model = &std.Target.x86.cpu.x86_64_v2 },
     .{ .suffix = "v3", .model = &std.Target.x86.cpu.x86_64_v3 },
     .{ .suffix = "v4", .model = &std.Target.x86.cpu.x86_64_v4 },
+};
+
+/// Of the same features as the baseline, which has them on every target of Zig's, but with instructions of its own.
+const aarch64_variants = [_]Variant{
+    .{ .suffix = "neon" },
 };
 
 fn buildKernels(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTarget, options: Options) void {
@@ -43,9 +49,12 @@ fn buildKernels(b: *std.Build, step: *std.Build.Step, target: std.Build.Resolved
 
     addVariant(b, library, target, .{ .suffix = "baseline" });
     if (options.checked) addVariant(b, library, target, .{ .suffix = "checked", .optimize = .ReleaseSafe });
-    if (target.result.cpu.arch == .x86_64) {
-        for (x86_64_variants) |variant| addVariant(b, library, target, variant);
-    }
+    const variants: []const Variant = switch (target.result.cpu.arch) {
+        .x86_64 => &x86_64_variants,
+        .aarch64 => &aarch64_variants,
+        else => &.{},
+    };
+    for (variants) |variant| addVariant(b, library, target, variant);
 
     step.dependOn(&b.addInstallArtifact(library, .{}).step);
     step.dependOn(&b.addInstallHeaderFile(b.path("zig/kernels/lyger_kernels.h"), "lyger_kernels.h").step);

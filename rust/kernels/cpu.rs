@@ -1,16 +1,22 @@
 //! What this CPU is and can.
 
-/// Groups of instructions that a variant may need, as the x86-64 psABI names them.
+/// Groups of instructions that a variant may need; those of x86-64 as its psABI names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
     /// Whatever the target guarantees.
     Baseline,
+    /// x86-64-v2: SSE up to 4.2, POPCNT.
+    #[cfg(target_arch = "x86_64")]
+    V2,
     /// x86-64-v3: AVX2, FMA, BMI.
     #[cfg(target_arch = "x86_64")]
     V3,
     /// x86-64-v4: AVX-512 F, BW, CD, DQ, VL.
     #[cfg(target_arch = "x86_64")]
     V4,
+    /// Vectors of 128 bits.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Level {
@@ -18,9 +24,13 @@ impl Level {
         match self {
             Self::Baseline => "baseline",
             #[cfg(target_arch = "x86_64")]
+            Self::V2 => "x86-64-v2",
+            #[cfg(target_arch = "x86_64")]
             Self::V3 => "x86-64-v3",
             #[cfg(target_arch = "x86_64")]
             Self::V4 => "x86-64-v4",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "NEON",
         }
     }
 
@@ -31,8 +41,18 @@ impl Level {
             Self::Baseline => true,
             // Every feature is asked for, since the Zig compiler may use any of them.
             #[cfg(target_arch = "x86_64")]
+            Self::V2 => {
+                is_x86_feature_detected!("cmpxchg16b")
+                    && is_x86_feature_detected!("popcnt")
+                    && is_x86_feature_detected!("sse3")
+                    && is_x86_feature_detected!("ssse3")
+                    && is_x86_feature_detected!("sse4.1")
+                    && is_x86_feature_detected!("sse4.2")
+            }
+            #[cfg(target_arch = "x86_64")]
             Self::V3 => {
-                is_x86_feature_detected!("avx2")
+                Self::V2.is_supported()
+                    && is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("bmi1")
                     && is_x86_feature_detected!("bmi2")
                     && is_x86_feature_detected!("f16c")
@@ -50,6 +70,8 @@ impl Level {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
         }
     }
 }
@@ -67,10 +89,15 @@ pub fn cpu() -> String {
 
 #[cfg(target_arch = "x86_64")]
 fn best() -> Level {
-    [Level::V4, Level::V3].into_iter().find(|level| level.is_supported()).unwrap_or(Level::Baseline)
+    [Level::V4, Level::V3, Level::V2].into_iter().find(|level| level.is_supported()).unwrap_or(Level::Baseline)
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn best() -> Level {
+    if Level::Neon.is_supported() { Level::Neon } else { Level::Baseline }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn best() -> Level {
     Level::Baseline
 }

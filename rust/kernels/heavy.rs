@@ -170,6 +170,22 @@ pub(super) unsafe fn sines_portable(first: u64, out: &mut [f64; LANES]) {
 }
 
 /// # Safety
+/// The CPU has x86-64-v2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt,sse3,ssse3,sse4.1,sse4.2")]
+pub(super) unsafe fn sum_v2(iterations: u64) -> f64 {
+    sum(iterations)
+}
+
+/// # Safety
+/// The CPU has x86-64-v2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt,sse3,ssse3,sse4.1,sse4.2")]
+pub(super) unsafe fn sines_v2(first: u64, out: &mut [f64; LANES]) {
+    sines(first, out);
+}
+
+/// # Safety
 /// The CPU has x86-64-v3.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,fma")]
@@ -198,6 +214,22 @@ pub(super) unsafe fn sum_v4(iterations: u64) -> f64 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) unsafe fn sines_v4(first: u64, out: &mut [f64; LANES]) {
+    sines(first, out);
+}
+
+/// # Safety
+/// The CPU has NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn sum_neon(iterations: u64) -> f64 {
+    sum(iterations)
+}
+
+/// # Safety
+/// The CPU has NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn sines_neon(first: u64, out: &mut [f64; LANES]) {
     sines(first, out);
 }
 

@@ -12,7 +12,8 @@ use super::{ColumnView, Error, LANES, Progress, cpu, heavy, json};
 const ENVIRONMENT: &str = "LYGER_KERNELS";
 
 /// Every word of `LYGER_KERNELS`, in builds of whatever kind.
-const KNOWN: &str = "auto, rust, rust-v3, rust-v4, zig, zig-v3, zig-v4";
+const KNOWN: &str =
+    "auto, rust, rust-v2, rust-v3, rust-v4, rust-neon, zig, zig-v2, zig-v3, zig-v4, zig-neon";
 
 /// One implementation of all kernels. Only this file makes them, so that each entry's functions need its level and
 /// nothing more.
@@ -50,6 +51,28 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_v3,
         sines: heavy::sines_v3,
         json: json::encode_v3,
+    },
+    #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
+    super::zig::V2,
+    #[cfg(target_arch = "x86_64")]
+    Implementation {
+        name: "rust-v2",
+        level: Level::V2,
+        automatic: true,
+        heavy: heavy::sum_v2,
+        sines: heavy::sines_v2,
+        json: json::encode_v2,
+    },
+    #[cfg(all(feature = "zig-kernels", target_arch = "aarch64"))]
+    super::zig::NEON,
+    #[cfg(target_arch = "aarch64")]
+    Implementation {
+        name: "rust-neon",
+        level: Level::Neon,
+        automatic: true,
+        heavy: heavy::sum_neon,
+        sines: heavy::sines_neon,
+        json: json::encode_neon,
     },
     #[cfg(feature = "zig-kernels")]
     super::zig::BASELINE,

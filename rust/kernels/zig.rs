@@ -8,8 +8,8 @@ use super::plan::{Plan, Planned};
 use super::variant::Implementation;
 use super::{LANES, PADDING, Progress, Values};
 
-/// What bindgen makes of `lyger_kernels.h`.
-#[allow(non_camel_case_types, unreachable_pub, missing_docs)]
+/// What bindgen makes of `lyger_kernels.h`, which names the variants of every architecture.
+#[allow(dead_code, non_camel_case_types, unreachable_pub, missing_docs)]
 mod bindings {
     include!(concat!(env!("OUT_DIR"), "/lyger_kernels.rs"));
 }
@@ -56,9 +56,13 @@ implementations! {
     BASELINE: "zig", Level::Baseline, true,
         lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline;
     #[cfg(target_arch = "x86_64")]
+    V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2;
+    #[cfg(target_arch = "x86_64")]
     V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3;
     #[cfg(target_arch = "x86_64")]
     V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4;
+    #[cfg(target_arch = "aarch64")]
+    NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon;
     // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
     #[cfg(zig_checked)]
     CHECKED: "zig-checked", Level::Baseline, false,

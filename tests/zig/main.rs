@@ -179,7 +179,10 @@ fn the_kernels_compile_for_machines_that_are_not_here() {
         let library = fs::read(prefix.join("lib").join(library)).unwrap_or_else(|error| panic!("{target}: {error}"));
         let has = |symbol: &str| library.windows(symbol.len()).any(|window| window == symbol.as_bytes());
         assert!(has("lk_json_encode_table_baseline"), "{target}");
-        assert_eq!(has("lk_json_encode_table_v4"), target.starts_with("x86_64"), "{target}");
+        for level in ["v2", "v3", "v4"] {
+            assert_eq!(has(&format!("lk_json_encode_table_{level}")), target.starts_with("x86_64"), "{level}, {target}");
+        }
+        assert_eq!(has("lk_json_encode_table_neon"), target.starts_with("aarch64"), "{target}");
         assert!(prefix.join("include/lyger_kernels.h").is_file(), "{target}");
     }
 }

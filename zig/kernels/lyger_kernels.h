@@ -2,8 +2,8 @@
  *
  * Nothing here is checked. The caller has made sure that every column holds `rows` values and bits, that offsets
  * ascend, that LK_PADDING readable bytes follow every key and every string buffer, and that the CPU has what the
- * variant needs: nothing for `baseline`, x86-64-v3 and x86-64-v4 for the two others. `checked` is the baseline with
- * Zig's safety checks, and only in builds for tests. */
+ * variant needs: nothing for `baseline`, the level x86-64-v2 for `v2` and so on, NEON for `neon`. A library has the
+ * variants of its architecture. `checked` is the baseline with Zig's safety checks, and only in builds for tests. */
 #ifndef LYGER_KERNELS_H
 #define LYGER_KERNELS_H
 
@@ -58,19 +58,25 @@ typedef struct lk_progress {
 /* Writes the rows from `first_row` on as JSON objects, as many whole ones as surely fit `capacity` bytes at `out`. */
 void lk_json_encode_table_baseline(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 void lk_json_encode_table_checked(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+void lk_json_encode_table_v2(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 void lk_json_encode_table_v3(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 void lk_json_encode_table_v4(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
+void lk_json_encode_table_neon(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 
 /* The sum of sqrt(i) * sin(i) over i in 0..iterations, at most 2^53. */
 double lk_heavy_computation_baseline(uint64_t iterations);
 double lk_heavy_computation_checked(uint64_t iterations);
+double lk_heavy_computation_v2(uint64_t iterations);
 double lk_heavy_computation_v3(uint64_t iterations);
 double lk_heavy_computation_v4(uint64_t iterations);
+double lk_heavy_computation_neon(uint64_t iterations);
 
 /* The sines of the LK_LANES integers from `first` on, a multiple of LK_LANES, as the sum uses them. */
 void lk_heavy_sines_baseline(uint64_t first, double *sines);
 void lk_heavy_sines_checked(uint64_t first, double *sines);
+void lk_heavy_sines_v2(uint64_t first, double *sines);
 void lk_heavy_sines_v3(uint64_t first, double *sines);
 void lk_heavy_sines_v4(uint64_t first, double *sines);
+void lk_heavy_sines_neon(uint64_t first, double *sines);
 
 #endif

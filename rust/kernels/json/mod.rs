@@ -3,8 +3,10 @@
 //! `zig/kernels/json.zig` is its twin; `tests/differential` compares their bytes.
 
 mod base64;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod block;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -176,6 +178,15 @@ pub(super) unsafe fn encode_portable(plan: &Plan, first_row: usize, out: *mut u8
 }
 
 /// # Safety
+/// As [`encode`], on a CPU with x86-64-v2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt,sse3,ssse3,sse4.1,sse4.2")]
+pub(super) unsafe fn encode_v2(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
+    // SAFETY: the caller's.
+    unsafe { encode::<block::Blocks<x86_64::Sse>>(plan, first_row, out, capacity) }
+}
+
+/// # Safety
 /// As [`encode`], on a CPU with x86-64-v3.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -191,6 +202,15 @@ pub(super) unsafe fn encode_v3(plan: &Plan, first_row: usize, out: *mut u8, capa
 pub(super) unsafe fn encode_v4(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
     // SAFETY: the caller's.
     unsafe { encode::<block::Blocks<x86_64::Avx512>>(plan, first_row, out, capacity) }
+}
+
+/// # Safety
+/// As [`encode`], on a CPU with NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn encode_neon(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
+    // SAFETY: the caller's.
+    unsafe { encode::<block::Blocks<neon::Neon>>(plan, first_row, out, capacity) }
 }
 
 /// Appends one quoted and escaped string, for what isn't a column: names, cells of mixed kinds.

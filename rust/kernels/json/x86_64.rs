@@ -1,8 +1,66 @@
-//! Blocks in the registers of x86-64-v3 and v4.
+//! Blocks in the registers of x86-64-v2, v3 and v4.
 
 use std::arch::x86_64::*;
 
 use super::block::Block;
+
+/// Four SSE registers.
+#[derive(Clone, Copy)]
+pub(super) struct Sse([__m128i; 4]);
+
+impl Sse {
+    /// The highest bits of the bytes of four registers.
+    ///
+    /// # Safety
+    /// The CPU has SSE2, as every x86-64 does.
+    #[inline(always)]
+    unsafe fn mask(registers: [__m128i; 4]) -> u64 {
+        // SAFETY: the caller's.
+        let [a, b, c, d] = registers.map(|bytes| u64::from(unsafe { _mm_movemask_epi8(bytes) }.cast_unsigned()));
+        a | b << 16 | c << 32 | d << 48
+    }
+}
+
+impl Block for Sse {
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's.
+        Self([0, 16, 32, 48].map(|offset| unsafe { _mm_loadu_si128(from.add(offset).cast()) }))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        for (n, register) in self.0.into_iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe { _mm_storeu_si128(to.add(16 * n).cast(), register) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn below(self, limit: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            // As with AVX2 below.
+            let last = _mm_set1_epi8(limit.wrapping_sub(1).cast_signed());
+            Self::mask(self.0.map(|bytes| _mm_cmpeq_epi8(_mm_max_epu8(bytes, last), last)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn equal(self, byte: u8) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            let byte = _mm_set1_epi8(byte.cast_signed());
+            Self::mask(self.0.map(|bytes| _mm_cmpeq_epi8(bytes, byte)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn high(self) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { Self::mask(self.0) }
+    }
+}
 
 /// Two AVX2 registers.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 
 const std = @import("std");
 const builtin = @import("builtin");
+const config = @import("config");
 
 const block_bytes = 64;
 
@@ -19,6 +20,10 @@ else if (builtin.cpu.has(.x86, .avx2))
 else
     16;
 const Register = @Vector(register_bytes, u8);
+
+/// The baseline of aarch64 leaves it to LLVM how a comparison becomes a mask.
+const is_neon = builtin.cpu.arch == .aarch64 and
+    !std.mem.eql(u8, config.suffix, "baseline") and !std.mem.eql(u8, config.suffix, "checked");
 
 /// 64 bytes in registers. A mask's lowest bit stands for the first byte.
 const Block = struct {
@@ -35,12 +40,39 @@ const Block = struct {
     }
 
     inline fn mask(block: Block, comptime compare: Compare, byte: u8) u64 {
+        if (is_neon) return block.maskByPairs(compare, byte);
         var bits: u64 = 0;
         inline for (block.registers, 0..) |register, n| {
             const part: std.meta.Int(.unsigned, register_bytes) = @bitCast(compare(register, @splat(byte)));
             bits |= scalar(part) << (n * register_bytes);
         }
         return bits;
+    }
+
+    /// NEON has no instruction that makes a mask: of each byte its own bit is kept, and neighbours are added until eight
+    /// of them are one byte.
+    inline fn maskByPairs(block: Block, comptime compare: Compare, byte: u8) u64 {
+        const own_bits: Register = [_]u8{ 1, 2, 4, 8, 16, 32, 64, 128 } ** 2;
+        const none: Register = @splat(0);
+        var kept: [4]Register = undefined;
+        inline for (block.registers, &kept) |register, *bits| {
+            bits.* = @select(u8, compare(register, @splat(byte)), own_bits, none);
+        }
+        const sums = addPairs(addPairs(kept[0], kept[1]), addPairs(kept[2], kept[3]));
+        return @as(@Vector(2, u64), @bitCast(addPairs(sums, sums)))[0];
+    }
+
+    /// The sums of neighbours, those of `a` first: one instruction, `addp`.
+    inline fn addPairs(a: Register, b: Register) Register {
+        comptime var even: [register_bytes]i32 = undefined;
+        comptime var odd: [register_bytes]i32 = undefined;
+        comptime for (0..register_bytes) |i| {
+            const pair: i32 = 2 * @as(i32, i % (register_bytes / 2));
+            // Those of the second operand are counted from -1 down.
+            even[i] = if (i < register_bytes / 2) pair else ~pair;
+            odd[i] = if (i < register_bytes / 2) pair + 1 else ~(pair + 1);
+        };
+        return @shuffle(u8, a, b, even) +% @shuffle(u8, a, b, odd);
     }
 
     /// A mask that stays in a general register. Seeing through to the comparison, LLVM would rather spread the other
