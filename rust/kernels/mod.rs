@@ -1,9 +1,9 @@
 //! The hot loops: one safe function per kernel.
 //!
-//! Each kernel exists several times: in pure Rust ([`Variant`] `rust`, `rust-v3`, `rust-v4`) and, with the feature
-//! `zig-kernels`, in Zig (`zig`, `zig-v3`, `zig-v4`). They follow one algorithm in one lane order, so that all of
-//! them give the same bits; `tests/differential` holds them to it. The best one that the CPU can run is picked once,
-//! at first use, and `LYGER_KERNELS` forces another.
+//! Each kernel exists several times: in pure Rust ([`Variant`] `rust`, `rust-v2`, `rust-v3`, `rust-v4`, on aarch64
+//! `rust-neon`) and, with the feature `zig-kernels`, in Zig (`zig`, `zig-v2` and so on). They follow one algorithm in one
+//! lane order, so that all of them give the same bits; `tests/differential` holds them to it. The best one that the CPU
+//! can run is picked once, at first use, and `LYGER_KERNELS` forces another.
 //!
 //! Everything a kernel may assume is checked here, before it starts: the lengths of the columns, their padding, the
 //! capacity of the output. The kernels themselves check nothing.

@@ -54,25 +54,14 @@ impl<'a> Plan<'a> {
         Ok(Self { columns: planned, keys, rows, fixed_bytes_max })
     }
 
-    /// The longest text that one row could become.
+    /// The longest text that the rows from `row` on and before `end` could become.
     #[inline]
-    pub(super) fn row_bytes_max(&self, row: usize) -> usize {
-        let mut bytes = self.fixed_bytes_max;
+    pub(super) fn bytes_max(&self, row: usize, end: usize) -> usize {
+        let mut bytes = self.fixed_bytes_max * (end - row);
         for column in &self.columns {
             if let Some(cells) = column.values.cells() {
                 let offsets = cells.offsets();
-                bytes += (offsets[row + 1] - offsets[row]) as usize * column.values.bounds().1;
-            }
-        }
-        bytes
-    }
-
-    /// The longest text that the rows from `row` on could become.
-    pub(super) fn rest_bytes_max(&self, row: usize) -> usize {
-        let mut bytes = self.fixed_bytes_max * (self.rows - row);
-        for column in &self.columns {
-            if let Some(cells) = column.values.cells() {
-                bytes += cells.bytes_from(row) * column.values.bounds().1;
+                bytes += (offsets[end] - offsets[row]) as usize * column.values.bounds().1;
             }
         }
         bytes
@@ -83,7 +72,7 @@ impl<'a> Plan<'a> {
         match self.rows {
             0 => "[]".len(),
             rows if rows == row => 0,
-            _ => self.rest_bytes_max(row) + SLACK,
+            rows => self.bytes_max(row, rows) + SLACK,
         }
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Cells<'a> {
     /// Bytes of all cells together.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.bytes_from(0)
+        (self.offsets[self.len()] - self.offsets[0]) as usize
     }
 
     pub(super) fn offsets(&self) -> &'a [u32] {
@@ -85,11 +85,6 @@ impl<'a> Cells<'a> {
 
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.bytes
-    }
-
-    /// Bytes of all cells from `row` on.
-    pub(super) fn bytes_from(&self, row: usize) -> usize {
-        (self.offsets[self.len()] - self.offsets[row]) as usize
     }
 }
 

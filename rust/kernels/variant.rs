@@ -12,8 +12,7 @@ use super::{ColumnView, Error, LANES, Progress, cpu, heavy, json};
 const ENVIRONMENT: &str = "LYGER_KERNELS";
 
 /// Every word of `LYGER_KERNELS`, in builds of whatever kind.
-const KNOWN: &str =
-    "auto, rust, rust-v2, rust-v3, rust-v4, rust-neon, zig, zig-v2, zig-v3, zig-v4, zig-neon";
+const KNOWN: &str = "auto, rust, rust-v2, rust-v3, rust-v4, rust-neon, zig, zig-v2, zig-v3, zig-v4, zig-neon";
 
 /// One implementation of all kernels. Only this file makes them, so that each entry's functions need its level and
 /// nothing more.

@@ -180,7 +180,11 @@ fn the_kernels_compile_for_machines_that_are_not_here() {
         let has = |symbol: &str| library.windows(symbol.len()).any(|window| window == symbol.as_bytes());
         assert!(has("lk_json_encode_table_baseline"), "{target}");
         for level in ["v2", "v3", "v4"] {
-            assert_eq!(has(&format!("lk_json_encode_table_{level}")), target.starts_with("x86_64"), "{level}, {target}");
+            assert_eq!(
+                has(&format!("lk_json_encode_table_{level}")),
+                target.starts_with("x86_64"),
+                "{level}, {target}"
+            );
         }
         assert_eq!(has("lk_json_encode_table_neon"), target.starts_with("aarch64"), "{target}");
         assert!(prefix.join("include/lyger_kernels.h").is_file(), "{target}");

@@ -12,6 +12,9 @@ const text = @import("json/text.zig");
 /// Bytes that may be written behind the cursor; LK_PADDING in the header.
 pub const slack = 64;
 
+/// Rows of which it is asked at once whether they fit.
+const rows_per_group = 32;
+
 /// The numbers of LK_INT64 and the others.
 pub const Kind = enum(u32) { int64, uint64, float64, float32, bool, text, ascii, json, bytes };
 
@@ -103,17 +106,25 @@ pub fn encodeTable(
         progress.* = .{ .rows = 0, .bytes = 2, .needed = 0 };
         return;
     }
-    const all_fit = table.capacityNeeded(first_row) <= capacity;
     const fixed_bytes_max = table.fixedBytesMax();
     var at = out;
     var row = first_row;
-    while (row < table.rows) : (row += 1) {
-        const used = at - out;
-        if (!all_fit and used + fixed_bytes_max + table.variableBytesMax(row, row + 1) + slack > capacity) break;
-        at = encodeRow(table, row, at);
+    while (row < table.rows) {
+        const end = fitting(table, row, fixed_bytes_max, capacity - (at - out));
+        if (end == row) break;
+        while (row < end) : (row += 1) at = encodeRow(table, row, at);
     }
     if (row == table.rows and row > first_row) at = put(at, "]");
     progress.* = .{ .rows = row - first_row, .bytes = at - out, .needed = table.capacityNeeded(row) };
+}
+
+/// The row up to which rows surely fit a capacity: a whole group of them where it does, else one or none. Were each row
+/// asked by itself, a tenth of the time would go to that.
+inline fn fitting(table: *const Table, row: usize, fixed_bytes_max: usize, capacity: usize) usize {
+    const group = @min(rows_per_group, table.rows - row);
+    if (fixed_bytes_max * group + table.variableBytesMax(row, row + group) + slack <= capacity) return row + group;
+    if (fixed_bytes_max + table.variableBytesMax(row, row + 1) + slack <= capacity) return row + 1;
+    return row;
 }
 
 inline fn encodeRow(table: *const Table, row: usize, start: [*]u8) [*]u8 {

@@ -51,6 +51,12 @@ pub(super) struct Blocks<B>(PhantomData<B>);
 impl<B: Block> Copier for Blocks<B> {
     #[inline(always)]
     unsafe fn copy(from: *const u8, len: usize, to: *mut u8) {
+        // Keys and most cells are short, and a store of 64 bytes nearly always crosses a cache line, which is two.
+        if len <= 16 {
+            // SAFETY: both sides have 64 bytes behind len.
+            unsafe { to.cast::<[u8; 16]>().write_unaligned(from.cast::<[u8; 16]>().read_unaligned()) };
+            return;
+        }
         let mut done = 0;
         loop {
             // SAFETY: done is at most len, and both sides have 64 bytes behind that.
@@ -116,6 +122,8 @@ fn low_bits(count: usize) -> u64 {
 unsafe fn is_utf8<B: Block>(from: *const u8, len: usize) -> bool {
     // What the last bytes of the block before want of the first of this one.
     let mut wanted_before = 0;
+    // Whether its last byte is one that says something of the next: then it is among the limits.
+    let mut lead_3_before = 0;
     let (mut e0_before, mut ed_before, mut f0_before, mut f4_before) = (0, 0, 0, 0);
     let mut done = 0;
     while done < len {
@@ -124,20 +132,31 @@ unsafe fn is_utf8<B: Block>(from: *const u8, len: usize) -> bool {
         unsafe {
             let block = B::load(from.add(done));
             done += BYTES;
-            if block.high() & counts == 0 {
+            let high = block.high() & counts;
+            if high == 0 {
                 if wanted_before != 0 {
                     return false;
                 }
                 // No leading byte was last in the block before, or it would want something.
                 continue;
             }
-            let lead_2 = !block.below(0xc0) & counts;
-            let lead_3 = !block.below(0xe0) & counts;
-            let lead_4 = !block.below(0xf0) & counts;
-            let continuation = block.high() & block.below(0xc0) & counts;
+            let continuation = high & block.below(0xc0);
+            let lead_2 = high & !continuation;
+            let lead_3 = high & !block.below(0xe0);
+            // C0 and C1 would start overlong forms.
+            let overlong = lead_2 & block.below(0xc2);
+            if lead_3 | lead_3_before == 0 {
+                // Characters of two bytes only: all of them that most languages of Europe have. A third of the comparisons.
+                if ((lead_2 << 1 | wanted_before) ^ continuation) | overlong != 0 {
+                    return false;
+                }
+                wanted_before = lead_2 >> 63;
+                continue;
+            }
+            let lead_4 = high & !block.below(0xf0);
             let wanted = lead_2 << 1 | lead_3 << 2 | lead_4 << 3 | wanted_before;
-            // C0 and C1 would start overlong forms; F5 and above would exceed U+10FFFF.
-            let never = lead_2 & block.below(0xc2) | !block.below(0xf5) & counts;
+            // F5 and above would exceed U+10FFFF.
+            let never = overlong | high & !block.below(0xf5);
             if (wanted ^ continuation) | never != 0 {
                 return false;
             }
@@ -156,6 +175,7 @@ unsafe fn is_utf8<B: Block>(from: *const u8, len: usize) -> bool {
                 return false;
             }
             wanted_before = lead_2 >> 63 | lead_3 >> 62 | lead_4 >> 61;
+            lead_3_before = lead_3 >> 63;
             (e0_before, ed_before, f0_before, f4_before) = (e0 >> 63, ed >> 63, f0 >> 63, f4 >> 63);
         }
     }

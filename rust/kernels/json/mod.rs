@@ -46,18 +46,20 @@ unsafe fn encode<C: Copier>(plan: &Plan, first_row: usize, out: *mut u8, capacit
         unsafe { out.cast::<[u8; 2]>().write(*b"[]") };
         return Progress { rows: 0, bytes: 2, needed: 0 };
     }
-    let all_fit = plan.capacity_needed(first_row) <= capacity;
     let mut at = out;
     let mut row = first_row;
     while row < plan.rows {
         // SAFETY: at is out or what a row returned, which is inside of out.
         let used = unsafe { at.offset_from_unsigned(out) };
-        if !all_fit && used + plan.row_bytes_max(row) + SLACK > capacity {
+        let end = fitting(plan, row, capacity - used);
+        if end == row {
             break;
         }
-        // SAFETY: row is below the plan's rows, and its longest text plus SLACK fits behind at.
-        at = unsafe { encode_row::<C>(plan, row, at) };
-        row += 1;
+        while row < end {
+            // SAFETY: row is below the plan's rows; its longest text, those of the rows behind it and SLACK fit behind at.
+            at = unsafe { encode_row::<C>(plan, row, at) };
+            row += 1;
+        }
     }
     if row == plan.rows && row > first_row {
         // SAFETY: the bound of every row has room for this.
@@ -66,6 +68,23 @@ unsafe fn encode<C: Copier>(plan: &Plan, first_row: usize, out: *mut u8, capacit
     // SAFETY: as above.
     let bytes = unsafe { at.offset_from_unsigned(out) };
     Progress { rows: row - first_row, bytes, needed: plan.capacity_needed(row) }
+}
+
+/// Rows of which it is asked at once whether they fit.
+const ROWS_PER_GROUP: usize = 32;
+
+/// The row up to which rows surely fit a capacity: a whole group of them where it does, else one or none. Were each row
+/// asked by itself, a tenth of the time would go to that.
+#[inline(always)]
+fn fitting(plan: &Plan, row: usize, capacity: usize) -> usize {
+    let group = ROWS_PER_GROUP.min(plan.rows - row);
+    if plan.bytes_max(row, row + group) + SLACK <= capacity {
+        row + group
+    } else if plan.bytes_max(row, row + 1) + SLACK <= capacity {
+        row + 1
+    } else {
+        row
+    }
 }
 
 /// # Safety

@@ -32,10 +32,23 @@ inline fn writeHundredths(comptime T: type, start: [*]u8, value: T) ?[*]u8 {
     const hundredths: u64 = @intFromFloat(times_100 + 0.5);
     // Both operands are exact and division rounds correctly, so this is how the text would be read.
     if (@as(T, @floatFromInt(hundredths)) / 100 != value) return null;
+    if (hundredths < 100_000_000) return writePrice(start, @intCast(hundredths));
     const at = digits.write(start, hundredths / 100);
     const decimals: u8 = @intCast(hundredths % 100);
     at[0..3].* = .{ '.', '0' + decimals / 10, '0' + decimals % 10 };
     return at + (3 - @as(usize, @intFromBool(decimals % 10 == 0)));
+}
+
+/// Eight digits, of which the last two stand behind the point, from one register. A third less than writing both sides.
+inline fn writePrice(at: [*]u8, hundredths: u32) [*]u8 {
+    const packed_digits = digits.eight(hundredths);
+    // The last digit before the point always counts, so that 0 is "0".
+    const zeros: u6 = @intCast(@ctz(packed_digits | 1 << 40) / 8);
+    const ascii = packed_digits | 0x3030303030303030;
+    at[0..8].* = @bitCast(ascii >> (zeros * 8));
+    const whole = at + (6 - @as(usize, zeros));
+    whole[0..4].* = @bitCast(@as(u32, @truncate(ascii >> 40 & 0xffff00)) | '.');
+    return whole + (3 - @as(usize, @intFromBool(packed_digits >> 56 == 0)));
 }
 
 fn writeShortest(comptime T: type, start: [*]u8, value: T) [*]u8 {
