@@ -5,9 +5,12 @@
 //! whatever is wrong is told in one readable message. Without the feature neither Zig nor libclang is looked for.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // Cargo looks at this file by itself, and without such a line at every file of the package.
+    println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rustc-check-cfg=cfg(zig_checked)");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    // tests/emulated is built by this file, too, and has no such library.
+    if is("CARGO_PKG_NAME", "lyger") && is("CARGO_CFG_TARGET_OS", "linux") {
         // Never unmapped: PHP closes the library with its last FFI object, and the server's threads, fork handlers and
         // thread-locals would go on in memory that is gone.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
@@ -34,19 +37,27 @@ mod zig {
     const SOURCES: [&str; 3] = ["build.zig", "build.zig.zon", "zig/kernels"];
 
     pub(crate) fn build() -> Result<(), String> {
+        let root = root()?;
         for source in SOURCES {
-            println!("cargo::rerun-if-changed={source}");
+            println!("cargo::rerun-if-changed={}", root.join(source).display());
         }
         println!("cargo::rerun-if-env-changed=LYGER_ZIG");
         let out = PathBuf::from(variable("OUT_DIR")?);
         let prefix = out.join("zig");
-        compile(&find()?, &prefix, &out)?;
+        compile(&root, &find()?, &prefix, &out)?;
         println!("cargo::rustc-link-search=native={}", prefix.join("lib").display());
         println!("cargo::rustc-link-lib=static=lyger_kernels");
         generate_bindings(&prefix.join("include/lyger_kernels.h"), &out.join("lyger_kernels.rs"))
     }
 
-    fn compile(zig: &[String], prefix: &Path, out: &Path) -> Result<(), String> {
+    /// The folder of build.zig: this package's, or that of the workspace it belongs to.
+    fn root() -> Result<PathBuf, String> {
+        let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+        let root = package.ancestors().find(|folder| folder.join("build.zig").is_file());
+        root.map(Path::to_owned).ok_or_else(|| format!("there is no build.zig in {}", package.display()))
+    }
+
+    fn compile(root: &Path, zig: &[String], prefix: &Path, out: &Path) -> Result<(), String> {
         let mut command = Command::new(&zig[0]);
         command.args(&zig[1..]).args(["build", "kernels"]);
         command.arg(format!("-Dtarget={}", target()?));
@@ -59,7 +70,7 @@ mod zig {
         command.arg("--prefix").arg(prefix);
         command.arg("--cache-dir").arg(out.join("zig-cache"));
         command.arg("--global-cache-dir").arg(out.join("zig-global-cache"));
-        command.current_dir(variable("CARGO_MANIFEST_DIR")?);
+        command.current_dir(root);
         let output = command.output().map_err(|error| format!("`{}` doesn't start: {error}", zig.join(" ")))?;
         if output.status.success() {
             return Ok(());
@@ -71,6 +82,9 @@ mod zig {
     fn generate_bindings(header: &Path, out: &Path) -> Result<(), String> {
         let mut builder =
             bindgen::Builder::default().header(header.to_string_lossy()).allowlist_item("(lk|LK)_.*").use_core();
+        // Its types are the same for every target of 64 bits, and often there are the C headers of this machine only. For
+        // another target the assertions on the layout would fail.
+        builder = builder.clang_arg(format!("--target={}", variable("HOST")?));
         if variable("PROFILE")? != "debug" {
             builder = builder.blocklist_item("lk_.*_checked");
         }
