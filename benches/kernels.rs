@@ -1,8 +1,10 @@
-//! The kernels against their peers: columns to JSON, and the sum of `sqrt(i) * sin(i)`.
+//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, and memories that fade.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
 
+#[path = "kernels/graph.rs"]
+mod graph;
 mod support;
 
 use std::hint::black_box;
@@ -34,6 +36,7 @@ fn main() -> std::io::Result<()> {
     statistics();
     let mut comparisons = json();
     comparisons.extend(heavy());
+    comparisons.extend(graph::decay());
     report("kernels", &comparisons)
 }
 

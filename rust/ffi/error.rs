@@ -117,10 +117,17 @@ impl From<db::Error> for Failure {
     }
 }
 
-// Kernels are only asked whether LYGER_KERNELS can be; their other errors would be bugs of the rooms below.
+// What is wrong with columns would be a bug of the rooms below: no export hands any to a kernel.
 impl From<kernels::Error> for Failure {
     fn from(error: kernels::Error) -> Self {
-        Self::new(Status::InvalidConfig, error.to_string()).with_value("LYGER_KERNELS")
+        use kernels::Error;
+        let message = error.to_string();
+        match error {
+            Error::Length { what, .. } | Error::Setting { what, .. } => {
+                Self::new(Status::InvalidArgument, message).with_value(what)
+            }
+            _ => Self::new(Status::InvalidConfig, message).with_value("LYGER_KERNELS"),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The C boundary: every exported `lyger_*` function and nothing else.
+//! The C boundary: every exported function and nothing else. Their names begin with `lyger_`; those of kernels on a caller's arrays
+//! with `engram_`, as in the seed that describes them.
 //!
 //! Two families stand side by side. The seeds' functions take C strings and return a value; what went wrong in
 //! them is told by `lyger_last_error` alone. Their siblings carry lengths, write to the caller's memory and return a
@@ -14,8 +15,8 @@
 //!   Requests of one server may be taken and answered by any thread. No function may be called from a signal handler.
 //! - **Processes**: the first use of anything that keeps state claims the process, and a child forked later gets
 //!   `WRONG_PROCESS` at once. Functions that keep no state (`lyger_abi_version`, `lyger_last_error`, `lyger_hello_world`,
-//!   `lyger_heavy_computation`, `lyger_system_info`, `lyger_engine_info`, `lyger_engine_check`, `lyger_free_string`) work in
-//!   the child too.
+//!   `lyger_heavy_computation`, `lyger_system_info`, `lyger_engine_info`, `lyger_engine_check`, `lyger_free_string` and
+//!   all `engram_*`) work in the child too.
 //!
 //! | file | holds |
 //! |---|---|
@@ -25,6 +26,7 @@
 //! | `cache` | the cache |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
+//! | `graph` | the kernels of graphs and memories |
 //! | `status`, `error`, `strings` | the numbers, the last error, strings that the seeds' functions issue |
 //! | `slice`, `panic`, `settings` | checks of what comes in and goes out, the boundary, keys and their values |
 //!
@@ -37,6 +39,7 @@ pub mod engine;
 pub mod error;
 pub mod fetch;
 pub mod fleet;
+pub mod graph;
 pub mod operation;
 mod panic;
 pub mod request;

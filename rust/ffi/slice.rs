@@ -32,6 +32,8 @@ pub(super) const HEADERS_BYTES_MAX: usize = 1 << 20;
 pub(super) const BODY_BYTES_MAX: usize = 1 << 30;
 /// Configuration in JSON.
 pub(super) const CONFIG_BYTES_MAX: usize = 1 << 20;
+/// Arrays of numbers: what 32 bits count, as a graph's offsets do.
+pub(super) const NUMBERS_MAX: usize = u32::MAX as usize;
 /// Values of the cache over C strings, where the length has to be found first.
 pub(super) const VALUE_BYTES_MAX: usize = 1 << 30;
 
@@ -71,6 +73,83 @@ pub(super) unsafe fn sql<'a>(ptr: *const c_char, len: usize) -> Result<&'a str, 
         }
         None => Ok(sql),
     }
+}
+
+/// What arrays may hold: every pattern of its bits is a value.
+pub(super) trait Number {}
+impl Number for f32 {}
+impl Number for u32 {}
+
+/// The numbers that a pointer and a count name.
+///
+/// # Safety
+/// If it isn't null, `ptr` must be readable for `count` numbers, which nobody changes during `'a`.
+pub(super) unsafe fn numbers<'a, T: Number>(
+    what: &'static str,
+    ptr: *const T,
+    count: usize,
+) -> Result<&'a [T], Failure> {
+    if check_numbers(what, ptr, count)? {
+        // SAFETY: not null, aligned, and readable by the caller's promise; NUMBERS_MAX of them are fewer bytes than isize::MAX.
+        Ok(unsafe { std::slice::from_raw_parts(ptr, count) })
+    } else {
+        Ok(&[])
+    }
+}
+
+/// As [`numbers`], to be written.
+///
+/// # Safety
+/// If it isn't null, `ptr` must be readable and writable for `count` numbers, to which nobody has access during `'a` but through
+/// the slice.
+pub(super) unsafe fn numbers_mut<'a, T: Number>(
+    what: &'static str,
+    ptr: *mut T,
+    count: usize,
+) -> Result<&'a mut [T], Failure> {
+    if check_numbers(what, ptr, count)? {
+        // SAFETY: as in `numbers`, and nobody else's by the caller's promise.
+        Ok(unsafe { std::slice::from_raw_parts_mut(ptr, count) })
+    } else {
+        Ok(&mut [])
+    }
+}
+
+/// Whether there are any.
+fn check_numbers<T: Number>(what: &'static str, ptr: *const T, count: usize) -> Result<bool, Failure> {
+    if count > NUMBERS_MAX {
+        let message = format!("{what} has {count} numbers and may have {NUMBERS_MAX}");
+        return Err(Failure::new(Status::TooLong, message).with_value(count));
+    }
+    if count == 0 {
+        return Ok(false);
+    }
+    if ptr.is_null() {
+        return Err(null(what));
+    }
+    if !ptr.is_aligned() {
+        let message = format!("{what} doesn't start at a multiple of {} bytes", align_of::<T>());
+        return Err(Failure::new(Status::InvalidArgument, message).with_value(what));
+    }
+    Ok(true)
+}
+
+/// Refuses, beside what [`numbers`] refuses, an array that is written and shares a byte with one that is read, or written too.
+pub(super) fn apart<T: Number, U: Number>(
+    written: (&'static str, *const T, usize),
+    other: (&'static str, *const U, usize),
+) -> Result<(), Failure> {
+    if !check_numbers(written.0, written.1, written.2)? || !check_numbers(other.0, other.1, other.2)? {
+        return Ok(());
+    }
+    let (start, other_start) = (written.1.addr(), other.1.addr());
+    let end = start.saturating_add(written.2 * size_of::<T>());
+    let other_end = other_start.saturating_add(other.2 * size_of::<U>());
+    if start < other_end && other_start < end {
+        let message = format!("{} overlaps {}", written.0, other.0);
+        return Err(Failure::new(Status::InvalidArgument, message).with_value(written.0));
+    }
+    Ok(())
 }
 
 /// As [`bytes`], and UTF-8.
@@ -233,6 +312,34 @@ mod tests {
         unsafe {
             assert_eq!(status_of(bytes("key", nowhere, 11, 10)), Status::TooLong);
             assert_eq!(status_of(bytes("key", nowhere, usize::MAX, 10)), Status::TooLong);
+        }
+    }
+
+    #[test]
+    fn numbers_are_counted_and_aligned() {
+        let floats = [1.0_f32, 2.0];
+        let nowhere = std::ptr::without_provenance::<f32>(16);
+        // SAFETY: two floats are ours; the others are refused, and never read.
+        unsafe {
+            assert_eq!(numbers("ages", floats.as_ptr(), 2).unwrap(), floats);
+            assert_eq!(numbers::<f32>("ages", std::ptr::null(), 0).unwrap(), []);
+            assert_eq!(numbers("ages", nowhere.byte_add(1), 0).unwrap(), []);
+            assert_eq!(status_of(numbers::<f32>("ages", std::ptr::null(), 1)), Status::NullPointer);
+            assert_eq!(status_of(numbers("ages", nowhere, NUMBERS_MAX + 1)), Status::TooLong);
+            assert_eq!(status_of(numbers("ages", nowhere.byte_add(2), 1)), Status::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn arrays_that_share_a_byte_are_not_apart() {
+        let at = |start: usize, len: usize| ("array", std::ptr::without_provenance::<f32>(start), len);
+        for (one, other) in [(at(16, 4), at(32, 4)), (at(16, 4), at(8, 2)), (at(16, 0), at(16, 4))] {
+            assert!(apart(one, other).is_ok() && apart(other, one).is_ok(), "{one:?} and {other:?}");
+        }
+        for (one, other) in
+            [(at(16, 4), at(28, 4)), (at(16, 4), at(16, 4)), (at(16, 4), at(20, 1)), (at(16, 1000), at(64, 1))]
+        {
+            assert!(apart(one, other).is_err() && apart(other, one).is_err(), "{one:?} and {other:?}");
         }
     }
 

@@ -37,6 +37,24 @@ pub enum Error {
         /// How many rows there are.
         rows: usize,
     },
+    /// Slices that belong together differ in length.
+    #[error("{values} {what} where there should be {expected}")]
+    Length {
+        /// What the slice holds.
+        what: &'static str,
+        /// How many values it holds.
+        values: usize,
+        /// How many it should hold.
+        expected: usize,
+    },
+    /// A number that a kernel can't work with.
+    #[error("{what} must {must}")]
+    Setting {
+        /// What it stands for.
+        what: &'static str,
+        /// What it must be.
+        must: &'static str,
+    },
     /// `LYGER_KERNELS` holds a word that names no variant.
     #[error("LYGER_KERNELS: `{name}` is none of {known}")]
     UnknownVariant {

@@ -8,11 +8,12 @@
 //! Everything a kernel may assume is checked here, before it starts: the lengths of the columns, their padding, the
 //! capacity of the output. The kernels themselves check nothing.
 //!
-//! The way through: [`table`] is what a kernel reads, `plan` prepares it, `variant` picks who runs it, `json/` and
-//! `heavy` are the Rust implementations, `zig` is the bridge to `zig/kernels/`.
+//! The way through: [`table`] is what a kernel reads, `plan` prepares it, `variant` picks who runs it, `json/`,
+//! `graph/` and `heavy` are the Rust implementations, `zig` is the bridge to `zig/kernels/`.
 
 mod cpu;
 mod error;
+pub mod graph;
 mod heavy;
 pub(crate) mod json;
 mod plan;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cpu::Level;
 use super::plan::Plan;
-use super::{ColumnView, Error, LANES, Progress, cpu, heavy, json};
+use super::{ColumnView, Error, LANES, Progress, cpu, graph, heavy, json};
 
 /// The environment variable that forces a variant.
 const ENVIRONMENT: &str = "LYGER_KERNELS";
@@ -25,6 +25,7 @@ pub(super) struct Implementation {
     pub(super) sines: unsafe fn(u64, &mut [f64; LANES]),
     /// Encodes rows from the given one on into `capacity` bytes; `needed` is filled.
     pub(super) json: unsafe fn(&Plan, usize, *mut u8, usize) -> Progress,
+    pub(super) graph: graph::Table,
 }
 
 /// Best first.
@@ -39,6 +40,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_v4,
         sines: heavy::sines_v4,
         json: json::encode_v4,
+        graph: graph::V4,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
     super::zig::V3,
@@ -50,6 +52,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_v3,
         sines: heavy::sines_v3,
         json: json::encode_v3,
+        graph: graph::V3,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
     super::zig::V2,
@@ -61,6 +64,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_v2,
         sines: heavy::sines_v2,
         json: json::encode_v2,
+        graph: graph::V2,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "aarch64"))]
     super::zig::NEON,
@@ -72,6 +76,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_neon,
         sines: heavy::sines_neon,
         json: json::encode_neon,
+        graph: graph::NEON,
     },
     #[cfg(feature = "zig-kernels")]
     super::zig::BASELINE,
@@ -82,6 +87,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         heavy: heavy::sum_portable,
         sines: heavy::sines_portable,
         json: json::encode_portable,
+        graph: graph::PORTABLE,
     },
     #[cfg(zig_checked)]
     super::zig::CHECKED,
@@ -128,6 +134,11 @@ impl Variant {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
+    }
+
+    /// Its kernels of [`graph`].
+    pub(super) fn graph(self) -> &'static graph::Table {
+        &self.0.graph
     }
 
     /// [`super::heavy_computation`] by this variant.

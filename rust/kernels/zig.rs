@@ -6,7 +6,7 @@
 use super::cpu::Level;
 use super::plan::{Plan, Planned};
 use super::variant::Implementation;
-use super::{LANES, PADDING, Progress, Values};
+use super::{LANES, PADDING, Progress, Values, graph};
 
 /// What bindgen makes of `lyger_kernels.h`, which names the variants of every architecture.
 #[allow(dead_code, non_camel_case_types, unreachable_pub, missing_docs)]
@@ -21,7 +21,8 @@ const _: () = assert!(bindings::LK_PADDING as usize == PADDING && bindings::LK_L
 type EncodeTable = unsafe extern "C" fn(*const lk_table, usize, *mut u8, usize, *mut lk_progress);
 
 macro_rules! implementations {
-    ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident;)*) => {$(
+    ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident,
+        $decay:ident;)*) => {$(
         $(#[$attribute])*
         pub(super) const $constant: Implementation = Implementation {
             name: $name,
@@ -48,25 +49,40 @@ macro_rules! implementations {
                 }
                 json
             },
+            graph: graph::Table {
+                apply_decay: {
+                    unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: f64) {
+                        // SAFETY: as above; there are as many ages as strengths.
+                        unsafe { bindings::$decay(strengths.as_mut_ptr(), ages.as_ptr(), strengths.len(), rate) }
+                    }
+                    apply_decay
+                },
+            },
         };
     )*};
 }
 
 implementations! {
     BASELINE: "zig", Level::Baseline, true,
-        lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline;
+        lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline,
+        lk_apply_decay_baseline;
     #[cfg(target_arch = "x86_64")]
-    V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2;
+    V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2,
+        lk_apply_decay_v2;
     #[cfg(target_arch = "x86_64")]
-    V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3;
+    V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3,
+        lk_apply_decay_v3;
     #[cfg(target_arch = "x86_64")]
-    V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4;
+    V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4,
+        lk_apply_decay_v4;
     #[cfg(target_arch = "aarch64")]
-    NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon;
+    NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon,
+        lk_apply_decay_neon;
     // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
     #[cfg(zig_checked)]
     CHECKED: "zig-checked", Level::Baseline, false,
-        lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked;
+        lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked,
+        lk_apply_decay_checked;
 }
 
 /// # Safety

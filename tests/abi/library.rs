@@ -37,9 +37,11 @@ fn modified(path: &Path) -> SystemTime {
 pub(crate) fn declared() -> BTreeSet<String> {
     let header = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("php/src/Core/lyger.ffi.h"));
     let header = header.expect("PHP's header is checked in");
-    let names = header.split("lyger_").skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_')?;
-        rest[end..].starts_with('(').then(|| format!("lyger_{}", &rest[..end]))
+    let names = ["lyger_", "engram_"].into_iter().flat_map(|prefix| {
+        header.split(prefix).skip(1).filter_map(move |rest| {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_')?;
+            rest[end..].starts_with('(').then(|| format!("{prefix}{}", &rest[..end]))
+        })
     });
     names.collect()
 }

@@ -10,10 +10,10 @@ const PAGE: usize = 4096;
 const PAGES: usize = 4;
 
 /// Four pages, and a forbidden one behind them.
-struct Guarded(*mut u8);
+pub(crate) struct Guarded(*mut u8);
 
 impl Guarded {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // SAFETY: a fresh anonymous mapping, of which the last page is taken away again.
         unsafe {
             let len = (PAGES + 1) * PAGE;
@@ -30,6 +30,13 @@ impl Guarded {
         assert!(len <= PAGES * PAGE);
         // SAFETY: inside of the readable pages, which are zeroed and borrowed through self.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(PAGES * PAGE - len), len) }
+    }
+
+    /// The last `len` floats before the forbidden page.
+    pub(crate) fn last_floats(&mut self, len: usize) -> &mut [f32] {
+        let bytes = self.last(len * size_of::<f32>());
+        // SAFETY: as many floats as fit the bytes, which end at the end of a page; all bits are floats.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) }
     }
 }
 

@@ -5,6 +5,7 @@
 //! what fails. [`broken`] proves that the harness sees a wrong kernel: it runs the same comparison on some.
 
 mod broken;
+mod decay;
 mod guard;
 mod heavy;
 mod json;

@@ -5,6 +5,8 @@ extern crate lyger_kernels as lyger;
 
 #[path = "../differential/broken.rs"]
 mod broken;
+#[path = "../differential/decay.rs"]
+mod decay;
 #[path = "../differential/guard.rs"]
 mod guard;
 #[path = "../differential/heavy.rs"]

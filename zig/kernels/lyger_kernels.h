@@ -79,4 +79,12 @@ void lk_heavy_sines_v3(uint64_t first, double *sines);
 void lk_heavy_sines_v4(uint64_t first, double *sines);
 void lk_heavy_sines_neon(uint64_t first, double *sines);
 
+/* Multiplies `count` strengths by 2^(age * rate), ages below 0 counting as 0; rate is below 0 and finite. */
+void lk_apply_decay_baseline(float *strengths, const float *ages, size_t count, double rate);
+void lk_apply_decay_checked(float *strengths, const float *ages, size_t count, double rate);
+void lk_apply_decay_v2(float *strengths, const float *ages, size_t count, double rate);
+void lk_apply_decay_v3(float *strengths, const float *ages, size_t count, double rate);
+void lk_apply_decay_v4(float *strengths, const float *ages, size_t count, double rate);
+void lk_apply_decay_neon(float *strengths, const float *ages, size_t count, double rate);
+
 #endif

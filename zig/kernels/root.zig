@@ -7,6 +7,7 @@ const builtin = @import("builtin");
 const config = @import("config");
 const std = @import("std");
 
+pub const decay = @import("graph/decay.zig");
 pub const heavy = @import("heavy.zig");
 pub const json = @import("json.zig");
 
@@ -18,12 +19,14 @@ comptime {
     if (!builtin.is_test) {
         const suffix = "_" ++ config.suffix;
         @export(&json.encodeTable, .{ .name = "lk_json_encode_table" ++ suffix, .visibility = .hidden });
+        @export(&decay.apply, .{ .name = "lk_apply_decay" ++ suffix, .visibility = .hidden });
         @export(&heavy.computation, .{ .name = "lk_heavy_computation" ++ suffix, .visibility = .hidden });
         @export(&heavy.sines, .{ .name = "lk_heavy_sines" ++ suffix, .visibility = .hidden });
     }
 }
 
 test {
+    _ = decay;
     _ = heavy;
     _ = json;
     _ = @import("json/base64.zig");

@@ -38,6 +38,9 @@ static void misuse_kernels(void) {
     CHECK(strstr(last_error(), "LYGER_KERNELS") && strstr(last_error(), "abacus"));
     double sum = lyger_heavy_computation(10);
     LEAVES(LYGER_STATUS_INVALID_CONFIG, sum != sum);
+    float strength = 1, age = 1;
+    GIVES(LYGER_STATUS_INVALID_CONFIG, engram_apply_decay(&strength, &age, 1, 1));
+    CHECK(strength == 1);
     LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_system_info() == NULL);
     GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_engine_info(buf, sizeof buf, &needed));
     uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 1 AS n");
@@ -69,6 +72,7 @@ int main(int argc, char **argv) {
     misuse_results();
     misuse_threads();
     misuse_server();
+    misuse_graph();
     misuse_fork();
     printf("%d checks, %d failed\n", checks, failures);
     return failures ? 1 : 0;

@@ -99,6 +99,9 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_OK, lyger_engine_check());
     GIVES(LYGER_STATUS_OK, lyger_engine_info(buf, sizeof buf, &needed));
     LEAVES(LYGER_STATUS_OK, lyger_heavy_computation(2) > 0.8);
+    float strength = 1, age = 1;
+    GIVES(LYGER_STATUS_OK, engram_apply_decay(&strength, &age, 1, 1));
+    CHECK(strength == 0.5f);
     LEAVES(LYGER_STATUS_OK, (own = lyger_hello_world()) != NULL);
     lyger_free_string(own);
     CHECK(last_status() == LYGER_STATUS_OK);

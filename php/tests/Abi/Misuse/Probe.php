@@ -39,7 +39,7 @@ final class Probe
     /** @return list<string> the functions of the header */
     public static function declared(): array
     {
-        preg_match_all('/\b(lyger_[a-z0-9_]+)\(/', (string) file_get_contents(Library::HEADER), $matches);
+        preg_match_all('/\b((?:lyger|engram)_[a-z0-9_]+)\(/', (string) file_get_contents(Library::HEADER), $matches);
         $functions = array_values(array_unique($matches[1]));
         sort($functions);
         return $functions;
