@@ -85,8 +85,8 @@ fn polynomial(strengths: &mut [f32], ages: &[f32], half_life: f32) {
         let mut p = 0.001_339_89_f32;
         p = p * r + 0.009_618_13;
         p = p * r + 0.055_503_54;
-        p = p * r + 0.240_226_51;
-        p = p * r + 0.693_147_18;
+        p = p * r + 0.240_226_5;
+        p = p * r + std::f32::consts::LN_2;
         p = p * r + 1.0;
         *strength *= p * f32::from_bits(((k as i32 + 127) as u32) << 23);
     }

@@ -698,6 +698,67 @@ lyger_status lyger_worker_boot_failed(const char *reason,
                                       size_t len);
 
 /*
+ Multiplies each of `count` strengths by `2^(-age / half_life)`, in place: what has lain for one half-life is half as
+ strong. Within 0.55 units in the last place of the true product, and the same bits on every machine.
+
+ An age of 0 or below leaves a strength as it is, an infinite one leaves 0 with the strength's sign. An infinite strength
+ stays. Where either isn't a number the result is the NaN 0x7fc00000. The arrays are aligned as floats are, and don't
+ overlap; `count` is at most 2^32 - 1.
+
+ Errors, after which the strengths are as they were: `INVALID_ARGUMENT` (the half-life isn't above 0 and finite, an array
+ isn't aligned, they overlap), `INVALID_CONFIG` (`LYGER_KERNELS`), `NULL_POINTER`, `TOO_LONG`. Any thread, any process.
+
+ Promised by the caller:
+ `strengths` must be readable and writable and `ages_seconds` readable for `count` floats, which no other thread
+ writes.
+ */
+lyger_status engram_apply_decay(float *strengths,
+                                const float *ages_seconds,
+                                size_t count,
+                                float half_life_seconds);
+
+/*
+ Spreads activation along the edges of a graph in compressed sparse rows, in place and in steps: the edges of node `n` are
+ those from `offsets[n]` up to, not including, `offsets[n + 1]`; `offsets` has `nodes + 1` numbers, `targets` and `weights` have
+ `edges`, `activations` has `nodes`.
+
+ In each of `steps` steps every node keeps `retention` (0 to 1) of its activation. Every node above `threshold` (at least 0)
+ that doesn't rest adds `activation * transmission * weight` (`transmission` from 0 to 1, the activation from before the step)
+ to the target of each of its edges, and rests for `refractory_steps`. `normalization` is 0 for none, 1 to divide what a
+ node sends by the number of its edges, 2 to divide all activations after each step by the largest absolute value when that
+ is above 1 and finite.
+
+ Every product and sum is rounded to a float as it comes, by ascending source and then in the graph's order: the same bits on
+ every machine. What isn't a number doesn't fire and is the NaN 0x7fc00000 in the end.
+
+ `scratch` has room for `scratch_len` numbers, at least `2 * nodes`; what it holds doesn't matter before and means nothing
+ after. Nothing is allocated. The arrays are aligned to 4 bytes; activations and scratch overlap neither each other nor the
+ rest. Each length is at most 2^32 - 1. Every call checks all offsets and targets.
+
+ Errors, after which the activations are as they were: `INVALID_ARGUMENT` (offsets that don't ascend from 0 to `edges`, a
+ target that isn't a node, a number out of its range, a scratch too short, arrays that overlap or aren't aligned),
+ `INVALID_CONFIG` (`LYGER_KERNELS`), `NULL_POINTER`, `TOO_LONG`. Any thread, any process.
+
+ Promised by the caller:
+ The pointers must be readable, those of activations and scratch also writable, for as many numbers as said above, which
+ no other thread writes.
+ */
+lyger_status engram_spread_activation(const uint32_t *offsets,
+                                      const uint32_t *targets,
+                                      const float *weights,
+                                      size_t nodes,
+                                      size_t edges,
+                                      float *activations,
+                                      uint32_t steps,
+                                      float retention,
+                                      float transmission,
+                                      float threshold,
+                                      uint32_t refractory_steps,
+                                      uint32_t normalization,
+                                      uint32_t *scratch,
+                                      size_t scratch_len);
+
+/*
  Begins one statement, sets `*operation` to the id of what is under way, and returns. The other arguments are those of
  `lyger_db_run`. It goes on while a call waits: for a query, or in `lyger_async_wait`. SQLite's has run when this returns. A
  worker of a fleet has at most 1,024 under way.

@@ -322,8 +322,8 @@ mod tests {
         // SAFETY: two floats are ours; the others are refused, and never read.
         unsafe {
             assert_eq!(numbers("ages", floats.as_ptr(), 2).unwrap(), floats);
-            assert_eq!(numbers::<f32>("ages", std::ptr::null(), 0).unwrap(), []);
-            assert_eq!(numbers("ages", nowhere.byte_add(1), 0).unwrap(), []);
+            assert!(numbers::<f32>("ages", std::ptr::null(), 0).unwrap().is_empty());
+            assert!(numbers("ages", nowhere.byte_add(1), 0).unwrap().is_empty());
             assert_eq!(status_of(numbers::<f32>("ages", std::ptr::null(), 1)), Status::NullPointer);
             assert_eq!(status_of(numbers("ages", nowhere, NUMBERS_MAX + 1)), Status::TooLong);
             assert_eq!(status_of(numbers("ages", nowhere.byte_add(2), 1)), Status::InvalidArgument);

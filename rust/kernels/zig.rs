@@ -14,7 +14,7 @@ mod bindings {
     include!(concat!(env!("OUT_DIR"), "/lyger_kernels.rs"));
 }
 
-use bindings::{lk_column, lk_progress, lk_table};
+use bindings::{lk_column, lk_progress, lk_spread_job, lk_table};
 
 const _: () = assert!(bindings::LK_PADDING as usize == PADDING && bindings::LK_LANES as usize == LANES);
 
@@ -22,7 +22,7 @@ type EncodeTable = unsafe extern "C" fn(*const lk_table, usize, *mut u8, usize, 
 
 macro_rules! implementations {
     ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident,
-        $decay:ident;)*) => {$(
+        $decay:ident, $spread:ident;)*) => {$(
         $(#[$attribute])*
         pub(super) const $constant: Implementation = Implementation {
             name: $name,
@@ -57,6 +57,13 @@ macro_rules! implementations {
                     }
                     apply_decay
                 },
+                spread: {
+                    unsafe fn spread(job: &graph::Job) {
+                        // SAFETY: as above; the job is as its comment says.
+                        unsafe { bindings::$spread(&lend_job(job)) }
+                    }
+                    spread
+                },
             },
         };
     )*};
@@ -65,24 +72,24 @@ macro_rules! implementations {
 implementations! {
     BASELINE: "zig", Level::Baseline, true,
         lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline,
-        lk_apply_decay_baseline;
+        lk_apply_decay_baseline, lk_spread_baseline;
     #[cfg(target_arch = "x86_64")]
     V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2,
-        lk_apply_decay_v2;
+        lk_apply_decay_v2, lk_spread_v2;
     #[cfg(target_arch = "x86_64")]
     V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3,
-        lk_apply_decay_v3;
+        lk_apply_decay_v3, lk_spread_v3;
     #[cfg(target_arch = "x86_64")]
     V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4,
-        lk_apply_decay_v4;
+        lk_apply_decay_v4, lk_spread_v4;
     #[cfg(target_arch = "aarch64")]
     NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon,
-        lk_apply_decay_neon;
+        lk_apply_decay_neon, lk_spread_neon;
     // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
     #[cfg(zig_checked)]
     CHECKED: "zig-checked", Level::Baseline, false,
         lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked,
-        lk_apply_decay_checked;
+        lk_apply_decay_checked, lk_spread_checked;
 }
 
 /// # Safety
@@ -117,5 +124,24 @@ fn lend(plan: &Plan, column: &Planned) -> lk_column {
         offsets: cells.map_or(std::ptr::null(), |cells| cells.offsets().as_ptr()),
         validity: column.validity.map_or(std::ptr::null(), <[u8]>::as_ptr),
         kind,
+    }
+}
+
+/// A job as Zig sees it, valid as long as the job's pointers.
+fn lend_job(job: &graph::Job) -> lk_spread_job {
+    lk_spread_job {
+        offsets: job.offsets,
+        targets: job.targets,
+        weights: job.weights,
+        nodes: job.nodes,
+        activations: job.activations,
+        scratch: job.scratch,
+        steps: job.steps,
+        refractory_steps: job.refractory_steps,
+        retention: job.retention,
+        transmission: job.transmission,
+        threshold: job.threshold,
+        divides: u8::from(job.divides),
+        levels: u8::from(job.levels),
     }
 }

@@ -32,6 +32,13 @@ impl Guarded {
         unsafe { std::slice::from_raw_parts_mut(self.0.add(PAGES * PAGE - len), len) }
     }
 
+    /// The last `len` words before the forbidden page.
+    pub(crate) fn last_words(&mut self, len: usize) -> &mut [u32] {
+        let bytes = self.last(len * size_of::<u32>());
+        // SAFETY: as many words as fit the bytes, which end at the end of a page.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) }
+    }
+
     /// The last `len` floats before the forbidden page.
     pub(crate) fn last_floats(&mut self, len: usize) -> &mut [f32] {
         let bytes = self.last(len * size_of::<f32>());

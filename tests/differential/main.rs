@@ -11,6 +11,7 @@ mod heavy;
 mod json;
 mod oracle;
 mod reference;
+mod spread;
 mod tables;
 
 use proptest::test_runner::{Config, TestRunner};

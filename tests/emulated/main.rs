@@ -17,6 +17,8 @@ mod json;
 mod oracle;
 #[path = "../differential/reference.rs"]
 mod reference;
+#[path = "../differential/spread.rs"]
+mod spread;
 #[path = "../differential/tables.rs"]
 mod tables;
 

@@ -87,4 +87,32 @@ void lk_apply_decay_v3(float *strengths, const float *ages, size_t count, double
 void lk_apply_decay_v4(float *strengths, const float *ages, size_t count, double rate);
 void lk_apply_decay_neon(float *strengths, const float *ages, size_t count, double rate);
 
+/* A graph in compressed sparse rows, what is active in it, and how it spreads: rust/kernels/graph/spread.rs has the
+ * meaning of each field and what is promised of it. */
+typedef struct lk_spread_job {
+    const uint32_t *offsets;
+    const uint32_t *targets;
+    const float *weights;
+    size_t nodes;
+    float *activations;
+    /* 2 * nodes words. */
+    uint32_t *scratch;
+    uint32_t steps;
+    uint32_t refractory_steps;
+    float retention;
+    float transmission;
+    float threshold;
+    /* 0 or 1. */
+    uint8_t divides;
+    uint8_t levels;
+} lk_spread_job;
+
+/* Takes the job's steps; its activations are the result. */
+void lk_spread_baseline(const lk_spread_job *job);
+void lk_spread_checked(const lk_spread_job *job);
+void lk_spread_v2(const lk_spread_job *job);
+void lk_spread_v3(const lk_spread_job *job);
+void lk_spread_v4(const lk_spread_job *job);
+void lk_spread_neon(const lk_spread_job *job);
+
 #endif

@@ -10,6 +10,7 @@ const std = @import("std");
 pub const decay = @import("graph/decay.zig");
 pub const heavy = @import("heavy.zig");
 pub const json = @import("json.zig");
+pub const spread = @import("graph/spread.zig");
 
 /// A failed safety check traps. Printing would bring threads and stack probes into the library.
 pub const panic = if (builtin.is_test) std.debug.FullPanic(std.debug.defaultPanic) else std.debug.no_panic;
@@ -20,6 +21,7 @@ comptime {
         const suffix = "_" ++ config.suffix;
         @export(&json.encodeTable, .{ .name = "lk_json_encode_table" ++ suffix, .visibility = .hidden });
         @export(&decay.apply, .{ .name = "lk_apply_decay" ++ suffix, .visibility = .hidden });
+        @export(&spread.run, .{ .name = "lk_spread" ++ suffix, .visibility = .hidden });
         @export(&heavy.computation, .{ .name = "lk_heavy_computation" ++ suffix, .visibility = .hidden });
         @export(&heavy.sines, .{ .name = "lk_heavy_sines" ++ suffix, .visibility = .hidden });
     }
@@ -29,6 +31,7 @@ test {
     _ = decay;
     _ = heavy;
     _ = json;
+    _ = spread;
     _ = @import("json/base64.zig");
     _ = @import("json/digits.zig");
     _ = @import("json/float.zig");

@@ -166,6 +166,23 @@ lyger_status lyger_worker_report(uint64_t memory_bytes, uint8_t leaving);
 
 lyger_status lyger_worker_boot_failed(const char *reason, size_t len);
 
+lyger_status engram_apply_decay(float *strengths, const float *ages_seconds, size_t count, float half_life_seconds);
+
+lyger_status engram_spread_activation(const uint32_t *offsets,
+                                      const uint32_t *targets,
+                                      const float *weights,
+                                      size_t nodes,
+                                      size_t edges,
+                                      float *activations,
+                                      uint32_t steps,
+                                      float retention,
+                                      float transmission,
+                                      float threshold,
+                                      uint32_t refractory_steps,
+                                      uint32_t normalization,
+                                      uint32_t *scratch,
+                                      size_t scratch_len);
+
 lyger_status lyger_async_run(const char *dsn,
                              size_t dsn_len,
                              const char *sql,

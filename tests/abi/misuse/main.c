@@ -41,6 +41,9 @@ static void misuse_kernels(void) {
     float strength = 1, age = 1;
     GIVES(LYGER_STATUS_INVALID_CONFIG, engram_apply_decay(&strength, &age, 1, 1));
     CHECK(strength == 1);
+    uint32_t offsets[2] = {0, 0}, scratch[2];
+    GIVES(LYGER_STATUS_INVALID_CONFIG, engram_spread_activation(offsets, NULL, NULL, 1, 0, &age, 1, 0, 1, 0, 0, 0, scratch, 2));
+    CHECK(age == 1);
     LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_system_info() == NULL);
     GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_engine_info(buf, sizeof buf, &needed));
     uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 1 AS n");

@@ -102,6 +102,9 @@ static void in_forked_child(uint64_t id, char *string) {
     float strength = 1, age = 1;
     GIVES(LYGER_STATUS_OK, engram_apply_decay(&strength, &age, 1, 1));
     CHECK(strength == 0.5f);
+    uint32_t offsets[2] = {0, 0}, scratch[2];
+    GIVES(LYGER_STATUS_OK, engram_spread_activation(offsets, NULL, NULL, 1, 0, &age, 1, 0.5f, 1, 0, 0, 0, scratch, 2));
+    CHECK(age == 0.5f);
     LEAVES(LYGER_STATUS_OK, (own = lyger_hello_world()) != NULL);
     lyger_free_string(own);
     CHECK(last_status() == LYGER_STATUS_OK);
