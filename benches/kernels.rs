@@ -1,4 +1,4 @@
-//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, and memories that fade.
+//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, memories that fade, and vectors.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
@@ -6,6 +6,8 @@
 #[path = "kernels/graph.rs"]
 mod graph;
 mod support;
+#[path = "kernels/vectors.rs"]
+mod vectors;
 
 use std::hint::black_box;
 use std::process::Command;
@@ -37,6 +39,7 @@ fn main() -> std::io::Result<()> {
     let mut comparisons = json();
     comparisons.extend(heavy());
     comparisons.extend(graph::decay());
+    comparisons.extend(vectors::compare());
     report("kernels", &comparisons)
 }
 

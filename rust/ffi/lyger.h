@@ -1201,6 +1201,28 @@ lyger_status lyger_stream_close(uint64_t stream);
  */
 void lyger_free_string(char *ptr);
 
+/*
+ Writes the cosine of the query and each candidate to `scores`: candidate `i` is the `query_len` floats from
+ `candidates[i * query_len]` on.
+
+ A cosine is `dot / (norm * norm)`, cut to -1 and 1, each operation rounded to float in an order that is the same on every
+ machine. It is 0 where a vector has the norm 0 (all elements 0, or below 2^-75), and the NaN 0x7fc00000 where either holds a
+ NaN, or infinities that give one. Never -0. With `query_len` 0 all are 0.
+
+ On an error no score is written, and `lyger_last_error` says which: `NULL_POINTER`, `TOO_LONG` (more than 2^32 - 1 candidates, or
+ floats of all candidates), `INVALID_ARGUMENT` (an array isn't aligned, or scores overlap what is read), `INVALID_CONFIG`
+ (`LYGER_KERNELS`). Any thread, any process.
+
+ Promised by the caller:
+ `query` must be readable for `query_len` floats, `candidates` for `query_len * num_candidates`, and `scores` writable for
+ `num_candidates`; nobody changes them during the call. What has no elements may be null.
+ */
+void engram_vector_similarity(const float *query,
+                              const float *candidates,
+                              float *scores,
+                              size_t query_len,
+                              size_t num_candidates);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

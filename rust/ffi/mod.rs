@@ -27,6 +27,7 @@
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
 //! | `graph` | the kernels of graphs and memories |
+//! | `vectors` | the kernels of vectors |
 //! | `status`, `error`, `strings` | the numbers, the last error, strings that the seeds' functions issue |
 //! | `slice`, `panic`, `settings` | checks of what comes in and goes out, the boundary, keys and their values |
 //!
@@ -50,5 +51,6 @@ mod slice;
 mod status;
 pub mod stream;
 pub mod strings;
+pub mod vectors;
 
 pub use status::Status;

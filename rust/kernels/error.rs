@@ -1,6 +1,6 @@
 //! Why a kernel refuses.
 
-/// A column that isn't what it says, or a variant that can't run here.
+/// A column or vector that isn't what it says, or a variant that can't run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A column holds another number of values than the table has rows.
@@ -54,6 +54,34 @@ pub enum Error {
         what: &'static str,
         /// What it must be.
         must: &'static str,
+    },
+    /// A query and its candidates are vectors of different lengths.
+    #[error("the query has {query} elements, the candidates have {rows}")]
+    Dimension {
+        /// Elements of the query.
+        query: usize,
+        /// Elements of each candidate.
+        rows: usize,
+    },
+    /// Rows that overlap or reach behind their elements.
+    #[error("{count} rows of {dim} elements, {stride} apart, aren't in {elements} elements")]
+    Rows {
+        /// How many elements there are.
+        elements: usize,
+        /// Elements of a row.
+        dim: usize,
+        /// Elements from the start of one row to that of the next.
+        stride: usize,
+        /// How many rows there should be.
+        count: usize,
+    },
+    /// More or fewer scores or norms than rows.
+    #[error("{len} scores or norms for {rows} rows")]
+    Scores {
+        /// How many scores or norms.
+        len: usize,
+        /// How many rows.
+        rows: usize,
     },
     /// `LYGER_KERNELS` holds a word that names no variant.
     #[error("LYGER_KERNELS: `{name}` is none of {known}")]

@@ -9,7 +9,7 @@
 //! capacity of the output. The kernels themselves check nothing.
 //!
 //! The way through: [`table`] is what a kernel reads, `plan` prepares it, `variant` picks who runs it, `json/`,
-//! `graph/` and `heavy` are the Rust implementations, `zig` is the bridge to `zig/kernels/`.
+//! `graph/`, `heavy` and `vectors/` are the Rust implementations, `zig` is the bridge to `zig/kernels/`.
 
 mod cpu;
 mod error;
@@ -19,6 +19,7 @@ pub(crate) mod json;
 mod plan;
 pub mod table;
 mod variant;
+pub mod vectors;
 #[cfg(feature = "zig-kernels")]
 mod zig;
 

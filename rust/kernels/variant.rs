@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cpu::Level;
 use super::plan::Plan;
-use super::{ColumnView, Error, LANES, Progress, cpu, graph, heavy, json};
+use super::{ColumnView, Error, LANES, Progress, cpu, graph, heavy, json, vectors};
 
 /// The environment variable that forces a variant.
 const ENVIRONMENT: &str = "LYGER_KERNELS";
@@ -26,6 +26,7 @@ pub(super) struct Implementation {
     /// Encodes rows from the given one on into `capacity` bytes; `needed` is filled.
     pub(super) json: unsafe fn(&Plan, usize, *mut u8, usize) -> Progress,
     pub(super) graph: graph::Table,
+    pub(super) vectors: vectors::Table,
 }
 
 /// Best first.
@@ -41,6 +42,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_v4,
         json: json::encode_v4,
         graph: graph::V4,
+        vectors: vectors::V4,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
     super::zig::V3,
@@ -53,6 +55,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_v3,
         json: json::encode_v3,
         graph: graph::V3,
+        vectors: vectors::V3,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "x86_64"))]
     super::zig::V2,
@@ -65,6 +68,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_v2,
         json: json::encode_v2,
         graph: graph::V2,
+        vectors: vectors::V2,
     },
     #[cfg(all(feature = "zig-kernels", target_arch = "aarch64"))]
     super::zig::NEON,
@@ -77,6 +81,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_neon,
         json: json::encode_neon,
         graph: graph::NEON,
+        vectors: vectors::NEON,
     },
     #[cfg(feature = "zig-kernels")]
     super::zig::BASELINE,
@@ -88,6 +93,7 @@ static IMPLEMENTATIONS: &[Implementation] = &[
         sines: heavy::sines_portable,
         json: json::encode_portable,
         graph: graph::PORTABLE,
+        vectors: vectors::PORTABLE,
     },
     #[cfg(zig_checked)]
     super::zig::CHECKED,
@@ -139,6 +145,11 @@ impl Variant {
     /// Its kernels of [`graph`].
     pub(super) fn graph(self) -> &'static graph::Table {
         &self.0.graph
+    }
+
+    /// Its kernels of [`vectors`].
+    pub(super) fn vectors(self) -> &'static vectors::Table {
+        &self.0.vectors
     }
 
     /// [`super::heavy_computation`] by this variant.

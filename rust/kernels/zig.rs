@@ -6,7 +6,7 @@
 use super::cpu::Level;
 use super::plan::{Plan, Planned};
 use super::variant::Implementation;
-use super::{LANES, PADDING, Progress, Values, graph};
+use super::{LANES, PADDING, Progress, Values, graph, vectors};
 
 /// What bindgen makes of `lyger_kernels.h`, which names the variants of every architecture.
 #[allow(dead_code, non_camel_case_types, unreachable_pub, missing_docs)]
@@ -22,7 +22,7 @@ type EncodeTable = unsafe extern "C" fn(*const lk_table, usize, *mut u8, usize, 
 
 macro_rules! implementations {
     ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident,
-        $decay:ident, $spread:ident;)*) => {$(
+        $decay:ident, $spread:ident, $f32:ident, $normalize:ident;)*) => {$(
         $(#[$attribute])*
         pub(super) const $constant: Implementation = Implementation {
             name: $name,
@@ -65,6 +65,22 @@ macro_rules! implementations {
                     spread
                 },
             },
+            vectors: vectors::Table {
+                f32: {
+                    unsafe fn score(batch: &vectors::Batch<f32>, scores: *mut f32) {
+                        // SAFETY: as above; the two structs have one layout.
+                        unsafe { bindings::$f32(lend_vectors(batch), scores) }
+                    }
+                    score
+                },
+                normalize: {
+                    unsafe fn normalize(vector: *mut f32, dim: usize) {
+                        // SAFETY: as above.
+                        unsafe { bindings::$normalize(vector, dim) }
+                    }
+                    normalize
+                },
+            },
         };
     )*};
 }
@@ -72,24 +88,24 @@ macro_rules! implementations {
 implementations! {
     BASELINE: "zig", Level::Baseline, true,
         lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline,
-        lk_apply_decay_baseline, lk_spread_baseline;
+        lk_apply_decay_baseline, lk_spread_baseline, lk_vectors_f32_baseline, lk_vectors_normalize_baseline;
     #[cfg(target_arch = "x86_64")]
     V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2,
-        lk_apply_decay_v2, lk_spread_v2;
+        lk_apply_decay_v2, lk_spread_v2, lk_vectors_f32_v2, lk_vectors_normalize_v2;
     #[cfg(target_arch = "x86_64")]
     V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3,
-        lk_apply_decay_v3, lk_spread_v3;
+        lk_apply_decay_v3, lk_spread_v3, lk_vectors_f32_v3, lk_vectors_normalize_v3;
     #[cfg(target_arch = "x86_64")]
     V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4,
-        lk_apply_decay_v4, lk_spread_v4;
+        lk_apply_decay_v4, lk_spread_v4, lk_vectors_f32_v4, lk_vectors_normalize_v4;
     #[cfg(target_arch = "aarch64")]
     NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon,
-        lk_apply_decay_neon, lk_spread_neon;
+        lk_apply_decay_neon, lk_spread_neon, lk_vectors_f32_neon, lk_vectors_normalize_neon;
     // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
     #[cfg(zig_checked)]
     CHECKED: "zig-checked", Level::Baseline, false,
         lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked,
-        lk_apply_decay_checked, lk_spread_checked;
+        lk_apply_decay_checked, lk_spread_checked, lk_vectors_f32_checked, lk_vectors_normalize_checked;
 }
 
 /// # Safety
@@ -102,6 +118,20 @@ unsafe fn encode(kernel: EncodeTable, plan: &Plan, first_row: usize, out: *mut u
     // the rest.
     unsafe { kernel(&raw const table, first_row, out, capacity, &raw mut progress) };
     Progress { rows: progress.rows, bytes: progress.bytes, needed: progress.needed }
+}
+
+const _: () = assert!(
+    size_of::<vectors::Batch<f32>>() == size_of::<bindings::lk_vectors>()
+        && std::mem::offset_of!(vectors::Batch<f32>, norms) == std::mem::offset_of!(bindings::lk_vectors, norms)
+        && std::mem::offset_of!(vectors::Batch<f32>, dim) == std::mem::offset_of!(bindings::lk_vectors, dim)
+        && std::mem::offset_of!(vectors::Batch<f32>, stride) == std::mem::offset_of!(bindings::lk_vectors, stride)
+        && std::mem::offset_of!(vectors::Batch<f32>, count) == std::mem::offset_of!(bindings::lk_vectors, count)
+        && std::mem::offset_of!(vectors::Batch<f32>, metric) == std::mem::offset_of!(bindings::lk_vectors, metric)
+);
+
+/// The same in C's words.
+fn lend_vectors<E>(batch: &vectors::Batch<E>) -> *const bindings::lk_vectors {
+    std::ptr::from_ref(batch).cast()
 }
 
 /// A column as pointers, valid as long as the plan.

@@ -1,6 +1,7 @@
 //! The test of the test: kernels that are wrong in the ways kernels get wrong must be seen, and the failure shrunk.
 
 use lyger::kernels::Variant;
+use lyger::kernels::vectors::Metric;
 use proptest::test_runner::TestError;
 
 use crate::CASES;
@@ -8,6 +9,7 @@ use crate::heavy::{self, Sum};
 use crate::json::{Encode, compare, kernels};
 use crate::oracle;
 use crate::tables::{TestTable, numbers, table};
+use crate::vectors::{self, Recipe, Score, plain_score};
 
 /// A kernel that is right.
 fn portable() -> (&'static str, Encode) {
@@ -108,4 +110,94 @@ fn a_sum_in_another_order_is_seen() {
 fn a_sum_without_fused_operations_is_seen() {
     let broken: Sum = Box::new(|iterations| (0..iterations).map(|i| (i as f64).sqrt() * (i as f64).sin()).sum());
     assert!(is_seen(broken), "the plain loop went unseen");
+}
+
+/// The smallest vectors on which scores are told from the right ones that `spoil` makes of these, with the query and its
+/// candidate.
+fn smallest_vectors(spoil: impl Fn(Metric, &[f32], &[f32], f32) -> f32 + 'static) -> Recipe {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Score = Box::new(move |metric, query, rows, scores| {
+        right.vector_scores(metric, query, rows, scores).unwrap();
+        for (row, score) in scores.iter_mut().enumerate() {
+            *score = spoil(metric, query, rows.row(row), *score);
+        }
+    });
+    match vectors::compare(&[("broken", broken)], CASES) {
+        Err(TestError::Fail(reason, recipe)) => {
+            assert!(reason.message().contains("broken"), "{reason}");
+            recipe
+        }
+        other => panic!("a broken kernel went unseen: {other:?}"),
+    }
+}
+
+#[test]
+fn a_dot_with_fused_operations_is_seen() {
+    let recipe = smallest_vectors(|metric, query, candidate, score| match metric {
+        Metric::Dot if query.len() > 32 => {
+            let (lanes, _) = query.as_chunks::<32>();
+            let mut sums = [0.0_f32; 32];
+            for (block, lane_query) in lanes.iter().enumerate() {
+                for lane in 0..32 {
+                    sums[lane] = lane_query[lane].mul_add(candidate[32 * block + lane], sums[lane]);
+                }
+            }
+            for (at, query) in query.iter().enumerate().skip(32 * lanes.len()) {
+                let lane = 32 - (candidate.len() - at);
+                sums[lane] = query.mul_add(candidate[at], sums[lane]);
+            }
+            for half in [16, 8, 4, 2, 1] {
+                for lane in 0..half {
+                    sums[lane] += sums[lane + half];
+                }
+            }
+            if score.is_nan() { score } else { sums[0] }
+        }
+        _ => score,
+    });
+    assert!(recipe.dim > 32);
+}
+
+#[test]
+fn a_score_of_another_order_is_seen() {
+    smallest_vectors(|metric, query, candidate, score| {
+        let plain: f32 = query.iter().zip(candidate).map(|(q, c)| q * c).sum();
+        if metric == Metric::Dot && !plain.is_nan() { plain + 0.0 } else { score }
+    });
+}
+
+#[test]
+fn a_cosine_that_is_not_cut_to_one_is_seen() {
+    smallest_vectors(|metric, query, candidate, score| {
+        if metric != Metric::Cosine || score.abs() < 1.0 || score.is_nan() {
+            return score;
+        }
+        let norm = |vector| plain_score(Metric::Dot, vector, vector).sqrt();
+        plain_score(Metric::Dot, query, candidate) / (norm(query) * norm(candidate))
+    });
+}
+
+#[test]
+fn a_nan_as_hardware_gives_it_and_a_negative_zero_are_seen() {
+    smallest_vectors(|_, _, _, score| if score.is_nan() { -score } else { score });
+    smallest_vectors(|_, _, _, score| if score == 0.0 { -score } else { score });
+}
+
+#[test]
+fn a_zero_for_what_is_no_number_is_seen() {
+    let recipe = smallest_vectors(|_, _, _, score| if score.is_nan() { 0.0 } else { score });
+    assert!(recipe.dim <= 8 && recipe.count <= 2, "not shrunk: {recipe:?}");
+}
+
+#[test]
+fn a_kernel_that_forgets_the_last_of_its_rows_is_seen() {
+    let right = Variant::by_name("rust").unwrap();
+    let broken: Score = Box::new(move |metric, query, rows, scores| {
+        right.vector_scores(metric, query, rows, scores).unwrap();
+        if let (5.., Some(last)) = (rows.count(), scores.last_mut()) {
+            *last = 7.0;
+        }
+    });
+    let found = vectors::compare(&[("broken", broken)], CASES);
+    assert!(matches!(found, Err(TestError::Fail(_, Recipe { count: 5, .. }))), "{found:?}");
 }

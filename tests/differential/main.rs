@@ -13,6 +13,7 @@ mod oracle;
 mod reference;
 mod spread;
 mod tables;
+mod vectors;
 
 use proptest::test_runner::{Config, TestRunner};
 

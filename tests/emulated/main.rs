@@ -21,6 +21,8 @@ mod reference;
 mod spread;
 #[path = "../differential/tables.rs"]
 mod tables;
+#[path = "../differential/vectors.rs"]
+mod vectors;
 
 use lyger::kernels::{self, Error, Variant};
 use proptest::test_runner::{Config, TestRunner};

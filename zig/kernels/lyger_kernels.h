@@ -115,4 +115,42 @@ void lk_spread_v3(const lk_spread_job *job);
 void lk_spread_v4(const lk_spread_job *job);
 void lk_spread_neon(const lk_spread_job *job);
 
+/* What candidates are scored by. */
+#define LK_DOT 0
+#define LK_COSINE 1
+#define LK_L2 2
+/* The norm of each candidate; the query isn't read. */
+#define LK_NORM 3
+
+/* One query and `count` candidates of `dim` elements each, `stride` elements apart. Only what the rows hold is read. */
+typedef struct lk_vectors {
+    const void *query;
+    const void *rows;
+    /* Null, or what LK_NORM gives for each candidate. */
+    const float *norms;
+    size_t dim;
+    size_t stride;
+    size_t count;
+    /* What LK_NORM gives for the query, where the metric is LK_COSINE. */
+    float query_norm;
+    /* One of the above. */
+    uint32_t metric;
+} lk_vectors;
+
+/* Writes a score for each candidate. */
+void lk_vectors_f32_baseline(const lk_vectors *vectors, float *scores);
+void lk_vectors_f32_checked(const lk_vectors *vectors, float *scores);
+void lk_vectors_f32_v2(const lk_vectors *vectors, float *scores);
+void lk_vectors_f32_v3(const lk_vectors *vectors, float *scores);
+void lk_vectors_f32_v4(const lk_vectors *vectors, float *scores);
+void lk_vectors_f32_neon(const lk_vectors *vectors, float *scores);
+
+/* Divides `dim` elements by their norm, unless it is 0. */
+void lk_vectors_normalize_baseline(float *vector, size_t dim);
+void lk_vectors_normalize_checked(float *vector, size_t dim);
+void lk_vectors_normalize_v2(float *vector, size_t dim);
+void lk_vectors_normalize_v3(float *vector, size_t dim);
+void lk_vectors_normalize_v4(float *vector, size_t dim);
+void lk_vectors_normalize_neon(float *vector, size_t dim);
+
 #endif

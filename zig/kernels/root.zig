@@ -11,6 +11,7 @@ pub const decay = @import("graph/decay.zig");
 pub const heavy = @import("heavy.zig");
 pub const json = @import("json.zig");
 pub const spread = @import("graph/spread.zig");
+pub const vectors = @import("vectors.zig");
 
 /// A failed safety check traps. Printing would bring threads and stack probes into the library.
 pub const panic = if (builtin.is_test) std.debug.FullPanic(std.debug.defaultPanic) else std.debug.no_panic;
@@ -24,6 +25,8 @@ comptime {
         @export(&spread.run, .{ .name = "lk_spread" ++ suffix, .visibility = .hidden });
         @export(&heavy.computation, .{ .name = "lk_heavy_computation" ++ suffix, .visibility = .hidden });
         @export(&heavy.sines, .{ .name = "lk_heavy_sines" ++ suffix, .visibility = .hidden });
+        @export(&vectors.scoreF32, .{ .name = "lk_vectors_f32" ++ suffix, .visibility = .hidden });
+        @export(&vectors.normalize, .{ .name = "lk_vectors_normalize" ++ suffix, .visibility = .hidden });
     }
 }
 
@@ -32,6 +35,7 @@ test {
     _ = heavy;
     _ = json;
     _ = spread;
+    _ = vectors;
     _ = @import("json/base64.zig");
     _ = @import("json/digits.zig");
     _ = @import("json/float.zig");

@@ -302,3 +302,9 @@ lyger_status lyger_stream_next(uint64_t stream, uint64_t *result);
 lyger_status lyger_stream_close(uint64_t stream);
 
 void lyger_free_string(char *ptr);
+
+void engram_vector_similarity(const float *query,
+                              const float *candidates,
+                              float *scores,
+                              size_t query_len,
+                              size_t num_candidates);

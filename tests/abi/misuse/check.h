@@ -36,6 +36,7 @@ int32_t last_status(void);
 
 void misuse_fleet(void);
 void misuse_engine(void);
+void misuse_vectors(void);
 void misuse_strings(void);
 void misuse_cache(void);
 void misuse_sql(void);

@@ -44,6 +44,9 @@ static void misuse_kernels(void) {
     uint32_t offsets[2] = {0, 0}, scratch[2];
     GIVES(LYGER_STATUS_INVALID_CONFIG, engram_spread_activation(offsets, NULL, NULL, 1, 0, &age, 1, 0, 1, 0, 0, 0, scratch, 2));
     CHECK(age == 1);
+    float one = 1, score = 7;
+    engram_vector_similarity(&one, &one, &score, 1, 1);
+    LEAVES(LYGER_STATUS_INVALID_CONFIG, score == 7);
     LEAVES(LYGER_STATUS_INVALID_CONFIG, lyger_system_info() == NULL);
     GIVES(LYGER_STATUS_INVALID_CONFIG, lyger_engine_info(buf, sizeof buf, &needed));
     uint64_t id = lyger_db_query("sqlite::memory:", "SELECT 1 AS n");
@@ -67,6 +70,7 @@ int main(int argc, char **argv) {
     misuse_fleet();
     misuse_last_error();
     misuse_engine();
+    misuse_vectors();
     misuse_strings();
     misuse_cache();
     misuse_sql();

@@ -1,0 +1,223 @@
+//! One query against many candidates of 768 floats: beside simsimd, OpenBLAS where it is installed, a plain loop, and
+//! reading the candidates without computing anything.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_int, c_void};
+use std::hint::black_box;
+use std::time::Duration;
+
+use lyger::kernels::vectors::{self, Metric as Score, Rows};
+use lyger::kernels::{self, Variant};
+use simsimd::SpatialSimilarity;
+
+use crate::support::{Case, Comparison, Metric, alternate, repeated};
+
+const DIM: usize = 768;
+
+/// Candidates that stay in a cache of a few megabytes, and such that don't stay in any.
+const PLACES: [(&str, usize); 2] = [("in cache", 1_000), ("in memory", 200_000)];
+
+const SAMPLE: Duration = Duration::from_millis(60);
+
+/// How many are wanted where the best are.
+const K: usize = 10;
+
+/// What is done, by whom, and how far at least the subject is to be ahead.
+type Peer<'a> = (&'static str, Box<dyn FnMut(&mut [f32]) + 'a>, Option<f64>);
+
+/// Who of Lyger does it, and how.
+type Subject<'a> = (&'a str, &'a dyn Fn(&mut [f32]));
+
+pub(crate) fn compare() -> Vec<Comparison> {
+    let blas = Blas::load();
+    if let Err(reason) = &blas {
+        println!("left out: OpenBLAS ({reason})");
+    }
+    PLACES.iter().flat_map(|(place, count)| at(place, *count, blas.as_ref().ok())).collect()
+}
+
+fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
+    let in_cache = place == "in cache";
+    let query = numbers(DIM, 1);
+    let elements = numbers(DIM * count, 2);
+    let rows = Rows::new(&elements, DIM, DIM, count).expect("as many elements");
+    let mut norms = vec![0.0; count];
+    vectors::norms(&rows, &mut norms).expect("as many norms");
+    let normed = rows.with_norms(&norms).expect("as many norms");
+    let reading_min = Some(if in_cache { 1.0 / 1.15 } else { 1.0 / 1.2 });
+    let reading =
+        || -> Peer { ("reading alone", Box::new(|_| _ = black_box(read(black_box(&elements)))), reading_min) };
+    let (query, elements) = (&query, &elements);
+
+    let simsimd = |compute: fn(&[f32], &[f32]) -> Option<f64>, ratio_min| -> Peer {
+        let score = move |scores: &mut [f32]| {
+            for (score, candidate) in scores.iter_mut().zip(elements.chunks_exact(DIM)) {
+                *score = compute(query, candidate).expect("of one length") as f32;
+            }
+        };
+        ("simsimd", Box::new(score), ratio_min)
+    };
+    let mut dots: Vec<Peer> = vec![reading(), simsimd(f32::dot, Some(1.0))];
+    if let Some(blas) = blas {
+        let ratio_min = in_cache.then_some(1.0 / 1.05);
+        dots.push(("OpenBLAS sgemv", Box::new(|scores| blas.dots(query, elements, scores)), ratio_min));
+    }
+    let naive = |scores: &mut [f32]| {
+        for (score, candidate) in scores.iter_mut().zip(elements.chunks_exact(DIM)) {
+            *score = query.iter().zip(candidate).map(|(a, b)| a * b).sum();
+        }
+    };
+    dots.push(("a plain loop", Box::new(naive), None));
+
+    let mut comparisons = Vec::new();
+    let mut add = |what: &str, subject: &dyn Fn(&mut [f32]), by: &'static str, peers: Vec<Peer>| {
+        let name = format!("{what}, {count} candidates of {DIM} f32, {place}");
+        comparisons.extend(case(&name, count, (by, subject), peers));
+    };
+    let score = |metric, rows| move |scores: &mut [f32]| vectors::score(metric, query, &rows, scores).expect("fits");
+    let cosine_min = Some(if in_cache { 1.4 } else { 1.0 });
+    add("dot", &score(Score::Dot, rows), kernels::active(), dots);
+    let cosines = vec![reading(), simsimd(f32::cosine, cosine_min)];
+    add("cosine", &score(Score::Cosine, rows), kernels::active(), cosines);
+    add("cosine, norms given", &score(Score::Cosine, normed), kernels::active(), vec![reading()]);
+    let distances = vec![reading(), simsimd(f32::euclidean, Some(1.0))];
+    add("l2", &score(Score::L2, rows), kernels::active(), distances);
+    let best = |_: &mut [f32]| _ = black_box(vectors::top_k(Score::Dot, query, &rows, K).expect("fits"));
+    let scoring: Peer = ("scoring alone", Box::new(score(Score::Dot, rows)), Some(1.0));
+    add("dot, the best 10", &best, kernels::active(), vec![scoring]);
+    for variant in Variant::available().filter(|variant| variant.name() != kernels::active()) {
+        for (what, metric) in [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)] {
+            let score = |scores: &mut [f32]| variant.vector_scores(metric, query, &rows, scores).expect("fits");
+            add(what, &score, variant.name(), vec![reading()]);
+        }
+    }
+    comparisons
+}
+
+fn case(name: &str, count: usize, subject: Subject, peers: Vec<Peer>) -> Vec<Comparison> {
+    let case = Case { name, unit: "ns a candidate", placement: "one thread", metric: Metric::Cpu };
+    let nanoseconds = 1e3 / count as f64;
+    let mut scores = vec![0.0; count];
+    let mut others = vec![0.0; count];
+    peers
+        .into_iter()
+        .map(|(peer, mut work, ratio_min)| {
+            let mut subject_work = || (subject.1)(black_box(&mut scores));
+            let mut subject_run = repeated(SAMPLE, &mut subject_work);
+            let mut peer_work = || work(black_box(&mut others));
+            let mut peer_run = repeated(SAMPLE, &mut peer_work);
+            let mut comparison = alternate(
+                case,
+                (subject.0, &mut || subject_run() * nanoseconds),
+                (peer, &mut || peer_run() * nanoseconds),
+            );
+            comparison.ratio_min = ratio_min;
+            let bytes = (DIM * size_of::<f32>()) as f64;
+            comparison.subject = format!("{} {:.0} GB/s", subject.0, bytes / comparison.subject_median);
+            comparison
+        })
+        .collect()
+}
+
+/// Between -1 and 1.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Loads everything into registers, the widest that this CPU has.
+fn read(elements: &[f32]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has it.
+            return unsafe { read_512(elements) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has it.
+            return unsafe { read_256(elements) };
+        }
+    }
+    read_all(elements)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn read_512(elements: &[f32]) -> u32 {
+    read_all(elements)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn read_256(elements: &[f32]) -> u32 {
+    read_all(elements)
+}
+
+#[inline(always)]
+fn read_all(elements: &[f32]) -> u32 {
+    let (blocks, rest) = elements.as_chunks::<64>();
+    let mut lanes = [0; 64];
+    for block in blocks {
+        for (lane, element) in lanes.iter_mut().zip(block) {
+            *lane |= element.to_bits();
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|element| element.to_bits())).fold(0, |all, bits| all | bits)
+}
+
+/// OpenBLAS, if the machine has it: Debian's package libopenblas0-pthread.
+struct Blas {
+    sgemv: Sgemv,
+}
+
+/// `cblas_sgemv`: the order, the transposition, rows, columns, alpha, the matrix and its stride, the vector and its, beta, the result and
+/// its.
+type Sgemv =
+    unsafe extern "C" fn(c_int, c_int, c_int, c_int, f32, *const f32, c_int, *const f32, c_int, f32, *mut f32, c_int);
+
+impl Blas {
+    fn load() -> Result<Self, String> {
+        // SAFETY: the library's constructors are its own business; the symbols have the types of cblas.h.
+        unsafe {
+            let library = libc::dlopen(c"libopenblas.so.0".as_ptr(), libc::RTLD_NOW);
+            if library.is_null() {
+                return Err("libopenblas.so.0 isn't installed".to_owned());
+            }
+            let symbol = |name: &CStr| -> Result<*mut c_void, String> {
+                let address = libc::dlsym(library, name.as_ptr());
+                if address.is_null() { Err(format!("it lacks {name:?}")) } else { Ok(address) }
+            };
+            let set_threads = symbol(c"openblas_set_num_threads")?;
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_int)>(set_threads)(1);
+            Ok(Self { sgemv: std::mem::transmute::<*mut c_void, Sgemv>(symbol(c"cblas_sgemv")?) })
+        }
+    }
+
+    fn dots(&self, query: &[f32], elements: &[f32], scores: &mut [f32]) {
+        const ROW_MAJOR: c_int = 101;
+        const NOT_TRANSPOSED: c_int = 111;
+        let (count, dim) = (scores.len() as c_int, query.len() as c_int);
+        assert_eq!(elements.len(), scores.len() * query.len());
+        // SAFETY: a matrix of count rows, a vector of dim elements, and one of count, as the assertion says.
+        unsafe {
+            (self.sgemv)(
+                ROW_MAJOR,
+                NOT_TRANSPOSED,
+                count,
+                dim,
+                1.0,
+                elements.as_ptr(),
+                dim,
+                query.as_ptr(),
+                1,
+                0.0,
+                scores.as_mut_ptr(),
+                1,
+            );
+        }
+    }
+}

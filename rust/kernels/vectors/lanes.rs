@@ -1,0 +1,246 @@
+//! The arithmetic of the vector kernels, written once and compiled for each level of instructions ([`super::levels`]).
+//!
+//! What always holds, so that every variant gives the same bits: 32 lanes of f32. A block is 32 elements in a row, one
+//! a lane; blocks are added in ascending order, each product rounded before it is added. What is left behind the last
+//! whole block, `t` elements, goes to the last `t` lanes, as if the block began with zeros. The lanes are joined by
+//! halving (`l` with `l + 16`, then `l + 8`, ...). `zig/kernels/vectors.zig` is the same, line by line.
+//!
+//! No multiplication is fused with its addition. A CPU without FMA hardware would take a library call for each, pure PHP
+//! couldn't give the same bits, and reading the candidates takes longer than either.
+//!
+//! The tail is at the end of the lanes because then it is read as the last 32 elements of the row, those that have been
+//! counted already masked out: nothing is copied, and nothing behind the row is read.
+
+use super::{Batch, COSINE, DOT, L2, NORM};
+
+/// How many elements are summed side by side.
+pub(super) const LANES: usize = 32;
+
+/// One element a lane, or one sum.
+type Lanes = [f32; LANES];
+
+/// What every result becomes that is not a number: hardware differs in the sign it gives.
+const NAN: f32 = f32::from_bits(0x7fc0_0000);
+
+/// What becomes a lane.
+pub(super) trait Lane: Copy {
+    /// The element's value, exactly.
+    fn widen(self) -> f32;
+}
+
+impl Lane for f32 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+}
+
+/// Scores all candidates of a batch, `ROWS` side by side, or `PAIRED` where each needs two sums: as many as registers hold.
+///
+/// # Safety
+/// The batch is as [`Batch`] says, and `scores` is writable for its `count`.
+#[inline(always)]
+pub(super) unsafe fn score<E: Lane, const ROWS: usize, const PAIRED: usize>(batch: &Batch<E>, scores: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe {
+        match batch.metric {
+            DOT => all::<E, DOT, false, ROWS>(batch, scores),
+            L2 => all::<E, L2, false, ROWS>(batch, scores),
+            NORM => all::<E, NORM, false, ROWS>(batch, scores),
+            _ if batch.norms.is_null() => all::<E, COSINE, true, PAIRED>(batch, scores),
+            _ => all::<E, COSINE, false, ROWS>(batch, scores),
+        }
+    }
+}
+
+/// # Safety
+/// As [`score`].
+#[inline(always)]
+unsafe fn all<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usize>(batch: &Batch<E>, scores: *mut f32) {
+    let mut row = 0;
+    // SAFETY: the rows of each group are below the batch's count.
+    unsafe {
+        while row + ROWS <= batch.count {
+            group::<E, METRIC, SQUARES, ROWS>(batch, row, scores);
+            row += ROWS;
+        }
+        while row < batch.count {
+            group::<E, METRIC, SQUARES, 1>(batch, row, scores);
+            row += 1;
+        }
+    }
+}
+
+/// Scores `ROWS` candidates from `first` on.
+///
+/// # Safety
+/// As [`score`], and the batch has these rows.
+#[inline(always)]
+unsafe fn group<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usize>(
+    batch: &Batch<E>,
+    first: usize,
+    scores: *mut f32,
+) {
+    let mut sums = [[0.0; LANES]; ROWS];
+    let mut squares = [[0.0; LANES]; ROWS];
+    let tail = batch.dim % LANES;
+    let whole = batch.dim - tail;
+    // SAFETY: every block of LANES elements ends at dim at the latest, in the query and in rows of the batch; a shorter
+    // tail is read element by element. As many scores are written as there are rows.
+    unsafe {
+        let rows = batch.rows.add(first * batch.stride);
+        let mut at = 0;
+        while at < whole {
+            let query = load(batch.query.add(at));
+            for row in 0..ROWS {
+                let candidate = load(rows.add(row * batch.stride + at));
+                add::<METRIC, SQUARES>(&mut sums[row], &mut squares[row], &query, &candidate);
+            }
+            at += LANES;
+        }
+        if tail > 0 {
+            let query = last(batch.query, batch.dim, tail);
+            for row in 0..ROWS {
+                let candidate = last(rows.add(row * batch.stride), batch.dim, tail);
+                add::<METRIC, SQUARES>(&mut sums[row], &mut squares[row], &query, &candidate);
+            }
+        }
+        for row in 0..ROWS {
+            let sum = join(&mut sums[row]);
+            let score = match METRIC {
+                DOT => sum,
+                COSINE => {
+                    let norm = if SQUARES { join(&mut squares[row]).sqrt() } else { *batch.norms.add(first + row) };
+                    cosine(sum, batch.query_norm, norm)
+                }
+                _ => sum.sqrt(),
+            };
+            scores.add(first + row).write(canonical(score));
+        }
+    }
+}
+
+/// One NaN for all. Asked of the bits: LLVM takes `if x.is_nan() { NAN } else { x }` for x where that is a square root.
+#[inline(always)]
+fn canonical(value: f32) -> f32 {
+    if value.to_bits() & 0x7fff_ffff > 0x7f80_0000 { NAN } else { value }
+}
+
+/// # Safety
+/// [`LANES`] elements are readable.
+#[inline(always)]
+unsafe fn load<E: Lane>(from: *const E) -> Lanes {
+    // SAFETY: the caller's; an array is as aligned as its elements.
+    let block = unsafe { from.cast::<[E; LANES]>().read() };
+    let mut lanes = [0.0; LANES];
+    for (lane, element) in lanes.iter_mut().zip(block) {
+        *lane = element.widen();
+    }
+    lanes
+}
+
+/// The last `tail` of `dim` elements in the last lanes, behind zeros.
+///
+/// # Safety
+/// `dim` elements are readable, of which the tail is a part.
+#[inline(always)]
+unsafe fn last<E: Lane>(from: *const E, dim: usize, tail: usize) -> Lanes {
+    let counted = LANES - tail;
+    // SAFETY: the caller's.
+    unsafe {
+        if dim >= LANES {
+            let mut lanes = load(from.add(dim - LANES));
+            for (lane, value) in lanes.iter_mut().enumerate() {
+                *value = if lane < counted { 0.0 } else { *value };
+            }
+            lanes
+        } else {
+            let mut lanes = [0.0; LANES];
+            for element in 0..tail {
+                lanes[counted + element] = (*from.add(element)).widen();
+            }
+            lanes
+        }
+    }
+}
+
+#[inline(always)]
+fn add<const METRIC: u32, const SQUARES: bool>(
+    sums: &mut Lanes,
+    squares: &mut Lanes,
+    query: &Lanes,
+    candidate: &Lanes,
+) {
+    for lane in 0..LANES {
+        let (a, b) = match METRIC {
+            NORM => (candidate[lane], candidate[lane]),
+            L2 => (query[lane] - candidate[lane], query[lane] - candidate[lane]),
+            _ => (query[lane], candidate[lane]),
+        };
+        sums[lane] += a * b;
+    }
+    if SQUARES {
+        for lane in 0..LANES {
+            squares[lane] += candidate[lane] * candidate[lane];
+        }
+    }
+}
+
+#[inline(always)]
+fn join(sums: &mut Lanes) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// A norm of 0 makes it 0, unless something isn't a number. Never -0, which a quotient too small for an f32 would be.
+#[inline(always)]
+fn cosine(dot: f32, query_norm: f32, norm: f32) -> f32 {
+    if (query_norm == 0.0 || norm == 0.0) && !dot.is_nan() {
+        return 0.0;
+    }
+    let cosine = dot / (query_norm * norm);
+    // Written so that NaN stays.
+    if cosine > 1.0 {
+        1.0
+    } else if cosine < -1.0 {
+        -1.0
+    } else {
+        cosine + 0.0
+    }
+}
+
+/// Divides a vector by its norm, unless that is 0.
+///
+/// # Safety
+/// `dim` elements are readable and writable.
+#[inline(always)]
+pub(super) unsafe fn normalize(vector: *mut f32, dim: usize) {
+    let mut norm = 0.0;
+    let batch = Batch {
+        query: vector.cast_const(),
+        rows: vector.cast_const(),
+        norms: std::ptr::null(),
+        stride: dim,
+        dim,
+        count: 1,
+        query_norm: 0.0,
+        metric: NORM,
+    };
+    // SAFETY: the caller's; one row, one norm.
+    unsafe {
+        group::<f32, NORM, false, 1>(&batch, 0, &raw mut norm);
+        if norm == 0.0 {
+            return;
+        }
+        for at in 0..dim {
+            let value = *vector.add(at) / norm;
+            vector.add(at).write(canonical(value));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The best of many candidates, selected while they are scored.
+//!
+//! Scores are computed into a small buffer, [`BLOCK`] at a time, and looked at while they are in the cache; there is no
+//! array of all scores. The selection is the same for all variants: it compares numbers, so there are no bits to differ in.
+
+use std::collections::BinaryHeap;
+
+use super::super::{Error, Variant};
+use super::{Element, Match, Metric, Rows};
+
+/// How many candidates are scored before their scores are looked at: few enough to stay in the nearest cache, many
+/// enough that a call per block costs nothing.
+const BLOCK: usize = 256;
+
+/// Scores that are compared with the worst one at once, before any is looked at alone.
+const GLANCE: usize = 16;
+
+/// Candidates in the order of what they are worth, smaller is better: by score, then by index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked {
+    rank: u32,
+    index: usize,
+}
+
+/// The `k` best so far of candidates that come in parts.
+///
+/// The best are those with the highest dot or cosine, or the lowest distance. Of equal scores the lower index
+/// is better; what isn't a number is worse than all numbers.
+///
+/// ```
+/// use lyger::kernels::vectors::{Metric, Rows, TopK};
+/// let mut best = TopK::new(Metric::L2, 1);
+/// best.scan(&[1.0_f32], &Rows::new(&[5.0, 2.0], 1, 1, 2)?, 0)?;
+/// best.scan(&[1.0_f32], &Rows::new(&[1.5, 7.0], 1, 1, 2)?, 2)?;
+/// assert_eq!(best.into_matches()[0].index, 2);
+/// # Ok::<(), lyger::kernels::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TopK {
+    metric: Metric,
+    k: usize,
+    /// The worst of them on top.
+    best: BinaryHeap<Ranked>,
+}
+
+impl TopK {
+    /// Nothing yet of at most `k`.
+    #[must_use]
+    pub fn new(metric: Metric, k: usize) -> Self {
+        Self { metric, k, best: BinaryHeap::new() }
+    }
+
+    /// Scores rows, of which the first has the index `first_index`, and keeps the best.
+    ///
+    /// # Errors
+    /// When the query has another number of elements than the rows, or `LYGER_KERNELS` asks for what this build or this CPU
+    /// lacks.
+    ///
+    /// # Panics
+    /// When an index exceeds `usize::MAX`.
+    pub fn scan<E: Element>(&mut self, query: &[E], rows: &Rows<E>, first_index: usize) -> Result<(), Error> {
+        self.scan_with(super::super::variant::active()?, query, rows, first_index)
+    }
+
+    pub(super) fn scan_with<E: Element>(
+        &mut self,
+        variant: Variant,
+        query: &[E],
+        rows: &Rows<E>,
+        first_index: usize,
+    ) -> Result<(), Error> {
+        let query = super::Query::new(variant, self.metric, query, rows)?;
+        if self.k == 0 {
+            return Ok(());
+        }
+        self.best.reserve(self.k.min(rows.count()));
+        let mut scores = [0.0; BLOCK];
+        for first in (0..rows.count()).step_by(BLOCK) {
+            let part = rows.part(first, BLOCK);
+            let scores = &mut scores[..part.count()];
+            query.score(&part, scores);
+            self.offer(scores, first_index.checked_add(first).expect("an index"));
+        }
+        Ok(())
+    }
+
+    /// Takes what another selection by the same metric has found among candidates with other indices.
+    ///
+    /// # Panics
+    /// When the metrics differ.
+    pub fn merge(&mut self, other: Self) {
+        assert_eq!(self.metric, other.metric, "scores of two metrics can't be compared");
+        for ranked in other.best {
+            self.insert(ranked);
+        }
+    }
+
+    /// The best, the very best first.
+    #[must_use]
+    pub fn into_matches(self) -> Vec<Match> {
+        let metric = self.metric;
+        let sorted = self.best.into_sorted_vec().into_iter();
+        sorted.map(|Ranked { rank, index }| Match { index, score: score_of(metric, rank) }).collect()
+    }
+
+    fn offer(&mut self, scores: &[f32], first_index: usize) {
+        for (part, scores) in scores.chunks(GLANCE).enumerate() {
+            let mut ranks = [u32::MAX; GLANCE];
+            for (rank, &score) in ranks.iter_mut().zip(scores) {
+                *rank = rank_of(self.metric, score);
+            }
+            let worst = match self.best.peek() {
+                Some(worst) if self.best.len() == self.k => worst.rank,
+                _ => u32::MAX,
+            };
+            // Without an early exit, so that it is a handful of vector instructions.
+            if !ranks.iter().fold(false, |any, &rank| any | (rank <= worst)) {
+                continue;
+            }
+            for (at, &rank) in ranks.iter().enumerate().take(scores.len()) {
+                self.insert(Ranked { rank, index: first_index + part * GLANCE + at });
+            }
+        }
+    }
+
+    fn insert(&mut self, candidate: Ranked) {
+        if self.best.len() < self.k {
+            self.best.push(candidate);
+        } else if let Some(mut worst) = self.best.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
+}
+
+/// Ranks ascend from the best score to the worst. No kernel gives -0, which would be another rank than 0.
+#[inline(always)]
+fn rank_of(metric: Metric, score: f32) -> u32 {
+    let bits = score.to_bits();
+    // In this form integers compare as the floats do: all bits of negative ones flipped, the sign of others.
+    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    let rank = if metric == Metric::L2 { ascending } else { !ascending };
+    if score.is_nan() { NAN_RANK } else { rank }
+}
+
+/// Behind that of every number.
+const NAN_RANK: u32 = u32::MAX;
+
+/// The score that has a rank.
+fn score_of(metric: Metric, rank: u32) -> f32 {
+    if rank == NAN_RANK {
+        return f32::from_bits(0x7fc0_0000);
+    }
+    let ascending = if metric == Metric::L2 { rank } else { !rank };
+    f32::from_bits(if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCENDING: [f32; 9] = [f32::INFINITY, f32::MAX, 1.0, 1e-45, 0.0, -1e-45, -1.0, f32::MIN, f32::NEG_INFINITY];
+
+    #[test]
+    fn ranks_ascend_from_the_best_score_to_what_is_no_number() {
+        for metric in [Metric::Dot, Metric::Cosine] {
+            let ranks = DESCENDING.map(|score| rank_of(metric, score));
+            assert!(ranks.is_sorted() && ranks[8] < rank_of(metric, f32::NAN));
+        }
+        let ranks = DESCENDING.map(|score| rank_of(Metric::L2, score));
+        assert!(ranks.iter().rev().is_sorted() && ranks[0] < rank_of(Metric::L2, -f32::NAN));
+    }
+
+    #[test]
+    fn a_rank_gives_its_score_back() {
+        for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
+            for score in DESCENDING {
+                assert_eq!(score_of(metric, rank_of(metric, score)).to_bits(), score.to_bits());
+            }
+            assert_eq!(score_of(metric, rank_of(metric, -f32::NAN)).to_bits(), 0x7fc0_0000);
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_nothing_wanted() {
+        let mut best = TopK::new(Metric::Dot, 0);
+        best.scan(&[1.0_f32], &Rows::new(&[5.0, 2.0], 1, 1, 2).unwrap(), 0).unwrap();
+        assert!(best.into_matches().is_empty());
+    }
+
+    #[test]
+    fn parts_merged_are_the_whole() {
+        let numbers: Vec<f32> = (0..1000_i16).map(|i| f32::from(i * 31 % 101)).collect();
+        let rows = Rows::new(&numbers, 1, 1, numbers.len()).unwrap();
+        let mut whole = TopK::new(Metric::Dot, 60);
+        whole.scan(&[1.0_f32], &rows, 0).unwrap();
+        let mut merged = TopK::new(Metric::Dot, 60);
+        for (first, count) in [(700, 300), (0, 300), (300, 400)] {
+            let mut part = TopK::new(Metric::Dot, 60);
+            part.scan(&[1.0_f32], &rows.part(first, count), first).unwrap();
+            merged.merge(part);
+        }
+        assert_eq!(merged.into_matches(), whole.into_matches());
+    }
+}

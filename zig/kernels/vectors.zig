@@ -1,0 +1,238 @@
+//! Vectors: one query against many candidates. rust/kernels/vectors/lanes.rs is the same, line by line, and explains the
+//! order of the additions and the results of odd inputs.
+
+const std = @import("std");
+const builtin = @import("builtin");
+
+const lanes = 32;
+const Vector = @Vector(lanes, f32);
+
+/// What every result becomes that is not a number.
+const nan: f32 = @bitCast(@as(u32, 0x7fc00000));
+
+/// `lk_vectors` of lyger_kernels.h.
+const Batch = extern struct {
+    query: *const anyopaque,
+    rows: *const anyopaque,
+    norms: ?[*]const f32,
+    dim: usize,
+    stride: usize,
+    count: usize,
+    query_norm: f32,
+    metric: Metric,
+};
+
+const Metric = enum(u32) { dot, cosine, l2, norm };
+
+/// Candidates side by side, and where each needs two sums: as many as registers hold, so that the additions of one hide the
+/// latency of the others'.
+const side_by_side = groups[0];
+const paired = groups[1];
+const groups: [2]usize = switch (builtin.cpu.arch) {
+    .x86_64 => if (builtin.cpu.has(.x86, .avx512f)) .{ 4, 4 } else if (builtin.cpu.has(.x86, .avx)) .{ 2, 1 } else .{ 1, 1 },
+    .aarch64 => .{ 2, 1 },
+    else => .{ 1, 1 },
+};
+
+pub fn scoreF32(batch: *const Batch, scores: [*]f32) callconv(.c) void {
+    score(f32, batch, scores);
+}
+
+inline fn score(comptime E: type, batch: *const Batch, scores: [*]f32) void {
+    switch (batch.metric) {
+        .dot => all(E, .dot, false, side_by_side, batch, scores),
+        .l2 => all(E, .l2, false, side_by_side, batch, scores),
+        .norm => all(E, .norm, false, side_by_side, batch, scores),
+        .cosine => if (batch.norms == null)
+            all(E, .cosine, true, paired, batch, scores)
+        else
+            all(E, .cosine, false, side_by_side, batch, scores),
+    }
+}
+
+fn all(
+    comptime E: type,
+    comptime metric: Metric,
+    comptime squares: bool,
+    comptime rows: usize,
+    batch: *const Batch,
+    scores: [*]f32,
+) void {
+    var row: usize = 0;
+    while (row + rows <= batch.count) : (row += rows) group(E, metric, squares, rows, batch, row, scores);
+    while (row < batch.count) : (row += 1) group(E, metric, squares, 1, batch, row, scores);
+}
+
+/// Scores `rows` candidates from `first` on.
+inline fn group(
+    comptime E: type,
+    comptime metric: Metric,
+    comptime with_squares: bool,
+    comptime rows: usize,
+    batch: *const Batch,
+    first: usize,
+    scores: [*]f32,
+) void {
+    @setEvalBranchQuota(10_000);
+    const query: [*]const E = @ptrCast(@alignCast(batch.query));
+    const all_rows: [*]const E = @ptrCast(@alignCast(batch.rows));
+    const candidates = all_rows + first * batch.stride;
+    const tail = batch.dim % lanes;
+    const whole = batch.dim - tail;
+    var sums: [rows]Vector = @splat(@splat(0));
+    var squares: [rows]Vector = @splat(@splat(0));
+    var at: usize = 0;
+    while (at < whole) : (at += lanes) {
+        const q = if (metric == .norm) undefined else load(E, query + at);
+        inline for (0..rows) |row| {
+            const candidate = load(E, candidates + row * batch.stride + at);
+            add(metric, with_squares, &sums[row], &squares[row], q, candidate);
+        }
+    }
+    if (tail > 0) {
+        const q = if (metric == .norm) undefined else last(E, query, batch.dim, tail);
+        inline for (0..rows) |row| {
+            const candidate = last(E, candidates + row * batch.stride, batch.dim, tail);
+            add(metric, with_squares, &sums[row], &squares[row], q, candidate);
+        }
+    }
+    inline for (0..rows) |row| {
+        const sum = join(sums[row]);
+        const result = switch (metric) {
+            .dot => sum,
+            .cosine => cosine(sum, batch.query_norm, if (with_squares) @sqrt(join(squares[row])) else batch.norms.?[first + row]),
+            .l2, .norm => @sqrt(sum),
+        };
+        scores[first + row] = canonical(result);
+    }
+}
+
+/// One NaN for all. Asked of the bits: LLVM takes `if (isNan(x)) nan else x` for x where that is a square root.
+inline fn canonical(value: f32) f32 {
+    const bits: u32 = @bitCast(value);
+    return if (bits & 0x7fffffff > 0x7f800000) nan else value;
+}
+
+inline fn load(comptime E: type, from: [*]const E) Vector {
+    const block: @Vector(lanes, E) = from[0..lanes].*;
+    return block;
+}
+
+/// The last `tail` of `dim` elements in the last lanes, behind zeros.
+inline fn last(comptime E: type, from: [*]const E, dim: usize, tail: usize) Vector {
+    const counted = lanes - tail;
+    if (dim >= lanes) {
+        const block = load(E, from + (dim - lanes));
+        const lane = std.simd.iota(u32, lanes);
+        const is_tail = lane >= @as(@Vector(lanes, u32), @splat(@intCast(counted)));
+        return @select(f32, is_tail, block, @as(Vector, @splat(0)));
+    }
+    var block: [lanes]E = @splat(0);
+    for (0..tail) |element| block[counted + element] = from[element];
+    return load(E, &block);
+}
+
+inline fn add(
+    comptime metric: Metric,
+    comptime with_squares: bool,
+    sums: *Vector,
+    squares: *Vector,
+    query: Vector,
+    candidate: Vector,
+) void {
+    sums.* += switch (metric) {
+        .dot, .cosine => query * candidate,
+        .l2 => (query - candidate) * (query - candidate),
+        .norm => candidate * candidate,
+    };
+    if (with_squares) squares.* += candidate * candidate;
+}
+
+inline fn join(sums: Vector) f32 {
+    const sixteen = half(16, sums);
+    const eight = half(8, sixteen);
+    const four = half(4, eight);
+    const two = half(2, four);
+    return two[0] + two[1];
+}
+
+/// The first `count` lanes plus the others.
+inline fn half(comptime count: usize, sums: @Vector(2 * count, f32)) @Vector(count, f32) {
+    const lane = comptime std.simd.iota(i32, count);
+    const others = comptime lane + @as(@Vector(count, i32), @splat(count));
+    return @shuffle(f32, sums, undefined, lane) + @shuffle(f32, sums, undefined, others);
+}
+
+/// A norm of 0 makes it 0, unless something isn't a number. Never -0, which a quotient too small for an f32 would be.
+inline fn cosine(dot: f32, query_norm: f32, norm: f32) f32 {
+    if ((query_norm == 0 or norm == 0) and !std.math.isNan(dot)) return 0;
+    const quotient = dot / (query_norm * norm);
+    // Written so that NaN stays.
+    if (quotient > 1) return 1;
+    if (quotient < -1) return -1;
+    return quotient + 0.0;
+}
+
+/// Divides a vector by its norm, unless that is 0.
+pub fn normalize(vector: [*]f32, dim: usize) callconv(.c) void {
+    const batch: Batch = .{
+        .query = vector,
+        .rows = vector,
+        .norms = null,
+        .dim = dim,
+        .stride = dim,
+        .count = 1,
+        .query_norm = 0,
+        .metric = .norm,
+    };
+    var norm: [1]f32 = undefined;
+    group(f32, .norm, false, 1, &batch, 0, &norm);
+    if (norm[0] == 0) return;
+    for (vector[0..dim]) |*element| {
+        const quotient = element.* / norm[0];
+        element.* = canonical(quotient);
+    }
+}
+
+test "scores are those of the definition" {
+    var query: [100]f32 = undefined;
+    var rows: [7 * 103]f32 = undefined;
+    for (&query, 0..) |*element, at| element.* = @floatFromInt(@as(i32, @intCast(at % 13)) - 6);
+    for (&rows, 0..) |*element, at| element.* = @floatFromInt(@as(i32, @intCast(at % 17)) - 8);
+    for ([_]usize{ 0, 1, 31, 32, 33, 64, 100 }) |dim| {
+        var batch: Batch = .{
+            .query = &query,
+            .rows = &rows,
+            .norms = null,
+            .dim = dim,
+            .stride = 103,
+            .count = 7,
+            .query_norm = 0,
+            .metric = .dot,
+        };
+        // Integers this small are exact in every order.
+        var scores: [7]f32 = undefined;
+        scoreF32(&batch, &scores);
+        for (scores, 0..) |found, row| {
+            var sum: f32 = 0;
+            for (query[0..dim], rows[row * 103 ..][0..dim]) |q, c| sum += q * c;
+            try std.testing.expectEqual(sum, found);
+        }
+        batch.metric = .l2;
+        scoreF32(&batch, &scores);
+        for (scores, 0..) |found, row| {
+            var sum: f32 = 0;
+            for (query[0..dim], rows[row * 103 ..][0..dim]) |q, c| sum += (q - c) * (q - c);
+            try std.testing.expectEqual(@sqrt(sum), found);
+        }
+    }
+}
+
+test "a zero vector stays zero, and others get the norm 1" {
+    var zero: [40]f32 = @splat(0);
+    normalize(&zero, zero.len);
+    try std.testing.expectEqual(@as([40]f32, @splat(0)), zero);
+    var four: [4]f32 = .{ 2, 2, -2, 2 };
+    normalize(&four, four.len);
+    try std.testing.expectEqual([4]f32{ 0.5, 0.5, -0.5, 0.5 }, four);
+}
