@@ -38,6 +38,15 @@ impl Form {
             Self::SqlMoment => b"+00",
         }
     }
+
+    /// The zone's bytes, the first one in the lowest, and how many they are.
+    fn zone_padded(self) -> (u32, usize) {
+        match self {
+            Self::Local | Self::Sql => (0, 0),
+            Self::Moment => (u32::from_le_bytes(*b"Z\0\0\0"), 1),
+            Self::SqlMoment => (u32::from_le_bytes(*b"+00\0"), 3),
+        }
+    }
 }
 
 /// A date in days since 2000-01-01.
@@ -53,45 +62,75 @@ pub(super) fn write_postgres_date(out: &mut Vec<u8>, days: i32) {
     }
 }
 
-/// The day that was written last. Rows often follow each other in time, and a copy of ten bytes takes a third of what making
-/// them anew does.
+/// The day that was written last. Rows often follow each other in time, and then there is nothing to divide by.
 #[derive(Debug, Default)]
 pub(super) struct Day {
-    /// Since 1970-01-01; its text is of the years 0001 to 9999.
-    written: Option<(i64, [u8; 10])>,
+    /// Its first microsecond since 2000-01-01, and the ten bytes of its text, the first one in the lowest; of the years 0001
+    /// to 9999.
+    written: Option<(i64, u128)>,
 }
 
 impl Day {
-    /// Writes the date of a day; what follows the time.
+    /// The microseconds since midnight, and the date of a day of the years 0001 to 9999.
     #[inline]
-    fn write(&mut self, out: &mut Vec<u8>, days: i64) -> &'static [u8] {
-        match &self.written {
-            Some((written, text)) if *written == days => {
-                out.extend_from_slice(text);
-                b""
-            }
-            _ => self.write_new(out, days),
+    fn of(&mut self, micros: i64) -> Option<(u64, u128)> {
+        if self.written.is_none_or(|(first, _)| !is_within(micros, first)) {
+            self.note(micros);
         }
+        self.written.filter(|&(first, _)| is_within(micros, first)).map(|(first, text)| ((micros - first) as u64, text))
     }
 
-    fn write_new(&mut self, out: &mut Vec<u8>, days: i64) -> &'static [u8] {
-        let (year, month, day) = date_of_days(days);
-        let start = out.len();
-        let before_christ = write_date(out, year, month, day);
-        let text = if before_christ.is_empty() { out[start..].try_into().ok() } else { None };
-        self.written = text.map(|text| (days, text));
-        before_christ
+    #[inline(never)]
+    fn note(&mut self, micros: i64) {
+        let days = micros.div_euclid(MICROS_PER_DAY);
+        let (year, month, day) = date_of_days(days + POSTGRES_EPOCH_DAYS);
+        if (1..10_000).contains(&year) {
+            let mut text = [0; 16];
+            text[..10].copy_from_slice(&date_text(year as u32, month, day));
+            self.written = Some((days * MICROS_PER_DAY, u128::from_le_bytes(text)));
+        }
     }
 }
 
+/// Whether a moment is of the day that begins with `first`.
+#[inline]
+fn is_within(micros: i64, first: i64) -> bool {
+    (micros.wrapping_sub(first) as u64) < MICROS_PER_DAY as u64
+}
+
 /// A date and time in microseconds since 2000-01-01 00:00.
+#[inline]
 pub(super) fn write_postgres_timestamp(out: &mut Vec<u8>, micros: i64, form: Form, day: &mut Day) {
+    let Some((of_day, date)) = day.of(micros) else { return write_strange_timestamp(out, micros, form) };
+    let seconds = (of_day / 1_000_000) as u32;
+    let fraction = (of_day % 1_000_000) as u32;
+    // Put together in registers: what is stored part by part and then loaded as a whole waits for the cache.
+    let clock = u64::from_le_bytes(clock_text(seconds / 3600, seconds / 60 % 60, seconds % 60));
+    let head = date | u128::from(form.separator()) << 80 | u128::from(clock) << 88;
+    let (zone, zone_bytes) = form.zone_padded();
+    let tail = clock >> 40 | u64::from(zone) << 24;
+    let start = out.len();
+    out.extend_from_slice(&head.to_le_bytes());
+    out.extend_from_slice(&tail.to_le_bytes());
+    if fraction == 0 {
+        out.truncate(start + 19 + zone_bytes);
+    } else {
+        out.truncate(start + 19);
+        write_fraction(out, fraction);
+        out.extend_from_slice(form.zone());
+    }
+}
+
+/// Without an end, or outside of the years with four digits.
+#[inline(never)]
+fn write_strange_timestamp(out: &mut Vec<u8>, micros: i64, form: Form) {
     match micros {
         i64::MAX => out.extend_from_slice(b"infinity"),
         i64::MIN => out.extend_from_slice(b"-infinity"),
         micros => {
             let days = micros.div_euclid(MICROS_PER_DAY);
-            let before_christ = day.write(out, days + POSTGRES_EPOCH_DAYS);
+            let (year, month, day) = date_of_days(days + POSTGRES_EPOCH_DAYS);
+            let before_christ = write_date(out, year, month, day);
             out.push(form.separator());
             write_time_of_day(out, micros - days * MICROS_PER_DAY);
             out.extend_from_slice(form.zone());
@@ -114,22 +153,26 @@ pub(super) fn write_parts(out: &mut Vec<u8>, date: (u16, u8, u8), time: (u8, u8,
     out.extend_from_slice(form.zone());
 }
 
-/// `HH:MM:SS[.ffffff]`; hours may have more digits.
+/// `HH:MM:SS[.ffffff]`; hours may have more digits, and micros are below a second.
 pub(super) fn write_clock(out: &mut Vec<u8>, hours: u32, minutes: u32, seconds: u32, micros: u32) {
     if hours < 100 {
-        let [[h, i], [m, n], [s, t]] = [pair(hours), pair(minutes), pair(seconds)];
-        out.extend_from_slice(&[h, i, b':', m, n, b':', s, t]);
+        out.extend_from_slice(&clock_text(hours, minutes, seconds));
     } else {
         let [[m, n], [s, t]] = [pair(minutes), pair(seconds)];
         write_padded(out, hours, 2); // an interval of MySQL
         out.extend_from_slice(&[b':', m, n, b':', s, t]);
     }
     if micros > 0 {
-        out.push(b'.');
-        write_padded(out, micros, 6);
-        while out.last() == Some(&b'0') {
-            out.pop();
-        }
+        write_fraction(out, micros);
+    }
+}
+
+/// A point and six digits without their last zeros, of less than a second.
+fn write_fraction(out: &mut Vec<u8>, micros: u32) {
+    let [[a, b], [c, d], [e, f]] = [pair(micros / 10_000), pair(micros / 100 % 100), pair(micros % 100)];
+    out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
+    while out.last() == Some(&b'0') {
+        out.pop();
     }
 }
 
@@ -138,15 +181,30 @@ pub(super) fn write_date(out: &mut Vec<u8>, year: i64, month: u32, day: u32) -> 
     // There is no year 0 in PostgreSQL's calendar, but MySQL's zero dates have one: they never come with a real month.
     let before_christ = year < 0 || (year == 0 && month > 0 && day > 0);
     let shown = if before_christ { 1 - year } else { year };
-    let [[m, n], [d, e]] = [pair(month), pair(day)];
     if shown < 10_000 {
-        let [[c, b], [y, z]] = [pair(shown as u32 / 100), pair(shown as u32 % 100)];
-        out.extend_from_slice(&[c, b, y, z, b'-', m, n, b'-', d, e]);
+        out.extend_from_slice(&date_text(shown as u32, month, day));
     } else {
+        let [[m, n], [d, e]] = [pair(month), pair(day)];
         write_padded(out, shown as u32, 4);
         out.extend_from_slice(&[b'-', m, n, b'-', d, e]);
     }
     if before_christ { b" BC" } else { b"" }
+}
+
+/// `YYYY-MM-DD`, of a year below 10,000.
+fn date_text(year: u32, month: u32, day: u32) -> [u8; 10] {
+    let [[c, b], [y, z], [m, n], [d, e]] = [pair(year / 100), pair(year % 100), pair(month), pair(day)];
+    [c, b, y, z, b'-', m, n, b'-', d, e]
+}
+
+/// `HH:MM:SS`, of less than 100 hours.
+///
+/// Put together in a register, like a timestamp.
+#[inline]
+fn clock_text(hours: u32, minutes: u32, seconds: u32) -> [u8; 8] {
+    let digits = |value: u32| u64::from(value / 10 + ((value % 10) << 8));
+    let zeros_and_colons = u64::from_le_bytes(*b"00:00:00");
+    (zeros_and_colons + digits(hours) + (digits(minutes) << 24) + (digits(seconds) << 48)).to_le_bytes()
 }
 
 /// Two digits of a part below 100. Dates are put together of these, a chunk for the date and one for the time: there is one

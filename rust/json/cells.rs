@@ -26,14 +26,48 @@ impl Strings {
     /// When the column passes 4 GiB: the offsets are 32 bits wide, and `db.result_bytes_max` keeps results far below.
     #[inline]
     pub fn push(&mut self, cell: &[u8]) {
-        let len = self.len_bytes();
-        if self.bytes.len() != len {
-            self.bytes.truncate(len); // the padding of a column that was already in a table
-        }
-        if self.bytes.capacity() - len < cell.len() + PADDING {
-            self.bytes.reserve(cell.len() + PADDING); // so that most need no more room for theirs
-        }
+        self.make_room(cell.len());
         self.bytes.extend_from_slice(cell);
+        self.note_end();
+    }
+
+    /// Appends one cell, the first `len` bytes of `from`; what lies behind them may be anything.
+    ///
+    /// # Panics
+    /// As [`Strings::push`], and when `from` is shorter.
+    #[inline]
+    pub(crate) fn push_first(&mut self, from: &[u8], len: usize) {
+        // A copy of as many bytes each time: the lengths of short cells are what a CPU can't foretell.
+        const WIDE: usize = 32;
+        self.make_room(len);
+        match from.first_chunk::<WIDE>() {
+            Some(wide) if len <= WIDE => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(wide);
+                self.bytes.truncate(start + len);
+            }
+            _ => self.bytes.extend_from_slice(&from[..len]),
+        }
+        self.note_end();
+    }
+
+    /// Room for a cell of so many bytes, and for the padding, so that most need no more room for theirs.
+    #[inline]
+    fn make_room(&mut self, cell_bytes: usize) {
+        self.bytes.truncate(self.len_bytes()); // the padding, or what a cell has left that wasn't one
+        if self.bytes.capacity() - self.bytes.len() < cell_bytes + PADDING {
+            self.grow(cell_bytes + PADDING);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
+    #[inline]
+    fn note_end(&mut self) {
         self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
     }
 
@@ -43,10 +77,9 @@ impl Strings {
     /// As [`Strings::push`].
     #[inline]
     pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
-        self.bytes.truncate(self.len_bytes()); // the padding, or what a cell has left that wasn't one
-        self.bytes.reserve(PADDING);
+        self.make_room(0);
         write(&mut self.bytes)?;
-        self.offsets.push(u32::try_from(self.bytes.len()).expect("a column of more than 4 GiB"));
+        self.note_end();
         Some(())
     }
 
@@ -98,6 +131,12 @@ impl Strings {
     #[must_use]
     pub fn padded_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Room for so many times the cells that there are, if they are like these; for at most so many bytes more.
+    pub(super) fn reserve_times(&mut self, times: usize, bytes_max: usize) {
+        self.offsets.reserve((self.offsets.len() * (times - 1)).min(bytes_max / 4));
+        self.bytes.reserve((self.len_bytes() * (times - 1)).min(bytes_max) + PADDING);
     }
 
     pub(super) fn len_bytes(&self) -> usize {

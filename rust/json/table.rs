@@ -268,6 +268,25 @@ impl Column {
         &mut self.data
     }
 
+    /// Room for so many times the cells that there are, if they are like these: for decoders that expect more rows than a
+    /// buffer has room for when it doubles.
+    pub(crate) fn reserve_times(&mut self, times: usize) {
+        // More is worth its copies: a few rows of megabytes must not choose an allocation of gigabytes.
+        const BYTES_MAX: usize = 128 * 1024;
+        let more = (self.len() * (times - 1)).min(BYTES_MAX / 8);
+        match &mut self.data {
+            Data::Int64(values) => values.reserve(more),
+            Data::UInt64(values) => values.reserve(more),
+            Data::Float64(values) => values.reserve(more),
+            Data::Float32(values) => values.reserve(more),
+            Data::Bool(values) => values.reserve(more),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Number(cells) | Data::Bytes(cells) => {
+                cells.reserve_times(times, BYTES_MAX);
+            }
+            Data::Mixed(_) => {}
+        }
+    }
+
     /// Says that the value appended last is no null.
     #[inline]
     pub(crate) fn note_value(&mut self) {

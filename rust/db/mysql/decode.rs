@@ -136,7 +136,10 @@ fn time(parts: &[u8]) -> Option<(u8, u8, u8, u32)> {
     match *parts {
         [] => Some((0, 0, 0, 0)),
         [hours, minutes, seconds] => Some((hours, minutes, seconds, 0)),
-        [hours, minutes, seconds, a, b, c, d] => Some((hours, minutes, seconds, u32::from_le_bytes([a, b, c, d]))),
+        [hours, minutes, seconds, a, b, c, d] => {
+            let micros = u32::from_le_bytes([a, b, c, d]);
+            (micros < 1_000_000).then_some((hours, minutes, seconds, micros))
+        }
         _ => None,
     }
 }
@@ -197,6 +200,10 @@ mod tests {
         assert_eq!(date(&[0xe8, 7, 2, 29]), Some((2024, 2, 29)));
         assert_eq!(date(&[1]), None);
         assert_eq!((time(&[]), time(&[1, 2])), (Some((0, 0, 0, 0)), None));
+        // A second and more of microseconds.
+        let (below, above) = (999_999_u32.to_le_bytes(), 1_000_000_u32.to_le_bytes());
+        assert_eq!(time(&[&[1, 2, 3], &below[..]].concat()), Some((1, 2, 3, 999_999)));
+        assert_eq!(time(&[&[1, 2, 3], &above[..]].concat()), None);
     }
 
     fn decoder(columns: &[(u8, u16)]) -> Decoder {

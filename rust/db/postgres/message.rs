@@ -24,6 +24,7 @@ impl Header {
     pub(super) const BYTES: usize = 5;
 
     /// Reads the header at the start of the input; `None` while it is not all there.
+    #[inline]
     pub(super) fn read(input: &[u8]) -> Result<Option<Self>, Failure> {
         let Some((head, _)) = input.split_first_chunk::<{ Self::BYTES }>() else { return Ok(None) };
         let [kind, len @ ..] = *head;
@@ -37,6 +38,14 @@ impl Header {
 /// The error for an answer that can't be followed.
 pub(super) fn strange(what: &str) -> Failure {
     Failure::Strange(wording::strange(what))
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell<'a> {
+    pub(super) bytes: &'a [u8],
+    /// All that is left of the row; the bytes are its beginning.
+    pub(super) rest: &'a [u8],
 }
 
 /// What is left of a message's body.
@@ -76,21 +85,30 @@ impl<'a> Body<'a> {
     /// A value of a row: its length, then its bytes; -1 is NULL.
     #[inline]
     pub(super) fn cell(&mut self) -> Result<Option<&'a [u8]>, Failure> {
+        self.cell_and_rest().map(|cell| cell.map(|cell| cell.bytes))
+    }
+
+    /// The same, with what follows it.
+    #[inline]
+    pub(super) fn cell_and_rest(&mut self) -> Result<Option<Cell<'a>>, Failure> {
         // Small enough to be inlined, which took a fourth off a row; what needs an error of its own isn't.
         if let Some((len, rest)) = self.0.split_first_chunk()
             && let Ok(len) = usize::try_from(i32::from_be_bytes(*len))
-            && let Some((cell, rest)) = rest.split_at_checked(len)
+            && let Some((bytes, behind)) = rest.split_at_checked(len)
         {
-            self.0 = rest;
-            return Ok(Some(cell));
+            self.0 = behind;
+            return Ok(Some(Cell { bytes, rest }));
         }
-        self.no_cell()
+        *self = self.behind_null()?;
+        Ok(None)
     }
 
+    // By value: a body that is lent to a function stays in memory, and each length would wait for the one before to be
+    // stored and loaded.
     #[inline(never)]
-    fn no_cell(&mut self) -> Result<Option<&'a [u8]>, Failure> {
+    fn behind_null(mut self) -> Result<Self, Failure> {
         match self.i32()? {
-            -1 => Ok(None),
+            -1 => Ok(self),
             ..-1 => Err(strange("a value has an impossible length")),
             0.. => Err(too_short()),
         }

@@ -76,6 +76,7 @@ impl Stream {
     }
 
     /// The next message, if all of it is here.
+    #[inline]
     pub(super) fn ready(&self) -> Result<Option<Header>, Failure> {
         let Some(header) = Header::read(&self.input)? else { return Ok(None) };
         if header.kind == b'D' && header.len > self.row_bytes_max {
