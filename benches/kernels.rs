@@ -1,4 +1,5 @@
-//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, memories that fade, and vectors.
+//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, graphs of memories that fade, and
+//! vectors.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
@@ -39,6 +40,7 @@ fn main() -> std::io::Result<()> {
     let mut comparisons = json();
     comparisons.extend(heavy());
     comparisons.extend(graph::decay());
+    comparisons.extend(graph::spread());
     comparisons.extend(vectors::compare());
     report("kernels", &comparisons)
 }

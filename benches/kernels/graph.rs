@@ -1,14 +1,16 @@
-//! Decay, beside the loops that a Rust program would have, and beside what the memory allows.
+//! Decay and spreading, beside the loops that a Rust program would have, and beside what the memory allows.
 
 use std::hint::black_box;
 
+use lyger::kernels::graph::{Graph, Normalization, Spreading};
 use lyger::kernels::{self, Variant};
 
 use super::support::{Case, Comparison, Metric, alternate, repeated};
 use super::{Peer, SAMPLE};
 
-/// The mark of issue 5.
+/// The marks of issue 5: of the naive loop's time, and of the limit's, of which spreading may take 1.5 times as much.
 const DECAY_RATIO_MIN: f64 = 5.0;
+const SPREAD_RATIO_MIN: f64 = 1.0 / 1.5;
 
 /// Much longer than the ages, so that strengths that decay in every run of a bench don't become subnormal.
 const HALF_LIFE_SECONDS: f32 = 1e9;
@@ -98,4 +100,113 @@ fn traffic(strengths: &mut [f32], ages: &[f32]) {
     for (strength, age) in strengths.iter_mut().zip(ages) {
         *strength += age;
     }
+}
+
+/// Edges of each node, to random others.
+const DEGREE: usize = 16;
+
+/// One step in which every node fires.
+const STEP: Spreading = Spreading {
+    steps: 1,
+    retention: 0.5,
+    transmission: 0.999,
+    threshold: 0.0,
+    refractory_steps: 0,
+    normalization: Normalization::None,
+};
+
+pub(crate) fn spread() -> Vec<Comparison> {
+    let mut comparisons = Vec::new();
+    for (nodes, place) in [(20_000, "edges in the last cache"), (1 << 20, "edges in memory")] {
+        let mut numbers = Numbers(2);
+        let offsets: Vec<u32> = (0..=nodes).map(|node| (node * DEGREE) as u32).collect();
+        let targets: Vec<u32> = (0..nodes * DEGREE).map(|_| numbers.next() % nodes as u32).collect();
+        // What arrives is in the mean half of what was there, so that steps neither grow nor fade.
+        let weights: Vec<f32> = targets.iter().map(|_| numbers.fraction() / DEGREE as f32).collect();
+        let pairs = |node: usize| -> Vec<(usize, f32)> {
+            let edges = node * DEGREE..(node + 1) * DEGREE;
+            edges.map(|edge| (targets[edge] as usize, weights[edge])).collect()
+        };
+        let lists: Vec<Vec<(usize, f32)>> = (0..nodes).map(pairs).collect();
+        let graph = Graph::new(&offsets, &targets, &weights).expect("a graph");
+        let mut activations = vec![1.0; nodes];
+        let mut scratch = vec![0; graph.scratch_len()];
+        let [mut of_lists, mut of_rows, mut touched] =
+            [const { Vec::new() }; 3].map(|_: Vec<f32>| vec![1.0_f32; nodes]);
+
+        let name = format!("one step of spreading over {nodes} nodes, {} edges, {place}", targets.len());
+        let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        let mut lists = || of_lists = step_by_lists(black_box(&lists), &of_lists);
+        let mut rows = || of_rows = step_by_rows(black_box(&offsets), &targets, &weights, &of_rows);
+        let mut touch = || touch(black_box(&targets), black_box(&weights), black_box(&mut touched));
+        let mut read = || {
+            black_box(read(black_box(&targets), black_box(&weights)));
+        };
+        let peers: [Peer; 4] = [
+            ("Rust's own loop over lists", &mut lists, None),
+            ("Rust's own loop over rows", &mut rows, None),
+            ("limit: each edge to its target", &mut touch, Some(SPREAD_RATIO_MIN)),
+            ("reading the edges alone", &mut read, None),
+        ];
+        for (peer, work, ratio_min) in peers {
+            for variant in Variant::available() {
+                let is_active = variant.name() == kernels::active();
+                let mut subject = || {
+                    let activations = black_box(&mut activations);
+                    variant.spread_activation(black_box(&graph), activations, &STEP, &mut scratch).expect("a step");
+                };
+                let mut comparison = alternate(
+                    case,
+                    (variant.name(), &mut repeated(SAMPLE, &mut subject)),
+                    (peer, &mut repeated(SAMPLE, work)),
+                );
+                comparison.ratio_min = ratio_min.filter(|_| is_active);
+                comparisons.push(comparison);
+            }
+        }
+    }
+    comparisons
+}
+
+#[inline(never)]
+fn step_by_lists(lists: &[Vec<(usize, f32)>], now: &[f32]) -> Vec<f32> {
+    let mut next: Vec<f32> = now.iter().map(|activation| activation * STEP.retention).collect();
+    for (edges, &activation) in lists.iter().zip(now) {
+        if activation > STEP.threshold {
+            for &(target, weight) in edges {
+                next[target] += activation * STEP.transmission * weight;
+            }
+        }
+    }
+    next
+}
+
+#[inline(never)]
+fn step_by_rows(offsets: &[u32], targets: &[u32], weights: &[f32], now: &[f32]) -> Vec<f32> {
+    let mut next: Vec<f32> = now.iter().map(|activation| activation * STEP.retention).collect();
+    for (range, &activation) in offsets.windows(2).zip(now) {
+        if activation > STEP.threshold {
+            let sent = activation * STEP.transmission;
+            let edges = range[0] as usize..range[1] as usize;
+            for (&target, weight) in targets[edges.clone()].iter().zip(&weights[edges]) {
+                next[target as usize] += sent * weight;
+            }
+        }
+    }
+    next
+}
+
+/// Reads every edge once, and reads and writes its target: the memory traffic of a step.
+#[inline(never)]
+fn touch(targets: &[u32], weights: &[f32], touched: &mut [f32]) {
+    for (&target, weight) in targets.iter().zip(weights) {
+        touched[target as usize] += *weight;
+    }
+}
+
+#[inline(never)]
+fn read(targets: &[u32], weights: &[f32]) -> (u32, u32) {
+    // Whole numbers, so that the compiler may add them in any order.
+    let weights = weights.iter().fold(0_u32, |sum, weight| sum.wrapping_add(weight.to_bits()));
+    (targets.iter().fold(0_u32, |sum, &target| sum.wrapping_add(target)), weights)
 }

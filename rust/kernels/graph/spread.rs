@@ -43,20 +43,25 @@ pub(super) unsafe fn run(job: &Job) {
         let mut now = job.activations;
         let mut next = job.scratch.cast::<f32>();
         let waits = job.scratch.add(nodes);
-        waits.write_bytes(0, nodes);
+        if job.refractory_steps > 0 {
+            waits.write_bytes(0, nodes);
+        }
         for _ in 0..job.steps {
             keep(std::slice::from_raw_parts(now, nodes), next, job.retention);
-            fire(job, now, next, waits);
+            if job.refractory_steps > 0 {
+                fire::<true>(job, now, next, waits);
+            } else {
+                fire::<false>(job, now, next, waits);
+            }
             if job.levels {
                 level(std::slice::from_raw_parts_mut(next, nodes));
             }
             std::mem::swap(&mut now, &mut next);
         }
-        if now != job.activations {
-            job.activations.copy_from_nonoverlapping(now, nodes);
-        }
-        for activation in std::slice::from_raw_parts_mut(job.activations, nodes) {
-            *activation = if activation.is_nan() { NAN } else { *activation };
+        // An odd number of steps ends in the scratch.
+        for node in 0..nodes {
+            let activation = *now.add(node);
+            *job.activations.add(node) = if activation.is_nan() { NAN } else { activation };
         }
     }
 }
@@ -72,20 +77,22 @@ unsafe fn keep(now: &[f32], next: *mut f32, retention: f32) {
 }
 
 /// # Safety
-/// The job is as its comment says; `now`, `next` and `waits` have its nodes.
+/// The job is as its comment says; `now` and `next` have its nodes, and so has `waits` where nodes rest.
 #[inline(always)]
-unsafe fn fire(job: &Job, now: *const f32, next: *mut f32, waits: *mut u32) {
+unsafe fn fire<const RESTS: bool>(job: &Job, now: *const f32, next: *mut f32, waits: *mut u32) {
     for node in 0..job.nodes {
         // SAFETY: nodes are below their number, edges below the last offset, targets are nodes.
         unsafe {
-            if *waits.add(node) > 0 {
+            if RESTS && *waits.add(node) > 0 {
                 *waits.add(node) -= 1;
                 continue;
             }
             let activation = *now.add(node);
             // False for NaN.
             if activation > job.threshold {
-                *waits.add(node) = job.refractory_steps;
+                if RESTS {
+                    *waits.add(node) = job.refractory_steps;
+                }
                 let (first, end) = (*job.offsets.add(node), *job.offsets.add(node + 1));
                 let mut sent = activation * job.transmission;
                 if job.divides {

@@ -35,15 +35,16 @@ pub fn run(job: *const Job) callconv(.c) void {
     var now: [*]f32 = job.activations;
     var next: [*]f32 = @ptrCast(job.scratch);
     const waits = job.scratch + nodes;
-    @memset(waits[0..nodes], 0);
+    const rests = job.refractory_steps > 0;
+    if (rests) @memset(waits[0..nodes], 0);
     for (0..job.steps) |_| {
         keep(now[0..nodes], next[0..nodes], job.retention);
-        fire(job, now, next, waits);
+        if (rests) fire(true, job, now, next, waits) else fire(false, job, now, next, waits);
         if (job.levels != 0) level(next[0..nodes]);
         std.mem.swap([*]f32, &now, &next);
     }
-    if (now != job.activations) @memcpy(job.activations[0..nodes], now[0..nodes]);
-    canonicalize(job.activations[0..nodes]);
+    // An odd number of steps ends in the scratch.
+    canonicalize(now[0..nodes], job.activations[0..nodes]);
 }
 
 fn keep(now: []const f32, next: []f32, retention: f32) void {
@@ -55,23 +56,27 @@ fn keep(now: []const f32, next: []f32, retention: f32) void {
     while (node < now.len) : (node += 1) next[node] = now[node] * retention;
 }
 
-fn fire(job: *const Job, now: [*]const f32, next: [*]f32, waits: [*]u32) void {
+fn fire(comptime rests: bool, given: *const Job, now: [*]const f32, next: [*]f32, waits: [*]u32) void {
+    // A copy, which no store to `next` can change.
+    const job = given.*;
     for (0..job.nodes) |node| {
-        if (waits[node] > 0) {
+        if (rests and waits[node] > 0) {
             waits[node] -= 1;
             continue;
         }
         const activation = now[node];
         // False for NaN.
         if (activation > job.threshold) {
-            waits[node] = job.refractory_steps;
+            if (rests) waits[node] = job.refractory_steps;
             const first = job.offsets[node];
             const end = job.offsets[node + 1];
             var sent = activation * job.transmission;
             if (job.divides != 0) sent /= @floatFromInt(end - first);
-            for (first..end) |edge| {
-                next[job.targets[edge]] += sent * job.weights[edge];
+            var edge: usize = first;
+            while (end - edge >= 4) : (edge += 4) {
+                inline for (0..4) |n| next[job.targets[edge + n]] += sent * job.weights[edge + n];
             }
+            while (edge < end) : (edge += 1) next[job.targets[edge]] += sent * job.weights[edge];
         }
     }
 }
@@ -99,15 +104,14 @@ fn level(activations: []f32) void {
     while (node < activations.len) : (node += 1) activations[node] /= peak;
 }
 
-fn canonicalize(activations: []f32) void {
+/// The two may be the same.
+fn canonicalize(from: []const f32, to: []f32) void {
     var node: usize = 0;
-    while (activations.len - node >= width) : (node += width) {
-        const values: Floats = activations[node..][0..width].*;
-        activations[node..][0..width].* = @select(f32, values != values, @as(Floats, @splat(nan)), values);
+    while (to.len - node >= width) : (node += width) {
+        const values: Floats = from[node..][0..width].*;
+        to[node..][0..width].* = @select(f32, values != values, @as(Floats, @splat(nan)), values);
     }
-    while (node < activations.len) : (node += 1) {
-        if (activations[node] != activations[node]) activations[node] = nan;
-    }
+    while (node < to.len) : (node += 1) to[node] = if (from[node] != from[node]) nan else from[node];
 }
 
 test "activation goes along the edges of its own node" {
