@@ -263,7 +263,7 @@ mod tests {
         }
         for cells in [one, moments, other] {
             let padding = &cells.padded_bytes()[cells.offsets()[500] as usize..];
-            assert_eq!(padding, [0; crate::kernels::PADDING]);
+            assert!(!padding.is_empty() && padding.iter().all(|&byte| byte == 0), "{padding:?}");
         }
     }
 
