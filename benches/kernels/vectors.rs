@@ -145,16 +145,33 @@ fn read(elements: &[f32]) -> u32 {
     read_all(elements)
 }
 
+// By intrinsics: the compiler makes something slower than the kernels of a plain loop here, which would be no limit.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn read_512(elements: &[f32]) -> u32 {
-    read_all(elements)
+    use std::arch::x86_64::{_mm512_loadu_si512, _mm512_or_si512, _mm512_reduce_or_epi32, _mm512_setzero_si512};
+    let mut all = [_mm512_setzero_si512(); 8];
+    for block in elements.as_chunks::<128>().0 {
+        for (at, all) in all.iter_mut().enumerate() {
+            // SAFETY: 16 of the block's 128 floats.
+            *all = _mm512_or_si512(*all, unsafe { _mm512_loadu_si512(block.as_ptr().add(16 * at).cast()) });
+        }
+    }
+    all.into_iter().fold(0, |bits, all| bits | _mm512_reduce_or_epi32(all).cast_unsigned())
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn read_256(elements: &[f32]) -> u32 {
-    read_all(elements)
+    use std::arch::x86_64::{_mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_setzero_si256};
+    let mut all = [_mm256_setzero_si256(); 8];
+    for block in elements.as_chunks::<64>().0 {
+        for (at, all) in all.iter_mut().enumerate() {
+            // SAFETY: 8 of the block's 64 floats.
+            *all = _mm256_or_si256(*all, unsafe { _mm256_loadu_si256(block.as_ptr().add(8 * at).cast()) });
+        }
+    }
+    all.into_iter().fold(0, |bits, all| bits | _mm256_movemask_epi8(all).cast_unsigned())
 }
 
 #[inline(always)]

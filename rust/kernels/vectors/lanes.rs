@@ -35,7 +35,7 @@ impl Lane for f32 {
     }
 }
 
-/// Scores all candidates of a batch, `ROWS` side by side, or `PAIRED` where each needs two sums: as many as registers hold.
+/// Scores all candidates of a batch, `ROWS` side by side, or `PAIRED` where each needs two sums.
 ///
 /// # Safety
 /// The batch is as [`Batch`] says, and `scores` is writable for its `count`.
