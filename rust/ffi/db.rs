@@ -15,6 +15,7 @@ use std::ffi::c_char;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::call::{Call, Caller, Texts};
 use super::error::Failure;
 use super::settings::{self, Key};
 use super::slice::{DSN_BYTES_MAX, Out, PARAMS_BYTES_MAX, SQL_BYTES_MAX, bytes, c_text, sql, text};
@@ -58,6 +59,14 @@ static STRAND: AtomicU64 = AtomicU64::new(0);
 
 fn name() -> Name {
     fleet::worker().map_or_else(|| (0, STRAND.load(Ordering::Relaxed)), |worker| worker.client())
+}
+
+/// Says who makes the calls that follow, in a process that hasn't been forked.
+pub(super) fn enter(strand: u64) {
+    match fleet::worker() {
+        Some(worker) => worker.enter_strand(strand),
+        None => STRAND.store(strand, Ordering::Relaxed),
+    }
 }
 
 impl House {
@@ -147,34 +156,14 @@ pub(super) struct Incoming<'a> {
     pub(super) timeout_ms: u32,
 }
 
-/// The arguments of an export that takes a statement: pointers with their lengths, and wishes.
+/// A statement as pointers with their lengths, and wishes.
 #[derive(Clone, Copy)]
 pub(super) struct Raw {
     pub(super) dsn: (*const c_char, usize),
     pub(super) sql: (*const c_char, usize),
-    pub(super) params: (*const u8, usize),
+    pub(super) params: (*const c_char, usize),
     pub(super) flags: u32,
     pub(super) timeout_ms: u32,
-}
-
-impl Raw {
-    /// What an export does that sets `*id` to what `work` makes of the statement: 0 on an error.
-    ///
-    /// # Safety
-    /// As [`Incoming::read`]; `id` must be null or writable for one `u64`.
-    pub(super) unsafe fn give_id(
-        self,
-        what: &'static str,
-        id: *mut u64,
-        work: impl FnOnce(Incoming<'_>) -> Result<u64, Failure>,
-    ) -> Result<(), Failure> {
-        // SAFETY: the caller's promise, passed on.
-        let mut id = unsafe { Out::new(what, id) }?;
-        id.set(0);
-        // SAFETY: the same.
-        id.set(work(unsafe { Incoming::read(self) }?)?);
-        Ok(())
-    }
 }
 
 impl<'a> Incoming<'a> {
@@ -191,7 +180,7 @@ impl<'a> Incoming<'a> {
             (
                 text("dsn", raw.dsn.0, raw.dsn.1, DSN_BYTES_MAX)?,
                 self::sql(raw.sql.0, raw.sql.1)?,
-                bytes("params", raw.params.0.cast(), raw.params.1, PARAMS_BYTES_MAX)?,
+                bytes("params", raw.params.0, raw.params.1, PARAMS_BYTES_MAX)?,
             )
         };
         Ok(Self { dsn, sql, packed, flags, timeout_ms })
@@ -307,38 +296,41 @@ pub unsafe extern "C" fn lyger_db_execute(
     params_len: usize,
     result: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags: 0, timeout_ms: 0 };
-    // SAFETY: the caller's promise, passed on.
-    panic::status(|| unsafe { raw.give_id("result", result, execute) })
+    panic::status(|| {
+        // SAFETY: the caller's promise, passed on.
+        let mut result = unsafe { Out::new("result", result) }?;
+        result.set(0);
+        let params = (params.cast(), params_len);
+        let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params, flags: 0, timeout_ms: 0 };
+        // SAFETY: the same.
+        result.set(execute(unsafe { Incoming::read(raw) }?)?);
+        Ok(())
+    })
 }
 
-/// As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
-/// it may have been carried out; 2 gives decimals as numbers, 4 dates with a time as SQL writes them. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
-/// 0 is no wish.
+/// As `lyger_db_execute`, as a call says: sets its `id` to the result's, 0 without a result.
 ///
 /// What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the
 /// request of a fleet's worker until its answer, and with any other process until `lyger_db_end`: its further statements run
 /// there.
 ///
-/// Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for other bits in `flags`. Any thread.
+/// Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for another `size` (nothing is set then) and for other bits in
+/// `flags`. Any thread.
 ///
 /// # Safety
-/// Each input must be null with length 0 or readable for its length; `result` must be null or writable for one `uint64_t`.
+/// `call` must be null or readable and writable for one `lyger_call`; its `dsn`, and each other input, null with length 0 or
+/// readable for its length.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lyger_db_run(
-    dsn: *const c_char,
-    dsn_len: usize,
+    call: *mut Call,
     sql: *const c_char,
     sql_len: usize,
-    params: *const u8,
+    params: *const c_char,
     params_len: usize,
-    flags: u32,
-    timeout_ms: u32,
-    result: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    let texts = Texts { sql: (sql, sql_len), params: (params, params_len) };
     // SAFETY: the caller's promise, passed on.
-    panic::status(|| unsafe { raw.give_id("result", result, execute) })
+    panic::status(|| unsafe { Caller::give_id(call, texts, execute) })
 }
 
 /// Ends what the statements of this client have left on their connections: rolls back, puts settings back, and gives the
@@ -382,10 +374,7 @@ pub extern "C" fn lyger_db_end() -> Status {
 pub extern "C" fn lyger_strand_enter(strand: u64) -> Status {
     panic::status(|| {
         runtime::not_forked()?;
-        match fleet::worker() {
-            Some(worker) => worker.enter_strand(strand),
-            None => STRAND.store(strand, Ordering::Relaxed),
-        }
+        enter(strand);
         Ok(())
     })
 }

@@ -5,14 +5,15 @@
 
 use std::ffi::c_char;
 
-use super::db::{self, Incoming, Raw};
+use super::call::{Call, Caller, Texts};
+use super::db;
 use super::error::Failure;
 use super::slice::{Out, Output};
 use super::status::Status;
 use super::{operation, panic, result};
 use crate::db::Rows;
 use crate::json::{encode, rows, serialize};
-use crate::{kernels, runtime};
+use crate::kernels;
 
 /// The forms of a statement's rows, by their numbers in the C ABI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,82 +44,62 @@ impl Form {
     }
 }
 
-/// Runs one statement as `lyger_db_run` does and writes its rows to `buf` when `cap` bytes hold them, sets `*needed` to their
-/// length, and keeps nothing: `*result` is 0. `form`: 0 is what `lyger_result_rows` writes, 1 the same of the first row alone,
-/// 2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
+/// Runs one statement as `lyger_db_run` does and writes its rows to the call's `buf` in its `form` when `cap` bytes hold them, sets
+/// `needed` to their length, and keeps nothing: `id` is 0.
 ///
-/// When `buf` is too small, what it holds is of no use, and the result is kept: `*result` is its id, which the caller reads by those
-/// functions and gives back to `lyger_result_free`.
+/// When `buf` is too small, what it holds is of no use, and the result is kept: `id` is its id, which the caller reads by the
+/// functions that `form` names and gives back to `lyger_result_free`.
 ///
 /// Errors: `BUFFER_TOO_SMALL`; as `lyger_db_run`; `INVALID_ARGUMENT` also for another `form`; `INVALID_CONFIG` also for
 /// `LYGER_KERNELS`, with `form` 3. Any thread.
 ///
 /// # Safety
-/// Each input must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` null or writable
-/// for one `size_t` and `result` for one `uint64_t`.
+/// As `lyger_db_run`; the call's `buf` must be writable for `cap` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lyger_db_fetch(
-    dsn: *const c_char,
-    dsn_len: usize,
+    call: *mut Call,
     sql: *const c_char,
     sql_len: usize,
     params: *const c_char,
     params_len: usize,
-    flags: u32,
-    timeout_ms: u32,
-    form: u32,
-    buf: *mut c_char,
-    cap: usize,
-    needed: *mut usize,
-    result: *mut u64,
 ) -> Status {
     panic::status(|| {
+        let texts = Texts { sql: (sql, sql_len), params: (params, params_len) };
         // SAFETY: the caller's promise, passed on.
-        let mut result = unsafe { Out::new("result", result) }?;
-        result.set(0);
+        let mut caller = unsafe { Caller::asking(call) }?;
         // SAFETY: the same.
-        let mut output = unsafe { Output::new(buf, cap, needed) }?;
-        let params = (params.cast(), params_len);
+        let mut output = unsafe { caller.output() }?;
         // SAFETY: the same.
-        let incoming =
-            unsafe { Incoming::read(Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params, flags, timeout_ms }) }?;
-        let form = Form::read(form)?;
+        let incoming = unsafe { caller.statement(texts) }?;
+        let form = Form::read(caller.form())?;
         if form == Form::Json {
             kernels::ready()?; // before anything has been done
         }
-        give(db::rows(incoming)?, form, &mut output, &mut result)
+        give(db::rows(incoming)?, form, &mut output, &mut caller.id)
     })
 }
 
-/// Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement; what has no room is kept in the
-/// same way. The operation's id is stale afterwards.
+/// Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement, by the `form` and the `buf` that its call
+/// has now; what has no room is kept in the same way. The operation's id is stale afterwards.
 ///
-/// Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `form`, and for an operation that
-/// gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3. Any thread.
+/// Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `size` or `form`, and for an operation
+/// that gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3.
+/// Any thread.
 ///
 /// # Safety
-/// `buf` must be writable for `cap` bytes, `needed` null or writable for one `size_t` and `result` for one `uint64_t`.
+/// `call` must be null or readable and writable for one `lyger_call`, and its `buf` writable for `cap` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lyger_async_fetch(
-    operation: u64,
-    form: u32,
-    buf: *mut c_char,
-    cap: usize,
-    needed: *mut usize,
-    result: *mut u64,
-) -> Status {
+pub unsafe extern "C" fn lyger_async_fetch(call: *mut Call, operation: u64) -> Status {
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
-        let mut result = unsafe { Out::new("result", result) }?;
-        result.set(0);
+        let mut caller = unsafe { Caller::new(call) }?;
         // SAFETY: the same.
-        let mut output = unsafe { Output::new(buf, cap, needed) }?;
-        runtime::not_forked()?;
-        let form = Form::read(form)?;
+        let mut output = unsafe { caller.output() }?;
+        let form = Form::read(caller.form())?;
         if form == Form::Json {
             kernels::ready()?; // while the operation is still there
         }
-        give(operation::rows(operation)?, form, &mut output, &mut result)
+        give(operation::rows(operation)?, form, &mut output, &mut caller.id)
     })
 }
 

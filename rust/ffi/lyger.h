@@ -212,6 +212,62 @@ typedef uint32_t lyger_request_part;
 #endif // __cplusplus
 
 /*
+ How statements are run, and what came of the last one. It is the caller's, who fills it once, changes between two calls what
+ changes, and frees it. The engine reads it anew with each call, and keeps neither its address nor one that it holds. One
+ thread at a time uses it.
+
+ Zeroes and `size`, `dsn` and `dsn_len` are enough for what writes no rows.
+ */
+typedef struct lyger_call {
+    /*
+     `sizeof(lyger_call)`, so that a caller who has another structure in mind gets a status.
+     */
+    uint32_t size;
+    /*
+     1 sends the statement once more when its connection breaks under it, although it may have been carried out; 2 gives decimals
+     as numbers, 4 dates with a time as SQL writes them.
+     */
+    uint32_t flags;
+    /*
+     Stops the statement earlier than `db.statement_timeout_ms` does, in milliseconds; 0 is no wish.
+     */
+    uint32_t timeout_ms;
+    /*
+     How `lyger_db_fetch` and `lyger_async_fetch` write rows: 0 is what `lyger_result_rows` writes, 1 the same of the first row
+     alone, 2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
+     */
+    uint32_t form;
+    /*
+     Who asks. A statement's call enters this strand as `lyger_strand_enter` does, and the calls that follow are in it too.
+     */
+    uint64_t strand;
+    /*
+     `postgres://…`, `postgresql://…`, `mysql://…`, `mariadb://…`, `sqlite:…` or a path; `dsn_len` bytes of UTF-8, at most 4,096.
+     */
+    const char *dsn;
+    /*
+     Its bytes.
+     */
+    size_t dsn_len;
+    /*
+     Where rows are written, `cap` bytes.
+     */
+    char *buf;
+    /*
+     Its bytes.
+     */
+    size_t cap;
+    /*
+     Set by what writes rows: how many bytes they have, 0 on an error.
+     */
+    size_t needed;
+    /*
+     Set by each call: the id that it gives, 0 when it gives none.
+     */
+    uint64_t id;
+} lyger_call;
+
+/*
  The sizes of a request that was taken.
  */
 typedef struct lyger_request_head {
@@ -412,28 +468,24 @@ lyger_status lyger_db_execute(const char *dsn,
                               uint64_t *result);
 
 /*
- As `lyger_db_execute`, with wishes. `flags`: 1 sends the statement once more when its connection breaks under it, although
- it may have been carried out; 2 gives decimals as numbers, 4 dates with a time as SQL writes them. `timeout_ms` stops it earlier than `db.statement_timeout_ms` does;
- 0 is no wish.
+ As `lyger_db_execute`, as a call says: sets its `id` to the result's, 0 without a result.
 
  What the statement leaves on its connection (an open transaction, a setting, a lock, a temporary table) stays with the
  request of a fleet's worker until its answer, and with any other process until `lyger_db_end`: its further statements run
  there.
 
- Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for other bits in `flags`. Any thread.
+ Errors: as `lyger_db_execute`; `INVALID_ARGUMENT` also for another `size` (nothing is set then) and for other bits in
+ `flags`. Any thread.
 
  Promised by the caller:
- Each input must be null with length 0 or readable for its length; `result` must be null or writable for one `uint64_t`.
+ `call` must be null or readable and writable for one `lyger_call`; its `dsn`, and each other input, null with length 0 or
+ readable for its length.
  */
-lyger_status lyger_db_run(const char *dsn,
-                          size_t dsn_len,
+lyger_status lyger_db_run(struct lyger_call *call,
                           const char *sql,
                           size_t sql_len,
-                          const uint8_t *params,
-                          size_t params_len,
-                          uint32_t flags,
-                          uint32_t timeout_ms,
-                          uint64_t *result);
+                          const char *params,
+                          size_t params_len);
 
 /*
  Ends what the statements of this client have left on their connections: rolls back, puts settings back, and gives the
@@ -591,50 +643,37 @@ void lyger_free_engine(void *engine);
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
 /*
- Runs one statement as `lyger_db_run` does and writes its rows to `buf` when `cap` bytes hold them, sets `*needed` to their
- length, and keeps nothing: `*result` is 0. `form`: 0 is what `lyger_result_rows` writes, 1 the same of the first row alone,
- 2 what `lyger_result_column` writes of column 0 (no columns give an empty list), 3 what `lyger_result_json` writes.
+ Runs one statement as `lyger_db_run` does and writes its rows to the call's `buf` in its `form` when `cap` bytes hold them, sets
+ `needed` to their length, and keeps nothing: `id` is 0.
 
- When `buf` is too small, what it holds is of no use, and the result is kept: `*result` is its id, which the caller reads by those
- functions and gives back to `lyger_result_free`.
+ When `buf` is too small, what it holds is of no use, and the result is kept: `id` is its id, which the caller reads by the
+ functions that `form` names and gives back to `lyger_result_free`.
 
  Errors: `BUFFER_TOO_SMALL`; as `lyger_db_run`; `INVALID_ARGUMENT` also for another `form`; `INVALID_CONFIG` also for
  `LYGER_KERNELS`, with `form` 3. Any thread.
 
  Promised by the caller:
- Each input must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` null or writable
- for one `size_t` and `result` for one `uint64_t`.
+ As `lyger_db_run`; the call's `buf` must be writable for `cap` bytes.
  */
-lyger_status lyger_db_fetch(const char *dsn,
-                            size_t dsn_len,
+lyger_status lyger_db_fetch(struct lyger_call *call,
                             const char *sql,
                             size_t sql_len,
                             const char *params,
-                            size_t params_len,
-                            uint32_t flags,
-                            uint32_t timeout_ms,
-                            uint32_t form,
-                            char *buf,
-                            size_t cap,
-                            size_t *needed,
-                            uint64_t *result);
+                            size_t params_len);
 
 /*
- Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement; what has no room is kept in the
- same way. The operation's id is stale afterwards.
+ Writes the rows of a finished operation as `lyger_db_fetch` does those of its statement, by the `form` and the `buf` that its call
+ has now; what has no room is kept in the same way. The operation's id is stale afterwards.
 
- Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `form`, and for an operation that
- gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3. Any thread.
+ Errors: `BUFFER_TOO_SMALL`; as `lyger_async_result`; `INVALID_ARGUMENT` also for another `size` or `form`, and for an operation
+ that gives a stream or rows of one (its id stays valid then); `INVALID_CONFIG` also for `LYGER_KERNELS`, with `form` 3.
+ Any thread.
 
  Promised by the caller:
- `buf` must be writable for `cap` bytes, `needed` null or writable for one `size_t` and `result` for one `uint64_t`.
+ `call` must be null or readable and writable for one `lyger_call`, and its `buf` writable for `cap` bytes.
  */
-lyger_status lyger_async_fetch(uint64_t operation,
-                               uint32_t form,
-                               char *buf,
-                               size_t cap,
-                               size_t *needed,
-                               uint64_t *result);
+lyger_status lyger_async_fetch(struct lyger_call *call,
+                               uint64_t operation);
 
 /*
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
@@ -759,7 +798,7 @@ lyger_status engram_spread_activation(const uint32_t *offsets,
                                       size_t scratch_len);
 
 /*
- Begins one statement, sets `*operation` to the id of what is under way, and returns. The other arguments are those of
+ Begins one statement, sets the call's `id` to that of what is under way, and returns. The arguments are those of
  `lyger_db_run`. It goes on while a call waits: for a query, or in `lyger_async_wait`. SQLite's has run when this returns. A
  worker of a fleet has at most 1,024 under way.
 
@@ -770,17 +809,13 @@ lyger_status engram_spread_activation(const uint32_t *offsets,
  `lyger_async_result`. Any thread.
 
  Promised by the caller:
- Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+ As `lyger_db_run`.
  */
-lyger_status lyger_async_run(const char *dsn,
-                             size_t dsn_len,
+lyger_status lyger_async_run(struct lyger_call *call,
                              const char *sql,
                              size_t sql_len,
                              const char *params,
-                             size_t params_len,
-                             uint32_t flags,
-                             uint32_t timeout_ms,
-                             uint64_t *operation);
+                             size_t params_len);
 
 /*
  As `lyger_async_run` for `lyger_stream_open`: the operation's result is the stream's id.
@@ -788,17 +823,13 @@ lyger_status lyger_async_run(const char *dsn,
  Errors: as `lyger_async_run`. Any thread.
 
  Promised by the caller:
- Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+ As `lyger_db_run`.
  */
-lyger_status lyger_async_open(const char *dsn,
-                              size_t dsn_len,
+lyger_status lyger_async_open(struct lyger_call *call,
                               const char *sql,
                               size_t sql_len,
                               const char *params,
-                              size_t params_len,
-                              uint32_t flags,
-                              uint32_t timeout_ms,
-                              uint64_t *operation);
+                              size_t params_len);
 
 /*
  As `lyger_async_run` for `lyger_stream_next`: the operation's result is that of the chunk, 0 behind the last. A stream has one
@@ -1152,23 +1183,19 @@ lyger_status lyger_server_stop(void);
 lyger_status lyger_server_wait(uint32_t timeout_ms);
 
 /*
- Runs one statement whose rows are read chunk by chunk, and sets `*stream` to the id of the stream, which the caller gives
- back to `lyger_stream_close`. Returns when the first rows are there. The other arguments are those of `lyger_db_run`.
+ Runs one statement whose rows are read chunk by chunk, and sets the call's `id` to the stream's, which the caller gives back
+ to `lyger_stream_close`. Returns when the first rows are there.
 
  Errors: as `lyger_db_run`. Any thread.
 
  Promised by the caller:
- Each input must be null with length 0 or readable for its length; `stream` must be null or writable for one `uint64_t`.
+ As `lyger_db_run`.
  */
-lyger_status lyger_stream_open(const char *dsn,
-                               size_t dsn_len,
+lyger_status lyger_stream_open(struct lyger_call *call,
                                const char *sql,
                                size_t sql_len,
-                               const uint8_t *params,
-                               size_t params_len,
-                               uint32_t flags,
-                               uint32_t timeout_ms,
-                               uint64_t *stream);
+                               const char *params,
+                               size_t params_len);
 
 /*
  Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to

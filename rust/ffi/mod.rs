@@ -21,6 +21,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `engine` | the version, the information, the check, the settings, the release |
+//! | `call` | the structure that queries are run by |
 //! | `db`, `fetch`, `stream`, `result` | queries, the same in one call, rows chunk by chunk, and what they gave |
 //! | `operation` | queries that are under way while their caller does other things |
 //! | `cache` | the cache |
@@ -35,6 +36,7 @@
 //! holds them to it, and rewrites them with `LYGER_BLESS=1`.
 
 pub mod cache;
+pub mod call;
 pub mod db;
 pub mod engine;
 pub mod error;

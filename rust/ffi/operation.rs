@@ -16,7 +16,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::db::{self, Incoming, Place, Raw, Side};
+use super::call::{Call, Caller, Texts};
+use super::db::{self, Incoming, Place, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
@@ -325,7 +326,7 @@ pub(super) fn release() -> Result<(), Failure> {
     if tasks.is_empty() { Ok(()) } else { stop(tasks) }
 }
 
-/// Begins one statement, sets `*operation` to the id of what is under way, and returns. The other arguments are those of
+/// Begins one statement, sets the call's `id` to that of what is under way, and returns. The arguments are those of
 /// `lyger_db_run`. It goes on while a call waits: for a query, or in `lyger_async_wait`. SQLite's has run when this returns. A
 /// worker of a fleet has at most 1,024 under way.
 ///
@@ -336,22 +337,18 @@ pub(super) fn release() -> Result<(), Failure> {
 /// `lyger_async_result`. Any thread.
 ///
 /// # Safety
-/// Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+/// As `lyger_db_run`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lyger_async_run(
-    dsn: *const c_char,
-    dsn_len: usize,
+    call: *mut Call,
     sql: *const c_char,
     sql_len: usize,
     params: *const c_char,
     params_len: usize,
-    flags: u32,
-    timeout_ms: u32,
-    operation: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params.cast(), params_len), flags, timeout_ms };
+    let texts = Texts { sql: (sql, sql_len), params: (params, params_len) };
     // SAFETY: the caller's promise, passed on.
-    panic::status(|| unsafe { raw.give_id("operation", operation, run) })
+    panic::status(|| unsafe { Caller::give_id(call, texts, run) })
 }
 
 /// As `lyger_async_run` for `lyger_stream_open`: the operation's result is the stream's id.
@@ -359,22 +356,18 @@ pub unsafe extern "C" fn lyger_async_run(
 /// Errors: as `lyger_async_run`. Any thread.
 ///
 /// # Safety
-/// Each input must be null with length 0 or readable for its length; `operation` must be null or writable for one `uint64_t`.
+/// As `lyger_db_run`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lyger_async_open(
-    dsn: *const c_char,
-    dsn_len: usize,
+    call: *mut Call,
     sql: *const c_char,
     sql_len: usize,
     params: *const c_char,
     params_len: usize,
-    flags: u32,
-    timeout_ms: u32,
-    operation: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params.cast(), params_len), flags, timeout_ms };
+    let texts = Texts { sql: (sql, sql_len), params: (params, params_len) };
     // SAFETY: the caller's promise, passed on.
-    panic::status(|| unsafe { raw.give_id("operation", operation, open) })
+    panic::status(|| unsafe { Caller::give_id(call, texts, open) })
 }
 
 /// As `lyger_async_run` for `lyger_stream_next`: the operation's result is that of the chunk, 0 behind the last. A stream has one

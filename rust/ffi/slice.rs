@@ -203,7 +203,7 @@ fn utf8<'a>(what: &'static str, bytes: &'a [u8]) -> Result<&'a str, Failure> {
     })
 }
 
-fn null(what: &'static str) -> Failure {
+pub(super) fn null(what: &'static str) -> Failure {
     Failure::new(Status::NullPointer, format!("{what} is null")).with_value(what)
 }
 

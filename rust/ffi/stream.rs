@@ -6,7 +6,8 @@
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::db::{self, Incoming, Place, Raw, Side};
+use super::call::{Call, Caller, Texts};
+use super::db::{self, Incoming, Place, Side};
 use super::error::Failure;
 use super::slice::Out;
 use super::status::Status;
@@ -188,28 +189,24 @@ impl Stream {
     }
 }
 
-/// Runs one statement whose rows are read chunk by chunk, and sets `*stream` to the id of the stream, which the caller gives
-/// back to `lyger_stream_close`. Returns when the first rows are there. The other arguments are those of `lyger_db_run`.
+/// Runs one statement whose rows are read chunk by chunk, and sets the call's `id` to the stream's, which the caller gives back
+/// to `lyger_stream_close`. Returns when the first rows are there.
 ///
 /// Errors: as `lyger_db_run`. Any thread.
 ///
 /// # Safety
-/// Each input must be null with length 0 or readable for its length; `stream` must be null or writable for one `uint64_t`.
+/// As `lyger_db_run`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lyger_stream_open(
-    dsn: *const c_char,
-    dsn_len: usize,
+    call: *mut Call,
     sql: *const c_char,
     sql_len: usize,
-    params: *const u8,
+    params: *const c_char,
     params_len: usize,
-    flags: u32,
-    timeout_ms: u32,
-    stream: *mut u64,
 ) -> Status {
-    let raw = Raw { dsn: (dsn, dsn_len), sql: (sql, sql_len), params: (params, params_len), flags, timeout_ms };
+    let texts = Texts { sql: (sql, sql_len), params: (params, params_len) };
     // SAFETY: the caller's promise, passed on.
-    panic::status(|| unsafe { raw.give_id("stream", stream, open) })
+    panic::status(|| unsafe { Caller::give_id(call, texts, open) })
 }
 
 /// Waits for the next rows and sets `*result` to the id of a result with them, which the caller gives back to

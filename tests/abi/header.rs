@@ -54,6 +54,7 @@ fn shared() -> Config {
     config.export.include.push("RequestPart".into());
     for (rust, c) in [
         ("ABI_VERSION", "LYGER_ABI_VERSION"),
+        ("Call", "lyger_call"),
         ("RequestHead", "lyger_request_head"),
         ("RequestPart", "lyger_request_part"),
         ("ResultInfo", "lyger_result_info"),

@@ -10,6 +10,7 @@ use FFI\CData;
 use Lyger\Async\Strand;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\Call;
 use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
 use Lyger\Core\Native\Fetch;
@@ -45,15 +46,17 @@ final class NativeEngine implements Backend
     private array $clients = [];
     private readonly FFI $ffi;
     private readonly CData $id;
+    private readonly Call $call;
     private readonly Fetch $fetch;
     private readonly Sql $sql;
 
     private function __construct(private readonly Abi $abi)
     {
         $this->ffi = $abi->ffi;
-        $this->fetch = new Fetch($abi);
+        $this->call = new Call($abi);
+        $this->fetch = new Fetch($abi, $this->call);
         $this->id = $this->ffi->new('uint64_t');
-        $this->sql = new Sql($abi);
+        $this->sql = new Sql($abi, $this->call);
     }
 
     /** Loads the library and has it look at the environment, so that a mistake there shows at the start. */
@@ -115,7 +118,6 @@ final class NativeEngine implements Backend
         if (Sql::isLeft($dsn)) {
             return $this->sql->fetch($dsn, $sql, $packed, $options, $form, $this->fetch);
         }
-        $this->sql->enter();
         return $this->fetch->rows($dsn, $sql, $packed, $options, $form);
     }
 
@@ -226,7 +228,7 @@ final class NativeEngine implements Backend
     public function keepsConnection(#[SensitiveParameter] string $dsn): bool
     {
         $keeps = $this->ffi->new('uint8_t');
-        $this->sql->enter();
+        $this->call->enter();
         $this->abi->check($this->ffi->lyger_db_keeps($dsn, strlen($dsn), FFI::addr($keeps)));
         return $keeps->cdata !== 0;
     }
@@ -234,7 +236,7 @@ final class NativeEngine implements Backend
     public function transactionState(#[SensitiveParameter] string $dsn): ?TransactionState
     {
         $state = $this->ffi->new('int32_t');
-        $this->sql->enter();
+        $this->call->enter();
         $this->abi->check($this->ffi->lyger_db_state($dsn, strlen($dsn), FFI::addr($state)));
         return TransactionState::from($state->cdata);
     }
@@ -244,7 +246,7 @@ final class NativeEngine implements Backend
         LastRows::forget();
         $client = [Task::current(), Strand::number()];
         array_map($this->closeStream(...), array_keys($this->clients, $client, true));
-        $this->sql->enter();
+        $this->call->enter();
         $this->abi->check($this->ffi->lyger_db_end());
     }
 
@@ -366,7 +368,7 @@ final class NativeEngine implements Backend
     {
         LastRows::forget();
         $this->abi->check($this->ffi->lyger_engine_release());
-        $this->sql->release();
+        $this->call->release();
     }
 
     /** Ids are unsigned in C, where -1 would be 18446744073709551615 and named so. */

@@ -48,6 +48,20 @@ enum lyger_request_part
 };
 typedef uint32_t lyger_request_part;
 
+typedef struct lyger_call {
+    uint32_t size;
+    uint32_t flags;
+    uint32_t timeout_ms;
+    uint32_t form;
+    uint64_t strand;
+    const char *dsn;
+    size_t dsn_len;
+    char *buf;
+    size_t cap;
+    size_t needed;
+    uint64_t id;
+} lyger_call;
+
 typedef struct lyger_request_head {
     uint64_t id;
     uint64_t body_len;
@@ -97,15 +111,11 @@ lyger_status lyger_db_execute(const char *dsn,
                               size_t params_len,
                               uint64_t *result);
 
-lyger_status lyger_db_run(const char *dsn,
-                          size_t dsn_len,
+lyger_status lyger_db_run(struct lyger_call *call,
                           const char *sql,
                           size_t sql_len,
-                          const uint8_t *params,
-                          size_t params_len,
-                          uint32_t flags,
-                          uint32_t timeout_ms,
-                          uint64_t *result);
+                          const char *params,
+                          size_t params_len);
 
 lyger_status lyger_db_end(void);
 
@@ -135,26 +145,13 @@ void lyger_free_engine(void *engine);
 
 lyger_status lyger_last_error(char *buf, size_t cap, size_t *needed);
 
-lyger_status lyger_db_fetch(const char *dsn,
-                            size_t dsn_len,
+lyger_status lyger_db_fetch(struct lyger_call *call,
                             const char *sql,
                             size_t sql_len,
                             const char *params,
-                            size_t params_len,
-                            uint32_t flags,
-                            uint32_t timeout_ms,
-                            uint32_t form,
-                            char *buf,
-                            size_t cap,
-                            size_t *needed,
-                            uint64_t *result);
+                            size_t params_len);
 
-lyger_status lyger_async_fetch(uint64_t operation,
-                               uint32_t form,
-                               char *buf,
-                               size_t cap,
-                               size_t *needed,
-                               uint64_t *result);
+lyger_status lyger_async_fetch(struct lyger_call *call, uint64_t operation);
 
 lyger_status lyger_fleet_run(const char *spec, size_t len, int32_t *exit_code);
 
@@ -183,25 +180,17 @@ lyger_status engram_spread_activation(const uint32_t *offsets,
                                       uint32_t *scratch,
                                       size_t scratch_len);
 
-lyger_status lyger_async_run(const char *dsn,
-                             size_t dsn_len,
+lyger_status lyger_async_run(struct lyger_call *call,
                              const char *sql,
                              size_t sql_len,
                              const char *params,
-                             size_t params_len,
-                             uint32_t flags,
-                             uint32_t timeout_ms,
-                             uint64_t *operation);
+                             size_t params_len);
 
-lyger_status lyger_async_open(const char *dsn,
-                              size_t dsn_len,
+lyger_status lyger_async_open(struct lyger_call *call,
                               const char *sql,
                               size_t sql_len,
                               const char *params,
-                              size_t params_len,
-                              uint32_t flags,
-                              uint32_t timeout_ms,
-                              uint64_t *operation);
+                              size_t params_len);
 
 lyger_status lyger_async_next(uint64_t stream, uint64_t *operation);
 
@@ -287,15 +276,11 @@ lyger_status lyger_server_stop(void);
 
 lyger_status lyger_server_wait(uint32_t timeout_ms);
 
-lyger_status lyger_stream_open(const char *dsn,
-                               size_t dsn_len,
+lyger_status lyger_stream_open(struct lyger_call *call,
                                const char *sql,
                                size_t sql_len,
-                               const uint8_t *params,
-                               size_t params_len,
-                               uint32_t flags,
-                               uint32_t timeout_ms,
-                               uint64_t *stream);
+                               const char *params,
+                               size_t params_len);
 
 lyger_status lyger_stream_next(uint64_t stream, uint64_t *result);
 

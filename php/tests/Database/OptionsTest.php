@@ -9,10 +9,14 @@ use Lyger\Database\Db;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LockTimeout;
+use Lyger\Exception\LygerException;
 use Lyger\Exception\Timeout;
 use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\Observer;
 use Lyger\Tests\Support\SqlTestCase;
+
+use function Lyger\async;
+use function Lyger\await;
 
 /** timeout(), retry() and decimals(): each gives a changed copy, and leaves the Db that it was asked of. */
 final class OptionsTest extends SqlTestCase
@@ -122,6 +126,44 @@ final class OptionsTest extends SqlTestCase
         self::assertEquals(3, (new Observer($dsn))->value("SELECT last_value FROM {$table}_runs"));
         $this->expectException(InvalidArgument::class);
         $db->retry(-1);
+    }
+
+    /** @dataProvider databases */
+    public function test_each_statement_has_its_own_database_options_form_and_strand(string $dsn): void
+    {
+        $files = [tempnam(sys_get_temp_dir(), 'one'), tempnam(sys_get_temp_dir(), 'the-other')];
+        try {
+            [$one, $other] = array_map(static fn (string $file): Db => Db::connect("sqlite:$file"), $files);
+            $one->execute('CREATE TABLE t AS SELECT 1.5 AS d UNION ALL SELECT 2.5');
+            $other->execute('CREATE TABLE t AS SELECT 3.5 AS d');
+            $server = Db::connect($dsn);
+            $numbers = $server->decimals('number');
+            $decimal = 'SELECT CAST(9.5 AS DECIMAL(3, 1)) AS d';
+            $number = Databases::name($dsn) === 'sqlite' ? 9.5 : '9.5';
+            for ($time = 0; $time < 3; $time++) {
+                self::assertSame([['d' => 1.5], ['d' => 2.5]], $one->query('SELECT d FROM t'));
+                self::assertSame(3.5, $other->value('SELECT d FROM t'));
+                self::assertSame([1.5, 2.5], $one->column('SELECT d FROM t'));
+                self::assertSame($number, $server->value($decimal));
+                $value = async(static fn () => $numbers->value($decimal));
+                self::assertSame([9.5], await([$value]));
+                self::assertSame($number, $server->row($decimal)['d']);
+                self::assertSame('[{"d":1.5},{"d":2.5}]', $one->json('SELECT d FROM t'));
+                self::assertSame(['d' => 3.5], $other->row('SELECT d FROM t'));
+            }
+            // One that is refused before it is sent still says who asks next.
+            $server->begin();
+            $refused = async(static fn () => $server->query("\xff"));
+            try {
+                await([$refused]);
+                self::fail('no exception');
+            } catch (LygerException) {
+                self::assertTrue($server->inTransaction());
+            }
+            $server->rollback();
+        } finally {
+            array_map(unlink(...), $files);
+        }
     }
 
     /** @dataProvider databases */

@@ -76,6 +76,15 @@ final class SecretsTest extends SqlTestCase
         }
     }
 
+    public function test_the_engine_prints_no_password_of_the_last_statement(): void
+    {
+        foreach (self::dsns() as $dsn) {
+            self::thrown(static fn (#[Hidden] string $dsn) => Db::connect($dsn)->query('SELECT 1'), $dsn);
+            $printed = print_r(Engine::getInstance(), true); // some megabytes, which no message should have
+            self::assertFalse(str_contains($printed, self::SECRET));
+        }
+    }
+
     /** @return list<string> servers that aren't there, and a DSN that is none */
     private static function dsns(): array
     {

@@ -31,6 +31,15 @@ extern int checks, failures;
 /* An address that is no memory: whoever follows it crashes. */
 #define NOWHERE ((char *)16)
 
+/* A call on this database that wants no rows written. */
+#define CALL(dsn_) ((lyger_call){.size = sizeof(lyger_call), .dsn = (dsn_), .dsn_len = strlen(dsn_), .needed = 7, .id = 7})
+
+/* The functions that take a call and a statement. */
+typedef int32_t (*statement)(lyger_call *, const char *, size_t, const char *, size_t);
+
+/* What each of them says to what is no call, or none of theirs. */
+void misuse_call(statement function);
+
 const char *last_error(void);
 int32_t last_status(void);
 

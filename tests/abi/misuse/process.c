@@ -42,6 +42,7 @@ static void in_forked_child(uint64_t id, char *string) {
     char buf[1024];
     char *own;
     lyger_result_info info;
+    lyger_call call = CALL("sqlite::memory:");
 
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_execute("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, &out));
     CHECK(out == 0);
@@ -49,22 +50,21 @@ static void in_forked_child(uint64_t id, char *string) {
     uint8_t keeps;
     int32_t state;
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_state("sqlite::memory:", 15, &state));
-    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_run("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
-    GIVES(LYGER_STATUS_WRONG_PROCESS,
-          lyger_db_fetch("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, 0, buf, sizeof buf, &needed, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_run(&call, "SELECT 1", 8, NULL, 0));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_fetch(&call, "SELECT 1", 8, NULL, 0));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_column(id, 0, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_keeps("sqlite::memory:", 15, &keeps));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_db_end());
-    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_open(&call, "SELECT 1", 8, NULL, 0));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_next(id, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_stream_close(id));
     size_t count;
-    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_run("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
-    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_open("sqlite::memory:", 15, "SELECT 1", 8, NULL, 0, 0, 0, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_run(&call, "SELECT 1", 8, NULL, 0));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_open(&call, "SELECT 1", 8, NULL, 0));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_next(id, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_wait(0, &out, 1, &count));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_result(id, &out));
-    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_fetch(id, 0, buf, sizeof buf, &needed, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_fetch(&call, id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_cancel(id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_strand_enter(1));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));

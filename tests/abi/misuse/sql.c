@@ -56,23 +56,72 @@ void misuse_sql(void) {
 }
 
 static int32_t run(const char *dsn, const char *sql, uint32_t flags, uint64_t *id) {
-    return lyger_db_run(dsn, strlen(dsn), sql, strlen(sql), NULL, 0, flags, 0, id);
+    lyger_call call = CALL(dsn);
+    call.flags = flags;
+    int32_t status = lyger_db_run(&call, sql, strlen(sql), NULL, 0);
+    *id = call.id;
+    return status;
 }
 
 static int32_t fetch(const char *sql, uint32_t form, char *buf, size_t cap, size_t *needed, uint64_t *id) {
-    return lyger_db_fetch(DSN, strlen(DSN), sql, strlen(sql), NULL, 0, 0, 0, form, buf, cap, needed, id);
+    lyger_call call = CALL(DSN);
+    call.form = form;
+    call.buf = buf;
+    call.cap = cap;
+    int32_t status = lyger_db_fetch(&call, sql, strlen(sql), NULL, 0);
+    *needed = call.needed;
+    *id = call.id;
+    return status;
+}
+
+void misuse_call(statement function) {
+    GIVES(LYGER_STATUS_NULL_POINTER, function(NULL, "SELECT 1", 8, NULL, 0));
+    lyger_call call = CALL(DSN);
+    /* Another size: nothing else of it is touched. */
+    static const uint32_t sizes[] = {0, 1, sizeof(lyger_call) - 1, sizeof(lyger_call) + 1, UINT32_MAX};
+    for (size_t at = 0; at < sizeof sizes / sizeof *sizes; at++) {
+        uint32_t *size = malloc(sizeof *size);
+        *size = sizes[at];
+        GIVES(LYGER_STATUS_INVALID_ARGUMENT, function((lyger_call *)size, "SELECT 1", 8, NULL, 0));
+        free(size);
+    }
+    GIVES(LYGER_STATUS_NULL_POINTER, function(&call, NULL, 1, NULL, 0));
+    CHECK(call.id == 0);
+    GIVES(LYGER_STATUS_NULL_POINTER, function(&call, "SELECT 1", 8, NULL, 1));
+    GIVES(LYGER_STATUS_TOO_LONG, function(&call, NOWHERE, SIZE_MAX, NULL, 0));
+    GIVES(LYGER_STATUS_TOO_LONG, function(&call, "SELECT 1", 8, NOWHERE, SIZE_MAX));
+    call.flags = 8;
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, function(&call, "SELECT 1", 8, NULL, 0));
+    call.flags = UINT32_MAX;
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, function(&call, "SELECT 1", 8, NULL, 0));
+    call = CALL("oracle://x");
+    GIVES(LYGER_STATUS_INVALID_DSN, function(&call, "SELECT 1", 8, NULL, 0));
+    call.dsn = NULL;
+    GIVES(LYGER_STATUS_NULL_POINTER, function(&call, "SELECT 1", 8, NULL, 0));
+    call.dsn = NOWHERE;
+    call.dsn_len = SIZE_MAX;
+    GIVES(LYGER_STATUS_TOO_LONG, function(&call, "SELECT 1", 8, NULL, 0));
+    CHECK(call.id == 0);
+
+    /* It may lie anywhere, and what it points to may be another between two calls. */
+    char *bytes = malloc(sizeof(lyger_call) + 1), dsn[] = DSN;
+    call = CALL(dsn);
+    memcpy(bytes + 1, &call, sizeof call);
+    GIVES(LYGER_STATUS_NULL_POINTER, function((lyger_call *)(bytes + 1), NULL, 1, NULL, 0));
+    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_db_run((lyger_call *)(bytes + 1), "SELEC 1", 7, NULL, 0));
+    free(bytes);
+    memcpy(dsn, "oracle://x.y.z/", strlen(DSN));
+    GIVES(LYGER_STATUS_INVALID_DSN, function(&call, "SELECT 1", 8, NULL, 0));
 }
 
 static void misuse_fetch(void) {
     uint64_t id = 7;
     size_t needed;
     char buf[64];
-    GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, buf, sizeof buf, NULL, &id));
-    CHECK(id == 0);
-    GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, buf, sizeof buf, &needed, NULL));
+    misuse_call(lyger_db_fetch);
     GIVES(LYGER_STATUS_NULL_POINTER, fetch("SELECT 1", 0, NULL, sizeof buf, &needed, &id));
+    CHECK(id == 0 && needed == 0);
     GIVES(LYGER_STATUS_TOO_LONG, fetch("SELECT 1", 0, buf, SIZE_MAX, &needed, &id));
-    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_fetch(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, 0, buf, sizeof buf, &needed, &id));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, fetch("SELECT 1", 4, buf, sizeof buf, &needed, &id));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, fetch("SELECT 1", UINT32_MAX, buf, sizeof buf, &needed, &id));
     GIVES(LYGER_STATUS_QUERY_FAILED, fetch("SELEC 1", 0, buf, sizeof buf, &needed, &id));
@@ -104,14 +153,7 @@ void misuse_clients(void) {
     uint64_t id = 7, other;
     misuse_fetch();
     uint8_t keeps = 9;
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, NULL));
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));
-    CHECK(id == 0);
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, NULL, 1, NULL, 0, 0, 0, &id));
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_run(DSN, 15, "SELECT 1", 8, NULL, 1, 0, 0, &id));
-    GIVES(LYGER_STATUS_TOO_LONG, lyger_db_run(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", 8, &id));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, run(DSN, "SELECT 1", UINT32_MAX, &id));
+    misuse_call(lyger_db_run);
     GIVES(LYGER_STATUS_QUERY_FAILED, run(DSN, "SELEC 1", 3, &id));
 
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_db_keeps(DSN, 15, NULL));
@@ -142,14 +184,12 @@ void misuse_clients(void) {
     CHECK(state == 1);
     GIVES(LYGER_STATUS_OK, lyger_db_end());
 
-    id = 7;
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, NULL));
-    GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_open(NULL, 1, "SELECT 1", 8, NULL, 0, 0, 0, &id));
-    CHECK(id == 0);
-    GIVES(LYGER_STATUS_TOO_LONG, lyger_stream_open(NOWHERE, SIZE_MAX, NOWHERE, SIZE_MAX, NULL, SIZE_MAX, 0, 0, &id));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 8, 0, &id));
-    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_stream_open(DSN, 15, "SELEC 1", 7, NULL, 0, 0, 0, &id));
-    GIVES(LYGER_STATUS_OK, lyger_stream_open(DSN, 15, "SELECT 1", 8, NULL, 0, 0, 0, &id));
+    lyger_call call = CALL(DSN);
+    misuse_call(lyger_stream_open);
+    GIVES(LYGER_STATUS_QUERY_FAILED, lyger_stream_open(&call, "SELEC 1", 7, NULL, 0));
+    CHECK(call.id == 0);
+    GIVES(LYGER_STATUS_OK, lyger_stream_open(&call, "SELECT 1", 8, NULL, 0));
+    id = call.id;
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_stream_next(id, NULL));
     GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_result_free(id));
     GIVES(LYGER_STATUS_OK, lyger_stream_next(id, &other));

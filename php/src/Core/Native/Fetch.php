@@ -22,27 +22,16 @@ use function strlen;
  */
 final class Fetch
 {
-    /** A page of rows. */
-    private const BUFFER_BYTES = 65_536;
-    /** What larger results leave behind for the next: thousands of rows, and less than PHP itself takes. */
-    private const BUFFER_BYTES_MAX = 1_048_576;
-
-    private CData $buffer;
-    private int $bytes = self::BUFFER_BYTES;
+    /** Where the functions of results say how much they need. */
     private readonly CData $needed;
     private readonly CData $neededPointer;
-    private readonly CData $id;
-    private readonly CData $idPointer;
     private readonly FFI $ffi;
 
-    public function __construct(private readonly Abi $abi)
+    public function __construct(private readonly Abi $abi, private readonly Call $call)
     {
         $this->ffi = $abi->ffi;
-        $this->buffer = $abi->ffi->new('char[' . self::BUFFER_BYTES . ']');
-        $this->needed = $abi->ffi->new('size_t');
+        $this->needed = $this->ffi->new('size_t');
         $this->neededPointer = FFI::addr($this->needed);
-        $this->id = $abi->ffi->new('uint64_t');
-        $this->idPointer = FFI::addr($this->id);
     }
 
     /**
@@ -56,21 +45,13 @@ final class Fetch
         ?Options $options,
         Form $form,
     ): string|array {
-        $isValue = $form === Form::FirstValue;
+        $this->call->wants($form);
         $status = $this->ffi->lyger_db_fetch(
-            $dsn,
-            strlen($dsn),
+            $this->call->of($dsn, $options),
             $sql,
             strlen($sql),
             $packed,
             strlen($packed),
-            $options?->flags() ?? 0,
-            $options?->timeoutMs ?? 0,
-            $isValue ? Form::FirstColumn->value : $form->value,
-            $this->buffer,
-            $isValue ? self::BUFFER_BYTES : $this->bytes,
-            $this->neededPointer,
-            $this->idPointer,
         );
         return $this->given($status, $form);
     }
@@ -82,15 +63,8 @@ final class Fetch
      */
     public function ended(int $operation, Form $form): string|array
     {
-        $isValue = $form === Form::FirstValue;
-        return $this->given($this->ffi->lyger_async_fetch(
-            $operation,
-            $isValue ? Form::FirstColumn->value : $form->value,
-            $this->buffer,
-            $isValue ? self::BUFFER_BYTES : $this->bytes,
-            $this->neededPointer,
-            $this->idPointer,
-        ), $form);
+        $this->call->wants($form);
+        return $this->given($this->ffi->lyger_async_fetch($this->call->address, $operation), $form);
     }
 
     /**
@@ -103,7 +77,7 @@ final class Fetch
         try {
             return $form === Form::FirstValue
                 ? $this->firstValue($result)
-                : $this->whole($result, $form, $buffer ?? $this->buffer);
+                : $this->whole($result, $form, $buffer ?? $this->call->buffer);
         } finally {
             $this->abi->check($this->ffi->lyger_result_free($result));
         }
@@ -118,17 +92,17 @@ final class Fetch
     {
         $info = $this->ffi->new('lyger_result_info');
         $this->abi->check($this->ffi->lyger_result_describe($result, FFI::addr($info)));
-        $row = $this->whole($result, Form::FirstRow, $this->buffer)[0];
+        $row = $this->whole($result, Form::FirstRow, $this->call->buffer)[0];
         return count($row) === $info->columns
             ? [reset($row)]
-            : $this->whole($result, Form::FirstColumn, $this->buffer);
+            : $this->whole($result, Form::FirstColumn, $this->call->buffer);
     }
 
     /** @return string|list<mixed> as the form says */
     private function whole(int $result, Form $form, CData $buffer): string|array
     {
         while (($status = $this->read($result, $form, $buffer)) === Status::BufferTooSmall->value) {
-            $buffer = $this->buffer($this->needed->cdata);
+            $buffer = $this->call->room($this->needed->cdata);
         }
         $this->abi->check($status);
         return $this->formed(FFI::string($buffer, $this->needed->cdata), $form);
@@ -138,13 +112,13 @@ final class Fetch
     private function given(int $status, Form $form): string|array
     {
         if ($status === 0) {
-            return $this->formed(FFI::string($this->buffer, $this->needed->cdata), $form);
+            return $this->formed(FFI::string($this->call->buffer, $this->call->fields->needed), $form);
         }
-        if ($status !== Status::BufferTooSmall->value || $this->id->cdata === 0) {
+        if ($status !== Status::BufferTooSmall->value || $this->call->fields->id === 0) {
             throw $this->abi->failure($status);
         }
-        $buffer = $form === Form::FirstValue ? null : $this->buffer($this->needed->cdata);
-        return $this->of($this->id->cdata, $form, $buffer);
+        $buffer = $form === Form::FirstValue ? null : $this->call->room($this->call->fields->needed);
+        return $this->of($this->call->fields->id, $form, $buffer);
     }
 
     private function read(int $result, Form $form, CData $buffer): int
@@ -178,16 +152,5 @@ final class Fetch
         $rows = Rows::read($text);
         LastRows::keep($rows, $text, $this->ffi);
         return $rows;
-    }
-
-    private function buffer(int $bytes): CData
-    {
-        if ($bytes > self::BUFFER_BYTES_MAX) {
-            return $this->ffi->new("char[$bytes]");
-        }
-        while ($this->bytes < $bytes) {
-            $this->bytes *= 2;
-        }
-        return $this->buffer = $this->ffi->new("char[$this->bytes]");
     }
 }

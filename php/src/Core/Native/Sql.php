@@ -8,7 +8,6 @@ use FFI;
 use FFI\CData;
 use Lyger\Async\Operations;
 use Lyger\Async\Scheduler;
-use Lyger\Async\Strand;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
 use Lyger\Database\Params;
@@ -39,10 +38,8 @@ final class Sql
     /** The last DSN that isLeft() looked at: mostly it is the same. */
     private static string $lookedAt = '';
     private static bool $isServer = false;
-    /** Whom the engine takes for the one that asks. */
-    private int $strand = 0;
 
-    public function __construct(private readonly Abi $abi)
+    public function __construct(private readonly Abi $abi, private readonly Call $call)
     {
         $this->ffi = $abi->ffi;
         $this->id = $this->ffi->new('uint64_t');
@@ -73,22 +70,17 @@ final class Sql
         Form $form,
         Fetch $fetch,
     ): string|array {
-        $this->enter();
         $status = $this->ffi->lyger_async_run(
-            $dsn,
-            strlen($dsn),
+            $this->call->of($dsn, $options),
             $sql,
             strlen($sql),
             $packed,
             strlen($packed),
-            $options?->flags() ?? 0,
-            $options?->timeoutMs ?? 0,
-            $this->idPointer,
         );
         if ($status !== 0) {
             throw $this->abi->failure($status);
         }
-        $operation = $this->id->cdata;
+        $operation = $this->call->fields->id;
         $this->await($operation);
         return $fetch->ended($operation, $form);
     }
@@ -121,16 +113,6 @@ final class Sql
         return self::$isServer;
     }
 
-    /** Says to the engine who asks next. */
-    public function enter(): void
-    {
-        $strand = Strand::number();
-        if ($strand !== $this->strand) {
-            $this->abi->check($this->ffi->lyger_strand_enter($strand));
-            $this->strand = $strand;
-        }
-    }
-
     /** @return list<int> */
     public function finished(int $waitMs): array
     {
@@ -156,12 +138,6 @@ final class Sql
         $this->abi->check($this->ffi->lyger_async_cancel($operation));
     }
 
-    /** The engine begins anew. */
-    public function release(): void
-    {
-        $this->strand = 0;
-    }
-
     /** @param array<mixed> $params */
     private function send(
         string $waiting,
@@ -172,21 +148,16 @@ final class Sql
         Options $options,
     ): int {
         $packed = Params::pack($params);
-        $this->enter();
         $isLeft = self::isLeft($dsn);
         $function = $isLeft ? $leaving : $waiting;
         $this->abi->check($this->ffi->{$function}(
-            $dsn,
-            strlen($dsn),
+            $this->call->of($dsn, $options),
             $sql,
             strlen($sql),
-            $isLeft ? $packed : $this->abi->bytes($packed),
+            $packed,
             strlen($packed),
-            $options->flags(),
-            $options->timeoutMs ?? 0,
-            $this->idPointer,
         ));
-        return $isLeft ? $this->result($this->id->cdata) : $this->id->cdata;
+        return $isLeft ? $this->result($this->call->fields->id) : $this->call->fields->id;
     }
 
     private function result(int $operation): int

@@ -126,6 +126,50 @@ final class Probe
         return $status === 0 ? FFI::string($buffer, $needed->cdata) : '';
     }
 
+    /**
+     * A call on a database, its other fields as named.
+     *
+     * @param array<string, int> $fields
+     */
+    public function call(array $fields = [], string $dsn = self::DSN): CData
+    {
+        $call = $this->ffi->new('lyger_call', false);
+        $call->size = FFI::sizeof($call);
+        $call->dsn = $this->ffi->cast('char *', $this->bytes($dsn));
+        $call->dsn_len = strlen($dsn);
+        $call->buf = $this->ffi->cast('char *', $this->buffer);
+        foreach ($fields + ['cap' => 4096, 'needed' => 7, 'id' => 7] as $name => $value) {
+            $call->{$name} = $value;
+        }
+        return FFI::addr($call);
+    }
+
+    /** What a function for statements says to what is no call, or none of its. */
+    public function misuseCall(string $function): void
+    {
+        $function = $this->ffi->{$function};
+        $this->gives(Status::NullPointer, $function(null, 'SELECT 1', 8, null, 0));
+        foreach ([0, 1, 71, 73, -1] as $size) {
+            $call = $this->call(['size' => $size]);
+            $this->gives(Status::InvalidArgument, $function($call, 'SELECT 1', 8, null, 0));
+            $this->check($call->id === 7, 'nothing is set in another structure');
+        }
+        $call = $this->call();
+        $this->gives(Status::NullPointer, $function($call, null, 1, null, 0));
+        $this->check($call->id === 0, 'no id on an error');
+        $this->gives(Status::TooLong, $function($call, $this->nowhere(), -1, null, 0));
+        $this->gives(Status::TooLong, $function($call, 'SELECT ?', 8, $this->nowhere(), (64 << 20) + 1));
+        $this->gives(Status::NullPointer, $function($call, 'SELECT ?', 8, null, 1));
+        foreach ([8, -1] as $flags) {
+            $this->gives(Status::InvalidArgument, $function($this->call(['flags' => $flags]), 'SELECT 1', 8, null, 0));
+        }
+        $this->gives(Status::InvalidDsn, $function($this->call([], 'oracle://x'), 'SELECT 1', 8, null, 0));
+        $this->gives(Status::InvalidUtf8, $function($this->call([], "\xff"), 'SELECT 1', 8, null, 0));
+        $call = $this->call(['dsn_len' => -1]);
+        $call->dsn = $this->nowhere();
+        $this->gives(Status::TooLong, $function($call, 'SELECT 1', 8, null, 0));
+    }
+
     /** What an output function wrote. */
     public function written(): string
     {

@@ -5,8 +5,12 @@ declare(strict_types=1);
 use Lyger\Core\Status;
 use Lyger\Tests\Abi\Misuse\Probe;
 
-$begin = static fn (Probe $p, ?string $sql, ?int $len = null, int $flags = 0, string $function = 'lyger_async_run'): int
-    => $p->ffi->{$function}(Probe::DSN, 15, $sql, $len ?? strlen($sql ?? ''), null, 0, $flags, 0, $p->id);
+$begin = static function (Probe $p, string $sql, string $function = 'lyger_async_run'): int {
+    $call = $p->call();
+    $status = $p->ffi->{$function}($call, $sql, strlen($sql), null, 0);
+    $p->id[0] = $call->id;
+    return $status;
+};
 
 // A call with every id that isn't a live operation's.
 $wrongIds = static function (Probe $p, Closure $call) use ($begin): void {
@@ -21,18 +25,13 @@ $wrongIds = static function (Probe $p, Closure $call) use ($begin): void {
 
 $starts = static fn (string $function): array => [
     'misuse' => static function (Probe $p) use ($begin, $function): void {
-        $dsn = Probe::DSN;
-        $p->gives(Status::NullPointer, $p->ffi->{$function}($dsn, 15, 'SELECT 1', 8, null, 0, 0, 0, null));
-        $p->gives(Status::NullPointer, $begin($p, null, 1, 0, $function));
-        $p->check($p->id[0] === 0, 'no id on an error');
-        $p->gives(Status::TooLong, $p->ffi->{$function}($dsn, 15, $p->nowhere(), -1, null, 0, 0, 0, $p->id));
-        $p->gives(Status::InvalidArgument, $begin($p, 'SELECT 1', 8, 8, $function));
-        $p->gives(Status::Ok, $begin($p, 'SELEC 1', 7, 0, $function));
+        $p->misuseCall($function);
+        $p->gives(Status::Ok, $begin($p, 'SELEC 1', $function));
         $p->gives(Status::QueryFailed, $p->ffi->lyger_async_result($p->id[0], $p->id));
-        $p->gives(Status::Ok, $begin($p, 'SELECT 1', 8, 0, $function));
+        $p->gives(Status::Ok, $begin($p, 'SELECT 1', $function));
         $p->gives(Status::Ok, $p->ffi->lyger_async_cancel($p->id[0]));
     },
-    'valid' => static fn (Probe $p) => $begin($p, 'SELECT 1', 8, 0, $function),
+    'valid' => static fn (Probe $p) => $begin($p, 'SELECT 1', $function),
     'child' => Status::WrongProcess,
 ];
 
@@ -43,8 +42,8 @@ return [
         'misuse' => static function (Probe $p): void {
             $p->gives(Status::NullPointer, $p->ffi->lyger_async_next(1, null));
             $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next(1, $p->id));
-            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
-            $stream = $p->id[0];
+            $p->ffi->lyger_stream_open($call = $p->call(), 'SELECT 1', 8, null, 0);
+            $stream = $call->id;
             foreach (Probe::forged($stream) as $forged) {
                 $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next($forged, $p->id));
             }
@@ -52,8 +51,8 @@ return [
             $p->gives(Status::InvalidHandle, $p->ffi->lyger_async_next($stream, $p->id));
         },
         'valid' => static function (Probe $p): int {
-            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
-            return $p->ffi->lyger_async_next($p->id[0], $p->id);
+            $p->ffi->lyger_stream_open($call = $p->call(), 'SELECT 1', 8, null, 0);
+            return $p->ffi->lyger_async_next($call->id, $p->id);
         },
         'child' => Status::WrongProcess,
     ],
@@ -83,11 +82,15 @@ return [
     ],
     'lyger_async_fetch' => [
         'misuse' => static function (Probe $p) use ($begin, $wrongIds): void {
-            $fetch = static fn (int $id, int $form = 0, mixed $cap = 4096): int
-                => $p->ffi->lyger_async_fetch($id, $form, $p->buffer, $cap, $p->needed, $p->id);
-            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, $p->buffer, 4096, $p->needed, null));
-            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, $p->buffer, 4096, null, $p->id));
-            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(1, 0, null, 4096, $p->needed, $p->id));
+            $call = $p->call();
+            $fetch = static function (int $id, int $form = 0, int $cap = 4096) use ($p, $call): int {
+                [$call->form, $call->cap] = [$form, $cap];
+                return $p->ffi->lyger_async_fetch($call, $id);
+            };
+            $p->gives(Status::NullPointer, $p->ffi->lyger_async_fetch(null, 1));
+            $other = $p->call(['size' => 8]);
+            $p->gives(Status::InvalidArgument, $p->ffi->lyger_async_fetch($other, 1));
+            $p->check($other->id === 7, 'nothing is set in another structure');
             $wrongIds($p, $fetch);
             $p->gives(Status::Ok, $begin($p, 'SELECT 1'));
             $id = $p->id[0];
@@ -96,21 +99,25 @@ return [
                 $p->gives(Status::InvalidArgument, $fetch($id, $form));
             }
             $p->gives(Status::Ok, $fetch($id));
-            $p->check($p->written() === serialize([[1 => 1]]) && $p->id[0] === 0, 'the rows', $p->written());
+            $written = FFI::string($p->buffer, $call->needed);
+            $p->check($written === serialize([[1 => 1]]) && $call->id === 0, 'the rows', $written);
             $p->gives(Status::InvalidHandle, $fetch($id));
             $p->gives(Status::Ok, $begin($p, 'SELECT 1'));
             $p->gives(Status::BufferTooSmall, $fetch($p->id[0], 3, 3));
-            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
-            $p->gives(Status::Ok, $begin($p, 'SELECT 1', null, 0, 'lyger_async_open'));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($call->id));
+            $p->gives(Status::Ok, $begin($p, 'SELECT 1', 'lyger_async_open'));
             $id = $p->id[0];
             $p->gives(Status::InvalidArgument, $fetch($id));
             $p->gives(Status::Ok, $p->ffi->lyger_async_cancel($id));
             $p->gives(Status::Ok, $begin($p, 'SELEC 1'));
             $p->gives(Status::QueryFailed, $fetch($p->id[0]));
+            $call->buf = null;
+            $p->gives(Status::NullPointer, $fetch(1));
+            $p->check($call->id === 0 && $call->needed === 0, 'nothing on an error');
         },
         'valid' => static function (Probe $p) use ($begin): int {
             $begin($p, 'SELECT 1');
-            return $p->ffi->lyger_async_fetch($p->id[0], 0, $p->buffer, 4096, $p->needed, $p->id);
+            return $p->ffi->lyger_async_fetch($p->call(), $p->id[0]);
         },
         'child' => Status::WrongProcess,
     ],

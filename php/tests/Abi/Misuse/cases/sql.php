@@ -148,45 +148,26 @@ return [
     ],
     'lyger_db_run' => [
         'misuse' => static function (Probe $p): void {
-            $dsn = Probe::DSN;
-            $run = static fn (mixed $sql, int $len, int $flags, mixed $id): int
-                => $p->ffi->lyger_db_run($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
-            $p->gives(Status::NullPointer, $run('SELECT 1', 8, 0, null));
-            $p->gives(Status::NullPointer, $run(null, 1, 0, $p->id));
-            $p->check($p->id[0] === 0, 'no id on an error');
-            $p->gives(Status::TooLong, $run($p->nowhere(), -1, 0, $p->id));
-            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, 8, $p->id));
-            $p->gives(Status::InvalidArgument, $run('SELECT 1', 8, -1, $p->id));
-            $p->gives(Status::QueryFailed, $run('SELEC 1', 7, 3, $p->id));
-            $p->gives(Status::Ok, $run('SELECT 1', 8, 3, $p->id));
-            $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+            $p->misuseCall('lyger_db_run');
+            $call = $p->call(['flags' => 3]);
+            $p->gives(Status::QueryFailed, $p->ffi->lyger_db_run($call, 'SELEC 1', 7, null, 0));
+            $p->gives(Status::Ok, $p->ffi->lyger_db_run($call, 'SELECT 1', 8, null, 0));
+            $p->gives(Status::Ok, $p->ffi->lyger_result_free($call->id));
         },
-        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_run(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_run($p->call(), 'SELECT 1', 8, null, 0),
         'child' => Status::WrongProcess,
     ],
     'lyger_db_fetch' => [
         'misuse' => static function (Probe $p): void {
-            $fetch = static fn (?string $sql, int $form, mixed $cap = 4096, mixed $params = null, int $len = 0): int
-                => $p->ffi->lyger_db_fetch(
-                    Probe::DSN,
-                    15,
-                    $sql,
-                    8,
-                    $params,
-                    $len,
-                    0,
-                    0,
-                    $form,
-                    $p->buffer,
-                    $cap,
-                    $p->needed,
-                    $p->id,
-                );
-            $p->gives(Status::NullPointer, $fetch(null, 0));
-            $p->check($p->id[0] === 0, 'no id on an error');
+            $p->misuseCall('lyger_db_fetch');
+            $call = $p->call();
+            $fetch = static function (string $sql, int $form, int $cap = 4096, ?string $params = null) use ($p, $call) {
+                [$call->form, $call->cap] = [$form, $cap];
+                return $p->ffi->lyger_db_fetch($call, $sql, strlen($sql), $params, strlen($params ?? ''));
+            };
             $p->gives(Status::TooLong, $fetch('SELECT 1', 0, -1));
-            $p->gives(Status::TooLong, $fetch('SELECT ?', 0, 4096, $p->nowhere(), (64 << 20) + 1));
-            $p->gives(Status::InvalidParams, $fetch('SELECT ?', 0, 4096, "\1", 1));
+            $p->check($call->id === 0 && $call->needed === 0, 'nothing on an error');
+            $p->gives(Status::InvalidParams, $fetch('SELECT ?', 0, 4096, "\1"));
             foreach ([4, -1] as $form) {
                 $p->gives(Status::InvalidArgument, $fetch('SELECT 1', $form));
             }
@@ -194,26 +175,15 @@ return [
             $rows = serialize([[1 => 1]]);
             foreach ([$rows, $rows, serialize([1]), '[{"1":1}]'] as $form => $expected) {
                 $p->gives(Status::Ok, $fetch('SELECT 1', $form));
-                $p->check($p->written() === $expected && $p->id[0] === 0, $expected, $p->written());
+                $written = FFI::string($p->buffer, $call->needed);
+                $p->check($written === $expected && $call->id === 0, $expected, $written);
                 $p->gives(Status::BufferTooSmall, $fetch('SELECT 1', $form, 3));
-                $p->gives(Status::Ok, $p->ffi->lyger_result_free($p->id[0]));
+                $p->gives(Status::Ok, $p->ffi->lyger_result_free($call->id));
             }
+            $call->buf = null;
+            $p->gives(Status::NullPointer, $fetch('SELECT 1', 0));
         },
-        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_fetch(
-            Probe::DSN,
-            15,
-            'SELECT 1',
-            8,
-            null,
-            0,
-            0,
-            0,
-            0,
-            $p->buffer,
-            4096,
-            $p->needed,
-            $p->id,
-        ),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_db_fetch($p->call(), 'SELECT 1', 8, null, 0),
         'child' => Status::WrongProcess,
     ],
     'lyger_result_column' => [
@@ -278,20 +248,13 @@ return [
     ],
     'lyger_stream_open' => [
         'misuse' => static function (Probe $p): void {
-            $dsn = Probe::DSN;
-            $open = static fn (mixed $sql, int $len, int $flags, mixed $id): int
-                => $p->ffi->lyger_stream_open($dsn, 15, $sql, $len, null, 0, $flags, 0, $id);
-            $p->gives(Status::NullPointer, $open('SELECT 1', 8, 0, null));
-            $p->gives(Status::NullPointer, $open(null, 1, 0, $p->id));
-            $p->check($p->id[0] === 0, 'no id on an error');
-            $p->gives(Status::TooLong, $open($p->nowhere(), -1, 0, $p->id));
-            $p->gives(Status::InvalidArgument, $open('SELECT 1', 8, 8, $p->id));
-            $p->gives(Status::QueryFailed, $open('SELEC 1', 7, 0, $p->id));
-            $p->gives(Status::Ok, $open('SELECT 1', 8, 0, $p->id));
-            $p->gives(Status::Ok, $p->ffi->lyger_stream_close($p->id[0]));
+            $p->misuseCall('lyger_stream_open');
+            $call = $p->call();
+            $p->gives(Status::QueryFailed, $p->ffi->lyger_stream_open($call, 'SELEC 1', 7, null, 0));
+            $p->gives(Status::Ok, $p->ffi->lyger_stream_open($call, 'SELECT 1', 8, null, 0));
+            $p->gives(Status::Ok, $p->ffi->lyger_stream_close($call->id));
         },
-        'valid' => static fn (Probe $p)
-            => $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id),
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_stream_open($p->call(), 'SELECT 1', 8, null, 0),
         'child' => Status::WrongProcess,
     ],
     'lyger_stream_next' => [
@@ -300,16 +263,16 @@ return [
             $p->gives(Status::NullPointer, $p->ffi->lyger_stream_next(1, null));
         },
         'valid' => static function (Probe $p): int {
-            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
-            return $p->ffi->lyger_stream_next($p->id[0], $p->id);
+            $p->ffi->lyger_stream_open($call = $p->call(), 'SELECT 1', 8, null, 0);
+            return $p->ffi->lyger_stream_next($call->id, $p->id);
         },
         'child' => Status::WrongProcess,
     ],
     'lyger_stream_close' => [
         'misuse' => $wrongIds(static fn (Probe $p, int $id) => $p->ffi->lyger_stream_close($id)),
         'valid' => static function (Probe $p): int {
-            $p->ffi->lyger_stream_open(Probe::DSN, 15, 'SELECT 1', 8, null, 0, 0, 0, $p->id);
-            return $p->ffi->lyger_stream_close($p->id[0]);
+            $p->ffi->lyger_stream_open($call = $p->call(), 'SELECT 1', 8, null, 0);
+            return $p->ffi->lyger_stream_close($call->id);
         },
         'child' => Status::WrongProcess,
     ],
