@@ -127,6 +127,11 @@ pub(super) trait Connection: Sized + Send + 'static {
         false
     }
 
+    /// Whether the last statement may have changed the session although nobody says so.
+    fn is_suspect(&self) -> bool {
+        false
+    }
+
     fn canceller(&self) -> Self::Canceller;
 
     /// Rolls back, and puts the session back to what it was after connecting: settings, locks, temporary tables, prepared

@@ -30,6 +30,8 @@ pub(super) struct Lease<C: Connection> {
     connection: Option<Box<C>>,
     made: Instant,
     left: Left,
+    /// Something may be on it that nobody knows of, so that it is reset, but nobody's.
+    is_suspect: bool,
     runs: bool,
     /// Nothing has been asked of it before.
     is_new: bool,
@@ -82,7 +84,8 @@ impl<C: Connection> Lease<C> {
         let number = pool.holders.number();
         let left = Left::default();
         let (is_new, made) = (made.is_none(), made.unwrap_or_else(Instant::now));
-        Self { connection: Some(connection), made, left, runs: false, is_new, number, pool, _permit: permit }
+        let (runs, is_suspect) = (false, false);
+        Self { connection: Some(connection), made, left, is_suspect, runs, is_new, number, pool, _permit: permit }
     }
 
     /// Runs one statement, and keeps account of what it leaves.
@@ -167,6 +170,7 @@ impl<C: Connection> Lease<C> {
         let state = connection.state();
         self.left.note(leaves, state);
         self.left.session |= pool.reset == Reset::Always || connection.is_changed();
+        self.is_suspect |= connection.is_suspect();
         if self.left != Left::default() {
             pool.holders.keep(self.number);
         }
@@ -227,7 +231,7 @@ impl<C: Connection> Lease<C> {
     pub(super) async fn give_back(mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let cleaned = match self.left {
-            Left { session: true, .. } => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
+            _ if self.left.session || self.is_suspect => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
             Left { transaction: State::Idle, .. } => Ok(Ok(())),
             _ => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
         };

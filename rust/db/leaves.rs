@@ -24,7 +24,7 @@ pub(super) enum Leaves {
 }
 
 /// Names that leave something wherever they stand, in quotes too.
-const NAMES_POSTGRES: [&[u8]; 2] = [b"advisory_lock", b"pg_temp"];
+const NAMES_POSTGRES: [&[u8]; 3] = [b"advisory_lock", b"pg_temp", b"setseed"];
 const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
 
 /// What the statement leaves, as far as its text tells.

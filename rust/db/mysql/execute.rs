@@ -309,7 +309,7 @@ impl MySqlSession {
         });
     }
 
-    fn has(&self, capability: u64) -> bool {
+    pub(super) fn has(&self, capability: u64) -> bool {
         self.capabilities & capability != 0
     }
 }
@@ -362,7 +362,7 @@ impl MySqlSession {
         let can_not_begin = was.is_autocommit() && !was.is_in_transaction() && is_plain(sql);
         self.is_unsure = self.has_executed && !can_not_begin;
         // A refusal says nothing of it, and neither does what is asked next.
-        self.is_changed |= self.has_executed && self.is_tracked;
+        self.is_suspect |= self.has_executed && self.is_tracked;
     }
 }
 

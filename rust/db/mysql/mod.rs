@@ -75,6 +75,9 @@ pub(super) struct MySqlSession {
     is_tracked: bool,
     /// Whether it has said so behind the last statement.
     is_changed: bool,
+    /// It was refused after it had begun, behind which the server says nothing.
+    is_suspect: bool,
+    roles: Roles,
     canceller: Canceller,
     server_connections_max: u32,
     /// How long a statement may be, and so its values.
@@ -83,6 +86,15 @@ pub(super) struct MySqlSession {
     /// Whether the server's own limit for a statement is set. It would count the time that a stream's reader takes, so it is
     /// lifted for streams, and stays as it is until a statement of the other kind comes.
     has_limit: bool,
+}
+
+/// What a session may do besides what its user may.
+enum Roles {
+    Unknown,
+    /// MySQL can set it back by itself.
+    Default,
+    /// MariaDB: one, or none.
+    Was(Option<String>),
 }
 
 /// How a statement ended, when the connection is as good as before: the server's refusal is one of the answers.
@@ -105,7 +117,7 @@ impl Connection for MySqlSession {
         if self.has_limit != has_limit && self.limit_ms > 0 {
             Box::pin(self.turn_limit(has_limit)).await?;
         }
-        (self.has_executed, self.is_changed) = (false, false);
+        (self.has_executed, self.is_changed, self.is_suspect) = (false, false, false);
         let known = self.statements.get(work.sql);
         let was_known = known.is_some();
         let mut outcome = self.attempt(work, known, flow).await;
@@ -163,6 +175,10 @@ impl Connection for MySqlSession {
         self.is_changed || !self.status.is_autocommit()
     }
 
+    fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
     fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
@@ -184,6 +200,7 @@ impl Connection for MySqlSession {
         self.dropped.clear();
         self.clear();
         self.go_home().await?;
+        self.go_back_to_role().await?;
         self.set_up().await
     }
 
@@ -240,6 +257,8 @@ impl MySqlSession {
             has_executed: false,
             is_tracked: capabilities & packet::capability::SESSION_TRACK != 0,
             is_changed: false,
+            is_suspect: false,
+            roles: Roles::Unknown,
             canceller: Canceller(Arc::new(target)),
             server_connections_max: 0,
             packet_bytes_max: u64::MAX,
@@ -252,11 +271,19 @@ impl MySqlSession {
     async fn introduce(&mut self) -> Result<(), Failure> {
         self.set_up().await?;
         // The number in the greeting has 32 bits, and a proxy's is its own.
-        let rows = self.simple("SELECT CONNECTION_ID(), @@max_connections, @@max_allowed_packet").await??;
+        let is_mysql = self.has(packet::capability::MYSQL);
+        let role = if is_mysql { "" } else { ", CURRENT_ROLE()" };
+        let sql = format!("SELECT CONNECTION_ID(), @@max_connections, @@max_allowed_packet{role}");
+        let rows = self.simple(&sql).await??;
         let number = |at: usize| rows.first()?.get(at)?.as_ref()?.parse::<u64>().ok();
         let id = number(0).ok_or_else(|| strange("a connection without a number"))?;
         self.server_connections_max = u32::try_from(number(1).unwrap_or_default()).unwrap_or(u32::MAX);
         self.packet_bytes_max = number(2).unwrap_or(u64::MAX);
+        self.roles = match rows.first().and_then(|row| row.get(3)) {
+            _ if is_mysql => Roles::Default,
+            Some(role) => Roles::Was(role.clone()),
+            None => Roles::Unknown,
+        };
         let Target { options, address, .. } = &*self.canceller.0;
         let target = Target { options: Arc::clone(options), address: address.clone(), id };
         self.canceller = Canceller(Arc::new(target));
@@ -290,8 +317,24 @@ impl MySqlSession {
         }
     }
 
+    /// Back to the role of the login, which a reset leaves as it is: `SET ROLE` would be everybody's.
+    async fn go_back_to_role(&mut self) -> Result<(), Failure> {
+        match &self.roles {
+            Roles::Unknown => {}
+            // Refused by a server that knows no roles.
+            Roles::Default => drop(self.simple("SET ROLE DEFAULT").await?),
+            Roles::Was(None) => drop(self.simple("SET ROLE NONE").await??),
+            Roles::Was(Some(role)) => {
+                let sql = format!("SET ROLE `{}`", role.replace('`', "``"));
+                self.simple(&sql).await??;
+            }
+        }
+        Ok(())
+    }
+
     fn clear(&mut self) {
-        (self.is_unsure, self.awaits_transaction, self.is_changed) = (false, false, false);
+        (self.is_unsure, self.awaits_transaction) = (false, false);
+        (self.is_changed, self.is_suspect) = (false, false);
     }
 
     async fn turn_limit(&mut self, has_limit: bool) -> Result<(), Failure> {

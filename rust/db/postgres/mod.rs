@@ -50,6 +50,7 @@ use postgres_protocol::message::frontend;
 use reported::Reported;
 use statements::Statements;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 use stream::Stream;
@@ -161,7 +162,9 @@ impl Connection for PgSession {
         self.simple("DISCARD ALL").await??;
         self.statements.clear();
         self.dropped.clear();
-        let settings = self.settings.clone();
+        // DISCARD leaves what random() goes on from, which whoever had the connection may have chosen.
+        let seed = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+        let settings = format!("{}; SELECT setseed({seed})", self.settings);
         self.simple(&settings).await??;
         self.timer.is_set = true;
         self.reported.settle();

@@ -1,7 +1,7 @@
 //! What a session is, and what the server says about it.
 
 use crate::databases::{Fixture, json_of, mysql_dsn, text};
-use lyger::db::{Client, Error, Limits, Param, Transaction};
+use lyger::db::{Client, Error, Limits, Param, Statement, Transaction};
 use std::time::Duration;
 
 fn with_connections(dsn: &str, connections_max: u32) -> Fixture {
@@ -75,7 +75,7 @@ fn a_transaction_is_open_when_the_server_says_so() {
     json(&db, &client, "CREATE OR REPLACE TABLE sessions_other (n INT)");
     assert_eq!(state(&db, &client), Transaction::None, "a CREATE TABLE commits");
     assert_eq!(db.json("SELECT n FROM sessions_open", &[]), r#"[{"n":1}]"#);
-    assert!(client.keeps(&db.dsn), "what was refused may have left something");
+    assert!(!client.keeps(&db.dsn), "a refusal leaves nothing for its author");
     db.block_on(client.end());
 
     // Words alone would say that nothing was begun, or that something is.
@@ -311,4 +311,42 @@ fn a_procedure_of_several_results_is_refused_and_its_transaction_goes_on() {
     json(&db, &client, "COMMIT");
     db.block_on(client.end());
     assert_eq!(db.json("SELECT n FROM sessions_several", &[]), r#"[{"n":1}]"#);
+}
+
+#[test]
+fn a_role_ends_with_its_request() {
+    let db = with_connections(&mysql_dsn(), 1);
+    let client = Client::default();
+    json(&db, &client, "CREATE ROLE IF NOT EXISTS sessions_role");
+    let role = "SELECT CONNECTION_ID() AS id, CURRENT_ROLE() AS role";
+    let before = json(&db, &client, role);
+    assert!(before.contains(r#""role":null"#), "{before}");
+    json(&db, &client, "SET ROLE sessions_role");
+    assert!(json(&db, &client, role).contains(r#""role":"sessions_role""#));
+    db.block_on(client.end());
+    assert_eq!(db.json(role, &[]), before, "the same connection, and no role");
+    json(&db, &client, "DROP ROLE sessions_role");
+    db.block_on(client.end());
+}
+
+#[test]
+fn a_refused_statement_keeps_no_connection() {
+    let db = with_connections(&mysql_dsn(), 1);
+    db.create("sessions_refused", "n INT PRIMARY KEY");
+    let client = Client::default();
+    json(&db, &client, "INSERT INTO sessions_refused VALUES (1)");
+    db.block_on(db.ask(&client, "INSERT INTO sessions_refused VALUES (1)", &[])).unwrap_err();
+    assert!(!client.keeps(&db.dsn));
+    // So the rows of a stream come as they are sent: all of them would be more than a result may hold.
+    let rows = "SELECT seq, REPEAT('x', 1000) AS t FROM seq_1_to_100000";
+    let total = db.block_on(async {
+        let mut cursor = db.database.stream(&client, &db.dsn, Statement::new(rows, &[][..])).await.unwrap();
+        let mut total = 0;
+        while let Some(table) = cursor.next().await.unwrap() {
+            total += table.rows();
+        }
+        total
+    });
+    assert_eq!(total, 100_000);
+    db.block_on(client.end());
 }

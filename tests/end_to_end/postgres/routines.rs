@@ -161,3 +161,21 @@ fn a_transaction_of_a_dsn_that_always_resets_is_one() {
     db.block_on(client.end());
     assert_eq!(json_once(&db, "SELECT count(*) AS n FROM routines_transaction"), r#"[{"n":1}]"#);
 }
+
+#[test]
+fn what_random_goes_on_from_is_not_what_the_request_before_has_chosen() {
+    let db = one_connection("");
+    let pid = json_once(&db, PID);
+    for seeding in ["SET seed = 0.25", "SELECT setseed(0.25)::text"] {
+        let mut drawn: Vec<String> = (0..3)
+            .map(|_| {
+                json_once(&db, seeding);
+                json_once(&db, "SELECT random() AS n")
+            })
+            .collect();
+        drawn.sort();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 3, "{seeding}: {drawn:?}");
+        assert_eq!(json_once(&db, PID), pid, "a reset is enough");
+    }
+}
