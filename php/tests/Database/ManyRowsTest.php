@@ -99,6 +99,32 @@ final class ManyRowsTest extends TestCase
         self::assertNotSame(self::json($rows), self::json($others));
     }
 
+    public function test_rows_that_were_let_go_of_are_not_held(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        $count = 'WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 50000) SELECT';
+        $before = memory_get_usage();
+        $rows = $db->query("$count n FROM s");
+        self::assertGreaterThan(10_000_000, memory_get_usage() - $before);
+        $json = Response::json($rows)->body();
+        self::assertSame('[{"n":1},{"n":2}', substr($json, 0, 16));
+        unset($rows, $json);
+        self::assertLessThan(5_000_000, memory_get_usage() - $before);
+    }
+
+    public function test_floats_have_the_digits_that_php_was_told_to_write(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        $rows = $db->query('WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 40) SELECT 1.1 AS d FROM s');
+        self::assertStringStartsWith('[{"d":1.1},', Response::json($rows)->body());
+        $before = ini_set('serialize_precision', '17');
+        try {
+            self::assertStringStartsWith('[{"d":1.1000000000000001},', Response::json($rows)->body());
+        } finally {
+            ini_set('serialize_precision', (string) $before);
+        }
+    }
+
     /** Without a look at where they come from: they stand in something else. */
     private static function json(array $rows): string
     {

@@ -11,14 +11,19 @@ use FFI\CData;
  * The rows of the last query() beside the bytes of which they were made. A handler that answers with them as they are
  * has the engine write the JSON: PHP's json_encode() takes six times as long (1,000 rows of six columns, 220 KB).
  *
- * What always holds: whoever has changed anything has another array, and json_encode() writes that. It ends with the
- * request.
+ * What always holds: whoever has changed anything has another array, and json_encode() writes that (but 0.0 and -0.0
+ * are the same to PHP). It ends with the request.
  */
 final class LastRows
 {
-    /** So much of PHP's memory may be held longer than the application holds its rows. */
+    /** So much of PHP's memory, about, may be held longer than the application holds its rows. */
     private const BYTES_MAX = 1_048_576;
+    /** What a row takes in PHP beside its texts: the array, and a place for each column; there are powers of two. */
+    private const ROW_BYTES = 72;
+    private const PLACE_BYTES = 40;
     private const BUFFER_BYTES = 65_536;
+    /** More JSON than that is json_encode()'s: the buffer stays. */
+    private const BUFFER_BYTES_MAX = 2_097_152;
 
     /** @var list<array<string, mixed>>|null */
     private static ?array $rows = null;
@@ -33,7 +38,12 @@ final class LastRows
      */
     public static function keep(array $rows, string $bytes, FFI $ffi): void
     {
-        if (strlen($bytes) <= self::BYTES_MAX) {
+        $places = 8;
+        while ($places < count($rows[0] ?? [])) {
+            $places *= 2;
+        }
+        $held = count($rows) * (self::ROW_BYTES + $places * self::PLACE_BYTES) + 2 * strlen($bytes);
+        if ($held <= self::BYTES_MAX) {
             [self::$rows, self::$bytes, self::$ffi] = [$rows, $bytes, $ffi];
         }
     }
@@ -50,8 +60,9 @@ final class LastRows
      */
     public static function json(array $data): ?string
     {
-        // PHP compares no further than to the first difference, and nothing where both are the same array.
-        if (self::$ffi === null || self::$rows !== $data) {
+        // PHP compares no further than to the first difference, and nothing where both are the same array. The digits of
+        // floats are the shortest that tell them apart, unless PHP is told otherwise.
+        if (self::$ffi === null || self::$rows !== $data || ini_get('serialize_precision') !== '-1') {
             return null;
         }
         $needed = self::$ffi->new('size_t');
@@ -65,6 +76,9 @@ final class LastRows
                 FFI::addr($needed),
             );
             $isLarger = $needed->cdata > self::$bufferBytes;
+            if ($needed->cdata > self::BUFFER_BYTES_MAX) {
+                return null;
+            }
             while ($needed->cdata > self::$bufferBytes) {
                 self::$bufferBytes *= 2;
                 self::$buffer = null;
