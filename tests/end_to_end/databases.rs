@@ -95,6 +95,24 @@ where
         .unwrap();
 }
 
+/// A pool of so many connections.
+pub(crate) fn with_connections(dsn: &str, connections_max: u32) -> Fixture {
+    Fixture::new(dsn, Limits { connections_max, acquire_timeout_ms: 2_000, ..Limits::default() })
+}
+
+/// The rows of one client's statement.
+pub(crate) fn json(db: &Fixture, client: &Client, sql: &str) -> String {
+    json_of(&db.block_on(db.ask(client, sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error}")))
+}
+
+/// The rows of a client's only statement.
+pub(crate) fn json_once(db: &Fixture, sql: &str) -> String {
+    let client = Client::default();
+    let json = json(db, &client, sql);
+    db.block_on(client.end());
+    json
+}
+
 pub(crate) fn json_of(rows: &Rows) -> String {
     String::from_utf8(encode::to_vec(&rows.table)).unwrap()
 }

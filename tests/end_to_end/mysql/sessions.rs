@@ -1,16 +1,8 @@
 //! What a session is, and what the server says about it.
 
-use crate::databases::{Fixture, json_of, mysql_dsn, text};
-use lyger::db::{Client, Error, Limits, Param, Statement, Transaction};
+use crate::databases::{Fixture, json, mysql_dsn, text, with_connections};
+use lyger::db::{Client, Error, Param, Statement, Transaction};
 use std::time::Duration;
-
-fn with_connections(dsn: &str, connections_max: u32) -> Fixture {
-    Fixture::new(dsn, Limits { connections_max, acquire_timeout_ms: 2_000, ..Limits::default() })
-}
-
-fn json(db: &Fixture, client: &Client, sql: &str) -> String {
-    json_of(&db.block_on(db.ask(client, sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error}")))
-}
 
 fn state(db: &Fixture, client: &Client) -> Transaction {
     db.block_on(client.transaction(&db.dsn))

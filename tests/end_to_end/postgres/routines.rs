@@ -1,23 +1,10 @@
 //! What functions and triggers leave on a session, of which a statement's text says nothing.
 
-use crate::databases::{Fixture, json_of, postgres_dsn};
-use lyger::db::{Client, Limits, Statement};
+use crate::databases::{Fixture, json, json_once, postgres_dsn, with_connections};
+use lyger::db::{Client, Statement};
 
 fn one_connection(query: &str) -> Fixture {
-    let dsn = format!("{}{query}", postgres_dsn());
-    Fixture::new(&dsn, Limits { connections_max: 1, acquire_timeout_ms: 2_000, ..Limits::default() })
-}
-
-fn json(db: &Fixture, client: &Client, sql: &str) -> String {
-    json_of(&db.block_on(db.ask(client, sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error}")))
-}
-
-/// One statement of a client that ends with it.
-fn json_once(db: &Fixture, sql: &str) -> String {
-    let client = Client::default();
-    let json = json(db, &client, sql);
-    db.block_on(client.end());
-    json
+    with_connections(&format!("{}{query}", postgres_dsn()), 1)
 }
 
 const PID: &str = "SELECT pg_backend_pid() AS n";
