@@ -115,7 +115,8 @@ final class ManyRowsTest extends TestCase
     public function test_floats_have_the_digits_that_php_was_told_to_write(): void
     {
         $db = Db::connect('sqlite::memory:');
-        $rows = $db->query('WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 40) SELECT 1.1 AS d FROM s');
+        $forty = 'WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 40)';
+        $rows = $db->query("$forty SELECT 1.1 AS d FROM s");
         self::assertStringStartsWith('[{"d":1.1},', Response::json($rows)->body());
         $before = ini_set('serialize_precision', '17');
         try {

@@ -60,8 +60,8 @@ final class LastRows
      */
     public static function json(array $data): ?string
     {
-        // PHP compares no further than to the first difference, and nothing where both are the same array. The digits of
-        // floats are the shortest that tell them apart, unless PHP is told otherwise.
+        // PHP compares no further than to the first difference, and nothing where both are the same array. Floats have
+        // the fewest digits that tell them apart, unless PHP has another precision.
         if (self::$ffi === null || self::$rows !== $data || ini_get('serialize_precision') !== '-1') {
             return null;
         }
