@@ -123,8 +123,8 @@ impl Joint {
     }
 
     /// A task of the front's was polled. A turn ends when nothing is left to run, and a client that sends requests without
-    /// reading its answers' end leaves always something: a turn that lasts becomes two, or the others' requests would lie
-    /// in their lanes for as long as it goes on.
+    /// a pause always leaves something: a turn that lasts becomes two, or the others' requests would lie in their lanes
+    /// for as long as it goes on.
     pub(crate) fn polled(&self) {
         let polls = self.polls.load(Ordering::Relaxed) + 1; // this thread is the only one that writes it
         self.polls.store(polls % POLLS_PER_LOOK, Ordering::Relaxed);
