@@ -3,13 +3,14 @@
 # Taken by `make serve`, which passes on what is given: the rest is the configuration's.
 export HOST PORT WORKERS
 
-.PHONY: help serve test chaos check setup build bench
+.PHONY: help serve test chaos fuzz check setup build bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make serve           builds, and serves the example shop at http://127.0.0.1:8000 (PORT=, HOST=, WORKERS=)'
 	@echo 'make test            runs every test: Rust, Zig, PHP with and without the library, end to end'
 	@echo 'make chaos           the fleet under fire, for as long as its promises say: half an hour'
+	@echo 'make fuzz            the kernels against each other, on ten million inputs each: five minutes'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
 	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd'
@@ -23,6 +24,9 @@ test:
 
 chaos:
 	@.ci/chaos
+
+fuzz:
+	@.ci/fuzz
 
 check:
 	@.ci/check
