@@ -35,6 +35,8 @@ pub enum Kind {
     Stream = 3,
     /// A statement under way.
     Operation = 4,
+    /// An index of vectors.
+    Index = 5,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::Request => "request",
             Self::Stream => "stream",
             Self::Operation => "operation",
+            Self::Index => "vector index",
         }
     }
 
@@ -81,6 +84,7 @@ impl Kind {
             2 => Some(Self::Request),
             3 => Some(Self::Stream),
             4 => Some(Self::Operation),
+            5 => Some(Self::Index),
             _ => None,
         }
     }
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn an_id_of_every_kind_is_known_by_its_map() {
-        for kind in [Kind::Result, Kind::Request, Kind::Stream] {
+        for kind in [Kind::Result, Kind::Request, Kind::Stream, Kind::Operation, Kind::Index] {
             assert_eq!(kind.number_of(kind.id_of(7)), Ok(7), "{kind:?}");
         }
     }

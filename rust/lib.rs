@@ -16,7 +16,7 @@
 //! 5. [`json`] turns columns into bytes: JSON for clients, PHP's serialize format for PHP.
 //! 6. [`kernels`] does the hot part of it, in Zig or in Rust, whichever the build has and the CPU can run.
 //!
-//! Beside the way of a request stand [`cache`], the table of bytes; [`handles`], the ids that PHP holds instead of
+//! Beside the way of a request stand [`cache`], the table of bytes; [`vector`], the index of vectors; [`handles`], the ids that PHP holds instead of
 //! pointers; and [`runtime`], which knows whose process this is and drives futures on PHP's own thread.
 //!
 //! Dependencies point one way: `ffi` uses every room and none uses it; `front` stands on `lane` and `db`, `db` on `json`,
@@ -30,6 +30,7 @@ pub mod fleet;
 pub mod front;
 pub mod handles;
 pub mod json;
+pub mod vector;
 
 // The C boundary: raw pointers from PHP.
 #[allow(unsafe_code)]

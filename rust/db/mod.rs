@@ -73,7 +73,7 @@ pub use pool::PoolFigures;
 pub use postgres::rows as postgres_rows;
 
 pub use crate::json::forms::Forms;
-pub use crate::json::table::Table;
+pub use crate::json::table::{self, Table};
 
 use client::Order;
 use dsn::Target;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::slice::Output;
 use super::status::Status;
-use crate::{cache, db, handles, kernels, runtime};
+use crate::{cache, db, handles, kernels, runtime, vector};
 
 /// A failed call: its status and what a developer needs to find the cause.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +134,35 @@ impl From<kernels::Error> for Failure {
 impl From<cache::TooLarge> for Failure {
     fn from(error: cache::TooLarge) -> Self {
         Self::new(Status::CacheValueTooLarge, error.to_string()).with_value(error.bytes)
+    }
+}
+
+impl From<vector::Error> for Failure {
+    fn from(error: vector::Error) -> Self {
+        use vector::{Error, Of};
+        let message = error.to_string();
+        let of = |of: &Of| match of {
+            Of::Query => Value::Null,
+            Of::Id(id) => (*id).into(),
+        };
+        match error {
+            Error::Dimension { dimension, .. } => Self::new(Status::InvalidArgument, message).with_value(dimension),
+            Error::Elements { of: whose, .. } | Error::NotFinite { of: whose, .. } => {
+                Self::new(Status::InvalidVector, message).with_value(of(&whose))
+            }
+            Error::Unreadable { id, .. } => Self::new(Status::InvalidVector, message).with_value(id),
+            Error::Packed { what, .. } => Self::new(Status::InvalidVector, message).with_value(what),
+            Error::Row { row, .. } => Self::new(Status::InvalidVector, message).with_value(row),
+            Error::Unknown { id } => Self::new(Status::NotFound, message).with_value(id),
+            Error::TooLarge { bytes, .. } | Error::Memory { bytes } => {
+                Self::new(Status::IndexTooLarge, message).with_value(bytes)
+            }
+            Error::Columns { .. } => Self::new(Status::UnsupportedType, message),
+            Error::File { path, .. } => Self::new(Status::IndexFileFailed, message).with_value(path),
+            Error::Damaged { path, .. } => Self::new(Status::IndexDamaged, message).with_value(path),
+            Error::Kernels(error) => error.into(),
+            Error::Thread(_) => Self::new(Status::IndexTooLarge, message),
+        }
     }
 }
 

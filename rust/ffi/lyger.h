@@ -145,6 +145,22 @@ enum lyger_status
      An entry is larger than the cache allows.
      */
     LYGER_STATUS_CACHE_VALUE_TOO_LARGE = 40,
+    /*
+     A vector has another number of elements than its index, one that isn't finite, or can't be read.
+     */
+    LYGER_STATUS_INVALID_VECTOR = 41,
+    /*
+     A vector index would be larger than `vector.bytes_max`, or than the memory that there is.
+     */
+    LYGER_STATUS_INDEX_TOO_LARGE = 42,
+    /*
+     The system refuses something of an index's file.
+     */
+    LYGER_STATUS_INDEX_FILE_FAILED = 43,
+    /*
+     A file isn't a whole vector index: cut, changed or of another program.
+     */
+    LYGER_STATUS_INDEX_DAMAGED = 44,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -266,6 +282,24 @@ typedef struct lyger_call {
      */
     uint64_t id;
 } lyger_call;
+
+/*
+ What an index holds.
+ */
+typedef struct lyger_vector_info {
+    /*
+     Elements of a vector.
+     */
+    uint64_t dimension;
+    /*
+     How many vectors there are.
+     */
+    uint64_t count;
+    /*
+     Bytes that are allocated for it.
+     */
+    uint64_t memory_bytes;
+} lyger_vector_info;
 
 /*
  The sizes of a request that was taken.
@@ -796,6 +830,166 @@ lyger_status engram_spread_activation(const uint32_t *offsets,
                                       uint32_t normalization,
                                       uint32_t *scratch,
                                       size_t scratch_len);
+
+/*
+ Makes an empty index of vectors with `dimension` floats and sets `*index` to its id, which the caller gives back to
+ `lyger_vector_free`.
+
+ Its memory is this process's: a child that is forked later can't use it, and each worker of a fleet has its own.
+
+ Errors: `INVALID_ARGUMENT` (a dimension of 0, or above `vector.dimension_max`), `HANDLES_EXHAUSTED`, `INVALID_CONFIG` (in the
+ environment), `NULL_POINTER`, `WRONG_PROCESS`; `*index` is 0 then. Any thread.
+
+ Promised by the caller:
+ `index` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_vector_new(size_t dimension,
+                              uint64_t *index);
+
+/*
+ Gives an index back; its id is stale afterwards. What another thread does with it ends first, and then its memory is freed.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_vector_free(uint64_t index);
+
+/*
+ Adds vectors: `ids` has 8 bytes for each, `vectors` 4 bytes for each float, one vector behind the other. One whose id is there
+ is replaced; of several under one id the last counts. All are added, or none.
+
+ Errors: `INVALID_VECTOR` (bytes that aren't whole numbers, not as many vectors as ids, or NaN or an infinity, whose id is the
+ error's value), `INDEX_TOO_LARGE`, `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `NULL_POINTER`, `TOO_LONG`,
+ `WRONG_PROCESS`. Any thread; it waits for searches that are under way.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_vector_add(uint64_t index,
+                              const char *ids,
+                              size_t ids_len,
+                              const char *vectors,
+                              size_t vectors_len);
+
+/*
+ Takes out the vectors of these ids, 8 bytes each, and sets `*removed` to how many there were; ids that have none are passed over.
+
+ Errors: `INVALID_VECTOR` (bytes that aren't whole ids), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`; `*removed` is
+ 0 then. Any thread; it waits for searches that are under way.
+
+ Promised by the caller:
+ `ids` must be null with length 0 or readable for its length; `removed` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_vector_remove(uint64_t index,
+                                 const char *ids,
+                                 size_t ids_len,
+                                 uint64_t *removed);
+
+/*
+ Writes the vector of an id to `buf`, 4 bytes a float, when `cap` bytes hold it, and sets `*needed` to its length. Without a
+ buffer, `BUFFER_TOO_SMALL` says that the id is there.
+
+ Errors: `NOT_FOUND` (no vector has the id), `BUFFER_TOO_SMALL` (nothing is written), `INVALID_HANDLE`, `NULL_POINTER`,
+ `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_vector_get(uint64_t index,
+                              int64_t id,
+                              char *buf,
+                              size_t cap,
+                              size_t *needed);
+
+/*
+ Finds the `k` vectors that are most alike to `query`, the best first, all of them when there are fewer. `metric` is 0 for the
+ scalar product, 1 for the cosine, 2 for the Euclidean distance; the best have the highest products and cosines, and the lowest
+ distances. Of equal scores the lower id comes first; a score that is NaN (of infinite products) is the last.
+
+ `among` holds the ids that may be found, 8 bytes each; those that have no vector are passed over. Null is no such wish, and
+ not null with length 0 finds nothing.
+
+ Writes to `buf`, when `cap` bytes hold it, the n ids (8 bytes each) and behind them their n scores (4 bytes each), and sets
+ `*needed` to 12 * n. `12 * k` bytes always hold it.
+
+ Errors: `INVALID_VECTOR` (the query has another number of floats, or one that isn't finite; bytes that aren't whole numbers),
+ `INVALID_ARGUMENT` (an unknown metric), `BUFFER_TOO_SMALL` (nothing is written), `INDEX_TOO_LARGE` (no memory for as many
+ results), `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread; several
+ may search at once.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `buf` must be writable for `cap` bytes and `needed` for one
+ `size_t`.
+ */
+lyger_status lyger_vector_search(uint64_t index,
+                                 const char *query,
+                                 size_t query_len,
+                                 uint32_t metric,
+                                 size_t k,
+                                 const char *among,
+                                 size_t among_len,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *needed);
+
+/*
+ Runs a statement of two columns, an integer id and a vector, and adds its rows as `lyger_vector_add` does, without a
+ value of PHP's; sets `*loaded` to how many rows it had, and the call's `id` to 0. They are read as a stream is, and added when
+ the last has come: all of them, or none.
+
+ A vector is bytes (bytea, blob) of floats as above, or a JSON array of numbers: text, JSON, PostgreSQL's arrays and the `vector`
+ of pgvector. A number in JSON is read as a double and rounded to a float.
+
+ Errors: those of `lyger_db_run`; `INVALID_VECTOR` (a vector that is NULL, has another number of elements or one that isn't finite, or
+ can't be read: its id is the error's value; an id that is NULL), `UNSUPPORTED_TYPE` (other columns), `INDEX_TOO_LARGE`,
+ `INVALID_HANDLE`; `*loaded` is 0 then. Any thread.
+
+ Promised by the caller:
+ As `lyger_db_run`; `loaded` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_vector_load(uint64_t index,
+                               struct lyger_call *call,
+                               const char *sql,
+                               size_t sql_len,
+                               const char *params,
+                               size_t params_len,
+                               uint64_t *loaded);
+
+/*
+ Writes an index to a file, in the place of one that is there: beside it first, forced to the disk, and then renamed, so that a
+ file under this name is whole. docs/vectors.md describes its bytes.
+
+ Errors: `INDEX_FILE_FAILED`, `INVALID_ARGUMENT` (an empty path, or one with a NUL byte), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`
+ (above 4,096 bytes), `WRONG_PROCESS`. Any thread; the index can be searched meanwhile.
+
+ Promised by the caller:
+ `path` must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_vector_save(uint64_t index,
+                               const char *path,
+                               size_t path_len);
+
+/*
+ Reads an index from a file and sets `*index` to its id, which the caller gives back to `lyger_vector_free`.
+
+ Errors: `INDEX_FILE_FAILED`, `INDEX_DAMAGED` (cut, changed, or no index), `INDEX_TOO_LARGE`, and those of `lyger_vector_new` and
+ `lyger_vector_save`; `*index` is 0 then. Any thread.
+
+ Promised by the caller:
+ `path` must be null with length 0 or readable for its length; `index` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_vector_open(const char *path,
+                               size_t path_len,
+                               uint64_t *index);
+
+/*
+ Sets `*out` to what an index holds.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `WRONG_PROCESS`; `*out` is written on success only. Any thread.
+
+ Promised by the caller:
+ `out` must be null or writable for one `lyger_vector_info`.
+ */
+lyger_status lyger_vector_stat(uint64_t index, struct lyger_vector_info *out);
 
 /*
  Begins one statement, sets the call's `id` to that of what is under way, and returns. The arguments are those of

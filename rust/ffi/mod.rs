@@ -25,6 +25,7 @@
 //! | `db`, `fetch`, `stream`, `result` | queries, the same in one call, rows chunk by chunk, and what they gave |
 //! | `operation` | queries that are under way while their caller does other things |
 //! | `cache` | the cache |
+//! | `index` | vector indexes |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
 //! | `graph` | the kernels of graphs and memories |
@@ -43,6 +44,7 @@ pub mod error;
 pub mod fetch;
 pub mod fleet;
 pub mod graph;
+pub mod index;
 pub mod operation;
 mod panic;
 pub mod request;

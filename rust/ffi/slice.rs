@@ -34,6 +34,10 @@ pub(super) const BODY_BYTES_MAX: usize = 1 << 30;
 pub(super) const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Arrays of numbers: what 32 bits count, as a graph's offsets do.
 pub(super) const NUMBERS_MAX: usize = u32::MAX as usize;
+/// Packed vectors and ids: as many numbers, of which the largest have 8 bytes.
+pub(super) const PACKED_BYTES_MAX: usize = NUMBERS_MAX * 8;
+/// Names of files: PATH_MAX of Linux.
+pub(super) const PATH_BYTES_MAX: usize = 4096;
 /// Values of the cache over C strings, where the length has to be found first.
 pub(super) const VALUE_BYTES_MAX: usize = 1 << 30;
 

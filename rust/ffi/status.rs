@@ -62,6 +62,14 @@ pub enum Status {
     ServerFailed = 35,
     /// An entry is larger than the cache allows.
     CacheValueTooLarge = 40,
+    /// A vector has another number of elements than its index, one that isn't finite, or can't be read.
+    InvalidVector = 41,
+    /// A vector index would be larger than `vector.bytes_max`, or than the memory that there is.
+    IndexTooLarge = 42,
+    /// The system refuses something of an index's file.
+    IndexFileFailed = 43,
+    /// A file isn't a whole vector index: cut, changed or of another program.
+    IndexDamaged = 44,
 }
 
 impl Status {
@@ -98,6 +106,10 @@ impl Status {
             Self::InvalidConfig => "INVALID_CONFIG",
             Self::ServerFailed => "SERVER_FAILED",
             Self::CacheValueTooLarge => "CACHE_VALUE_TOO_LARGE",
+            Self::InvalidVector => "INVALID_VECTOR",
+            Self::IndexTooLarge => "INDEX_TOO_LARGE",
+            Self::IndexFileFailed => "INDEX_FILE_FAILED",
+            Self::IndexDamaged => "INDEX_DAMAGED",
         }
     }
 }

@@ -96,10 +96,10 @@ pub(super) fn keep(Opened { first, source }: Opened) -> Result<u64, Failure> {
     Ok(streams().insert(Arc::new(Mutex::new(Stream { first, source })))?)
 }
 
-fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {
+fn opened(incoming: Incoming<'_>) -> Result<Opened, Failure> {
     let statement = incoming.statement()?;
     let (Place { database, client }, dsn, side) = incoming.locate()?;
-    keep(match side {
+    Ok(match side {
         Side::Sqlite => open_sqlite(&database, &client, &dsn, statement)?,
         Side::Here => runtime::block_on(open_here(&database, &client, &dsn, statement))??,
         Side::There(worker) => {
@@ -107,6 +107,28 @@ fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {
             Opened::remote(stream, first)
         }
     })
+}
+
+fn open(incoming: Incoming<'_>) -> Result<u64, Failure> {
+    keep(opened(incoming)?)
+}
+
+/// Runs a statement and hands its rows on, chunk by chunk; what `take` refuses stops it.
+pub(super) fn each(incoming: Incoming<'_>, mut take: impl FnMut(Table) -> Result<(), Failure>) -> Result<(), Failure> {
+    let Opened { first, source } = opened(incoming)?;
+    let mut stream = Stream { first, source };
+    let outcome = loop {
+        match stream.next() {
+            Ok(Some(table)) => match take(table) {
+                Ok(()) => {}
+                refused => break refused,
+            },
+            Ok(None) => break Ok(()),
+            Err(failure) => break Err(failure),
+        }
+    };
+    stream.close();
+    outcome
 }
 
 /// Begins to read the next chunk. SQLite's is read at once.

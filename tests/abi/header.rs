@@ -59,6 +59,7 @@ fn shared() -> Config {
         ("RequestPart", "lyger_request_part"),
         ("ResultInfo", "lyger_result_info"),
         ("Status", "lyger_status"),
+        ("VectorInfo", "lyger_vector_info"),
     ] {
         config.export.rename.insert(rust.into(), c.into());
     }

@@ -15,7 +15,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("cache", &["kernels"]),
     ("lane", &[]),
     ("json", &["kernels"]),
-    ("vector", &["kernels", "db"]),
+    ("vector", &["kernels", "db", "runtime"]),
     ("kernels", &[]),
     ("prepared", &[]),
     ("handles", &[]),

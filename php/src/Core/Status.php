@@ -41,6 +41,10 @@ enum Status: int
     case InvalidConfig = 34;
     case ServerFailed = 35;
     case CacheValueTooLarge = 40;
+    case InvalidVector = 41;
+    case IndexTooLarge = 42;
+    case IndexFileFailed = 43;
+    case IndexDamaged = 44;
 
     /** @return class-string<LygerException> */
     private function exceptionClass(): string

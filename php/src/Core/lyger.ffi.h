@@ -30,6 +30,10 @@ enum lyger_status
     LYGER_STATUS_INVALID_CONFIG = 34,
     LYGER_STATUS_SERVER_FAILED = 35,
     LYGER_STATUS_CACHE_VALUE_TOO_LARGE = 40,
+    LYGER_STATUS_INVALID_VECTOR = 41,
+    LYGER_STATUS_INDEX_TOO_LARGE = 42,
+    LYGER_STATUS_INDEX_FILE_FAILED = 43,
+    LYGER_STATUS_INDEX_DAMAGED = 44,
 };
 typedef int32_t lyger_status;
 
@@ -61,6 +65,12 @@ typedef struct lyger_call {
     size_t needed;
     uint64_t id;
 } lyger_call;
+
+typedef struct lyger_vector_info {
+    uint64_t dimension;
+    uint64_t count;
+    uint64_t memory_bytes;
+} lyger_vector_info;
 
 typedef struct lyger_request_head {
     uint64_t id;
@@ -179,6 +189,41 @@ lyger_status engram_spread_activation(const uint32_t *offsets,
                                       uint32_t normalization,
                                       uint32_t *scratch,
                                       size_t scratch_len);
+
+lyger_status lyger_vector_new(size_t dimension, uint64_t *index);
+
+lyger_status lyger_vector_free(uint64_t index);
+
+lyger_status lyger_vector_add(uint64_t index, const char *ids, size_t ids_len, const char *vectors, size_t vectors_len);
+
+lyger_status lyger_vector_remove(uint64_t index, const char *ids, size_t ids_len, uint64_t *removed);
+
+lyger_status lyger_vector_get(uint64_t index, int64_t id, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_vector_search(uint64_t index,
+                                 const char *query,
+                                 size_t query_len,
+                                 uint32_t metric,
+                                 size_t k,
+                                 const char *among,
+                                 size_t among_len,
+                                 char *buf,
+                                 size_t cap,
+                                 size_t *needed);
+
+lyger_status lyger_vector_load(uint64_t index,
+                               struct lyger_call *call,
+                               const char *sql,
+                               size_t sql_len,
+                               const char *params,
+                               size_t params_len,
+                               uint64_t *loaded);
+
+lyger_status lyger_vector_save(uint64_t index, const char *path, size_t path_len);
+
+lyger_status lyger_vector_open(const char *path, size_t path_len, uint64_t *index);
+
+lyger_status lyger_vector_stat(uint64_t index, struct lyger_vector_info *out);
 
 lyger_status lyger_async_run(struct lyger_call *call,
                              const char *sql,

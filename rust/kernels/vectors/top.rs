@@ -3,7 +3,7 @@
 //! Scores are computed into a small buffer, [`BLOCK`] at a time, and looked at while they are in the cache; there is no
 //! array of all scores. The selection is the same for all variants: it compares numbers, so there are no bits to differ in.
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, TryReserveError};
 
 use super::super::{Error, Variant};
 use super::{Element, Match, Metric, Rows};
@@ -15,11 +15,11 @@ const BLOCK: usize = 256;
 /// Scores that are compared with the worst one at once, before any is looked at alone.
 const GLANCE: usize = 16;
 
-/// Candidates in the order of what they are worth, smaller is better: by score, then by index.
+/// Candidates in the order of what they are worth, smaller is better: by score, then by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ranked {
+struct Ranked<N> {
     rank: u32,
-    index: usize,
+    name: N,
 }
 
 /// The `k` best so far of candidates that come in parts.
@@ -35,12 +35,15 @@ struct Ranked {
 /// assert_eq!(best.into_matches()[0].index, 2);
 /// # Ok::<(), lyger::kernels::Error>(())
 /// ```
+///
+/// Candidates may have names of their own instead of an index, which then decide between equal scores:
+/// [`TopK::of_named`].
 #[derive(Debug, Clone)]
-pub struct TopK {
+pub struct TopK<N = usize> {
     metric: Metric,
     k: usize,
     /// The worst of them on top.
-    best: BinaryHeap<Ranked>,
+    best: BinaryHeap<Ranked<N>>,
 }
 
 impl TopK {
@@ -79,7 +82,59 @@ impl TopK {
             let part = rows.part(first, BLOCK);
             let scores = &mut scores[..part.count()];
             query.score(&part, scores);
-            self.offer(scores, first_index.checked_add(first).expect("an index"));
+            let first_index = first_index.checked_add(first).expect("an index");
+            self.offer(scores, |at| Some(first_index + at));
+        }
+        Ok(())
+    }
+
+    /// The best, the very best first.
+    #[must_use]
+    pub fn into_matches(self) -> Vec<Match> {
+        self.into_named().map(|(index, score)| Match { index, score }).collect()
+    }
+}
+
+impl<N: Copy + Ord> TopK<N> {
+    /// Nothing yet of at most `k` among at most `candidates` that have names. No name comes twice.
+    ///
+    /// ```
+    /// use lyger::kernels::vectors::{Metric, Rows, TopK};
+    /// let mut best = TopK::of_named(Metric::Dot, 2, 3)?;
+    /// best.scan_named(&[1.0_f32], &Rows::new(&[5.0, 5.0, 5.0], 1, 1, 3)?, |at| Some(["c", "a", "b"][at]))?;
+    /// assert_eq!(best.into_named().collect::<Vec<_>>(), [("a", 5.0), ("b", 5.0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there isn't memory for as many.
+    pub fn of_named(metric: Metric, k: usize, candidates: usize) -> Result<Self, TryReserveError> {
+        let mut best = BinaryHeap::new();
+        best.try_reserve_exact(k.min(candidates))?;
+        Ok(Self { metric, k, best })
+    }
+
+    /// Scores rows and keeps the best under the names that `name` gives for each row, counted from 0; what has no name
+    /// isn't kept.
+    ///
+    /// # Errors
+    /// As [`TopK::scan`].
+    pub fn scan_named<E: Element>(
+        &mut self,
+        query: &[E],
+        rows: &Rows<E>,
+        name: impl Fn(usize) -> Option<N>,
+    ) -> Result<(), Error> {
+        let query = super::Query::new(super::super::variant::active()?, self.metric, query, rows)?;
+        if self.k == 0 {
+            return Ok(());
+        }
+        let mut scores = [0.0; BLOCK];
+        for first in (0..rows.count()).step_by(BLOCK) {
+            let part = rows.part(first, BLOCK);
+            let scores = &mut scores[..part.count()];
+            query.score(&part, scores);
+            self.offer(scores, |at| name(first + at));
         }
         Ok(())
     }
@@ -95,15 +150,14 @@ impl TopK {
         }
     }
 
-    /// The best, the very best first.
-    #[must_use]
-    pub fn into_matches(self) -> Vec<Match> {
+    /// The names of the best and their scores, the very best first.
+    pub fn into_named(self) -> impl ExactSizeIterator<Item = (N, f32)> {
         let metric = self.metric;
         let sorted = self.best.into_sorted_vec().into_iter();
-        sorted.map(|Ranked { rank, index }| Match { index, score: score_of(metric, rank) }).collect()
+        sorted.map(move |Ranked { rank, name }| (name, score_of(metric, rank)))
     }
 
-    fn offer(&mut self, scores: &[f32], first_index: usize) {
+    fn offer(&mut self, scores: &[f32], name: impl Fn(usize) -> Option<N>) {
         for (part, scores) in scores.chunks(GLANCE).enumerate() {
             let mut ranks = [u32::MAX; GLANCE];
             for (rank, &score) in ranks.iter_mut().zip(scores) {
@@ -118,12 +172,14 @@ impl TopK {
                 continue;
             }
             for (at, &rank) in ranks.iter().enumerate().take(scores.len()) {
-                self.insert(Ranked { rank, index: first_index + part * GLANCE + at });
+                if let Some(name) = name(part * GLANCE + at) {
+                    self.insert(Ranked { rank, name });
+                }
             }
         }
     }
 
-    fn insert(&mut self, candidate: Ranked) {
+    fn insert(&mut self, candidate: Ranked<N>) {
         if self.best.len() < self.k {
             self.best.push(candidate);
         } else if let Some(mut worst) = self.best.peek_mut()

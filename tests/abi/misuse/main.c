@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
     misuse_threads();
     misuse_server();
     misuse_graph();
+    misuse_index();
     misuse_fork();
     printf("%d checks, %d failed\n", checks, failures);
     return failures ? 1 : 0;

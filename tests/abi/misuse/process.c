@@ -66,6 +66,10 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_result(id, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_fetch(&call, id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_async_cancel(id));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_vector_new(2, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_vector_open("x", 1, &out));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_vector_search(id, NULL, 0, 0, 0, NULL, 0, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_vector_free(id));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_strand_enter(1));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_describe(id, &info));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_result_json(id, buf, sizeof buf, &needed));
