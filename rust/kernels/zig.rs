@@ -20,9 +20,36 @@ const _: () = assert!(bindings::LK_PADDING as usize == PADDING && bindings::LK_L
 
 type EncodeTable = unsafe extern "C" fn(*const lk_table, usize, *mut u8, usize, *mut lk_progress);
 
+/// A table of vector kernels.
+macro_rules! scores {
+    ($f32:ident, $f16:ident, $bf16:ident, $i8:ident, $hamming:ident, $normalize:ident) => {
+        vectors::Table {
+            f32: scores!(@ $f32, vectors::Batch<f32>, f32),
+            f16: scores!(@ $f16, vectors::Batch<vectors::F16>, f32),
+            bf16: scores!(@ $bf16, vectors::Batch<vectors::Bf16>, f32),
+            i8: scores!(@ $i8, vectors::Batch<i8>, f32),
+            hamming: scores!(@ $hamming, vectors::Batch<u8>, u32),
+            normalize: {
+                unsafe fn normalize(vector: *mut f32, dim: usize) {
+                    // SAFETY: the caller has asked for the level.
+                    unsafe { bindings::$normalize(vector, dim) }
+                }
+                normalize
+            },
+        }
+    };
+    (@ $kernel:ident, $batch:ty, $score:ty) => {{
+        unsafe fn score(batch: &$batch, scores: *mut $score) {
+            // SAFETY: the caller has asked for the level; the two structs have one layout.
+            unsafe { bindings::$kernel(lend_vectors(batch), scores) }
+        }
+        score
+    }};
+}
+
 macro_rules! implementations {
     ($($(#[$attribute:meta])* $constant:ident: $name:literal, $level:expr, $automatic:literal, $heavy:ident, $sines:ident, $json:ident,
-        $decay:ident, $spread:ident, $f32:ident, $normalize:ident;)*) => {$(
+        $decay:ident, $spread:ident, $vectors:tt;)*) => {$(
         $(#[$attribute])*
         pub(super) const $constant: Implementation = Implementation {
             name: $name,
@@ -65,22 +92,7 @@ macro_rules! implementations {
                     spread
                 },
             },
-            vectors: vectors::Table {
-                f32: {
-                    unsafe fn score(batch: &vectors::Batch<f32>, scores: *mut f32) {
-                        // SAFETY: as above; the two structs have one layout.
-                        unsafe { bindings::$f32(lend_vectors(batch), scores) }
-                    }
-                    score
-                },
-                normalize: {
-                    unsafe fn normalize(vector: *mut f32, dim: usize) {
-                        // SAFETY: as above.
-                        unsafe { bindings::$normalize(vector, dim) }
-                    }
-                    normalize
-                },
-            },
+            vectors: scores!$vectors,
         };
     )*};
 }
@@ -88,24 +100,30 @@ macro_rules! implementations {
 implementations! {
     BASELINE: "zig", Level::Baseline, true,
         lk_heavy_computation_baseline, lk_heavy_sines_baseline, lk_json_encode_table_baseline,
-        lk_apply_decay_baseline, lk_spread_baseline, lk_vectors_f32_baseline, lk_vectors_normalize_baseline;
+        lk_apply_decay_baseline, lk_spread_baseline, (lk_vectors_f32_baseline, lk_vectors_f16_baseline, lk_vectors_bf16_baseline, lk_vectors_i8_baseline, lk_vectors_hamming_baseline,
+            lk_vectors_normalize_baseline);
     #[cfg(target_arch = "x86_64")]
     V2: "zig-v2", Level::V2, true, lk_heavy_computation_v2, lk_heavy_sines_v2, lk_json_encode_table_v2,
-        lk_apply_decay_v2, lk_spread_v2, lk_vectors_f32_v2, lk_vectors_normalize_v2;
+        lk_apply_decay_v2, lk_spread_v2, (lk_vectors_f32_v2, lk_vectors_f16_v2, lk_vectors_bf16_v2, lk_vectors_i8_v2, lk_vectors_hamming_v2,
+            lk_vectors_normalize_v2);
     #[cfg(target_arch = "x86_64")]
     V3: "zig-v3", Level::V3, true, lk_heavy_computation_v3, lk_heavy_sines_v3, lk_json_encode_table_v3,
-        lk_apply_decay_v3, lk_spread_v3, lk_vectors_f32_v3, lk_vectors_normalize_v3;
+        lk_apply_decay_v3, lk_spread_v3, (lk_vectors_f32_v3, lk_vectors_f16_v3, lk_vectors_bf16_v3, lk_vectors_i8_v3, lk_vectors_hamming_v3,
+            lk_vectors_normalize_v3);
     #[cfg(target_arch = "x86_64")]
     V4: "zig-v4", Level::V4, true, lk_heavy_computation_v4, lk_heavy_sines_v4, lk_json_encode_table_v4,
-        lk_apply_decay_v4, lk_spread_v4, lk_vectors_f32_v4, lk_vectors_normalize_v4;
+        lk_apply_decay_v4, lk_spread_v4, (lk_vectors_f32_v4, lk_vectors_f16_v4, lk_vectors_bf16_v4, lk_vectors_i8_v4, lk_vectors_hamming_v4,
+            lk_vectors_normalize_v4);
     #[cfg(target_arch = "aarch64")]
     NEON: "zig-neon", Level::Neon, true, lk_heavy_computation_neon, lk_heavy_sines_neon, lk_json_encode_table_neon,
-        lk_apply_decay_neon, lk_spread_neon, lk_vectors_f32_neon, lk_vectors_normalize_neon;
+        lk_apply_decay_neon, lk_spread_neon, (lk_vectors_f32_neon, lk_vectors_f16_neon, lk_vectors_bf16_neon, lk_vectors_i8_neon, lk_vectors_hamming_neon,
+            lk_vectors_normalize_neon);
     // The baseline with Zig's safety checks, which build.rs adds to dev builds only.
     #[cfg(zig_checked)]
     CHECKED: "zig-checked", Level::Baseline, false,
         lk_heavy_computation_checked, lk_heavy_sines_checked, lk_json_encode_table_checked,
-        lk_apply_decay_checked, lk_spread_checked, lk_vectors_f32_checked, lk_vectors_normalize_checked;
+        lk_apply_decay_checked, lk_spread_checked, (lk_vectors_f32_checked, lk_vectors_f16_checked, lk_vectors_bf16_checked, lk_vectors_i8_checked, lk_vectors_hamming_checked,
+            lk_vectors_normalize_checked);
 }
 
 /// # Safety

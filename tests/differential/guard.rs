@@ -2,7 +2,7 @@
 //! far ends the process. Vector loads and stores that "surely stay inside" are what goes wrong here.
 #![allow(unsafe_code)]
 
-use lyger::kernels::vectors::Rows;
+use lyger::kernels::vectors::{Bf16, Element, F16, Rows};
 use lyger::kernels::{Cells, ColumnView, PADDING, Values, Variant};
 
 use crate::json::kernels;
@@ -49,15 +49,25 @@ impl Guarded {
         unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) }
     }
 
-    /// The first or the last `len` floats.
-    fn floats(&mut self, len: usize, is_last: bool) -> &mut [f32] {
-        let bytes = len * size_of::<f32>();
+    /// The first or the last `len` elements.
+    fn elements<E: Any>(&mut self, len: usize, is_last: bool) -> &mut [E] {
+        let bytes = len * size_of::<E>();
         let from = if is_last { self.last(bytes).as_mut_ptr() } else { self.0 };
         assert!(bytes <= PAGES * PAGE);
-        // SAFETY: as in last; pages are aligned, and so is what is a number of floats from their end.
+        // SAFETY: as in last; pages are aligned, and so is what is a number of elements from their end; all bits are elements.
         unsafe { std::slice::from_raw_parts_mut(from.cast(), len) }
     }
 }
+
+/// Numbers that any bits are.
+trait Any {}
+
+impl Any for f32 {}
+impl Any for u32 {}
+impl Any for F16 {}
+impl Any for Bf16 {}
+impl Any for i8 {}
+impl Any for u8 {}
 
 impl Drop for Guarded {
     fn drop(&mut self) {
@@ -94,24 +104,52 @@ fn no_kernel_touches_a_byte_behind_the_padding_or_the_capacity() {
     }
 }
 
+/// Rows of each length, as many as fit, at the start and at the end of what may be touched.
+fn each_shape(size: usize, mut run: impl FnMut(usize, usize, bool)) {
+    let dims = (0..140).chain([767, 768, 769, 1535, 1536, 1537]);
+    for dim in dims {
+        for count in (1..=PAGES * PAGE / size / dim.max(1)).take(6) {
+            run(dim, count, false);
+            run(dim, count, true);
+        }
+    }
+}
+
+fn touch<E: Element + Any>() {
+    let [mut query, mut rows, mut scores] = [Guarded::new(), Guarded::new(), Guarded::new()];
+    each_shape(size_of::<E>(), |dim, count, is_last| {
+        let query = query.elements::<E>(dim, is_last);
+        let elements = rows.elements::<E>(dim * count, is_last);
+        let scores = scores.elements::<f32>(count, is_last);
+        let rows = Rows::new(elements, dim, dim, count).unwrap();
+        for variant in Variant::available() {
+            for metric in METRICS {
+                variant.vector_scores(metric, query, &rows, scores).unwrap();
+            }
+            variant.vector_norms(&rows, scores).unwrap();
+        }
+    });
+}
+
 #[test]
 fn no_kernel_touches_an_element_beside_its_vectors() {
-    let [mut query, mut rows, mut scores] = [Guarded::new(), Guarded::new(), Guarded::new()];
-    let dims = (0..140).chain([767, 768, 769, 1535, 1536, 1537]);
-    for (dim, count) in dims.flat_map(|dim| (1..=PAGES * PAGE / 4 / dim.max(1)).take(6).map(move |count| (dim, count)))
-    {
-        for is_last in [false, true] {
-            let query = query.floats(dim, is_last);
-            let elements = rows.floats(dim * count, is_last);
-            let scores = scores.floats(count, is_last);
-            let rows = Rows::new(elements, dim, dim, count).unwrap();
-            for variant in Variant::available() {
-                for metric in METRICS {
-                    variant.vector_scores(metric, query, &rows, scores).unwrap();
-                }
-                variant.vector_norms(&rows, scores).unwrap();
-                variant.vector_normalize(query);
-            }
+    touch::<f32>();
+    touch::<F16>();
+    touch::<Bf16>();
+    touch::<i8>();
+    let [mut query, mut rows, mut distances] = [Guarded::new(), Guarded::new(), Guarded::new()];
+    each_shape(1, |dim, count, is_last| {
+        let query = query.elements::<u8>(dim, is_last);
+        let elements = rows.elements::<u8>(dim * count, is_last);
+        let distances = distances.elements::<u32>(count, is_last);
+        let rows = Rows::new(elements, dim, dim, count).unwrap();
+        for variant in Variant::available() {
+            variant.vector_hamming(query, &rows, distances).unwrap();
+        }
+    });
+    for (dim, is_last) in (0..140).flat_map(|dim| [(dim, false), (dim, true)]) {
+        for variant in Variant::available() {
+            variant.vector_normalize(rows.elements(dim, is_last));
         }
     }
 }

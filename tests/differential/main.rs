@@ -6,6 +6,7 @@
 
 mod broken;
 mod decay;
+mod elements;
 mod guard;
 mod heavy;
 mod json;

@@ -80,17 +80,17 @@ impl Vectors {
 }
 
 /// Numbers that look random (Vigna's splitmix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
     }
 
-    fn element(&mut self, kind: Kind) -> f32 {
+    pub(crate) fn element(&mut self, kind: Kind) -> f32 {
         let bits = self.next();
         let ordinary = (bits >> 40) as f32 / (1 << 23) as f32 - 1.0;
         let any = f32::from_bits(bits as u32);
@@ -148,7 +148,7 @@ fn canonical(score: f32) -> f32 {
 }
 
 /// The norm, by a plain loop.
-fn plain_norm(vector: &[f32]) -> f32 {
+pub(crate) fn plain_norm(vector: &[f32]) -> f32 {
     canonical(sum(vector.iter().map(|x| x * x)).sqrt())
 }
 
@@ -244,7 +244,7 @@ fn normalizing_divides_by_the_norm_and_leaves_zeros_alone() {
 }
 
 /// The best by sorting all, the way that nobody can get wrong.
-fn plain_top_k(metric: Metric, scores: &[f32], k: usize) -> Vec<(usize, u32)> {
+pub(crate) fn plain_top_k(metric: Metric, scores: &[f32], k: usize) -> Vec<(usize, u32)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| match (scores[a].is_nan(), scores[b].is_nan()) {
         (true, true) => std::cmp::Ordering::Equal,

@@ -7,6 +7,8 @@ extern crate lyger_kernels as lyger;
 mod broken;
 #[path = "../differential/decay.rs"]
 mod decay;
+#[path = "../differential/elements.rs"]
+mod elements;
 #[path = "../differential/guard.rs"]
 mod guard;
 #[path = "../differential/heavy.rs"]

@@ -145,6 +145,34 @@ void lk_vectors_f32_v3(const lk_vectors *vectors, float *scores);
 void lk_vectors_f32_v4(const lk_vectors *vectors, float *scores);
 void lk_vectors_f32_neon(const lk_vectors *vectors, float *scores);
 
+/* The same for floats of 16 bits, IEEE 754's and the upper half of a float, and for int8_t, which has no use for norms. */
+void lk_vectors_f16_baseline(const lk_vectors *vectors, float *scores);
+void lk_vectors_f16_checked(const lk_vectors *vectors, float *scores);
+void lk_vectors_f16_v2(const lk_vectors *vectors, float *scores);
+void lk_vectors_f16_v3(const lk_vectors *vectors, float *scores);
+void lk_vectors_f16_v4(const lk_vectors *vectors, float *scores);
+void lk_vectors_f16_neon(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_baseline(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_checked(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_v2(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_v3(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_v4(const lk_vectors *vectors, float *scores);
+void lk_vectors_bf16_neon(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_baseline(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_checked(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_v2(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_v3(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_v4(const lk_vectors *vectors, float *scores);
+void lk_vectors_i8_neon(const lk_vectors *vectors, float *scores);
+
+/* Writes in how many bits each candidate, `dim` bytes below 2^29, differs from the query. */
+void lk_vectors_hamming_baseline(const lk_vectors *vectors, uint32_t *distances);
+void lk_vectors_hamming_checked(const lk_vectors *vectors, uint32_t *distances);
+void lk_vectors_hamming_v2(const lk_vectors *vectors, uint32_t *distances);
+void lk_vectors_hamming_v3(const lk_vectors *vectors, uint32_t *distances);
+void lk_vectors_hamming_v4(const lk_vectors *vectors, uint32_t *distances);
+void lk_vectors_hamming_neon(const lk_vectors *vectors, uint32_t *distances);
+
 /* Divides `dim` elements by their norm, unless it is 0. */
 void lk_vectors_normalize_baseline(float *vector, size_t dim);
 void lk_vectors_normalize_checked(float *vector, size_t dim);

@@ -7,6 +7,7 @@ const builtin = @import("builtin");
 const config = @import("config");
 const std = @import("std");
 
+pub const bytes = @import("vectors/bytes.zig");
 pub const decay = @import("graph/decay.zig");
 pub const heavy = @import("heavy.zig");
 pub const json = @import("json.zig");
@@ -26,11 +27,16 @@ comptime {
         @export(&heavy.computation, .{ .name = "lk_heavy_computation" ++ suffix, .visibility = .hidden });
         @export(&heavy.sines, .{ .name = "lk_heavy_sines" ++ suffix, .visibility = .hidden });
         @export(&vectors.scoreF32, .{ .name = "lk_vectors_f32" ++ suffix, .visibility = .hidden });
+        @export(&vectors.scoreF16, .{ .name = "lk_vectors_f16" ++ suffix, .visibility = .hidden });
+        @export(&vectors.scoreBf16, .{ .name = "lk_vectors_bf16" ++ suffix, .visibility = .hidden });
+        @export(&bytes.scoreI8, .{ .name = "lk_vectors_i8" ++ suffix, .visibility = .hidden });
+        @export(&bytes.hamming, .{ .name = "lk_vectors_hamming" ++ suffix, .visibility = .hidden });
         @export(&vectors.normalize, .{ .name = "lk_vectors_normalize" ++ suffix, .visibility = .hidden });
     }
 }
 
 test {
+    _ = bytes;
     _ = decay;
     _ = heavy;
     _ = json;

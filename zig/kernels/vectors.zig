@@ -11,7 +11,7 @@ const Vector = @Vector(lanes, f32);
 const nan: f32 = @bitCast(@as(u32, 0x7fc00000));
 
 /// `lk_vectors` of lyger_kernels.h.
-const Batch = extern struct {
+pub const Batch = extern struct {
     query: *const anyopaque,
     rows: *const anyopaque,
     norms: ?[*]const f32,
@@ -22,7 +22,7 @@ const Batch = extern struct {
     metric: Metric,
 };
 
-const Metric = enum(u32) { dot, cosine, l2, norm };
+pub const Metric = enum(u32) { dot, cosine, l2, norm };
 
 /// Candidates side by side, and where each needs two sums: what was fastest of 1, 2 and 4. More rows hide more latency, but take
 /// registers and the memory's attention.
@@ -37,6 +37,24 @@ const groups: [2]usize = switch (builtin.cpu.arch) {
 pub fn scoreF32(batch: *const Batch, scores: [*]f32) callconv(.c) void {
     score(f32, batch, scores);
 }
+
+pub fn scoreF16(batch: *const Batch, scores: [*]f32) callconv(.c) void {
+    score(f16, batch, scores);
+}
+
+pub fn scoreBf16(batch: *const Batch, scores: [*]f32) callconv(.c) void {
+    score(Bf16, batch, scores);
+}
+
+/// The upper half of an f32.
+const Bf16 = enum(u16) { _ };
+
+/// Whether the CPU widens an f16. Where it doesn't, LLVM would call a library for each.
+const has_f16 = switch (builtin.cpu.arch) {
+    .x86_64 => builtin.cpu.has(.x86, .f16c),
+    .aarch64 => true,
+    else => false,
+};
 
 inline fn score(comptime E: type, batch: *const Batch, scores: [*]f32) void {
     switch (batch.metric) {
@@ -114,8 +132,28 @@ inline fn canonical(value: f32) f32 {
 }
 
 inline fn load(comptime E: type, from: [*]const E) Vector {
-    const block: @Vector(lanes, E) = from[0..lanes].*;
-    return block;
+    if (E == f32 or (E == f16 and has_f16)) {
+        const block: @Vector(lanes, E) = from[0..lanes].*;
+        return block;
+    }
+    const block: @Vector(lanes, u16) = @bitCast(@as(*align(2) const [2 * lanes]u8, @ptrCast(from)).*);
+    return if (E == Bf16) @bitCast(@as(Words, block) << @splat(16)) else widen(block);
+}
+
+const Words = @Vector(lanes, u32);
+
+/// The f16 of these bits; a NaN may become another one.
+inline fn widen(bits: @Vector(lanes, u16)) Vector {
+    const shifted = @as(Words, bits & @as(@Vector(lanes, u16), @splat(0x7fff))) << @splat(13);
+    const exponent = shifted & @as(Words, @splat(0x0f800000));
+    const normal = shifted + @as(Words, @splat(112 << 23));
+    const infinite = shifted | @as(Words, @splat(0x7f800000));
+    // A subnormal's digits below those of 2^-14, which is taken away again.
+    const digits: Vector = @bitCast(shifted | @as(Words, @splat(113 << 23)));
+    const subnormal: Words = @bitCast(digits - @as(Vector, @bitCast(@as(Words, @splat(113 << 23)))));
+    const finite = @select(u32, exponent == @as(Words, @splat(0)), subnormal, normal);
+    const magnitude = @select(u32, exponent == @as(Words, @splat(0x0f800000)), infinite, finite);
+    return @bitCast(magnitude | @as(Words, bits & @as(@Vector(lanes, u16), @splat(0x8000))) << @splat(16));
 }
 
 /// The last `tail` of `dim` elements in the last lanes, behind zeros.
@@ -127,7 +165,7 @@ inline fn last(comptime E: type, from: [*]const E, dim: usize, tail: usize) Vect
         const is_tail = lane >= @as(@Vector(lanes, u32), @splat(@intCast(counted)));
         return @select(f32, is_tail, block, @as(Vector, @splat(0)));
     }
-    var block: [lanes]E = @splat(0);
+    var block: [lanes]E = @splat(if (E == Bf16) @enumFromInt(0) else 0);
     for (0..tail) |element| block[counted + element] = from[element];
     return load(E, &block);
 }
@@ -191,6 +229,18 @@ pub fn normalize(vector: [*]f32, dim: usize) callconv(.c) void {
     for (vector[0..dim]) |*element| {
         const quotient = element.* / norm[0];
         element.* = canonical(quotient);
+    }
+}
+
+test "each f16 widens to its number" {
+    for (0..1 << 16) |bits| {
+        const number: f16 = @bitCast(@as(u16, @intCast(bits)));
+        const widened = widen(@splat(@intCast(bits)))[7];
+        if (std.math.isNan(number)) {
+            try std.testing.expect(std.math.isNan(widened));
+        } else {
+            try std.testing.expectEqual(@as(u32, @bitCast(@as(f32, number))), @as(u32, @bitCast(widened)));
+        }
     }
 }
 

@@ -11,27 +11,56 @@
 //! The tail is at the end of the lanes because then it is read as the last 32 elements of the row, those that have been
 //! counted already masked out: nothing is copied, and nothing behind the row is read.
 
-use super::{Batch, COSINE, DOT, L2, NORM};
+use super::{Batch, Bf16, COSINE, DOT, F16, L2, NORM};
 
 /// How many elements are summed side by side.
 pub(super) const LANES: usize = 32;
 
 /// One element a lane, or one sum.
-type Lanes = [f32; LANES];
+pub(super) type Lanes = [f32; LANES];
 
 /// What every result becomes that is not a number: hardware differs in the sign it gives.
 const NAN: f32 = f32::from_bits(0x7fc0_0000);
 
-/// What becomes a lane.
+/// What becomes lanes.
 pub(super) trait Lane: Copy {
-    /// The element's value, exactly.
+    /// The element's value, exactly; a NaN may become another one.
     fn widen(self) -> f32;
+
+    /// As many elements as there are lanes.
+    ///
+    /// # Safety
+    /// They are readable.
+    #[inline(always)]
+    unsafe fn load(from: *const Self) -> Lanes {
+        // SAFETY: the caller's; an array is as aligned as its elements.
+        let block = unsafe { from.cast::<[Self; LANES]>().read() };
+        let mut lanes = [0.0; LANES];
+        for (lane, element) in lanes.iter_mut().zip(block) {
+            *lane = element.widen();
+        }
+        lanes
+    }
 }
 
 impl Lane for f32 {
     #[inline(always)]
     fn widen(self) -> f32 {
         self
+    }
+}
+
+impl Lane for F16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+}
+
+impl Lane for Bf16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self.to_f32()
     }
 }
 
@@ -91,9 +120,9 @@ unsafe fn group<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usi
         let rows = batch.rows.add(first * batch.stride);
         let mut at = 0;
         while at < whole {
-            let query = load(batch.query.add(at));
+            let query = E::load(batch.query.add(at));
             for row in 0..ROWS {
-                let candidate = load(rows.add(row * batch.stride + at));
+                let candidate = E::load(rows.add(row * batch.stride + at));
                 add::<METRIC, SQUARES>(&mut sums[row], &mut squares[row], &query, &candidate);
             }
             at += LANES;
@@ -126,19 +155,6 @@ fn canonical(value: f32) -> f32 {
     if value.to_bits() & 0x7fff_ffff > 0x7f80_0000 { NAN } else { value }
 }
 
-/// # Safety
-/// [`LANES`] elements are readable.
-#[inline(always)]
-unsafe fn load<E: Lane>(from: *const E) -> Lanes {
-    // SAFETY: the caller's; an array is as aligned as its elements.
-    let block = unsafe { from.cast::<[E; LANES]>().read() };
-    let mut lanes = [0.0; LANES];
-    for (lane, element) in lanes.iter_mut().zip(block) {
-        *lane = element.widen();
-    }
-    lanes
-}
-
 /// The last `tail` of `dim` elements in the last lanes, behind zeros.
 ///
 /// # Safety
@@ -149,7 +165,7 @@ unsafe fn last<E: Lane>(from: *const E, dim: usize, tail: usize) -> Lanes {
     // SAFETY: the caller's.
     unsafe {
         if dim >= LANES {
-            let mut lanes = load(from.add(dim - LANES));
+            let mut lanes = E::load(from.add(dim - LANES));
             for (lane, value) in lanes.iter_mut().enumerate() {
                 *value = if lane < counted { 0.0 } else { *value };
             }

@@ -6,10 +6,18 @@
 //! | cosine | `dot(q, c) / (norm(q) * norm(c))`, where `norm(x)` is `sqrt(dot(x, x))`, cut to -1 and 1 |
 //! | L2 | the square root of the sum of `(q[i] - c[i])^2` |
 //!
-//! Every operation is rounded to f32, in one order that `lanes.rs` states, so that all variants give the same bits. The
+//! Elements are f32, [`F16`], [`Bf16`] or i8. Vectors of bits are told apart by [`hamming`].
+//!
+//! The floats of 16 bits are widened, which is exact, and from there on are what f32 are. Of floats every operation is rounded to f32, in
+//! one order that `lanes.rs` states, so that all variants give the same bits. The
 //! error of a sum over `n` elements is at most about `n / 32 + 6` roundings of the sum of the terms' absolute values.
 //!
+//! Of i8 the sums are exact integers. The dot is rounded once, to f32. The L2 distance is the root of its sum as an f64, the cosine
+//! `dot(q, c) / sqrt(dot(q, q) * dot(c, c))` in f64, each of its operations rounded; both are then rounded to f32. So the cosine of parallel
+//! vectors is 1 or -1 without being cut, and norms that are given aren't looked at.
+//!
 //! # Odd inputs
+//! Of i8 only the first and the last two can occur.
 //! - The cosine with a vector of norm 0 is 0. That is the zero vector, and also one whose elements are below 2^-75, for their
 //!   squares are 0.
 //! - Of elements above 2^64 the square is infinite, and so is the norm: the cosine is 0, or NaN where the dot is infinite
@@ -19,6 +27,11 @@
 //! - No score is -0.
 //! - Without elements (`dim` 0) every score is 0.
 
+mod best;
+mod bits;
+mod elements;
+mod half;
+mod integers;
 mod lanes;
 mod levels;
 mod rows;
@@ -26,6 +39,8 @@ mod top;
 
 use super::{Error, Variant, variant};
 
+pub use bits::{Near, hamming, hamming_distances, hamming_top_k};
+pub use elements::{Bf16, F16};
 #[cfg(target_arch = "aarch64")]
 pub(super) use levels::NEON;
 pub(super) use levels::{PORTABLE, Score, Table};
@@ -54,10 +69,10 @@ pub struct Match {
     pub score: f32,
 }
 
-/// What vectors may consist of.
+/// What vectors may consist of: `f32`, [`F16`], [`Bf16`] or `i8`.
 pub trait Element: Copy + sealed::Kernel {}
 
-impl Element for f32 {}
+impl<E: Copy + sealed::Kernel> Element for E {}
 
 mod sealed {
     /// Which kernel of a variant reads such elements.
@@ -67,12 +82,18 @@ mod sealed {
     }
 }
 
-#[allow(private_interfaces, reason = "as the trait")]
-impl sealed::Kernel for f32 {
-    fn kernel(table: &'static Table) -> Score<Self> {
-        table.f32
-    }
+macro_rules! elements {
+    ($($field:ident: $element:ty),*) => {$(
+        #[allow(private_interfaces, reason = "as the trait")]
+        impl sealed::Kernel for $element {
+            fn kernel(table: &'static Table) -> Score<Self> {
+                table.$field
+            }
+        }
+    )*};
 }
+
+elements!(f32: f32, f16: F16, bf16: Bf16, i8: i8);
 
 // What a kernel is asked for, as `lyger_kernels.h` numbers it.
 const DOT: u32 = 0;
@@ -96,6 +117,24 @@ pub(super) struct Batch<E> {
     /// Used for cosines.
     pub(super) query_norm: f32,
     pub(super) metric: u32,
+}
+
+impl<E> Batch<E> {
+    /// The same with elements as another type of the same size has them; what reads it says why it may.
+    #[inline(always)]
+    fn read_as<F>(&self) -> Batch<F> {
+        const { assert!(size_of::<E>() == size_of::<F>() && align_of::<E>() == align_of::<F>()) };
+        Batch {
+            query: self.query.cast(),
+            rows: self.rows.cast(),
+            norms: self.norms,
+            dim: self.dim,
+            stride: self.stride,
+            count: self.count,
+            query_norm: self.query_norm,
+            metric: self.metric,
+        }
+    }
 }
 
 /// A query that fits its candidates, and who scores them.

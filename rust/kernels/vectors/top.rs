@@ -3,24 +3,15 @@
 //! Scores are computed into a small buffer, [`BLOCK`] at a time, and looked at while they are in the cache; there is no
 //! array of all scores. The selection is the same for all variants: it compares numbers, so there are no bits to differ in.
 
-use std::collections::{BinaryHeap, TryReserveError};
+use std::collections::TryReserveError;
 
 use super::super::{Error, Variant};
+use super::best::{Best, Ranked};
 use super::{Element, Match, Metric, Rows};
 
 /// How many candidates are scored before their scores are looked at: few enough to stay in the nearest cache, many
 /// enough that a call per block costs nothing.
-const BLOCK: usize = 256;
-
-/// Scores that are compared with the worst one at once, before any is looked at alone.
-const GLANCE: usize = 16;
-
-/// Candidates in the order of what they are worth, smaller is better: by score, then by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ranked<N> {
-    rank: u32,
-    name: N,
-}
+pub(super) const BLOCK: usize = 256;
 
 /// The `k` best so far of candidates that come in parts.
 ///
@@ -41,16 +32,14 @@ struct Ranked<N> {
 #[derive(Debug, Clone)]
 pub struct TopK<N = usize> {
     metric: Metric,
-    k: usize,
-    /// The worst of them on top.
-    best: BinaryHeap<Ranked<N>>,
+    best: Best<N>,
 }
 
 impl TopK {
     /// Nothing yet of at most `k`.
     #[must_use]
     pub fn new(metric: Metric, k: usize) -> Self {
-        Self { metric, k, best: BinaryHeap::new() }
+        Self { metric, best: Best::new(k) }
     }
 
     /// Scores rows, of which the first has the index `first_index`, and keeps the best.
@@ -73,10 +62,10 @@ impl TopK {
         first_index: usize,
     ) -> Result<(), Error> {
         let query = super::Query::new(variant, self.metric, query, rows)?;
-        if self.k == 0 {
+        if self.best.wants_none() {
             return Ok(());
         }
-        self.best.reserve(self.k.min(rows.count()));
+        self.best.reserve(rows.count());
         let mut scores = [0.0; BLOCK];
         for first in (0..rows.count()).step_by(BLOCK) {
             let part = rows.part(first, BLOCK);
@@ -109,9 +98,9 @@ impl<N: Copy + Ord> TopK<N> {
     /// # Errors
     /// When there isn't memory for as many.
     pub fn of_named(metric: Metric, k: usize, candidates: usize) -> Result<Self, TryReserveError> {
-        let mut best = BinaryHeap::new();
-        best.try_reserve_exact(k.min(candidates))?;
-        Ok(Self { metric, k, best })
+        let mut best = Best::new(k);
+        best.try_reserve(candidates)?;
+        Ok(Self { metric, best })
     }
 
     /// Scores rows and keeps the best under the names that `name` gives for each row, counted from 0; what has no name
@@ -126,7 +115,7 @@ impl<N: Copy + Ord> TopK<N> {
         name: impl Fn(usize) -> Option<N>,
     ) -> Result<(), Error> {
         let query = super::Query::new(super::super::variant::active()?, self.metric, query, rows)?;
-        if self.k == 0 {
+        if self.best.wants_none() {
             return Ok(());
         }
         let mut scores = [0.0; BLOCK];
@@ -139,54 +128,25 @@ impl<N: Copy + Ord> TopK<N> {
         Ok(())
     }
 
+    fn offer(&mut self, scores: &[f32], name: impl Fn(usize) -> Option<N>) {
+        let metric = self.metric;
+        self.best.offer(scores, |score| rank_of(metric, score), name);
+    }
+
     /// Takes what another selection by the same metric has found among candidates with other indices.
     ///
     /// # Panics
     /// When the metrics differ.
     pub fn merge(&mut self, other: Self) {
         assert_eq!(self.metric, other.metric, "scores of two metrics can't be compared");
-        for ranked in other.best {
-            self.insert(ranked);
-        }
+        self.best.merge(other.best);
     }
 
     /// The names of the best and their scores, the very best first.
     pub fn into_named(self) -> impl ExactSizeIterator<Item = (N, f32)> {
         let metric = self.metric;
-        let sorted = self.best.into_sorted_vec().into_iter();
+        let sorted = self.best.into_sorted().into_iter();
         sorted.map(move |Ranked { rank, name }| (name, score_of(metric, rank)))
-    }
-
-    fn offer(&mut self, scores: &[f32], name: impl Fn(usize) -> Option<N>) {
-        for (part, scores) in scores.chunks(GLANCE).enumerate() {
-            let mut ranks = [u32::MAX; GLANCE];
-            for (rank, &score) in ranks.iter_mut().zip(scores) {
-                *rank = rank_of(self.metric, score);
-            }
-            let worst = match self.best.peek() {
-                Some(worst) if self.best.len() == self.k => worst.rank,
-                _ => u32::MAX,
-            };
-            // Without an early exit, so that it is a handful of vector instructions.
-            if !ranks.iter().fold(false, |any, &rank| any | (rank <= worst)) {
-                continue;
-            }
-            for (at, &rank) in ranks.iter().enumerate().take(scores.len()) {
-                if let Some(name) = name(part * GLANCE + at) {
-                    self.insert(Ranked { rank, name });
-                }
-            }
-        }
-    }
-
-    fn insert(&mut self, candidate: Ranked<N>) {
-        if self.best.len() < self.k {
-            self.best.push(candidate);
-        } else if let Some(mut worst) = self.best.peek_mut()
-            && candidate < *worst
-        {
-            *worst = candidate;
-        }
     }
 }
 

@@ -1,0 +1,163 @@
+//! Vectors of i8, and of bits. Their sums are exact in every order, so none is stated: LLVM widens, multiplies and adds pairs in whatever
+//! way the CPU is good at. rust/kernels/vectors/integers.rs and bits.rs are the twins.
+
+const Batch = @import("../vectors.zig").Batch;
+const Metric = @import("../vectors.zig").Metric;
+
+/// Elements whose sum surely fits an i32: a squared difference is 255^2 at most.
+const chunk = 1 << 15;
+
+/// i8 that are multiplied side by side.
+const lanes = 64;
+
+pub fn scoreI8(batch: *const Batch, scores: [*]f32) callconv(.c) void {
+    switch (batch.metric) {
+        inline else => |metric| all(metric, batch, scores),
+    }
+}
+
+fn all(comptime metric: Metric, batch: *const Batch, scores: [*]f32) void {
+    const query: [*]const i8 = @ptrCast(batch.query);
+    const rows: [*]const i8 = @ptrCast(batch.rows);
+    const query_squares = if (metric == .cosine) sums(.norm, query, query, batch.dim)[0] else 0;
+    for (0..batch.count) |row| {
+        const sum, const squares = sums(metric, query, rows + row * batch.stride, batch.dim);
+        scores[row] = switch (metric) {
+            .dot => @floatFromInt(sum),
+            .cosine => cosine(sum, query_squares, squares),
+            .l2, .norm => @floatCast(@sqrt(@as(f64, @floatFromInt(sum)))),
+        };
+    }
+}
+
+/// What the metric sums, and for cosines the candidate's squares.
+inline fn sums(comptime metric: Metric, query: [*]const i8, candidate: [*]const i8, dim: usize) [2]i64 {
+    var sum: i64 = 0;
+    var squares: i64 = 0;
+    var from: usize = 0;
+    while (from < dim) : (from += chunk) {
+        const to = @min(from + chunk, dim);
+        const whole = to - (to - from) % lanes;
+        var lane_sums: @Vector(lanes, i32) = @splat(0);
+        var lane_squares: @Vector(lanes, i32) = @splat(0);
+        var at = from;
+        while (at < whole) : (at += lanes) {
+            const q: @Vector(lanes, i32) = @as(@Vector(lanes, i8), query[at..][0..lanes].*);
+            const c: @Vector(lanes, i32) = @as(@Vector(lanes, i8), candidate[at..][0..lanes].*);
+            lane_sums += term(metric, q, c);
+            if (metric == .cosine) lane_squares += c * c;
+        }
+        sum += @reduce(.Add, lane_sums);
+        if (metric == .cosine) squares += @reduce(.Add, lane_squares);
+        while (at < to) : (at += 1) {
+            const q: i32 = query[at];
+            const c: i32 = candidate[at];
+            sum += term(metric, q, c);
+            if (metric == .cosine) squares += c * c;
+        }
+    }
+    return .{ sum, squares };
+}
+
+inline fn term(comptime metric: Metric, q: anytype, c: @TypeOf(q)) @TypeOf(q) {
+    return switch (metric) {
+        .dot, .cosine => q * c,
+        .l2 => (q - c) * (q - c),
+        .norm => c * c,
+    };
+}
+
+/// A zero vector makes it 0. Never beyond 1: the root is within an f64's rounding of the true one, far less than one of an f32.
+inline fn cosine(dot: i64, query_squares: i64, squares: i64) f32 {
+    if (query_squares == 0 or squares == 0) return 0;
+    const q: f64 = @floatFromInt(query_squares);
+    const c: f64 = @floatFromInt(squares);
+    return @floatCast(@as(f64, @floatFromInt(dot)) / @sqrt(q * c));
+}
+
+/// Words that are counted side by side.
+const words = 8;
+
+pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
+    const query: [*]const u8 = @ptrCast(batch.query);
+    const rows: [*]const u8 = @ptrCast(batch.rows);
+    for (0..batch.count) |row| distances[row] = differing(query, rows + row * batch.stride, batch.dim);
+}
+
+inline fn differing(query: [*]const u8, candidate: [*]const u8, dim: usize) u32 {
+    var lane_counts: @Vector(words, u64) = @splat(0);
+    var at: usize = 0;
+    while (at + 8 * words <= dim) : (at += 8 * words) {
+        const q: @Vector(words, u64) = @bitCast(query[at..][0 .. 8 * words].*);
+        const c: @Vector(words, u64) = @bitCast(candidate[at..][0 .. 8 * words].*);
+        lane_counts += @popCount(q ^ c);
+    }
+    var count: u32 = @intCast(@reduce(.Add, lane_counts));
+    while (at + 8 <= dim) : (at += 8) {
+        const q: u64 = @bitCast(query[at..][0..8].*);
+        const c: u64 = @bitCast(candidate[at..][0..8].*);
+        count += @popCount(q ^ c);
+    }
+    while (at < dim) : (at += 1) count += @popCount(query[at] ^ candidate[at]);
+    return count;
+}
+
+const std = @import("std");
+
+/// Rows of 131 elements, 133 apart.
+fn batchOf(query: *const anyopaque, rows: *const anyopaque, dim: usize, metric: Metric) Batch {
+    return .{
+        .query = query,
+        .rows = rows,
+        .norms = null,
+        .dim = dim,
+        .stride = 133,
+        .count = 3,
+        .query_norm = 0,
+        .metric = metric,
+    };
+}
+
+test "scores of i8 are those of the definition" {
+    var query: [131]i8 = undefined;
+    var rows: [3 * 133]i8 = undefined;
+    for (&query, 0..) |*element, at| element.* = @truncate(@as(i64, @intCast(at * 37)));
+    for (&rows, 0..) |*element, at| element.* = @truncate(@as(i64, @intCast(at * 59 + 128)));
+    for ([_]usize{ 0, 1, 63, 64, 65, 128, 131 }) |dim| {
+        inline for (.{ Metric.dot, Metric.l2, Metric.norm }) |metric| {
+            var scores: [3]f32 = undefined;
+            scoreI8(&batchOf(&query, &rows, dim, metric), &scores);
+            for (scores, 0..) |found, row| {
+                var sum: i64 = 0;
+                for (query[0..dim], rows[row * 133 ..][0..dim]) |q, c| sum += term(metric, @as(i32, q), @as(i32, c));
+                const exact: f64 = @floatFromInt(sum);
+                try std.testing.expectEqual(@as(f32, @floatCast(if (metric == .dot) exact else @sqrt(exact))), found);
+            }
+        }
+    }
+}
+
+test "the most negative of many elements don't overflow" {
+    const len = 3 * chunk + 7;
+    const query: [len]i8 = @splat(-128);
+    const candidate: [len]i8 = @splat(127);
+    var batch = batchOf(&query, &candidate, len, .l2);
+    batch.stride = len;
+    batch.count = 1;
+    var score: [1]f32 = undefined;
+    scoreI8(&batch, &score);
+    try std.testing.expectEqual(@as(f32, @floatCast(@sqrt(@as(f64, 255 * 255 * len)))), score[0]);
+}
+
+test "each bit counts once" {
+    const zeros: [131]u8 = @splat(0);
+    for ([_]usize{ 1, 7, 8, 9, 63, 64, 65, 131 }) |dim| {
+        for (0..dim * 8) |bit| {
+            var rows: [3 * 133]u8 = @splat(0);
+            rows[133 + bit / 8] = @as(u8, 1) << @intCast(bit % 8);
+            var distances: [3]u32 = undefined;
+            hamming(&batchOf(&zeros, &rows, dim, .dot), &distances);
+            try std.testing.expectEqual([3]u32{ 0, 1, 0 }, distances);
+        }
+    }
+}
