@@ -12,6 +12,7 @@ Route::get('/hello/{name}', fn (string $name) => Response::json(['hello' => $nam
 Route::group('/products', function (): void {
     Route::get('', [ProductController::class, 'index'])->name('products');
     Route::get('/{id}', [ProductController::class, 'show'])->name('product');
+    Route::get('/{id}/similar', [ProductController::class, 'similar']);
     Route::post('', [ProductController::class, 'create']);
 });
 

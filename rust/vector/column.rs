@@ -28,7 +28,6 @@ impl Index {
             );
             return Err(Error::Columns { reason });
         };
-        check_kinds(id_column, vector_column)?;
         let mut ids = Vec::new();
         let mut floats = Vec::new();
         let elements = table.rows().saturating_mul(self.dimension());
@@ -61,23 +60,6 @@ impl Index {
         }
         self.add(&ids, &floats)
     }
-}
-
-fn check_kinds(id: &Column, vector: &Column) -> Result<(), Error> {
-    let refuse = |column: &Column, wanted: &str| {
-        let reason =
-            format!("column \"{}\" has values of kind {}, not {wanted}", column.name(), column.data().kind_name());
-        Err(Error::Columns { reason })
-    };
-    if !matches!(id.data(), Data::Int64(_) | Data::UInt64(_) | Data::Mixed(_)) && id.nulls().count() < id.len() {
-        return refuse(id, "integers, which ids are");
-    }
-    let can_be =
-        matches!(vector.data(), Data::Bytes(_) | Data::Text(_) | Data::Json(_) | Data::Mixed(_) | Data::Ascii(_));
-    if !can_be && vector.nulls().count() < vector.len() {
-        return refuse(vector, "bytes, text or JSON, which vectors may be");
-    }
-    Ok(())
 }
 
 fn id_of(column: &Column, row: usize) -> Result<i64, String> {

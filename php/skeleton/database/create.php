@@ -8,6 +8,7 @@
 
 declare(strict_types=1);
 
+use Lyger\Database\Bytes;
 use Lyger\Database\Db;
 
 $composer = dirname(__DIR__) . '/vendor/autoload.php';
@@ -46,6 +47,9 @@ $db->execute(
     )'
 );
 $db->execute('CREATE INDEX products_by_category ON products (category_id)');
+$db->execute(
+    'CREATE TABLE embeddings (product_id INTEGER PRIMARY KEY REFERENCES products (id), vector BLOB NOT NULL)'
+);
 
 $insert = static function (string $table, array $rows) use ($db): void {
     $row = '(' . implode(', ', array_fill(0, count($rows[0]), '?')) . ')';
@@ -69,6 +73,20 @@ for ($id = 1; $id <= 1000; $id++) {
 }
 foreach (array_chunk($products, 250) as $chunk) {
     $insert('products', $chunk);
+}
+
+// A model would read the texts; this takes the words and the price apart. What matters more has the greater weight.
+$embedding = static function (array $product): Bytes {
+    [$id, $category, , $price] = $product;
+    $vector = array_fill(0, count(CATEGORIES) + count(ADJECTIVES) + count(NOUNS) + 1, 0.0);
+    $vector[$category - 1] = 1.0;
+    $vector[count(CATEGORIES) + $id % count(ADJECTIVES)] = 0.5;
+    $vector[count(CATEGORIES) + count(ADJECTIVES) + $id % count(NOUNS)] = 2.0;
+    $vector[count($vector) - 1] = $price / 100;
+    return new Bytes(pack('g*', ...$vector));
+};
+foreach (array_chunk($products, 250) as $chunk) {
+    $insert('embeddings', array_map(static fn (array $product) => [$product[0], $embedding($product)], $chunk));
 }
 
 rename("$file.new", $file);

@@ -13,6 +13,7 @@ use Lyger\Routing\Route;
 final class ProductController
 {
     private const PAGE_MAX = 1000;
+    private const SIMILAR = 5;
 
     public function __construct(private readonly Db $db)
     {
@@ -36,6 +37,19 @@ final class ProductController
         );
 
         return Response::json($product ?? throw HttpException::notFound("There is no product $id."));
+    }
+
+    /** Products like this one, the most alike first, and how alike they are. */
+    public function similar(int $id, SimilarProducts $similar): Response
+    {
+        if ($this->db->row('SELECT id FROM products WHERE id = ?', [$id]) === null) {
+            throw HttpException::notFound("There is no product $id.");
+        }
+
+        return $similar->to($id, self::SIMILAR)->respond(
+            $this->db,
+            'SELECT p.id, p.name, p.price, m.score FROM matches m JOIN products p ON p.id = m.id ORDER BY m.place',
+        );
     }
 
     public function create(Request $request): Response

@@ -12,6 +12,7 @@ use Lyger\Database\RowShape;
 use Lyger\Database\TransactionState;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Request;
+use Lyger\Vector\Store;
 use SensitiveParameter;
 
 /**
@@ -122,6 +123,12 @@ interface Backend
 
     /** Stops a statement that is under way. */
     public function cancelOperation(int $operation): void;
+
+    /** An empty store of vectors that have $dimension floats each. */
+    public function vectors(int $dimension): Store;
+
+    /** A store of the vectors in a file. */
+    public function loadVectors(string $path): Store;
 
     public function cacheStore(string $key, string $value): void;
 

@@ -17,6 +17,7 @@ use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\LygerException;
 use Lyger\Server\Shape;
+use Lyger\Vector\Store;
 use SensitiveParameter;
 
 /**
@@ -325,6 +326,18 @@ final class Engine
     public function cancelOperation(int $operation): void
     {
         $this->backend->cancelOperation($operation);
+    }
+
+    /** @internal Lyger\Vector\Index::of() asks for it. */
+    public function vectors(int $dimension): Store
+    {
+        return $this->backend->vectors($dimension);
+    }
+
+    /** @internal Lyger\Vector\Index::load() asks for it. */
+    public function loadVectors(string $path): Store
+    {
+        return $this->backend->loadVectors($path);
     }
 
     public function cacheSet(string $key, string $value): void

@@ -19,6 +19,7 @@ use Lyger\Core\Native\LastRows;
 use Lyger\Core\Native\Rows;
 use Lyger\Core\Native\Shift;
 use Lyger\Core\Native\Sql;
+use Lyger\Core\Native\Vectors;
 use Lyger\Core\Native\Worker;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
@@ -30,6 +31,7 @@ use Lyger\Exception\InvalidHandle;
 use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
 use Lyger\Server\Task;
+use Lyger\Vector\Store;
 use SensitiveParameter;
 
 /** The engine by the native library. */
@@ -258,6 +260,16 @@ final class NativeEngine implements Backend
     public function cancelOperation(int $operation): void
     {
         $this->sql->cancel($operation);
+    }
+
+    public function vectors(int $dimension): Store
+    {
+        return Vectors::of($this->abi, $this->call, $dimension);
+    }
+
+    public function loadVectors(string $path): Store
+    {
+        return Vectors::open($this->abi, $this->call, $path);
     }
 
     public function cacheStore(string $key, string $value): void

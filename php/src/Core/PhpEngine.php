@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Core;
 
 use Closure;
+use Generator;
 use Lyger\Async\Strand;
 use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
@@ -20,6 +21,8 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\ServerFailed;
 use Lyger\Server\StreamServer;
+use Lyger\Vector\Fallback\Rows;
+use Lyger\Vector\Store;
 use SensitiveParameter;
 
 /** The engine in pure PHP: PHP's database drivers, an array for the cache, a plain stream server. */
@@ -194,7 +197,7 @@ final class PhpEngine implements Backend
 
     public function nextChunk(int $stream): ?array
     {
-        return ($this->streams[$stream] ?? throw InvalidHandle::stream($stream))->nextChunk($stream)?->assoc();
+        return $this->nextTable($stream)?->assoc();
     }
 
     public function closeStream(int $stream): void
@@ -235,6 +238,16 @@ final class PhpEngine implements Backend
 
     public function cancelOperation(int $operation): void
     {
+    }
+
+    public function vectors(int $dimension): Store
+    {
+        return new Rows($dimension, $this->tables(...));
+    }
+
+    public function loadVectors(string $path): Store
+    {
+        return Rows::load($path, $this->tables(...));
     }
 
     public function cacheStore(string $key, string $value): void
@@ -289,6 +302,27 @@ final class PhpEngine implements Backend
         $this->cache = $this->cacheConfig = null;
         $this->results = [];
         $this->json = [];
+    }
+
+    private function nextTable(int $stream): ?Table
+    {
+        return ($this->streams[$stream] ?? throw InvalidHandle::stream($stream))->nextChunk($stream);
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return Generator<int, Table> the rows of a statement, some at a time
+     */
+    private function tables(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): Generator
+    {
+        $stream = $this->openStream($dsn, $sql, $params, $options);
+        try {
+            while (($table = $this->nextTable($stream)) !== null) {
+                yield $table;
+            }
+        } finally {
+            $this->closeStream($stream);
+        }
     }
 
     private function table(int $result): Table

@@ -66,6 +66,10 @@ enum Status: int
             self::InvalidConfig => E\InvalidConfig::class,
             self::ServerRunning, self::ServerNotRunning, self::ServerFailed => E\ServerFailed::class,
             self::CacheValueTooLarge => E\CacheValueTooLarge::class,
+            self::InvalidVector => E\InvalidVector::class,
+            self::IndexTooLarge => E\IndexTooLarge::class,
+            self::IndexFileFailed => E\IndexFileFailed::class,
+            self::IndexDamaged => E\IndexDamaged::class,
             default => E\EngineFailed::class,
         };
     }

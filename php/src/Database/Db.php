@@ -15,6 +15,7 @@ use Lyger\Exception\LygerException;
 use Lyger\Exception\TransactionConflict;
 use Lyger\Exception\TransactionFailed;
 use Lyger\Http\SqlResponse;
+use Lyger\Vector\Store;
 use SensitiveParameter;
 use Throwable;
 
@@ -176,6 +177,19 @@ final class Db
         }
         $shaped = fn (int $result): ?string => $this->engine->shapedResult($result, $shape, $total);
         return $this->run($sql, $params, $shaped);
+    }
+
+    /**
+     * Adds a statement's rows to an index, of which none becomes a PHP value under the native engine.
+     *
+     * @internal Lyger\Vector\Index::addFrom() calls it.
+     * @param array<mixed> $params
+     * @return int how many rows there were
+     */
+    public function fill(Store $store, string $sql, array $params): int
+    {
+        $add = fn (): int => $store->addFrom($this->dsn, $sql, $params, $this->options);
+        return $this->attempt(fn (): int => $this->current()->during($sql, $add));
     }
 
     /**

@@ -72,12 +72,40 @@ final class ShopTest extends ServerTestCase
         self::assertSame(405, self::$shop->ask('DELETE', '/products/1')->status);
     }
 
+    public function test_products_are_similar_to_a_product(): void
+    {
+        $similar = self::$shop->ask('GET', '/products/1/similar');
+        self::assertSame([200, 'application/json'], [$similar->status, $similar->header('content-type')]);
+        $products = $similar->json();
+        self::assertCount(5, $products);
+        self::assertSame(['id', 'name', 'price', 'score'], array_keys($products[0]));
+        self::assertNotContains(1, array_column($products, 'id'));
+        foreach ($products as $product) {
+            self::assertStringContainsString('Kettle', $product['name']); // as number 1 is
+        }
+        $scores = array_column($products, 'score');
+        rsort($scores);
+        self::assertSame($scores, array_column($products, 'score'));
+        self::assertSame(404, self::$shop->ask('GET', '/products/0/similar')->status);
+        self::assertSame(404, self::$shop->ask('GET', '/products/seven/similar')->status);
+    }
+
+    public function test_a_product_without_a_vector_is_similar_to_none(): void
+    {
+        $json = ['Content-Type' => 'application/json'];
+        $path = self::$shop->ask('POST', '/products', $json, '{"name":"new","price":1}')->header('location');
+        $similar = self::$shop->ask('GET', "$path/similar");
+        self::assertSame([200, '[]'], [$similar->status, $similar->body]);
+    }
+
     public function test_a_product_can_be_added(): void
     {
         $json = ['Content-Type' => 'application/json'];
         $answer = self::$shop->ask('POST', '/products', $json, '{"name":"Ünï","price":1.5,"category_id":2}');
-        self::assertSame([201, '/products/1001'], [$answer->status, $answer->header('location')]);
-        self::assertSame('Garden', self::$shop->ask('GET', '/products/1001')->json()['category']);
+        self::assertSame(201, $answer->status);
+        $path = (string) $answer->header('location');
+        self::assertMatchesRegularExpression('~^/products/100\d$~', $path);
+        self::assertSame('Garden', self::$shop->ask('GET', $path)->json()['category']);
         $incomplete = ['{"name":"x"}', '{"name":"","price":1}', '{"name":"x","price":1,"category_id":99}', '[]'];
         foreach ([...$incomplete, ...self::UNFIT] as $body) {
             self::assertSame(422, self::$shop->ask('POST', '/products', $json, $body)->status, $body);
@@ -100,9 +128,11 @@ final class ShopTest extends ServerTestCase
             $body = @file_get_contents("http://$address/products/1");
         }
         $rows = (string) file_get_contents("http://$address/products?limit=2");
+        $similar = (string) file_get_contents("http://$address/products/3/similar");
         proc_terminate($process);
         proc_close($process);
         self::assertSame(self::$shop->ask('GET', '/products/1')->body, $body);
         self::assertSame(self::$shop->ask('GET', '/products?limit=2')->body, $rows);
+        self::assertSame(self::$shop->ask('GET', '/products/3/similar')->body, $similar);
     }
 }

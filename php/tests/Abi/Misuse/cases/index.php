@@ -251,7 +251,7 @@ return [
             $id = $index($p);
             $p->gives(Status::NullPointer, $p->ffi->lyger_vector_stat($id, null));
             $p->gives(Status::Ok, $p->ffi->lyger_vector_stat($id, $info));
-            $p->check($info[0]->dimension === 2 && $info[0]->count === 3 && $info[0]->memory_bytes > 24, 'what it holds');
+            $p->check($info[0]->dimension === 2 && $info[0]->count === 3 && $info[0]->memory_bytes > 24, 'stat');
         },
         'valid' => static function (Probe $p): void {
             $p->ffi->lyger_vector_stat(1, FFI::addr($p->ffi->new('lyger_vector_info', false)));

@@ -1,0 +1,177 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Vector\Fallback;
+
+use Closure;
+use Lyger\Database\Fallback\Table;
+use Lyger\Database\Options;
+use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidVector;
+use Lyger\Vector\Metric;
+use Lyger\Vector\Store;
+use SensitiveParameter;
+
+/** Vectors in PHP's memory. */
+final class Rows implements Store
+{
+    public const DIMENSION_MAX = 65_536;
+    /** A string's head and its end, what an array takes for an entry, and a norm with its own. */
+    private const OVERHEAD_BYTES = 25 + 32 + 32;
+
+    /** @var array<int, string> packed, by id */
+    private array $rows = [];
+    /** @var array<int, float> of those that a cosine was asked of */
+    private array $norms = [];
+
+    /** @param Closure(string, string, array<mixed>, Options): iterable<Table> $tables the rows of a statement */
+    public function __construct(private readonly int $dimension, private readonly Closure $tables)
+    {
+        self::checkDimension($dimension, self::DIMENSION_MAX);
+    }
+
+    /** @throws InvalidArgument where no index may have so many elements a vector */
+    public static function checkDimension(int $dimension, int $dimensionMax): void
+    {
+        if ($dimension < 1 || $dimension > $dimensionMax) {
+            throw InvalidArgument::because(
+                "vectors have 1 to $dimensionMax elements (vector.dimension_max), not $dimension",
+                (string) $dimension,
+            );
+        }
+    }
+
+    /**
+     * @param array<int, float> $elements as unpack() gives them, from 1
+     * @param string $what they are
+     * @throws InvalidVector where one is not finite
+     */
+    public static function check(array $elements, string $what): void
+    {
+        // The sum of finite floats of 32 bits is finite in 64, and nothing makes that of others finite again.
+        if (is_finite(array_sum($elements))) {
+            return;
+        }
+        foreach ($elements as $at => $element) {
+            if (!is_finite($element)) {
+                $value = is_nan($element) ? 'NaN' : ($element > 0 ? 'inf' : '-inf');
+                $position = $at - 1;
+                throw InvalidVector::because(
+                    "$what has $value at element $position: only finite numbers can be compared"
+                );
+            }
+        }
+    }
+
+    /** @param Closure(string, string, array<mixed>, Options): iterable<Table> $tables */
+    public static function load(string $path, Closure $tables): self
+    {
+        [$dimension, $rows] = File::read($path, self::DIMENSION_MAX);
+        $store = new self($dimension, $tables);
+        $store->rows = $rows;
+        return $store;
+    }
+
+    public function dimension(): int
+    {
+        return $this->dimension;
+    }
+
+    public function count(): int
+    {
+        return count($this->rows);
+    }
+
+    public function memoryBytes(): int
+    {
+        return count($this->rows) * (4 * $this->dimension + self::OVERHEAD_BYTES);
+    }
+
+    public function add(array $ids, string $vectors): void
+    {
+        $this->put(array_map(null, $ids, str_split($vectors, 4 * $this->dimension)));
+    }
+
+    public function addFrom(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
+    {
+        $pairs = [];
+        foreach (($this->tables)($dsn, $sql, $params, $options) as $table) {
+            foreach ($table->rows as $row) {
+                $pairs[] = SqlRow::read($row, $table->columns, count($pairs) + 1, $this->dimension);
+            }
+        }
+        $this->put($pairs);
+        return count($pairs);
+    }
+
+    public function remove(array $ids): int
+    {
+        $before = count($this->rows);
+        foreach ($ids as $id) {
+            unset($this->rows[$id], $this->norms[$id]);
+        }
+        return $before - count($this->rows);
+    }
+
+    public function vector(int $id): ?string
+    {
+        return $this->rows[$id] ?? null;
+    }
+
+    public function search(string $query, int $k, Metric $metric, ?array $among): array
+    {
+        $elements = unpack('g*', $query);
+        self::check($elements, 'the query');
+        $candidates = $among === null ? $this->rows : array_intersect_key($this->rows, array_flip($among));
+        $scores = [];
+        $norm = $metric === Metric::Cosine ? Lanes::norm($query) : 0.0;
+        foreach ($candidates as $id => $row) {
+            $scores[$id] = match ($metric) {
+                Metric::Cosine => Lanes::cosine(Lanes::dot($elements, $row), $norm, $this->norm($id, $row)),
+                Metric::Dot => Lanes::dot($elements, $row),
+                Metric::L2 => Lanes::l2($elements, $row),
+            };
+        }
+        return self::best($scores, $k, $metric);
+    }
+
+    public function save(string $path): void
+    {
+        File::write($path, $this->dimension, $this->rows);
+    }
+
+    /** @param list<array{int, string}> $pairs id and vector */
+    private function put(array $pairs): void
+    {
+        foreach ($pairs as [$id, $row]) {
+            self::check(unpack('g*', $row), "the vector of id $id");
+        }
+        foreach ($pairs as [$id, $row]) {
+            unset($this->norms[$id]);
+            $this->rows[$id] = $row;
+        }
+    }
+
+    private function norm(int $id, string $row): float
+    {
+        return $this->norms[$id] ??= Lanes::norm($row);
+    }
+
+    /**
+     * @param array<int, float> $scores
+     * @return array<int, float>
+     */
+    private static function best(array $scores, int $k, Metric $metric): array
+    {
+        $ids = array_keys($scores);
+        $isNone = array_map(is_nan(...), $scores); // what is no number comes last, and has no order
+        $ranks = array_map(static fn (float $score): float => is_nan($score) ? 0.0 : $score, $scores);
+        array_multisort($isNone, $ranks, $metric === Metric::L2 ? SORT_ASC : SORT_DESC, $ids);
+        $best = [];
+        foreach (array_slice($ids, 0, $k) as $id) {
+            $best[$id] = $scores[$id];
+        }
+        return $best;
+    }
+}

@@ -1,0 +1,295 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Vector;
+
+use Error;
+use Lyger\Exception\InvalidArgument;
+use Lyger\Exception\InvalidVector;
+use Lyger\Vector\Index;
+use Lyger\Vector\Metric;
+use PHPUnit\Framework\TestCase;
+
+/** The index, in each half of the suite by another engine. */
+final class IndexTest extends TestCase
+{
+    public function test_the_first_example_of_the_documentation_holds(): void
+    {
+        $index = Index::of(3);
+        $index->add([1, 2], [[1, 0, 0], [0.8, 0.6, 0]]);
+        self::assertSame([1], $index->search([1, 0.1, 0], k: 1)->ids());
+    }
+
+    public function test_the_best_come_first_by_each_metric(): void
+    {
+        $index = self::plane();
+        self::assertSame([1, 3, 2, 4], $index->search([2, 0])->ids());
+        self::assertSame([3, 1, 2, 4], $index->search([2, 0], metric: Metric::Dot)->ids());
+        self::assertSame([1, 2, 3, 4], $index->search([2, 0], metric: Metric::L2)->ids());
+        self::assertSame([1.0, 0.7071068286895752, 0.0, -1.0], $index->search([2, 0])->scores());
+        self::assertSame([6.0, 2.0, 0.0, -4.0], $index->search([2, 0], metric: Metric::Dot)->scores());
+        self::assertSame(
+            [1.0, 2.2360680103302, 3.1622776985168457, 4.0],
+            self::rounded($index->search([2, 0], metric: Metric::L2)->scores()),
+        );
+    }
+
+    public function test_scores_have_the_same_bits_everywhere(): void
+    {
+        $bits = '';
+        foreach ([1, 31, 32, 33, 100, 768] as $dimension) {
+            $index = Index::of($dimension);
+            $index->add(range(1, 20), Numbers::packed(20, $dimension));
+            foreach (Metric::cases() as $metric) {
+                $matches = $index->search(Numbers::packed(1, $dimension, 5), 20, $metric);
+                $bits .= json_encode($matches->ids()) . bin2hex(pack('E*', ...$matches->scores()));
+            }
+        }
+        self::assertSame('d7770eea86c0d1eecbfe24d247be7d1bba99defe6b2d5ac7abd401da27667075', hash('sha256', $bits));
+    }
+
+    public function test_k_is_how_many_at_most(): void
+    {
+        self::assertSame([1], self::plane()->search([2, 0], 1)->ids());
+        self::assertCount(4, self::plane()->search([2, 0], PHP_INT_MAX));
+        self::assertCount(0, Index::of(2)->search([2, 0]));
+    }
+
+    public function test_of_equal_scores_the_lower_id_comes_first_whatever_the_order(): void
+    {
+        $index = Index::of(1);
+        $index->add([9, -4, 7, 2, 8], [[1], [1], [1], [1], [1]]);
+        $index->remove(9); // another takes its row
+        self::assertSame([-4, 2, 7, 8], $index->search([1])->ids());
+        self::assertSame([-4, 2], $index->search([1], 2, Metric::L2)->ids());
+        self::assertSame([-4, 2], $index->search([1], 2, Metric::Dot)->ids());
+    }
+
+    public function test_a_zero_vector_is_like_none(): void
+    {
+        $index = Index::of(2);
+        $index->add([1, 2, 3], [[0, 0], [1, 0], [-1, 0]]);
+        self::assertSame([2 => 1.0, 1 => 0.0, 3 => -1.0], iterator_to_array($index->search([1, 0])));
+        self::assertSame([1 => 0.0, 2 => 0.0, 3 => 0.0], iterator_to_array($index->search([0, 0])));
+    }
+
+    public function test_scores_may_be_infinite_or_no_number_which_comes_last(): void
+    {
+        $index = Index::of(2);
+        $index->add([1, 2, 3, 4], [[3e38, -3e38], [0.1, 0.1], [3e38, 0], [-3e38, 0]]);
+        $matches = $index->search([3e38, 3e38], metric: Metric::Dot);
+        self::assertSame([3, 2, 4, 1], $matches->ids());
+        $scores = $matches->scores();
+        self::assertSame([INF, -INF], [$scores[0], $scores[2]]);
+        self::assertNan($scores[3]);
+        self::assertSame('{"id":1,"score":null}', json_encode($matches->jsonSerialize()[3]));
+        self::assertSame('{"id":3,"score":null}', json_encode($matches->jsonSerialize()[0]));
+    }
+
+    public function test_a_search_among_ids_finds_no_others(): void
+    {
+        $index = self::plane();
+        self::assertSame([3, 2], $index->search([2, 0], among: [2, 3, 3, 99])->ids());
+        self::assertSame([2], $index->search([2, 0], 1, Metric::L2, [4, 2])->ids());
+        self::assertSame([], $index->search([2, 0], among: [])->ids());
+    }
+
+    public function test_what_is_similar_to_a_vector_is_not_itself(): void
+    {
+        $index = self::plane();
+        self::assertSame([3, 2], $index->similarTo(1, 2)->ids());
+        self::assertSame([3, 2, 4], $index->similarTo(1, PHP_INT_MAX)->ids());
+        self::assertSame([4], $index->similarTo(1, 5, among: [1, 4])->ids());
+        // Its own product is not the highest.
+        self::assertSame([3, 2], $index->similarTo(1, 2, Metric::Dot)->ids());
+        $index->add(5, [9, 0]);
+        self::assertSame([5, 3], $index->similarTo(1, 2, Metric::Dot)->ids());
+    }
+
+    public function test_vectors_come_as_arrays_and_packed(): void
+    {
+        $index = Index::of(2);
+        $index->add(1, [1, 2.5]);
+        $index->add(2, pack('g*', 3, 4));
+        $index->add([3, 4], [[5, 6], pack('g*', 7, 8)]);
+        $index->add([5, 6], pack('g*', 9, 10, 11, 12));
+        $index->add([7], [[13, 14]]);
+        $index->add(['a' => 8], ['x' => ['y' => 15, 'z' => 16]]);
+        $index->add([], []);
+        $index->add([], '');
+        $vectors = array_map($index->vector(...), range(1, 8));
+        self::assertSame([[1.0, 2.5], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], array_slice($vectors, 0, 4));
+        self::assertSame([[9.0, 10.0], [11.0, 12.0], [13.0, 14.0], [15.0, 16.0]], array_slice($vectors, 4));
+        self::assertSame($index->search([1, 2])->scores(), $index->search(pack('g*', 1, 2))->scores());
+    }
+
+    public function test_floats_are_rounded_to_32_bits(): void
+    {
+        $index = Index::of(2);
+        $index->add(1, [0.1, 1e-50]);
+        self::assertSame([0.10000000149011612, 0.0], $index->vector(1));
+    }
+
+    public function test_adding_an_id_again_replaces_its_vector(): void
+    {
+        $index = self::plane();
+        $index->search([1, 0]); // a norm that is kept must go as well
+        $index->add(1, [0, 5]);
+        self::assertSame([[0.0, 5.0], 4], [$index->vector(1), count($index)]);
+        self::assertSame(1.0, iterator_to_array($index->search([0, 1]))[1]);
+        $index->add([7, 7], [[1, 1], [2, 2]]);
+        self::assertSame([[2.0, 2.0], 5], [$index->vector(7), count($index)]);
+    }
+
+    public function test_what_is_removed_is_not_found(): void
+    {
+        $index = self::plane();
+        self::assertSame(2, $index->remove(1, 4, 4, 99));
+        self::assertSame(0, $index->remove());
+        self::assertSame([3, 2], $index->search([2, 0])->ids());
+        self::assertSame([false, true, 2], [$index->has(1), $index->has(2), count($index)]);
+        self::assertSame([[0.0, 1.0], [3.0, 3.0]], [$index->vector(2), $index->vector(3)]);
+    }
+
+    public function test_ids_have_64_bits(): void
+    {
+        $index = Index::of(1);
+        $index->add([PHP_INT_MAX, PHP_INT_MIN], [[1], [1]]);
+        self::assertSame([PHP_INT_MIN, PHP_INT_MAX], $index->search([1], among: [PHP_INT_MAX, PHP_INT_MIN])->ids());
+    }
+
+    public function test_memory_grows_with_the_vectors(): void
+    {
+        $index = Index::of(256);
+        $before = $index->memory();
+        $index->add(range(1, 1000), Numbers::packed(1000, 256));
+        self::assertGreaterThanOrEqual(1000 * 256 * 4, $index->memory() - $before);
+        self::assertLessThan(1000 * 256 * 4 * 3, $index->memory());
+        self::assertSame([256, 1000], [$index->dimension(), count($index)]);
+    }
+
+    /** @return array<string, array{string, callable(Index): mixed}> */
+    public function mistakes(): array
+    {
+        $only = ': only finite numbers can be compared';
+        $nan = pack('g*', 1, NAN);
+        $hint = 'the index has vectors of 2';
+        return [
+            'an array too short' => ["the vector of id 7 has 1 elements, $hint", fn ($i) => $i->add(7, [1])],
+            'one of them' => [
+                "the vector of id 8 has 3 elements, $hint",
+                fn (Index $index) => $index->add([7, 8], [[1, 2], [1, 2, 3]]),
+            ],
+            'bytes too many' => [
+                "the vector of id 7 has 3 elements, $hint",
+                fn (Index $index) => $index->add(7, pack('g*', 1, 2, 3)),
+            ],
+            'broken bytes' => [
+                'the vector of id 7 has 7 bytes, and each element has 4',
+                fn (Index $index) => $index->add(7, '1234567'),
+            ],
+            'bytes that are no vectors' => [
+                'the vectors have 12 bytes, and each vector of 2 elements has 8',
+                fn (Index $index) => $index->add([7, 8], pack('g*', 1, 2, 3)),
+            ],
+            'too few vectors' => [
+                'ids and vectors differ in number: 2 and 1',
+                fn (Index $index) => $index->add([7, 8], [[1, 2]]),
+            ],
+            'too many packed' => [
+                'ids and vectors differ in number: 2 and 3',
+                fn (Index $index) => $index->add([7, 8], pack('g*', 1, 2, 3, 4, 5, 6)),
+            ],
+            'text for a number' => [
+                'the vector of id 7 has an element of type string',
+                fn (Index $index) => $index->add(7, [1, '2']),
+            ],
+            'a flat array for two' => [
+                'the vector of id 7 is of type int',
+                fn (Index $index) => $index->add([7, 8], [1, 2]),
+            ],
+            'an id of text' => ['an id is an integer, and not of type string', fn ($i) => $i->add(['7'], [[1, 2]])],
+            'infinity' => [
+                "the vector of id 8 has -inf at element 1$only",
+                fn (Index $index) => $index->add(8, [1, -INF]),
+            ],
+            'more than fits' => [
+                "the vector of id 8 has inf at element 0$only",
+                fn (Index $index) => $index->add(8, [1e39, NAN]),
+            ],
+            'no number' => [
+                "the vector of id 8 has NaN at element 1$only",
+                fn (Index $index) => $index->add([7, 8], pack('g*', 1, 2) . $nan),
+            ],
+            'a query too short' => ["the query has 1 elements, $hint", fn (Index $index) => $index->search([1])],
+            'broken bytes asked' => [
+                'the query has 5 bytes, and each element has 4',
+                fn (Index $index) => $index->search('12345'),
+            ],
+            'a query of no number' => ["the query has NaN at element 1$only", fn ($i) => $i->search($nan)],
+            'an element of null' => ['the query has an element of type null', fn ($i) => $i->search([1, null])],
+            'no match wanted' => ['at least 1 match is wanted, and not 0', fn ($i) => $i->search([1, 2], 0)],
+            'nothing similar wanted' => ['at least 1 match is wanted, and not -1', fn ($i) => $i->similarTo(1, -1)],
+            'among text' => [
+                'an id is an integer, and not of type string',
+                fn (Index $index) => $index->search([1, 2], among: ['x']),
+            ],
+            'an id that is not there' => ['there is no vector of id 99 in the index', fn ($i) => $i->vector(99)],
+            'similar to nothing' => ['there is no vector of id 99 in the index', fn ($i) => $i->similarTo(99)],
+        ];
+    }
+
+    /** @dataProvider mistakes */
+    public function test_a_mistake_is_told_and_changes_nothing(string $message, callable $mistake): void
+    {
+        $index = self::plane();
+        try {
+            $mistake($index);
+            self::fail("expected: $message");
+        } catch (InvalidArgument | InvalidVector $exception) {
+            self::assertSame($message, $exception->getMessage());
+        }
+        self::assertSame([1, 3, 2, 4], $index->search([2, 0])->ids());
+    }
+
+    public function test_a_dimension_is_at_least_1(): void
+    {
+        foreach ([0, 65_537] as $dimension) {
+            try {
+                Index::of($dimension);
+                self::fail("an index of $dimension floats was made");
+            } catch (InvalidArgument $exception) {
+                $message = "vectors have 1 to 65536 elements (vector.dimension_max), not $dimension";
+                self::assertSame($message, $exception->getMessage());
+            }
+        }
+        self::assertSame(65_536, Index::of(65_536)->dimension());
+        $this->expectExceptionMessage("vectors can't have -1 elements");
+        Index::of(-1);
+    }
+
+    public function test_no_second_name_of_one_index_can_be_made(): void
+    {
+        $this->expectException(Error::class);
+        $index = self::plane();
+        clone $index;
+    }
+
+    /** 1 is right of the origin, 2 above, 3 between them, 4 left. */
+    private static function plane(): Index
+    {
+        $index = Index::of(2);
+        $index->add([1, 2, 3, 4], [[1, 0], [0, 1], [3, 3], [-2, 0]]);
+        return $index;
+    }
+
+    /**
+     * @param list<float> $scores
+     * @return list<float>
+     */
+    private static function rounded(array $scores): array
+    {
+        return array_map(static fn (float $score): float => unpack('g', pack('g', $score))[1], $scores);
+    }
+}
