@@ -56,6 +56,9 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'vector.dimension_max' => [65_536, 1, 16_777_216],
+        'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
+        'vector.threads' => [0, 0, 1_024],
     ];
 
     /** Flags that are shorter than their keys, as other servers have them. */
@@ -185,6 +188,9 @@ final class Config
             'front',
             'watch',
             'cache.bytes_max',
+            'vector.dimension_max',
+            'vector.bytes_max',
+            'vector.threads',
             'requests_per_worker_max',
             'memory_per_worker_bytes_max',
         ]);
@@ -198,13 +204,13 @@ final class Config
         return json_encode((object) $asked, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 
-    /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...}} */
+    /** What the engine takes outside of its server, as JSON: {"db":{"connections_max":16,...},"cache":{...},"vector":{...}} */
     public function forEngine(): string
     {
         $settings = [];
         foreach ($this->values() as $key => $value) {
-            if (str_starts_with($key, 'db.') || str_starts_with($key, 'cache.')) {
-                [$section, $name] = explode('.', $key, 2);
+            [$section, $name] = [...explode('.', $key, 2), ''];
+            if (in_array($section, ['db', 'cache', 'vector'], true)) {
                 $settings[$section][$name] = $value;
             }
         }

@@ -161,7 +161,6 @@ impl From<vector::Error> for Failure {
             Error::File { path, .. } => Self::new(Status::IndexFileFailed, message).with_value(path),
             Error::Damaged { path, .. } => Self::new(Status::IndexDamaged, message).with_value(path),
             Error::Kernels(error) => error.into(),
-            Error::Thread(_) => Self::new(Status::IndexTooLarge, message),
         }
     }
 }

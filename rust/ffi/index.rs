@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use super::call::{Call, Caller, Texts};
 use super::error::Failure;
+use super::settings::{self, Key};
 use super::slice::{Out, Output, PACKED_BYTES_MAX, PATH_BYTES_MAX, bytes};
 use super::status::Status;
 use super::{panic, stream};
@@ -45,7 +46,10 @@ pub(super) fn release() {
 }
 
 fn limits() -> Result<Limits, Failure> {
-    Ok(Limits::default())
+    let keys = [Key::VectorDimensionMax, Key::VectorBytesMax, Key::VectorThreads];
+    let [dimension_max, bytes_max, threads] = settings::start_with(keys)?;
+    // The rules of the keys keep both far below u32::MAX.
+    Ok(Limits { dimension_max: dimension_max as usize, bytes_max, threads: threads as usize })
 }
 
 fn keep(index: Index) -> Result<u64, Failure> {

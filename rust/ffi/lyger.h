@@ -614,7 +614,8 @@ lyger_status lyger_engine_info(char *buf,
                                size_t *needed);
 
 /*
- Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*` and `LYGER_CACHE_BYTES_MAX`.
+ Checks the environment that the engine will read: `LYGER_KERNELS`, `LYGER_DB_*`, `LYGER_CACHE_BYTES_MAX`
+ and `LYGER_VECTOR_*`.
  A caller does so once, after `lyger_abi_version`, so that a mistake surfaces at the start and not in the first query.
 
  Errors: `INVALID_CONFIG`, whose message names the variable and its value. Any thread, any process.
@@ -623,7 +624,8 @@ lyger_status lyger_engine_check(void);
 
 /*
  Sets the limits of the plain shape from JSON: `{"db":{"connections_max":16,"acquire_timeout_ms":3000,
- "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864}}`, any of it.
+ "statement_timeout_ms":30000,"result_bytes_max":67108864},"cache":{"bytes_max":67108864},"vector":{"dimension_max":65536,"bytes_max":4294967296,"threads":0}}`,
+ any of it.
 
  What is given here goes before the environment; what isn't keeps its value. On an error nothing is changed.
  The server that `lyger_server_start` starts takes its own configuration, and so does the front of a fleet, which runs its

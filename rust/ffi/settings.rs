@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use super::error::Failure;
 use super::status::Status;
-use crate::cache;
 use crate::db::Limits;
+use crate::{cache, vector};
 
 /// What can be set. The order is that of [`KEYS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub(super) enum Key {
     LifetimeMs,
     ResultBytesMax,
     CacheBytesMax,
+    VectorDimensionMax,
+    VectorBytesMax,
+    VectorThreads,
 }
 
 struct Rule {
@@ -36,7 +39,7 @@ struct Rule {
     range: RangeInclusive<u64>,
 }
 
-const KEYS: [Rule; 7] = [
+const KEYS: [Rule; 10] = [
     Rule { name: "db.connections_max", default: 16, range: Limits::CONNECTIONS_MAX },
     Rule { name: "db.acquire_timeout_ms", default: 3_000, range: Limits::ACQUIRE_TIMEOUT_MS },
     Rule { name: "db.statement_timeout_ms", default: 30_000, range: Limits::STATEMENT_TIMEOUT_MS },
@@ -45,6 +48,9 @@ const KEYS: [Rule; 7] = [
     Rule { name: "db.result_bytes_max", default: 64 << 20, range: Limits::RESULT_BYTES_MAX },
     // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.
     Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=1 << 40 },
+    Rule { name: "vector.dimension_max", default: 65_536, range: vector::Limits::DIMENSION_MAX },
+    Rule { name: "vector.bytes_max", default: 4 << 30, range: vector::Limits::BYTES_MAX },
+    Rule { name: "vector.threads", default: 0, range: vector::Limits::THREADS },
 ];
 
 /// Configured values and those that a room has started with.
@@ -82,7 +88,7 @@ pub(super) fn let_go() {
     lock().in_use = [None; KEYS.len()];
 }
 
-/// Takes over a JSON object `{"db":{…},"cache":{…}}`: all of it or, on an error, nothing.
+/// Takes over a JSON object `{"db":{…},"cache":{…},"vector":{…}}`: all of it or, on an error, nothing.
 pub(super) fn configure(json: &[u8]) -> Result<(), Failure> {
     let document: Value = serde_json::from_slice(json)
         .map_err(|error| Failure::new(Status::InvalidConfig, format!("the configuration isn't JSON: {error}")))?;
@@ -198,6 +204,9 @@ mod tests {
             (Key::LifetimeMs, "db.lifetime_ms"),
             (Key::ResultBytesMax, "db.result_bytes_max"),
             (Key::CacheBytesMax, "cache.bytes_max"),
+            (Key::VectorDimensionMax, "vector.dimension_max"),
+            (Key::VectorBytesMax, "vector.bytes_max"),
+            (Key::VectorThreads, "vector.threads"),
         ];
         for (key, name) in keys {
             assert_eq!(KEYS[key as usize].name, name);

@@ -186,6 +186,27 @@ fn build() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().thread_name("lyger-blocking").on_thread_start(block_signals).build()
 }
 
+/// Runs what starts threads, so that all signals are blocked in these from their first instruction on, and in theirs: a new thread
+/// has the mask of the one that starts it, and blocking in its first line would leave a gap.
+pub fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    #[cfg(unix)]
+    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    #[cfg(unix)]
+    // SAFETY: sigfillset initialises `all`; pthread_sigmask reads it and writes the mask before into `before`.
+    unsafe {
+        let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let started = start();
+    #[cfg(unix)]
+    // SAFETY: `before` was written above.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
+    }
+    started
+}
+
 /// Blocks all signals in the calling thread: for threads that the engine starts, so that a signal finds PHP's.
 pub fn block_signals() {
     #[cfg(unix)]

@@ -226,16 +226,5 @@ pub fn end_process(code: i32) -> ! {
 /// # Errors
 /// When the operating system gives no thread.
 pub fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    // A new thread has the mask of the one that starts it; blocking in its first line would leave a gap.
-    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises `all`; pthread_sigmask reads it and writes the mask before into `before`.
-    unsafe {
-        let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-    }
-    let thread = Builder::new().name(name.to_owned()).spawn(body);
-    // SAFETY: `before` was written above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    thread
+    super::without_signals(|| Builder::new().name(name.to_owned()).spawn(body))
 }

@@ -127,7 +127,4 @@ pub enum Error {
     /// `LYGER_KERNELS` asks for what this build or this CPU lacks.
     #[error(transparent)]
     Kernels(#[from] kernels::Error),
-    /// The operating system gives no thread.
-    #[error("a thread for a search could not start: {0}")]
-    Thread(io::Error),
 }

@@ -199,3 +199,165 @@ fn force_folder(path: &Path) -> io::Result<()> {
     };
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let mut index = Index::new(3, Limits::default()).unwrap();
+        index
+            .add(&[7, i64::MIN, -1, 5], &[1.0, 2.0, 3.0, -0.0, 1e-45, f32::MAX, 0.5, 0.25, 0.125, 4.0, 5.0, 6.0])
+            .unwrap();
+        index
+    }
+
+    fn contents(index: &Index) -> Vec<(i64, Vec<u32>)> {
+        let mut rows = index.rows_by_id().unwrap();
+        rows.sort_unstable();
+        rows.iter()
+            .map(|(id, row)| (*id, index.store.row(*row).iter().map(|element| element.to_bits()).collect()))
+            .collect()
+    }
+
+    /// The bytes with the checksum that they should have.
+    fn signed(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.extend(xxhash_rust::xxh3::xxh3_64(&bytes).to_le_bytes());
+        bytes
+    }
+
+    fn refusal(path: &Path, bytes: &[u8]) -> String {
+        std::fs::write(path, bytes).unwrap();
+        match Index::open(path, Limits::default()) {
+            Err(error @ Error::Damaged { .. }) => error.to_string(),
+            other => panic!("{other:?} of {bytes:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_opened_again_in_the_bytes_that_the_page_describes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let index = index();
+        index.save(&path).unwrap();
+        let mut expected = b"LYGERVEC".to_vec();
+        expected.extend([1, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+        let vectors = contents(&index);
+        expected.extend([i64::MIN, -1, 5, 7].iter().flat_map(|id| id.to_le_bytes()));
+        expected.extend(vectors.iter().flat_map(|(_, vector)| vector).flat_map(|bits| bits.to_le_bytes()));
+        assert_eq!(std::fs::read(&path).unwrap(), signed(expected));
+
+        let mut opened = Index::open(&path, Limits::default()).unwrap();
+        assert_eq!((opened.dimension(), contents(&opened)), (3, vectors));
+        // In another order of rows, the same bytes.
+        opened.remove([-1]);
+        opened.add(&[-1], &[0.5, 0.25, 0.125]).unwrap();
+        let again = folder.path().join("again");
+        opened.save(&again).unwrap();
+        assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&path).unwrap());
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 2, "nothing is left beside them");
+    }
+
+    #[test]
+    fn an_empty_index_is_a_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        Index::new(65_536, Limits::default()).unwrap().save(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), HEAD_BYTES + CHECKSUM_BYTES);
+        let opened = Index::open(&path, Limits::default()).unwrap();
+        assert_eq!((opened.dimension(), opened.count()), (65_536, 0));
+    }
+
+    #[test]
+    fn a_file_cut_or_changed_at_any_byte_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        index().save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            refusal(&path, &whole[..at]);
+            for bit in 0..8 {
+                let mut changed = whole.clone();
+                changed[at] ^= 1 << bit;
+                refusal(&path, &changed);
+            }
+        }
+        refusal(&path, &[&whole[..], &[0]].concat());
+        refusal(&path, &[&whole[..], &whole[..]].concat());
+    }
+
+    #[test]
+    fn a_file_that_lies_is_refused_before_its_memory_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let head = |dimension: u32, count: u64| {
+            let mut bytes = b"LYGERVEC".to_vec();
+            bytes.extend(1_u32.to_le_bytes());
+            bytes.extend(dimension.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+            bytes
+        };
+        for count in [1, u64::MAX, 1 << 61, 1 << 62, u64::MAX / 12] {
+            let message = refusal(&path, &signed(head(1, count)));
+            assert!(message.contains("it has 32 bytes"), "{message}");
+        }
+        for ids in [[5_i64, 5], [5, 4]] {
+            let mut bytes = head(1, 2);
+            bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+            bytes.extend([0; 8]);
+            let message = refusal(&path, &signed(bytes));
+            assert!(message.contains("ascend"), "{message}");
+        }
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let mut bytes = head(1, 1);
+            bytes.extend(9_i64.to_le_bytes());
+            bytes.extend(wrong.to_le_bytes());
+            let message = refusal(&path, &signed(bytes));
+            assert!(message.contains("the vector of id 9 has"), "{message}");
+        }
+        let mut newer = head(1, 0);
+        newer[8] = 2;
+        assert!(refusal(&path, &signed(newer)).contains("its version is 2"));
+        // No vectors, and yet more elements than an index may have, or none.
+        for dimension in [0, 65_537, u32::MAX] {
+            std::fs::write(&path, signed(head(dimension, 0))).unwrap();
+            let outcome = Index::open(&path, Limits::default());
+            assert!(matches!(outcome, Err(Error::Dimension { .. })), "{dimension}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_index_larger_than_its_limit_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        index().save(&path).unwrap();
+        let outcome = Index::open(&path, Limits { bytes_max: 100, ..Limits::default() });
+        assert!(matches!(outcome, Err(Error::TooLarge { bytes_max: 100, .. })), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_file_that_cant_be_written_leaves_the_old_one_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        for path in [taken.clone(), folder.path().join("no/such/folder"), "/".into(), "..".into()] {
+            let outcome = index().save(&path);
+            assert!(matches!(outcome, Err(Error::File { done: "written", .. })), "{path:?}: {outcome:?}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(taken.is_dir());
+        let full = index().save(Path::new("/dev/full/index"));
+        assert!(matches!(full, Err(Error::File { .. })));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        for path in ["/", "/dev/zero", "/dev/tty"] {
+            let outcome = Index::open(Path::new(path), Limits::default());
+            assert!(matches!(outcome, Err(Error::Damaged { .. })), "{outcome:?}");
+        }
+        let outcome = Index::open(Path::new("/nowhere"), Limits::default());
+        assert!(matches!(outcome, Err(Error::File { done: "read", .. })), "{outcome:?}");
+    }
+}

@@ -272,6 +272,125 @@ impl Index {
 fn table_bytes(ids: usize) -> u64 {
     match ids {
         0 => 0,
-        ids => (ids as u64).saturating_mul(8).div_ceil(7).checked_next_power_of_two().unwrap_or(u64::MAX / 17) * 17,
+        ids => {
+            let places = (ids as u64).saturating_mul(8).div_ceil(7).checked_next_power_of_two();
+            places.map_or(u64::MAX, |places| places.saturating_mul(17))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::vectors::Metric;
+
+    fn index() -> Index {
+        let mut index = Index::new(2, Limits::default()).unwrap();
+        index.add(&[1, 2], &[3.0, 4.0, 5.0, 6.0]).unwrap();
+        index
+    }
+
+    fn refusal(outcome: Result<impl std::fmt::Debug, Error>) -> String {
+        outcome.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_dimension_is_within_its_limit() {
+        for wrong in [0, 65_537, usize::MAX] {
+            let message = format!("vectors have 1 to 65536 elements (vector.dimension_max), not {wrong}");
+            assert_eq!(refusal(Index::new(wrong, Limits::default())), message);
+        }
+        assert!(Index::new(65_536, Limits::default()).is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_and_nothing_is_added() {
+        let mut index = index();
+        let wrong = [
+            (
+                index.add(&[8, 9], &[1.0, 2.0, 3.0, f32::NAN]),
+                "the vector of id 9 has NaN at element 1: only finite numbers can be compared",
+            ),
+            (
+                index.add(&[8, 9], &[1.0, f32::INFINITY, 3.0, 4.0]),
+                "the vector of id 8 has inf at element 1: only finite numbers can be compared",
+            ),
+            (index.add(&[8, 9], &[1.0, 2.0, 3.0]), "vectors has 12 bytes, 2 vectors of 2 elements have 16"),
+            (index.add(&[], &[1.0]), "vectors has 4 bytes, 0 vectors of 2 elements have 0"),
+            (index.add_packed(&[0; 9], &[0; 8]), "ids has 9 bytes, and each id has 8"),
+            (index.add_packed(&[0; 8], &[0; 7]), "vectors has 7 bytes, and each element has 4"),
+            (index.remove_packed(&[0; 7]).map(drop), "ids has 7 bytes, and each id has 8"),
+            (index.get(8).map(drop), "there is no vector of id 8 in the index"),
+            (
+                index.search(&[1.0], 1, Metric::Dot, None).map(drop),
+                "the query has 1 elements, the index has vectors of 2",
+            ),
+            (
+                index.search(&[1.0, f32::NAN], 1, Metric::Dot, None).map(drop),
+                "the query has NaN at element 1: only finite numbers can be compared",
+            ),
+        ];
+        for (outcome, message) in wrong {
+            assert_eq!(refusal(outcome), message);
+        }
+        assert_eq!(
+            (index.count(), index.get(1).unwrap(), index.get(2).unwrap()),
+            (2, &[3.0, 4.0][..], &[5.0, 6.0][..])
+        );
+    }
+
+    #[test]
+    fn packed_numbers_may_lie_anywhere() {
+        let mut index = index();
+        let bytes = [0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0];
+        index.add_packed(&bytes[1..9], &bytes[9..]).unwrap();
+        assert_eq!(index.get(-2).unwrap(), [1.0, -2.0]);
+        let found = index.search_packed(&bytes[9..], 1, Metric::L2, Some(&bytes[1..9])).unwrap();
+        assert_eq!(found, [Found { id: -2, score: 0.0 }]);
+    }
+
+    #[test]
+    fn an_index_is_as_large_as_its_limit_and_no_larger() {
+        let mut index = Index::new(3, Limits { bytes_max: 20_000, ..Limits::default() }).unwrap();
+        let refused = (0..).find(|id| index.add(&[*id], &[1.0, 2.0, 3.0]).is_err()).unwrap();
+        assert!(refused > 50, "{refused}");
+        assert_eq!(index.count() as i64, refused);
+        assert!(index.memory_bytes() <= 20_000, "{}", index.memory_bytes());
+        // Replacing takes nothing.
+        index.add(&[0], &[4.0, 5.0, 6.0]).unwrap();
+        assert_eq!(index.get(0).unwrap(), [4.0, 5.0, 6.0]);
+        assert!(refusal(index.add(&[-1], &[0.0; 3])).ends_with("and may take 20000 (vector.bytes_max)"));
+    }
+
+    #[test]
+    fn memory_that_nobody_has_is_an_error() {
+        let mut index = Index::new(65_536, Limits { bytes_max: u64::MAX, ..Limits::default() }).unwrap();
+        for more in [usize::MAX, usize::MAX / 2, usize::MAX / 65_536 / 4, 1 << 50] {
+            let outcome = index.reserve(more);
+            assert!(matches!(outcome, Err(Error::Memory { .. } | Error::TooLarge { .. })), "{more}: {outcome:?}");
+        }
+        index.add(&[1], &vec![1.0; 65_536]).unwrap();
+        assert_eq!(index.count(), 1);
+    }
+
+    #[test]
+    fn another_index_is_taken_in_whole() {
+        let mut other = Index::new(2, Limits::default()).unwrap();
+        other.add(&[2, 3], &[7.0, 8.0, 9.0, 10.0]).unwrap();
+        let mut empty = Index::new(2, Limits::default()).unwrap();
+        let mut index = index();
+        index.absorb(other).unwrap();
+        assert_eq!(
+            (index.count(), index.get(2).unwrap(), index.get(3).unwrap()),
+            (3, &[7.0, 8.0][..], &[9.0, 10.0][..])
+        );
+        empty.absorb(index).unwrap();
+        assert_eq!((empty.count(), empty.get(1).unwrap()), (3, &[3.0, 4.0][..]));
+        let mut small = Index::new(2, Limits { bytes_max: 500, ..Limits::default() }).unwrap();
+        small.add(&[1], &[0.0, 0.0]).unwrap();
+        let mut large = Index::new(2, Limits::default()).unwrap();
+        large.add(&(0..50).collect::<Vec<i64>>(), &[1.0; 100]).unwrap();
+        assert!(matches!(small.absorb(large), Err(Error::TooLarge { .. })));
+        assert_eq!((small.count(), small.get(1).unwrap()), (1, &[0.0, 0.0][..]));
     }
 }

@@ -20,6 +20,8 @@ mod file;
 mod index;
 mod limits;
 mod search;
+#[cfg(test)]
+mod search_tests;
 mod store;
 mod text;
 

@@ -11,8 +11,8 @@ use crate::kernels::vectors::{self, Rows};
 const LINE: usize = 16;
 
 /// Floats of a full segment, unless one row is larger: 4 MiB, from which on its memory lies in huge pages, and what a small
-/// index may have too much.
-const SEGMENT_FLOATS: usize = 1 << 20;
+/// index may have too much. Tests have few, and many segments.
+const SEGMENT_FLOATS: usize = if cfg!(test) { 1 << 9 } else { 1 << 20 };
 
 /// Some rows, one behind the other.
 #[derive(Debug, Default)]
@@ -53,11 +53,6 @@ impl Segment {
     fn memory_bytes(&self) -> u64 {
         4 * (self.floats.capacity() + self.norms.capacity()) as u64 + 8 * self.ids.capacity() as u64
     }
-
-    /// The ids of its rows.
-    pub(super) fn ids(&self) -> &[i64] {
-        &self.ids
-    }
 }
 
 /// All rows of an index.
@@ -86,57 +81,77 @@ impl Store {
         self.dimension
     }
 
+    /// Rows of a full segment, a power of two.
     pub(super) fn segment_rows(&self) -> usize {
         1 << self.shift
-    }
-
-    /// The segments that have rows.
-    pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments[..self.count.div_ceil(self.segment_rows())]
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
         self.segments.iter().map(Segment::memory_bytes).sum()
     }
 
-    /// What it would take with so many rows more, at least.
+    /// What it will take when there is room for so many rows more.
     pub(super) fn bytes_with(&self, more: usize) -> u64 {
-        let row = 4 * (self.stride as u64 + 1) + 8;
-        (self.count as u64).saturating_add(more as u64).saturating_mul(row).max(self.memory_bytes())
+        let rows = self.count.saturating_add(more);
+        let bytes = |rows: usize| {
+            (rows as u64).saturating_mul(4 * (self.stride as u64 + 1) + 8).saturating_add(4 * LINE as u64)
+        };
+        let there = self
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(at, segment)| self.rows_anew(at, rows).map_or_else(|| segment.memory_bytes(), bytes));
+        let new = rows.div_ceil(self.segment_rows()).saturating_sub(self.segments.len()) as u64;
+        let new_bytes = match (new, self.segments.is_empty()) {
+            (0, _) => 0,
+            (_, false) => bytes(self.segment_rows()).saturating_mul(new),
+            (_, true) => bytes(self.segment_rows())
+                .saturating_mul(new - 1)
+                .saturating_add(bytes(self.rows_anew(0, rows).unwrap_or(0))),
+        };
+        there.fold(new_bytes, u64::saturating_add)
+    }
+
+    /// For how many rows a segment has to be made, or made anew, so that there is room for `rows` rows in all.
+    fn rows_anew(&self, at: usize, rows: usize) -> Option<usize> {
+        let full = self.segment_rows();
+        let wanted = rows.saturating_sub(at.saturating_mul(full)).min(full);
+        match self.segments.get(at) {
+            Some(segment) if segment.room(self.stride) >= wanted => None,
+            // The last one grows by doubling, until it is full.
+            Some(segment) => Some(wanted.max(2 * segment.ids.len()).min(full)),
+            // Behind a full one, rows come in numbers.
+            None => Some(if at > 0 { full } else { wanted }),
+        }
     }
 
     /// Room for so many rows more; without it the rows stay as they are.
     pub(super) fn reserve(&mut self, more: usize) -> Result<(), Error> {
-        let (full, stride) = (self.segment_rows(), self.stride);
         let rows = self.count.checked_add(more).ok_or(Error::Memory { bytes: u64::MAX })?;
-        let segments = rows.div_ceil(full);
+        let segments = rows.div_ceil(self.segment_rows());
         let there = self.segments.len();
         let list = self.segments.try_reserve(segments.saturating_sub(there));
-        list.map_err(|_| Error::Memory { bytes: (segments * size_of::<Segment>()) as u64 })?;
-        let mut reserve = || {
-            for at in self.count / full..segments {
-                let wanted = (rows - at * full).min(full);
-                match self.segments.get_mut(at) {
-                    Some(segment) if segment.room(stride) >= wanted => {}
-                    // The last one grows by doubling, until it is full.
-                    Some(segment) => {
-                        let mut larger = Segment::with_room(wanted.max(2 * segment.ids.len()).min(full), stride)?;
-                        larger.floats.extend_from_slice(&segment.floats[segment.start..]);
-                        larger.ids.extend_from_slice(&segment.ids);
-                        larger.norms.extend_from_slice(&segment.norms);
-                        *segment = larger;
-                    }
-                    // Behind a full one, rows come in numbers.
-                    None => self.segments.push(Segment::with_room(if at > 0 { full } else { wanted }, stride)?),
-                }
-            }
-            Ok(())
-        };
-        let outcome = reserve();
+        list.map_err(|_| Error::Memory { bytes: self.bytes_with(more) })?;
+        let outcome = (self.count / self.segment_rows()..segments).try_for_each(|at| self.make_room(at, rows));
         if outcome.is_err() {
             self.segments.truncate(there);
         }
         outcome
+    }
+
+    fn make_room(&mut self, at: usize, rows: usize) -> Result<(), Error> {
+        let Some(rows) = self.rows_anew(at, rows) else { return Ok(()) };
+        let mut larger = Segment::with_room(rows, self.stride)?;
+        match self.segments.get_mut(at) {
+            Some(segment) => {
+                larger.floats.extend_from_slice(&segment.floats[segment.start..]);
+                larger.ids.extend_from_slice(&segment.ids);
+                larger.norms.extend_from_slice(&segment.norms);
+                *segment = larger;
+            }
+            None => self.segments.push(larger),
+        }
+        Ok(())
     }
 
     /// Appends a row of zeros, for which there is room, and gives its number.
@@ -203,9 +218,12 @@ impl Store {
         source.ids[from.1]
     }
 
-    /// The rows of a segment, for kernels.
-    pub(super) fn rows<'a>(&self, segment: &'a Segment) -> Result<Rows<'a, f32>, Error> {
-        let rows = Rows::new(&segment.floats[segment.start..], self.dimension, self.stride, segment.ids.len())?;
-        Ok(rows.with_norms(&segment.norms)?)
+    /// The rows from one up to, not including, another, with their ids: all in one segment.
+    pub(super) fn rows(&self, first: usize, behind: usize) -> Result<(Rows<'_, f32>, &[i64]), Error> {
+        let (segment, at) = self.locate(first);
+        let to = at + (behind - first);
+        let Segment { floats, start, ids, norms } = &self.segments[segment];
+        let rows = Rows::new(&floats[start + at * self.stride..], self.dimension, self.stride, to - at)?;
+        Ok((rows.with_norms(&norms[at..to])?, &ids[at..to]))
     }
 }

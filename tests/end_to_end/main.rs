@@ -34,3 +34,4 @@ mod sql_types_mysql;
 mod sql_types_postgres;
 mod sql_types_sqlite;
 mod sql_wording;
+mod vector_columns;

@@ -90,7 +90,8 @@ impl<N: Copy + Ord> TopK<N> {
     /// ```
     /// use lyger::kernels::vectors::{Metric, Rows, TopK};
     /// let mut best = TopK::of_named(Metric::Dot, 2, 3)?;
-    /// best.scan_named(&[1.0_f32], &Rows::new(&[5.0, 5.0, 5.0], 1, 1, 3)?, |at| Some(["c", "a", "b"][at]))?;
+    /// let rows = Rows::new(&[5.0, 5.0, 5.0], 1, 1, 3)?;
+    /// best.scan_named(&[1.0_f32], [(rows, |at: usize| Some(["c", "a", "b"][at]))])?;
     /// assert_eq!(best.into_named().collect::<Vec<_>>(), [("a", 5.0), ("b", 5.0)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -103,27 +104,33 @@ impl<N: Copy + Ord> TopK<N> {
         Ok(Self { metric, best })
     }
 
-    /// Scores rows and keeps the best under the names that `name` gives for each row, counted from 0; what has no name
-    /// isn't kept.
+    /// Scores rows that come in parts, each with what names its rows, counted from 0, and keeps the best; what has no name isn't
+    /// kept. The query is prepared once for all of them.
     ///
     /// # Errors
     /// As [`TopK::scan`].
-    pub fn scan_named<E: Element>(
+    ///
+    /// # Panics
+    /// When a part has another dimension than the first.
+    pub fn scan_named<'a, E: Element + 'a, F: Fn(usize) -> Option<N>>(
         &mut self,
         query: &[E],
-        rows: &Rows<E>,
-        name: impl Fn(usize) -> Option<N>,
+        parts: impl IntoIterator<Item = (Rows<'a, E>, F)>,
     ) -> Result<(), Error> {
+        let mut parts = parts.into_iter().peekable();
+        let Some((rows, _)) = parts.peek() else { return Ok(()) };
         let query = super::Query::new(super::super::variant::active()?, self.metric, query, rows)?;
         if self.best.wants_none() {
             return Ok(());
         }
         let mut scores = [0.0; BLOCK];
-        for first in (0..rows.count()).step_by(BLOCK) {
-            let part = rows.part(first, BLOCK);
-            let scores = &mut scores[..part.count()];
-            query.score(&part, scores);
-            self.offer(scores, |at| name(first + at));
+        for (rows, name) in parts {
+            for first in (0..rows.count()).step_by(BLOCK) {
+                let part = rows.part(first, BLOCK);
+                let scores = &mut scores[..part.count()];
+                query.score(&part, scores);
+                self.offer(scores, |at| name(first + at));
+            }
         }
         Ok(())
     }
