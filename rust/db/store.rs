@@ -7,6 +7,7 @@ use super::Rows;
 use crate::handles::{self, Handles, Kind};
 use crate::json;
 use crate::json::body::Misshapen;
+use crate::json::escapes::Escapes;
 use crate::json::shape::Shape;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -40,6 +41,7 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 struct Shaped {
     shape: Shape,
+    escapes: Escapes,
     total: u64,
     body: Arc<Vec<u8>>,
 }
@@ -144,13 +146,14 @@ impl Stored {
     ///
     /// # Errors
     /// No single row, or no keys.
-    pub fn shaped(&self, shape: &Shape, total: u64) -> Result<Arc<Vec<u8>>, Misshapen> {
+    pub fn shaped(&self, shape: &Shape, escapes: Escapes, total: u64) -> Result<Arc<Vec<u8>>, Misshapen> {
         let mut last = self.shaped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = last.as_ref().filter(|last| last.shape == *shape && last.total == total) {
+        let is_same = |last: &&Shaped| last.shape == *shape && last.escapes == escapes && last.total == total;
+        if let Some(last) = last.as_ref().filter(is_same) {
             return Ok(Arc::clone(&last.body));
         }
-        let body = Arc::new(json::body::whole(shape, &self.rows.table, total)?);
-        *last = Some(Shaped { shape: shape.clone(), total, body: Arc::clone(&body) });
+        let body = Arc::new(json::body::whole(shape, escapes, &self.rows.table, total)?);
+        *last = Some(Shaped { shape: shape.clone(), escapes, total, body: Arc::clone(&body) });
         Ok(body)
     }
 
@@ -199,11 +202,13 @@ mod tests {
     fn each_shape_is_made_anew_and_kept_until_another_is_asked_for() {
         let store = Store::new();
         let stored = store.get(store.insert(one()).unwrap()).unwrap();
-        let single = stored.shaped(&Shape::Single, 0).unwrap();
+        let single = stored.shaped(&Shape::Single, Escapes::default(), 0).unwrap();
         assert_eq!(single.as_slice(), br#"{"id":7}"#);
-        assert!(Arc::ptr_eq(&single, &stored.shaped(&Shape::Single, 0).unwrap()));
-        assert_eq!(stored.shaped(&Shape::Csv, 0).unwrap().as_slice(), b"id\r\n7\r\n");
-        assert!(stored.shaped(&Shape::Keyed("x".into()), 0).is_err());
+        assert!(Arc::ptr_eq(&single, &stored.shaped(&Shape::Single, Escapes::default(), 0).unwrap()));
+        let other = Escapes::of_flags(0).unwrap();
+        assert!(!Arc::ptr_eq(&single, &stored.shaped(&Shape::Single, other, 0).unwrap()));
+        assert_eq!(stored.shaped(&Shape::Csv, Escapes::default(), 0).unwrap().as_slice(), b"id\r\n7\r\n");
+        assert!(stored.shaped(&Shape::Keyed("x".into()), Escapes::default(), 0).is_err());
     }
 
     #[test]

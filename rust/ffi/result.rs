@@ -175,7 +175,7 @@ pub unsafe extern "C" fn lyger_result_shaped(
         kernels::ready()?;
         let wrong = |error: String| Failure::new(Status::InvalidArgument, error);
         let options = Options::parse(options).map_err(|error| wrong(error.to_string()))?;
-        match stored.shaped(&options.shape, total) {
+        match stored.shaped(&options.shape, options.escapes, total) {
             Ok(body) => output.fill(&body),
             Err(error @ Misshapen::NoRow) => Err(Failure::new(Status::NotFound, error.to_string())),
             Err(Misshapen::Key(error @ (KeyError::Missing(_) | KeyError::Null(_)))) => {

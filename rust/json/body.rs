@@ -1,15 +1,16 @@
 //! A body of rows in its shape, table after table and slice after slice.
 //!
 //! ```
-//! use lyger::json::{body, shape::Shape, table::{Column, Table}};
+//! use lyger::json::{body, escapes::Escapes, shape::Shape, table::{Column, Table}};
 //! let mut id = Column::int64("id");
 //! id.push_i64(7);
 //! let table = Table::new(vec![id]);
-//! let body = body::whole(&Shape::Envelope, &table, 0).unwrap();
+//! let body = body::whole(&Shape::Envelope, Escapes::default(), &table, 0).unwrap();
 //! assert_eq!(body, br#"{"data":[{"id":7}],"meta":{"count":1}}"#);
 //! ```
 
 use super::csv::Lines;
+use super::escapes::Escapes;
 use super::keyed::{Index, KeyError};
 use super::shape::{Page, Shape};
 use super::slices::Slices;
@@ -32,9 +33,9 @@ pub enum Misshapen {
 #[derive(Debug)]
 pub struct Encoder {
     shape: Shape,
+    escapes: Escapes,
     rows: u64,
     has_begun: bool,
-    scratch: Vec<u8>,
 }
 
 /// A table that is being written.
@@ -44,25 +45,26 @@ pub struct Pass<'a> {
 }
 
 enum Rows<'a> {
-    Objects(Slices<'a>),
+    List(Slices<'a>),
     Lines(Slices<'a>),
     Csv(Lines<'a>),
 }
 
 impl Encoder {
-    /// An encoder that has written nothing.
+    /// An encoder that has written nothing. CSV has no escapes.
     #[must_use]
-    pub fn new(shape: &Shape) -> Self {
-        Self { shape: shape.clone(), rows: 0, has_begun: false, scratch: Vec::new() }
+    pub fn new(shape: &Shape, escapes: Escapes) -> Self {
+        Self { shape: shape.clone(), escapes, rows: 0, has_begun: false }
     }
 
     /// Begins the next table. The tables of a body have the same columns; one without rows counts for its columns.
     #[must_use]
     pub fn pass<'a>(&self, table: &'a Table) -> Pass<'a> {
         let rows = match self.shape {
-            Shape::Ndjson => Rows::Lines(Slices::for_lines(table)),
+            Shape::Ndjson => Rows::Lines(Slices::of_lines(table)),
+            Shape::Arrays => Rows::List(Slices::of_arrays(table)),
             Shape::Csv => Rows::Csv(Lines::new(table)),
-            _ => Rows::Objects(Slices::new(table)),
+            _ => Rows::List(Slices::new(table)),
         };
         Pass { rows, next: 0 }
     }
@@ -70,14 +72,14 @@ impl Encoder {
     /// Appends about [`SLICE_BYTES`] of a table, more where `out` has the room already; false once it has no more rows that
     /// belong to the body.
     pub fn append(&mut self, pass: &mut Pass<'_>, out: &mut Vec<u8>) -> bool {
-        let first = pass.next;
+        let (first, from) = (pass.next, out.len());
         let rows = match &pass.rows {
-            Rows::Objects(slices) => {
-                self.append_objects(slices, &mut pass.next, out);
+            Rows::List(slices) => {
+                self.append_list(slices, &mut pass.next, out);
                 slices.rows()
             }
             Rows::Lines(slices) => {
-                pass.next = slices.append_lines(first, &mut self.scratch, out);
+                pass.next = slices.append(first, out);
                 slices.rows()
             }
             Rows::Csv(lines) => {
@@ -88,12 +90,15 @@ impl Encoder {
                 lines.rows()
             }
         };
+        if self.shape != Shape::Csv {
+            self.escapes.apply(out, from);
+        }
         self.has_begun = true;
         self.rows += (pass.next - first) as u64;
         !self.is_full() && pass.next < rows
     }
 
-    fn append_objects(&mut self, slices: &Slices<'_>, next: &mut usize, out: &mut Vec<u8>) {
+    fn append_list(&mut self, slices: &Slices<'_>, next: &mut usize, out: &mut Vec<u8>) {
         self.begin(out);
         let comma = out.len();
         if self.is_full() || *next == slices.rows() {
@@ -115,7 +120,7 @@ impl Encoder {
         if !self.has_begun {
             self.has_begun = true;
             out.extend_from_slice(match self.shape {
-                Shape::List => b"[",
+                Shape::List | Shape::Arrays => b"[",
                 Shape::Envelope | Shape::Paged(_) => b"{\"data\":[",
                 Shape::Keyed(_) | Shape::Single | Shape::Ndjson | Shape::Csv => b"",
             });
@@ -137,7 +142,7 @@ impl Encoder {
         let rows = self.rows;
         match self.shape {
             Shape::Single if rows == 0 => return Err(Misshapen::NoRow),
-            Shape::List => out.push(b']'),
+            Shape::List | Shape::Arrays => out.push(b']'),
             Shape::Envelope => out.extend_from_slice(format!("],\"meta\":{{\"count\":{rows}}}}}").as_bytes()),
             Shape::Paged(Page { number, rows: per_page }) => {
                 let pages = total.div_ceil(per_page);
@@ -162,7 +167,7 @@ impl std::fmt::Debug for Pass<'_> {
 ///
 /// # Errors
 /// No single row, or no keys.
-pub fn whole(shape: &Shape, table: &Table, total: u64) -> Result<Vec<u8>, Misshapen> {
+pub fn whole(shape: &Shape, escapes: Escapes, table: &Table, total: u64) -> Result<Vec<u8>, Misshapen> {
     let mut out = Vec::new();
     if let Shape::Keyed(name) = shape {
         let mut index = Index::new(name);
@@ -173,11 +178,11 @@ pub fn whole(shape: &Shape, table: &Table, total: u64) -> Result<Vec<u8>, Missha
                 break;
             }
         }
-        let mut objects = index.objects(std::slice::from_ref(table))?;
+        let mut objects = index.objects(std::slice::from_ref(table), escapes)?;
         while objects.append(&mut out) {}
         return Ok(out);
     }
-    let mut encoder = Encoder::new(shape);
+    let mut encoder = Encoder::new(shape, escapes);
     let mut pass = encoder.pass(table);
     while encoder.append(&mut pass, &mut out) {}
     encoder.finish(total, &mut out)?;
@@ -206,7 +211,7 @@ mod tests {
 
     fn in_tables(shape: &Shape, tables: &[Table], total: u64) -> (Vec<u8>, usize) {
         let (mut out, mut largest) = (Vec::new(), 0);
-        let mut encoder = Encoder::new(shape);
+        let mut encoder = Encoder::new(shape, Escapes::default());
         for table in tables {
             let mut pass = encoder.pass(table);
             loop {
@@ -224,7 +229,7 @@ mod tests {
     }
 
     fn text(shape: &Shape, table: &Table) -> String {
-        String::from_utf8(whole(shape, table, 9).unwrap()).unwrap()
+        String::from_utf8(whole(shape, Escapes::default(), table, 9).unwrap()).unwrap()
     }
 
     fn small() -> Table {
@@ -241,6 +246,7 @@ mod tests {
         let paged = Shape::Paged(Page { number: 2, rows: 4 });
         let list = r#"[{"id":1,"name":"a,\"b\""},{"id":2,"name":""},{"id":1,"name":"c"}]"#;
         assert_eq!(text(&Shape::List, &small()), list);
+        assert_eq!(text(&Shape::Arrays, &small()), r#"[[1,"a,\"b\""],[2,""],[1,"c"]]"#);
         assert_eq!(text(&Shape::Envelope, &small()), format!(r#"{{"data":{list},"meta":{{"count":3}}}}"#));
         let meta = r#"{"count":3,"total":9,"page":2,"per_page":4,"pages":3}"#;
         assert_eq!(text(&paged, &small()), format!(r#"{{"data":{list},"meta":{meta}}}"#));
@@ -264,11 +270,12 @@ mod tests {
         assert_eq!(text(&Shape::List, &empty), "[]");
         assert_eq!(text(&Shape::Envelope, &empty), r#"{"data":[],"meta":{"count":0}}"#);
         assert!(text(&paged, &empty).starts_with(r#"{"data":[],"meta":{"count":0,"total":9"#));
+        assert_eq!(text(&Shape::Arrays, &empty), "[]");
         assert_eq!(text(&Shape::Ndjson, &empty), "");
         assert_eq!(text(&Shape::Csv, &empty), "id\r\n");
         assert_eq!(text(&Shape::Csv, &Table::default()), "");
         assert_eq!(text(&Shape::Keyed("id".into()), &empty), "{}");
-        assert_eq!(whole(&Shape::Single, &empty, 0), Err(Misshapen::NoRow));
+        assert_eq!(whole(&Shape::Single, Escapes::default(), &empty, 0), Err(Misshapen::NoRow));
     }
 
     #[test]
@@ -277,10 +284,10 @@ mod tests {
         let all = table(0, 15_000);
         let list = crate::json::encode::to_vec(&all);
         assert!(list.len() > 10 * SLICE_BYTES);
-        for shape in [Shape::List, Shape::Envelope, Shape::Ndjson, Shape::Csv] {
+        for shape in [Shape::List, Shape::Arrays, Shape::Envelope, Shape::Ndjson, Shape::Csv] {
             let (body, largest) = in_tables(&shape, &tables, 0);
             assert!(largest < 2 * SLICE_BYTES, "{shape:?}: {largest}");
-            assert_eq!(body, whole(&shape, &all, 0).unwrap(), "{shape:?}");
+            assert_eq!(body, whole(&shape, Escapes::default(), &all, 0).unwrap(), "{shape:?}");
         }
         assert_eq!(in_tables(&Shape::List, &tables, 0).0, list);
         let lines = in_tables(&Shape::Ndjson, &tables, 0).0;
@@ -295,7 +302,7 @@ mod tests {
             column.push_bytes("\u{1}".repeat(len).as_bytes());
         }
         let all = Table::new(vec![column]);
-        assert_eq!(whole(&Shape::List, &all, 0).unwrap(), crate::json::encode::to_vec(&all));
+        assert_eq!(whole(&Shape::List, Escapes::default(), &all, 0).unwrap(), crate::json::encode::to_vec(&all));
         assert_eq!(text(&Shape::Ndjson, &all).lines().count(), 3);
     }
 
@@ -304,6 +311,34 @@ mod tests {
         let mut column = Column::json("j");
         column.push_bytes(b"{\"a\":\r\n [1,\n 2]}");
         assert_eq!(text(&Shape::Ndjson, &Table::new(vec![column])), "{\"j\":{\"a\":   [1,  2]}}\n");
+    }
+
+    #[test]
+    fn arrays_have_all_columns_whatever_their_names() {
+        let columns = ["n", "n", "m"].map(|name| {
+            let mut column = Column::int64(name);
+            column.push_i64(i64::from(name == "m"));
+            column
+        });
+        let table = Table::new(columns.into());
+        assert_eq!(text(&Shape::Arrays, &table), "[[0,0,1]]");
+        assert_eq!(text(&Shape::List, &table), r#"[{"n":0,"m":1}]"#);
+    }
+
+    #[test]
+    fn escapes_are_in_every_shape_of_json_and_in_every_slice() {
+        use crate::json::escapes::HEX_QUOT;
+        let escapes = Escapes::of_flags(HEX_QUOT).unwrap();
+        let all = table(0, 3_000);
+        for shape in
+            [Shape::List, Shape::Arrays, Shape::Envelope, Shape::Single, Shape::Ndjson, Shape::Keyed("m".into())]
+        {
+            let Ok(plain) = whole(&shape, Escapes::default(), &all, 0) else { continue };
+            let escaped = String::from_utf8(whole(&shape, escapes, &all, 0).unwrap()).unwrap();
+            let wanted = String::from_utf8(plain).unwrap().replace("\\\"", "\\u0022").replace('\u{fc}', "\\u00fc");
+            assert!(escaped == wanted, "{shape:?}");
+        }
+        assert_eq!(whole(&Shape::Csv, escapes, &all, 0), whole(&Shape::Csv, Escapes::default(), &all, 0));
     }
 
     #[test]
@@ -327,10 +362,10 @@ mod tests {
 
     #[test]
     fn keys_are_the_values_as_text_and_null_is_none() {
-        let missing = whole(&Shape::Keyed("x".into()), &small(), 0);
+        let missing = whole(&Shape::Keyed("x".into()), Escapes::default(), &small(), 0);
         assert_eq!(missing, Err(Misshapen::Key(KeyError::Missing("x".into()))));
         assert_eq!(
-            whole(&Shape::Keyed("id".into()), &table(0, 10), 0),
+            whole(&Shape::Keyed("id".into()), Escapes::default(), &table(0, 10), 0),
             Err(Misshapen::Key(KeyError::Null("id".into())))
         );
         let mut keys = Column::mixed("k");
@@ -360,7 +395,7 @@ mod tests {
             }
         }
         assert!(index.byte_len() > 8_000 * 4);
-        let (mut objects, mut out, mut slices) = (index.objects(&tables).unwrap(), Vec::new(), 1);
+        let (mut objects, mut out, mut slices) = (index.objects(&tables, Escapes::default()).unwrap(), Vec::new(), 1);
         while objects.append(&mut out) {
             slices += 1;
         }

@@ -1,13 +1,12 @@
 //! A table to JSON text: names escaped once, one growing buffer, the kernel for the rest.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::few;
 use super::table::{Cell, Column, Data, Strings, Table};
 use crate::kernels::json::append_float;
 pub(crate) use crate::kernels::json::{append_base64, append_text};
-use crate::kernels::{self, Cells, ColumnView, PADDING, Values};
+use crate::kernels::{self, Cells, ColumnView, Form, PADDING, Values};
 
 /// So few rows, if they aren't long, are written before a kernel would have been told of the columns.
 const FEW_ROWS: usize = 4;
@@ -63,8 +62,8 @@ pub fn to_slice(table: &Table, room: &mut [u8]) -> Result<usize, Vec<u8>> {
     let keys: usize = columns.iter().map(|column| column.key.len()).sum();
     let (mut out, mut row) = (Vec::new(), 0);
     if table.byte_len() / 2 + keys * table.rows() < room.len() {
-        let progress =
-            kernels::json_encode_table(&views, table.rows(), 0, room).unwrap_or_else(|error| panic!("{error}"));
+        let progress = kernels::json_encode_table(Form::Objects, &views, table.rows(), 0, room)
+            .unwrap_or_else(|error| panic!("{error}"));
         if progress.needed == 0 {
             return Ok(progress.bytes);
         }
@@ -79,7 +78,8 @@ pub fn to_slice(table: &Table, room: &mut [u8]) -> Result<usize, Vec<u8>> {
 /// Appends the rows from `row` on.
 fn append_rest(views: &[ColumnView], rows: usize, mut row: usize, out: &mut Vec<u8>) {
     loop {
-        let progress = kernels::json_append_table(views, rows, row, out).unwrap_or_else(|error| panic!("{error}"));
+        let progress =
+            kernels::json_append_table(Form::Objects, views, rows, row, out).unwrap_or_else(|error| panic!("{error}"));
         row += progress.rows;
         match progress.needed {
             0 => return,
@@ -133,14 +133,14 @@ pub(super) fn capacity_guess(views: &[ColumnView], rows: usize) -> usize {
 /// A column with its key, and with those cells as JSON that aren't yet.
 pub(super) struct Prepared<'a> {
     column: &'a Column,
-    key: Cow<'a, [u8]>,
-    // Mixed cells, and numbers' digits where some of them are words.
+    key: &'a [u8],
+    // Mixed cells, numbers' digits where some of them are words, and JSON without line breaks.
     json: Option<(Vec<u32>, Vec<u8>)>,
 }
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(column: &'a Column) -> Self {
-        let key = Cow::Borrowed(column.label().json_key());
+        let key = column.label().json_key();
         let json = match column.data() {
             Data::Mixed(cells) => Some(encode_cells(cells)),
             Data::Number(cells) => without_words(cells),
@@ -149,9 +149,17 @@ impl<'a> Prepared<'a> {
         Self { column, key, json }
     }
 
-    /// Has this byte precede the key in every row.
-    pub(super) fn mark(&mut self, mark: u8) {
-        self.key.to_mut().insert(0, mark);
+    /// The same where a row is a line: a JSON text of the database's may have line breaks between its tokens, and spaces
+    /// take their place.
+    pub(super) fn for_line(column: &'a Column) -> Self {
+        let mut prepared = Self::new(column);
+        if let Data::Json(cells) = column.data()
+            && memchr::memchr2(b'\n', b'\r', cells.padded_bytes()).is_some()
+        {
+            let space = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+            prepared.json = Some((cells.offsets().to_vec(), cells.padded_bytes().iter().map(space).collect()));
+        }
+        prepared
     }
 
     /// The rows from `from` on and before `to`; `from` is a multiple of 8, where a byte of the bitmap begins.
@@ -170,7 +178,7 @@ impl<'a> Prepared<'a> {
             (_, Data::Bytes(strings)) => Values::Bytes(cells(strings, from, to)),
             (_, Data::Mixed(_)) => unreachable!("new has made JSON of mixed cells"),
         };
-        ColumnView { key: &self.key, values, validity }
+        ColumnView { key: self.key, values, validity }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::csv::append_text;
+use super::escapes::Escapes;
 use super::slices::{SLICE_BYTES, Slices};
 use super::table::{Column, Table};
 use crate::kernels::json;
@@ -77,10 +78,10 @@ impl Index {
     ///
     /// # Errors
     /// No such column.
-    pub fn objects(self, tables: &[Table]) -> Result<Objects<'_>, KeyError> {
+    pub fn objects(self, tables: &[Table], escapes: Escapes) -> Result<Objects<'_>, KeyError> {
         let slices = tables.iter().map(Slices::new).collect();
         let keys = tables.iter().map(|table| column(table, &self.name)).collect::<Result<_, _>>()?;
-        Ok(Objects { slices, keys, rows: self.rows, next: 0 })
+        Ok(Objects { escapes, slices, keys, rows: self.rows, next: 0 })
     }
 }
 
@@ -92,6 +93,7 @@ fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column, KeyError> {
 
 /// The rows of an index, on their way out.
 pub struct Objects<'a> {
+    escapes: Escapes,
     slices: Vec<Slices<'a>>,
     keys: Vec<&'a Column>,
     rows: Vec<(usize, usize)>,
@@ -101,6 +103,13 @@ pub struct Objects<'a> {
 impl Objects<'_> {
     /// Appends about [`SLICE_BYTES`] of the object; false once it is complete.
     pub fn append(&mut self, out: &mut Vec<u8>) -> bool {
+        let from = out.len();
+        let has_more = self.append_plain(out);
+        self.escapes.apply(out, from);
+        has_more
+    }
+
+    fn append_plain(&mut self, out: &mut Vec<u8>) -> bool {
         let end = out.len() + SLICE_BYTES;
         let mut key = Vec::new();
         if self.next == 0 {

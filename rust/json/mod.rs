@@ -4,6 +4,7 @@ pub mod body;
 mod cells;
 pub mod csv;
 pub mod encode;
+pub mod escapes;
 mod few;
 pub mod forms;
 pub mod keyed;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   list      [{"id":1},{"id":2}]                                      application/json
+//!   arrays    [[1],[2]]
 //!   keyed     {"1":{"id":1},"2":{"id":2}}
 //!   single    {"id":1}
 //!   envelope  {"data":[{"id":1}],"meta":{"count":1}}
@@ -10,6 +11,7 @@
 //!   csv       id\r\n1\r\n2\r\n                                         text/csv; charset=utf-8; header=present
 //! ```
 
+use super::escapes::Escapes;
 use super::forms::Forms;
 use serde::Deserialize;
 
@@ -19,6 +21,8 @@ pub enum Shape {
     /// An array of objects.
     #[default]
     List,
+    /// An array of arrays of values, without names.
+    Arrays,
     /// An object of objects, by the values of this column.
     Keyed(String),
     /// The first row's object.
@@ -55,6 +59,8 @@ impl Page {
 pub struct Options {
     /// The body's shape.
     pub shape: Shape,
+    /// What is escaped of it beyond what JSON demands.
+    pub escapes: Escapes,
     /// Whether it gets an ETag, and an `If-None-Match` its 304.
     pub etag: bool,
     /// How long the statement may run, in milliseconds, where that is less than everybody's limit.
@@ -81,6 +87,8 @@ struct Packed {
     page: Option<u64>,
     #[serde(default)]
     per_page: Option<u64>,
+    #[serde(default)]
+    flags: Option<u32>,
     #[serde(default)]
     etag: bool,
     #[serde(default)]
@@ -111,7 +119,7 @@ enum Times {
 
 impl Options {
     /// Reads options as JSON: `shape` (see [`Shape`]; `list` when it is missing), `key` for `keyed`, `page` and `per_page`
-    /// for `paged`, `etag`; how the statement runs: `timeout_ms`, `retries`, `decimals` (`string` or `number`), `times` (`rfc3339` or `sql`). No text at all is
+    /// for `paged`, `flags` (see [`Escapes`]; not for `csv`), `etag`; how the statement runs: `timeout_ms`, `retries`, `decimals` (`string` or `number`), `times` (`rfc3339` or `sql`). No text at all is
     /// a list.
     ///
     /// ```
@@ -131,6 +139,7 @@ impl Options {
         let name = packed.shape.as_deref().unwrap_or("list");
         let shape = match (name, packed.key.clone(), packed.page, packed.per_page) {
             ("list", None, None, None) => Shape::List,
+            ("arrays", None, None, None) => Shape::Arrays,
             ("keyed", Some(key), None, None) => Shape::Keyed(key),
             ("single", None, None, None) => Shape::Single,
             ("envelope", None, None, None) => Shape::Envelope,
@@ -145,12 +154,18 @@ impl Options {
             ("csv", None, None, None) => Shape::Csv,
             _ => return Err(Unknown(format!("no shape of rows: {}", String::from_utf8_lossy(text)))),
         };
+        let escapes = match packed.flags {
+            None => Escapes::default(),
+            Some(_) if shape == Shape::Csv => return Err(Unknown("CSV has no flags of JSON".to_owned())),
+            Some(flags) => Escapes::of_flags(flags)
+                .map_err(|unknown| Unknown(format!("rows have no flags {unknown} of PHP's json_encode()")))?,
+        };
         let Packed { etag, timeout_ms, retries, decimals, times, .. } = packed;
         let forms = Forms {
             decimals_as_numbers: matches!(decimals, Decimals::Number),
             times_as_sql: matches!(times, Times::Sql),
         };
-        Ok(Self { shape, etag, timeout_ms, retries, forms })
+        Ok(Self { shape, escapes, etag, timeout_ms, retries, forms })
     }
 }
 
@@ -173,6 +188,9 @@ mod tests {
             })
         );
         assert_eq!(shape(r#"{"shape":"keyed","key":"id"}"#), Ok(Shape::Keyed("id".into())));
+        let escapes = Options::parse(br#"{"shape":"ndjson","flags":3}"#).unwrap().escapes;
+        assert_eq!(Ok(escapes), Escapes::of_flags(3));
+        assert_eq!(shape(r#"{"shape":"arrays"}"#), Ok(Shape::Arrays));
         assert_eq!(shape(r#"{"shape":"single"}"#), Ok(Shape::Single));
         assert_eq!(shape(r#"{"shape":"envelope"}"#), Ok(Shape::Envelope));
         assert_eq!(shape(r#"{"shape":"ndjson"}"#), Ok(Shape::Ndjson));
@@ -188,6 +206,9 @@ mod tests {
             r#"{"shape":"paged","page":1,"per_page":9223372036854775808}"#,
             r#"{"shape":"paged","page":9223372036854775807,"per_page":9223372036854775807}"#,
             r#"{"shape":"csv","sep":";"}"#,
+            r#"{"flags":128}"#,
+            r#"{"flags":-1}"#,
+            r#"{"shape":"csv","flags":1}"#,
             r#"{"etag":1}"#,
             r#"{"decimals":"float"}"#,
             r#"{"times":"iso"}"#,

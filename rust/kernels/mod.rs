@@ -26,7 +26,7 @@ mod zig;
 pub use cpu::cpu;
 pub use error::Error;
 pub use heavy::LANES;
-pub use table::{Cells, ColumnView, Progress, Values};
+pub use table::{Cells, ColumnView, Form, Progress, Values};
 pub use variant::{Variant, choose};
 
 /// Zero bytes behind every string buffer that a kernel reads: one AVX-512 register, so that a load at the last byte stays inside.
@@ -66,19 +66,23 @@ pub fn heavy_computation(iterations: u64) -> f64 {
     variant::active().unwrap_or_else(|error| panic!("{error}")).heavy_computation(iterations)
 }
 
-/// Writes rows as a JSON array of objects into `out`, starting with row `first_row`.
+/// Writes rows as JSON into `out`, starting with row `first_row`.
 ///
-/// Row 0 is preceded by `[`, every other by `,`, the last one followed by `]`; no rows give `[]`. Whole rows are
+/// In a list, of objects or arrays, row 0 is preceded by `[`, every other by `,`, the last one followed by `]`; no rows
+/// give `[]`. In [`Form::Lines`] every row ends with a line feed, and no rows give nothing; a cell of JSON is copied, so
+/// who wants a line each keeps line breaks out of those. Whole rows are
 /// written as long as the longest text that a row could become fits the rest of `out`, so the same call with the
 /// same capacity stops at the same row in every variant. Bytes of `out` behind [`Progress::bytes`] are scratch space.
 ///
 /// ```
-/// use lyger::kernels::{ColumnView, Values, json_encode_table};
+/// use lyger::kernels::{ColumnView, Form, Values, json_encode_table};
 /// let ids = ColumnView { key: b"\"id\":", values: Values::Int64(&[7, 8]), validity: Some(&[0b01]) };
 /// let mut out = [0; 256];
-/// let progress = json_encode_table(&[ids], 2, 0, &mut out)?;
+/// let progress = json_encode_table(Form::Objects, &[ids], 2, 0, &mut out)?;
 /// assert_eq!(&out[..progress.bytes], br#"[{"id":7},{"id":null}]"#);
 /// assert_eq!(progress.needed, 0);
+/// let progress = json_encode_table(Form::Arrays, &[ids], 2, 0, &mut out)?;
+/// assert_eq!(&out[..progress.bytes], b"[[7],[null]]");
 /// # Ok::<(), lyger::kernels::Error>(())
 /// ```
 ///
@@ -86,12 +90,13 @@ pub fn heavy_computation(iterations: u64) -> f64 {
 /// When a column is shorter than `rows`, its bitmap is too short, `first_row` is behind the last row, or
 /// `LYGER_KERNELS` asks for what this build or this CPU lacks.
 pub fn json_encode_table(
+    form: Form,
     columns: &[ColumnView],
     rows: usize,
     first_row: usize,
     out: &mut [u8],
 ) -> Result<Progress, Error> {
-    variant::active()?.json_encode_table(columns, rows, first_row, out)
+    variant::active()?.json_encode_table(form, columns, rows, first_row, out)
 }
 
 /// [`json_encode_table`] into the spare capacity of a vector, which nobody has zeroed: appends what it writes.
@@ -99,12 +104,14 @@ pub fn json_encode_table(
 /// # Errors
 /// As [`json_encode_table`].
 pub fn json_append_table(
+    form: Form,
     columns: &[ColumnView],
     rows: usize,
     first_row: usize,
     out: &mut Vec<u8>,
 ) -> Result<Progress, Error> {
-    let progress = variant::active()?.json_encode_table_uninit(columns, rows, first_row, out.spare_capacity_mut())?;
+    let progress =
+        variant::active()?.json_encode_table_uninit(form, columns, rows, first_row, out.spare_capacity_mut())?;
     // SAFETY: the kernel has initialized that many bytes of the spare capacity.
     unsafe { out.set_len(out.len() + progress.bytes) };
     Ok(progress)

@@ -2,10 +2,47 @@
 
 use super::{Error, PADDING};
 
+/// What rows become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// A list of objects: `[{"id":1},{"id":2}]`.
+    #[default]
+    Objects,
+    /// A list of lists, without the names: `[[1],[2]]`.
+    Arrays,
+    /// An object a line: `{"id":1}` and a line feed. No rows are no text.
+    Lines,
+}
+
+impl Form {
+    /// What precedes the first cell of a row; of row 0 in a list `[` takes the comma's place.
+    pub(super) fn open(self) -> &'static [u8] {
+        match self {
+            Self::Objects => b",{",
+            Self::Arrays => b",[",
+            Self::Lines => b"{",
+        }
+    }
+
+    /// What follows the last cell, and how much of it counts.
+    pub(super) fn close(self) -> ([u8; 2], usize) {
+        match self {
+            Self::Objects => (*b"} ", 1),
+            Self::Arrays => (*b"] ", 1),
+            Self::Lines => (*b"}\n", 2),
+        }
+    }
+
+    /// Whether brackets surround the rows.
+    pub(super) fn is_list(self) -> bool {
+        self != Self::Lines
+    }
+}
+
 /// One column, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnView<'a> {
-    /// The name as it stands in every object, escaped, quoted and with its colon: `"name":`.
+    /// The name as it stands in every object, escaped, quoted and with its colon: `"name":`. Arrays have none.
     pub key: &'a [u8],
     /// One value per row; a null row holds anything, as long as it isn't longer than the column says.
     pub values: Values<'a>,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cpu::Level;
 use super::plan::Plan;
-use super::{ColumnView, Error, LANES, Progress, cpu, graph, heavy, json, vectors};
+use super::{ColumnView, Error, Form, LANES, Progress, cpu, graph, heavy, json, vectors};
 
 /// The environment variable that forces a variant.
 const ENVIRONMENT: &str = "LYGER_KERNELS";
@@ -182,6 +182,7 @@ impl Variant {
     /// As [`super::json_encode_table`].
     pub fn json_encode_table(
         self,
+        form: Form,
         columns: &[ColumnView],
         rows: usize,
         first_row: usize,
@@ -189,7 +190,7 @@ impl Variant {
     ) -> Result<Progress, Error> {
         // SAFETY: the kernels only write initialized bytes, so the slice stays one of initialized bytes.
         let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<u8>]) };
-        self.json_encode_table_uninit(columns, rows, first_row, out)
+        self.json_encode_table_uninit(form, columns, rows, first_row, out)
     }
 
     /// [`Variant::json_encode_table`] into memory that nobody has zeroed: the first [`Progress::bytes`] bytes are written.
@@ -198,12 +199,13 @@ impl Variant {
     /// As [`super::json_encode_table`].
     pub fn json_encode_table_uninit(
         self,
+        form: Form,
         columns: &[ColumnView],
         rows: usize,
         first_row: usize,
         out: &mut [MaybeUninit<u8>],
     ) -> Result<Progress, Error> {
-        let plan = Plan::new(columns, rows, first_row)?;
+        let plan = Plan::new(form, columns, rows, first_row)?;
         // SAFETY: a Variant exists only for a CPU of its level; the plan is checked, first_row is at most its rows,
         // and out is as long as its length says.
         Ok(unsafe { (self.0.json)(&plan, first_row, out.as_mut_ptr().cast(), out.len()) })

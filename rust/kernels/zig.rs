@@ -130,7 +130,19 @@ implementations! {
 /// As [`Implementation::json`].
 unsafe fn encode(kernel: EncodeTable, plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
     let columns: Vec<lk_column> = plan.columns.iter().map(|column| lend(plan, column)).collect();
-    let table = lk_table { columns: columns.as_ptr(), column_count: columns.len(), rows: plan.rows };
+    let (close, close_len) = plan.form.close();
+    let open = plan.form.open();
+    let table = lk_table {
+        columns: columns.as_ptr(),
+        column_count: columns.len(),
+        rows: plan.rows,
+        // Of a single byte the second doesn't count.
+        open: [open[0], open[open.len() - 1]],
+        open_len: open.len() as u8,
+        close,
+        close_len: close_len as u8,
+        is_list: u8::from(plan.form.is_list()),
+    };
     let mut progress = lk_progress { rows: 0, bytes: 0, needed: 0 };
     // SAFETY: the plan is checked, and columns, plan and progress live until the call returns; the caller promises
     // the rest.

@@ -19,8 +19,8 @@ fn portable() -> (&'static str, Encode) {
 /// The smallest table on which a kernel is seen to fail that spoils the output of a right one.
 fn smallest_failure(spoil: impl Fn(&mut [u8]) + 'static) -> TestTable {
     let right = Variant::by_name("rust").unwrap();
-    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
-        let progress = right.json_encode_table(columns, rows, first_row, out)?;
+    let broken: Encode = Box::new(move |form, columns, rows, first_row, out| {
+        let progress = right.json_encode_table(form, columns, rows, first_row, out)?;
         spoil(&mut out[..progress.bytes]);
         Ok(progress)
     });
@@ -58,8 +58,8 @@ fn a_kernel_that_miscounts_at_the_end_of_a_register_is_seen() {
 #[test]
 fn a_kernel_that_rounds_the_last_digit_of_a_few_doubles_wrong_is_seen() {
     let right = Variant::by_name("rust").unwrap();
-    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
-        let progress = right.json_encode_table(columns, rows, first_row, out)?;
+    let broken: Encode = Box::new(move |form, columns, rows, first_row, out| {
+        let progress = right.json_encode_table(form, columns, rows, first_row, out)?;
         let text = &mut out[..progress.bytes];
         // One double in about four thousand.
         if let Some(at) = text.windows(5).position(|part| part == b"7e-20") {
@@ -75,10 +75,10 @@ fn a_kernel_that_rounds_the_last_digit_of_a_few_doubles_wrong_is_seen() {
 #[test]
 fn a_kernel_that_stops_a_row_early_is_seen() {
     let right = Variant::by_name("rust").unwrap();
-    let broken: Encode = Box::new(move |columns, rows, first_row, out| {
+    let broken: Encode = Box::new(move |form, columns, rows, first_row, out| {
         // Wants one byte more than the others before it begins a row.
         let len = out.len().saturating_sub(usize::from(first_row > 3));
-        right.json_encode_table(columns, rows, first_row, &mut out[..len])
+        right.json_encode_table(form, columns, rows, first_row, &mut out[..len])
     });
     let found = compare(&[portable(), ("broken", broken)], CASES, table());
     assert!(matches!(found, Err(TestError::Fail(..))), "a kernel that stops early went unseen");

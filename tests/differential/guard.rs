@@ -6,6 +6,7 @@ use lyger::kernels::vectors::{Bf16, Element, F16, Rows};
 use lyger::kernels::{Cells, ColumnView, PADDING, Values, Variant};
 
 use crate::json::kernels;
+use crate::tables::FORMS;
 use crate::vectors::METRICS;
 
 const PAGE: usize = 4096;
@@ -93,10 +94,11 @@ fn no_kernel_touches_a_byte_behind_the_padding_or_the_capacity() {
                 let cells = Cells::new(&offsets, bytes).unwrap();
                 for values in [Values::Text(cells), Values::Bytes(cells), Values::Ascii(cells), Values::Json(cells)] {
                     let columns = [ColumnView { key: b"\"k\":", values, validity: None }];
-                    let needed = encode(&columns, 1, 0, &mut []).unwrap().needed;
-                    let progress = encode(&columns, 1, 0, out.last(needed)).unwrap();
+                    let form = FORMS[len % FORMS.len()];
+                    let needed = encode(form, &columns, 1, 0, &mut []).unwrap().needed;
+                    let progress = encode(form, &columns, 1, 0, out.last(needed)).unwrap();
                     assert_eq!((progress.rows, progress.needed), (1, 0), "{name}");
-                    let early = encode(&columns, 1, 0, out.last(needed - 1)).unwrap();
+                    let early = encode(form, &columns, 1, 0, out.last(needed - 1)).unwrap();
                     assert_eq!((early.rows, early.needed), (0, needed), "{name}");
                 }
             }

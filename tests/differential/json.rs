@@ -1,6 +1,6 @@
 //! `json_encode_table`: the same bytes and the same progress, whatever the capacity.
 
-use lyger::kernels::{ColumnView, Error, Progress, Variant};
+use lyger::kernels::{ColumnView, Error, Form, Progress, Variant};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError};
 
@@ -8,12 +8,14 @@ use crate::tables::{TestColumn, TestTable, TestValues, numbers, table};
 use crate::{CASES, oracle, runner};
 
 /// A kernel under test.
-pub(crate) type Encode = Box<dyn Fn(&[ColumnView], usize, usize, &mut [u8]) -> Result<Progress, Error>>;
+pub(crate) type Encode = Box<dyn Fn(Form, &[ColumnView], usize, usize, &mut [u8]) -> Result<Progress, Error>>;
 
 /// The variants that this machine can run, by name.
 pub(crate) fn kernels() -> Vec<(&'static str, Encode)> {
     let kernel = |variant: Variant| -> Encode {
-        Box::new(move |columns, rows, first_row, out| variant.json_encode_table(columns, rows, first_row, out))
+        Box::new(move |form, columns, rows, first_row, out| {
+            variant.json_encode_table(form, columns, rows, first_row, out)
+        })
     };
     Variant::available().map(|variant| (variant.name(), kernel(variant))).collect()
 }
@@ -32,9 +34,9 @@ pub(crate) fn compare(
         let expected = oracle::encode(&table);
         let mut first: Option<(Vec<u8>, Vec<Progress>)> = None;
         for (name, encode) in kernels {
-            let whole = in_one_call(encode, &views, table.rows)?;
+            let whole = in_one_call(encode, table.form, &views, table.rows)?;
             prop_assert_eq!(text(&whole), text(&expected), "{} differs from the oracle", name);
-            let pieces = in_pieces(encode, &views, table.rows, capacity)?;
+            let pieces = in_pieces(encode, table.form, &views, table.rows, capacity)?;
             prop_assert_eq!(text(&pieces.0), text(&expected), "{} differs in pieces of {}", name, capacity);
             let reference = first.get_or_insert_with(|| pieces.clone());
             prop_assert_eq!(&pieces.1, &reference.1, "{} stops elsewhere than {}", name, kernels[0].0);
@@ -48,9 +50,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Asks for the capacity, then encodes all rows.
-fn in_one_call(encode: &Encode, views: &[ColumnView], rows: usize) -> Result<Vec<u8>, TestCaseError> {
-    let needed = call(encode, views, rows, 0, 0)?.1.needed;
-    let (bytes, progress) = call(encode, views, rows, 0, needed)?;
+fn in_one_call(encode: &Encode, form: Form, views: &[ColumnView], rows: usize) -> Result<Vec<u8>, TestCaseError> {
+    let needed = call(encode, form, views, rows, 0, 0)?.1.needed;
+    let (bytes, progress) = call(encode, form, views, rows, 0, needed)?;
     prop_assert_eq!(progress, Progress { rows, bytes: bytes.len(), needed: 0 });
     Ok(bytes)
 }
@@ -58,6 +60,7 @@ fn in_one_call(encode: &Encode, views: &[ColumnView], rows: usize) -> Result<Vec
 /// Encodes with the given capacity again and again; when no row fits, once with the needed one.
 fn in_pieces(
     encode: &Encode,
+    form: Form,
     views: &[ColumnView],
     rows: usize,
     capacity: usize,
@@ -67,7 +70,7 @@ fn in_pieces(
     let mut row = 0;
     loop {
         let stuck = steps.last().filter(|step| step.rows == 0).map(|step| step.needed);
-        let (bytes, progress) = call(encode, views, rows, row, stuck.unwrap_or(capacity))?;
+        let (bytes, progress) = call(encode, form, views, rows, row, stuck.unwrap_or(capacity))?;
         prop_assert!(stuck.is_none() || progress.needed == 0, "the capacity asked for doesn't suffice");
         text.extend_from_slice(&bytes);
         steps.push(progress);
@@ -81,6 +84,7 @@ fn in_pieces(
 /// One call, into memory between canaries.
 fn call(
     encode: &Encode,
+    form: Form,
     views: &[ColumnView],
     rows: usize,
     first_row: usize,
@@ -88,7 +92,7 @@ fn call(
 ) -> Result<(Vec<u8>, Progress), TestCaseError> {
     const CANARY: [u8; 64] = [0xa5; 64];
     let mut out = vec![0xa5; CANARY.len() + capacity + CANARY.len()];
-    let progress = encode(views, rows, first_row, &mut out[CANARY.len()..CANARY.len() + capacity])
+    let progress = encode(form, views, rows, first_row, &mut out[CANARY.len()..CANARY.len() + capacity])
         .map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(out.starts_with(&CANARY) && out.ends_with(&CANARY), "written outside of the buffer");
     prop_assert!(progress.bytes <= capacity);
@@ -110,7 +114,7 @@ fn numbers_that_a_parser_takes_for_their_neighbours_are_the_same() {
     // serde_json reads the first as 7.6809537999998e-311, unless it is told to be exact.
     let values = TestValues::Float64(vec![7.680_953_8e-311, 5e-324, 2.225_073_858_507_201e-308]);
     let column = TestColumn { name: "n".to_owned(), values, valid: None };
-    compare(&kernels(), 10, Just(TestTable { rows: 3, columns: vec![column] })).unwrap();
+    compare(&kernels(), 10, Just(TestTable { form: Form::Objects, rows: 3, columns: vec![column] })).unwrap();
 }
 
 /// Every kind of leading byte before every kind of other, so that each sequence crosses the end of the first register
@@ -138,12 +142,12 @@ fn sequences_where_registers_meet() -> Vec<Vec<u8>> {
 fn characters_and_broken_ones_are_told_apart_where_registers_meet() {
     let cells = sequences_where_registers_meet();
     let column = TestColumn { name: "t".to_owned(), values: TestValues::Text(cells.clone()), valid: None };
-    let table = TestTable { rows: cells.len(), columns: vec![column] };
+    let table = TestTable { form: Form::Objects, rows: cells.len(), columns: vec![column] };
     let expected = oracle::encode(&table);
     // A continuation byte as padding, which nobody may take for the rest of a character.
     let lent = table.lend(0x80);
     for (name, encode) in kernels() {
-        let found = in_one_call(&encode, &lent.views(), table.rows).unwrap();
+        let found = in_one_call(&encode, table.form, &lent.views(), table.rows).unwrap();
         if found != expected {
             let lines = |bytes: &[u8]| -> Vec<String> { text(bytes).split("},{").map(str::to_owned).collect() };
             let (found, expected) = (lines(&found), lines(&expected));
@@ -154,11 +158,17 @@ fn characters_and_broken_ones_are_told_apart_where_registers_meet() {
 }
 
 #[test]
-fn a_table_without_columns_has_empty_objects() {
+fn a_table_without_columns_has_empty_rows() {
     for (name, encode) in kernels() {
-        let bytes = in_one_call(&encode, &[], 3).unwrap();
-        assert_eq!(text(&bytes), "[{},{},{}]", "{name}");
-        assert_eq!(in_pieces(&encode, &[], 3, 69).unwrap().1.len(), 3, "{name}: room for one row at a time");
+        for (form, rows, none) in
+            [(Form::Objects, "[{},{},{}]", "[]"), (Form::Arrays, "[[],[],[]]", "[]"), (Form::Lines, "{}\n{}\n{}\n", "")]
+        {
+            let bytes = in_one_call(&encode, form, &[], 3).unwrap();
+            assert_eq!(bytes, rows.as_bytes(), "{name}");
+            let steps = in_pieces(&encode, form, &[], 3, 69).unwrap().1.len();
+            assert_eq!(steps, 3, "{name}: room for one row at a time");
+            assert_eq!(in_one_call(&encode, form, &[], 0).unwrap(), none.as_bytes(), "{name}");
+        }
     }
 }
 
@@ -174,9 +184,15 @@ fn columns_that_break_their_promise_are_refused() {
     for (_, encode) in kernels() {
         let mut out = [0; 400];
         let columns = [column(None)];
-        assert!(matches!(encode(&columns, 3, 0, &mut out), Err(Error::ColumnLength { column: 0, values: 2, rows: 3 })));
-        assert!(matches!(encode(&columns, 2, 3, &mut out), Err(Error::FirstRow { first_row: 3, rows: 2 })));
-        assert!(matches!(encode(&[column(Some(&[]))], 2, 0, &mut out), Err(Error::Validity { .. })));
-        assert_eq!(encode(&columns, 2, 2, &mut out), Ok(Progress::default()));
+        assert!(matches!(
+            encode(Form::Objects, &columns, 3, 0, &mut out),
+            Err(Error::ColumnLength { column: 0, values: 2, rows: 3 })
+        ));
+        assert!(matches!(
+            encode(Form::Arrays, &columns, 2, 3, &mut out),
+            Err(Error::FirstRow { first_row: 3, rows: 2 })
+        ));
+        assert!(matches!(encode(Form::Lines, &[column(Some(&[]))], 2, 0, &mut out), Err(Error::Validity { .. })));
+        assert_eq!(encode(Form::Objects, &columns, 2, 2, &mut out), Ok(Progress::default()));
     }
 }

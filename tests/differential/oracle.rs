@@ -3,22 +3,34 @@
 
 use serde_json::Value;
 
+use lyger::kernels::Form;
+
 use crate::tables::{TestTable, TestValues};
 
-/// The whole array, a row and a value at a time.
+/// The whole text, a row and a value at a time.
 pub(crate) fn encode(table: &TestTable) -> Vec<u8> {
     let rows = (0..table.rows).map(|row| {
         let members = table.columns.iter().map(|column| {
             let is_valid = column.valid.as_ref().is_none_or(|valid| valid[row]);
             let value = if is_valid { value(&column.values, row) } else { "null".to_owned() };
-            format!("{}:{value}", serde_json::to_string(&column.name).unwrap())
+            match table.form {
+                Form::Arrays => value,
+                _ => format!("{}:{value}", serde_json::to_string(&column.name).unwrap()),
+            }
         });
-        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        let members = members.collect::<Vec<_>>().join(",");
+        match table.form {
+            Form::Objects => format!("{{{members}}}"),
+            Form::Arrays => format!("[{members}]"),
+            Form::Lines => format!("{{{members}}}\n"),
+        }
     });
-    format!("[{}]", rows.collect::<Vec<_>>().join(",")).into_bytes()
+    let rows: Vec<String> = rows.collect();
+    let text = if table.form == Form::Lines { rows.concat() } else { format!("[{}]", rows.join(",")) };
+    text.into_bytes()
 }
 
-fn value(values: &TestValues, row: usize) -> String {
+pub(crate) fn value(values: &TestValues, row: usize) -> String {
     match values {
         TestValues::Int64(values) => values[row].to_string(),
         TestValues::UInt64(values) => values[row].to_string(),
@@ -106,18 +118,26 @@ fn base64(bytes: &[u8]) -> String {
 /// Reads an encoded table back and compares it value by value. A second witness, since the text above and the kernels
 /// could be wrong in the same way.
 pub(crate) fn reads_back(table: &TestTable, json: &[u8]) -> Result<(), String> {
-    let parsed: Value = serde_json::from_slice(json).map_err(|error| format!("no JSON: {error}"))?;
+    let text = match table.form {
+        // Of lines a list is made: that there is one for each row is looked at with it.
+        Form::Lines => {
+            let lines: Vec<&[u8]> = json.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+            [b"[", lines.join(&b","[..]).as_slice(), b"]"].concat()
+        }
+        _ => json.to_vec(),
+    };
+    let parsed: Value = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"))?;
     let rows = parsed.as_array().ok_or("no array")?;
     if rows.len() != table.rows {
         return Err(format!("{} rows instead of {}", rows.len(), table.rows));
     }
     for (position, column) in table.columns.iter().enumerate() {
         // A later member of the same name hides this one from the parser.
-        if table.columns[position + 1..].iter().any(|later| later.name == column.name) {
+        if table.form != Form::Arrays && table.columns[position + 1..].iter().any(|later| later.name == column.name) {
             continue;
         }
         for (row, object) in rows.iter().enumerate() {
-            let found = &object[&column.name];
+            let found = if table.form == Form::Arrays { &object[position] } else { &object[&column.name] };
             let is_valid = column.valid.as_ref().is_none_or(|valid| valid[row]);
             if !is_valid {
                 if !found.is_null() {

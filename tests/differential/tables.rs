@@ -1,12 +1,13 @@
 //! Tables of every kind of column, made to sit on the kernels' edges.
 
-use lyger::kernels::{Cells, ColumnView, PADDING, Values};
+use lyger::kernels::{Cells, ColumnView, Form, PADDING, Values};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// A table that owns what the kernels borrow.
 #[derive(Debug, Clone)]
 pub(crate) struct TestTable {
+    pub(crate) form: Form,
     pub(crate) rows: usize,
     pub(crate) columns: Vec<TestColumn>,
 }
@@ -112,6 +113,8 @@ impl TestValues {
     }
 }
 
+pub(crate) const FORMS: [Form; 3] = [Form::Objects, Form::Arrays, Form::Lines];
+
 /// Rows of the largest table.
 const ROWS_MAX: usize = 24;
 
@@ -120,7 +123,8 @@ const ROWS_MAX: usize = 24;
 /// Columns are made at full length and cut, and not made for a number of rows, because then rows and values shrink
 /// apart from each other.
 pub(crate) fn table() -> impl Strategy<Value = TestTable> {
-    (0..=ROWS_MAX, vec(column(ROWS_MAX), 1..5)).prop_map(|(rows, columns)| cut(rows, columns))
+    let form = prop::sample::select(FORMS.as_slice());
+    (form, 0..=ROWS_MAX, vec(column(ROWS_MAX), 1..5)).prop_map(|(form, rows, columns)| cut(form, rows, columns))
 }
 
 /// Tables of one column of numbers, whose texts are the hardest part to agree on.
@@ -131,11 +135,12 @@ pub(crate) fn numbers() -> impl Strategy<Value = TestTable> {
         1 => vec(integer(), ROWS_MAX).prop_map(TestValues::Int64),
         1 => vec(integer().prop_map(i64::cast_unsigned), ROWS_MAX).prop_map(TestValues::UInt64),
     ];
-    (1..=ROWS_MAX, values)
-        .prop_map(|(rows, values)| cut(rows, vec![TestColumn { name: "n".to_owned(), values, valid: None }]))
+    (1..=ROWS_MAX, values).prop_map(|(rows, values)| {
+        cut(Form::Objects, rows, vec![TestColumn { name: "n".to_owned(), values, valid: None }])
+    })
 }
 
-fn cut(rows: usize, mut columns: Vec<TestColumn>) -> TestTable {
+fn cut(form: Form, rows: usize, mut columns: Vec<TestColumn>) -> TestTable {
     for column in &mut columns {
         match &mut column.values {
             TestValues::Int64(values) => values.truncate(rows),
@@ -151,7 +156,7 @@ fn cut(rows: usize, mut columns: Vec<TestColumn>) -> TestTable {
             valid.truncate(rows);
         }
     }
-    TestTable { rows, columns }
+    TestTable { form, rows, columns }
 }
 
 fn column(rows: usize) -> impl Strategy<Value = TestColumn> {

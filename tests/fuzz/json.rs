@@ -1,7 +1,7 @@
 //! `json_encode_table`: tables of every kind of column, in pieces of any size. Strings end at a forbidden page behind their
 //! padding, and what is written ends at one, too.
 
-use lyger::kernels::{Cells, ColumnView, PADDING, Progress, Values, Variant};
+use lyger::kernels::{Cells, ColumnView, Form, PADDING, Progress, Values, Variant};
 
 use crate::agree::{Bench, agree};
 use crate::memory::{BYTES, Memory};
@@ -75,31 +75,44 @@ pub(crate) fn check(random: &mut Random, bench: &mut Bench) -> Result<(), String
             (key.into_bytes(), column(random, rows), bits)
         })
         .collect();
+    let form = random.pick(&[Form::Objects, Form::Objects, Form::Arrays, Form::Lines]);
     let capacity = random.below_or(1200, 4, 8000);
     let [out, strings @ ..] = &mut bench.memory;
     let mut views = Vec::new();
     for ((key, column, bits), strings) in columns.iter().zip(strings) {
         views.push(ColumnView { key, values: lend(column, strings), validity: bits.as_deref() });
     }
-    let text = agree(&bench.variants, |variant| in_pieces(variant, &views, rows, capacity, out))?;
+    let text = agree(&bench.variants, |variant| in_pieces(variant, form, &views, rows, capacity, out))?;
     // Behind the text stand the steps in which it came.
     let end = text.iter().rposition(|&byte| byte == STEPS).expect("written by in_pieces");
-    match serde_json::from_slice::<serde::de::IgnoredAny>(&text[..end]) {
-        Ok(_) if str::from_utf8(&text[..end]).is_ok() => Ok(()),
-        Ok(_) => Err("all variants write what isn't UTF-8".to_owned()),
-        Err(error) => Err(format!("all variants write what isn't JSON: {error}")),
+    let Ok(text) = str::from_utf8(&text[..end]) else { return Err("all variants write what isn't UTF-8".to_owned()) };
+    let documents = if form == Form::Lines { text.lines().collect() } else { vec![text] };
+    if form == Form::Lines && documents.len() != rows {
+        return Err(format!("all variants write {} lines of {rows} rows", documents.len()));
     }
+    for document in documents {
+        serde_json::from_str::<serde::de::IgnoredAny>(document)
+            .map_err(|error| format!("all variants write what isn't JSON: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Parts the text from the steps in which it was written. It is in neither.
 const STEPS: u8 = 0x1e;
 
 /// Encodes with the given capacity again and again; when no row fits, once with the needed one.
-fn in_pieces(variant: Variant, views: &[ColumnView], rows: usize, capacity: usize, out: &mut Memory) -> Vec<u8> {
+fn in_pieces(
+    variant: Variant,
+    form: Form,
+    views: &[ColumnView],
+    rows: usize,
+    capacity: usize,
+    out: &mut Memory,
+) -> Vec<u8> {
     let (mut text, mut steps, mut row, mut room) = (Vec::new(), Vec::new(), 0, capacity);
     loop {
         let out = out.last(room);
-        let progress = variant.json_encode_table(views, rows, row, out).expect("as many values as rows");
+        let progress = variant.json_encode_table(form, views, rows, row, out).expect("as many values as rows");
         let Progress { rows, bytes, needed } = progress;
         assert!(bytes <= room && (rows > 0 || needed == 0 || room == capacity), "{progress:?} in {room}");
         text.extend_from_slice(&out[..bytes]);

@@ -1,4 +1,4 @@
-//! `json_encode_table`: columns to an array of objects. rust/kernels/json/mod.rs and plan.rs are its twins.
+//! `json_encode_table`: columns to a list of objects or arrays, or to lines of objects. rust/kernels/json/mod.rs and plan.rs are its twins.
 //!
 //! A row is begun only when the longest text that it could become, and `slack` bytes more, fit. So nothing below
 //! looks at the capacity again, and every part may store a whole register.
@@ -65,10 +65,16 @@ pub const Table = extern struct {
     columns: [*]const Column,
     column_count: usize,
     rows: usize,
+    open: [2]u8,
+    open_len: u8,
+    close: [2]u8,
+    close_len: u8,
+    is_list: u8,
 
     fn fixedBytesMax(table: *const Table) usize {
-        if (table.column_count == 0) return ",{}]".len;
-        var bytes: usize = "}]".len;
+        // What closes a row and what closes the rows: two bytes in every form.
+        if (table.column_count == 0) return @as(usize, table.open_len) + 2;
+        var bytes: usize = 2;
         for (table.columns[0..table.column_count]) |*column| bytes += column.key_len + column.bounds().fixed;
         return bytes;
     }
@@ -81,7 +87,7 @@ pub const Table = extern struct {
 
     /// The capacity with which the rows from `row` on are surely written in one call.
     fn capacityNeeded(table: *const Table, row: usize) usize {
-        if (table.rows == 0) return "[]".len;
+        if (table.rows == 0) return if (table.is_list != 0) "[]".len else 0;
         if (table.rows == row) return 0;
         return table.fixedBytesMax() * (table.rows - row) + table.variableBytesMax(row, table.rows) + slack;
     }
@@ -98,6 +104,10 @@ pub fn encodeTable(
     progress: *Progress,
 ) callconv(.c) void {
     if (table.rows == 0) {
+        if (table.is_list == 0) {
+            progress.* = .{ .rows = 0, .bytes = 0, .needed = 0 };
+            return;
+        }
         if (capacity < 2) {
             progress.* = .{ .rows = 0, .bytes = 0, .needed = table.capacityNeeded(0) };
             return;
@@ -114,7 +124,10 @@ pub fn encodeTable(
         if (end == row) break;
         while (row < end) : (row += 1) at = encodeRow(table, row, at);
     }
-    if (row == table.rows and row > first_row) at = put(at, "]");
+    if (table.is_list != 0 and row > first_row) {
+        if (first_row == 0) out[0] = '[';
+        if (row == table.rows) at = put(at, "]");
+    }
     progress.* = .{ .rows = row - first_row, .bytes = at - out, .needed = table.capacityNeeded(row) };
 }
 
@@ -129,14 +142,17 @@ inline fn fitting(table: *const Table, row: usize, fixed_bytes_max: usize, capac
 
 inline fn encodeRow(table: *const Table, row: usize, start: [*]u8) [*]u8 {
     var at = start;
-    if (table.column_count == 0) at = put(at, ",{");
+    if (table.column_count == 0) {
+        at[0..2].* = table.open;
+        at += table.open_len;
+    }
     for (table.columns[0..table.column_count]) |*column| {
         text.copy(column.key, column.key_len, at);
         at += column.key_len;
         at = if (column.isValid(row)) encodeValue(column, row, at) else put(at, "null");
     }
-    if (row == 0) start[0] = '[';
-    return put(at, "}");
+    at[0..2].* = table.close;
+    return at + table.close_len;
 }
 
 inline fn encodeValue(column: *const Column, row: usize, at: [*]u8) [*]u8 {
@@ -178,6 +194,20 @@ inline fn put(at: [*]u8, comptime bytes: []const u8) [*]u8 {
     return at + bytes.len;
 }
 
+/// A list of objects.
+fn testTable(columns: []const Column, rows: usize) Table {
+    return .{
+        .columns = columns.ptr,
+        .column_count = columns.len,
+        .rows = rows,
+        .open = ",{".*,
+        .open_len = 2,
+        .close = "} ".*,
+        .close_len = 1,
+        .is_list = 1,
+    };
+}
+
 fn testColumn(comptime key: []const u8, kind: Kind, values: *const anyopaque, offsets: ?[*]const u32) Column {
     const padded = key ++ ("\x00" ** slack);
     return .{ .key = padded.ptr, .key_len = key.len, .values = values, .offsets = offsets, .validity = null, .kind = kind };
@@ -193,7 +223,7 @@ test "rows become objects, and stop where the capacity may not suffice" {
         testColumn(",\"name\":", .text, names, &name_offsets),
     };
     columns[1].validity = &bits;
-    const table: Table = .{ .columns = &columns, .column_count = columns.len, .rows = 3 };
+    const table = testTable(&columns, 3);
 
     var out: [512]u8 = undefined;
     var progress: Progress = undefined;
@@ -222,8 +252,30 @@ test "rows become objects, and stop where the capacity may not suffice" {
 test "no rows are an empty array, and no columns empty objects" {
     var out: [128]u8 = undefined;
     var progress: Progress = undefined;
-    encodeTable(&.{ .columns = undefined, .column_count = 0, .rows = 0 }, 0, &out, out.len, &progress);
+    encodeTable(&testTable(&.{}, 0), 0, &out, out.len, &progress);
     try std.testing.expectEqualStrings("[]", out[0..progress.bytes]);
-    encodeTable(&.{ .columns = undefined, .column_count = 0, .rows = 2 }, 0, &out, out.len, &progress);
+    encodeTable(&testTable(&.{}, 2), 0, &out, out.len, &progress);
     try std.testing.expectEqualStrings("[{},{}]", out[0..progress.bytes]);
+}
+
+test "lines end with a line feed each, and arrays have no names" {
+    var out: [128]u8 = undefined;
+    var progress: Progress = undefined;
+    const ids = [_]i64{ 1, -20 };
+    var columns = [_]Column{testColumn("{\"id\":", .int64, &ids, null)};
+    var table = testTable(&columns, 2);
+    table.close = "}\n".*;
+    table.close_len = 2;
+    table.is_list = 0;
+    encodeTable(&table, 0, &out, out.len, &progress);
+    try std.testing.expectEqualStrings("{\"id\":1}\n{\"id\":-20}\n", out[0..progress.bytes]);
+    table.rows = 0;
+    encodeTable(&table, 0, &out, 0, &progress);
+    try std.testing.expectEqual(Progress{ .rows = 0, .bytes = 0, .needed = 0 }, progress);
+
+    columns[0] = testColumn(",[", .int64, &ids, null);
+    table = testTable(&columns, 2);
+    table.close = "] ".*;
+    encodeTable(&table, 0, &out, out.len, &progress);
+    try std.testing.expectEqualStrings("[[1],[-20]]", out[0..progress.bytes]);
 }

@@ -28,7 +28,8 @@
 #define LK_BYTES 8
 
 typedef struct lk_column {
-    /* The member's name with the punctuation before it: `,{"id":` for the first column, `,"name":` for others. */
+    /* The member's name with the punctuation before it: `,{"id":` for the first column, `,"name":` for others; in
+     * arrays the punctuation alone, in lines without the first comma. */
     const uint8_t *key;
     size_t key_len;
     /* Numbers: one value per row. Strings: the bytes of all cells. */
@@ -45,6 +46,13 @@ typedef struct lk_table {
     const lk_column *columns;
     size_t column_count;
     size_t rows;
+    /* What precedes a row without columns, and what follows each row; how much of them counts. */
+    uint8_t open[2];
+    uint8_t open_len;
+    uint8_t close[2];
+    uint8_t close_len;
+    /* 1 where brackets surround the rows: the first replaces the first byte of row 0. */
+    uint8_t is_list;
 } lk_table;
 
 typedef struct lk_progress {
@@ -55,7 +63,7 @@ typedef struct lk_progress {
     size_t needed;
 } lk_progress;
 
-/* Writes the rows from `first_row` on as JSON objects, as many whole ones as surely fit `capacity` bytes at `out`. */
+/* Writes the rows from `first_row` on as JSON, as many whole ones as surely fit `capacity` bytes at `out`. */
 void lk_json_encode_table_baseline(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 void lk_json_encode_table_checked(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);
 void lk_json_encode_table_v2(const lk_table *table, size_t first_row, uint8_t *out, size_t capacity, lk_progress *progress);

@@ -148,8 +148,8 @@ final class Db
     }
 
     /**
-     * An answer of the rows, as a JSON array unless another shape is asked for: ->keyedBy('id'), ->single(),
-     * ->envelope(), ->paged(1, 50), ->ndjson(), ->csv(); and with an ->etag().
+     * An answer of the rows, as a JSON array unless another shape is asked for: ->arrays(), ->keyedBy('id'),
+     * ->single(), ->envelope(), ->paged(1, 50), ->ndjson(), ->csv(); with ->flags() of json_encode(), and an ->etag().
      *
      * Under the native server they never become PHP values, and PHP doesn't wait for the database. The server has its
      * own connections: a database in memory (`sqlite::memory:`) is another one there.

@@ -15,6 +15,8 @@ final class RowShape
         public readonly string $key = '',
         public readonly int $page = 0,
         public readonly int $perPage = 0,
+        /** Flags of json_encode() that differ from JsonFlags::DEFAULT; null where none does. */
+        public readonly ?int $flags = null,
     ) {
     }
 
@@ -22,6 +24,12 @@ final class RowShape
     public static function list(): self
     {
         return new self('list');
+    }
+
+    /** [[1],[2]] */
+    public static function arrays(): self
+    {
+        return new self('arrays');
     }
 
     /** {"1":{"id":1},"2":{"id":2}} */
@@ -73,6 +81,15 @@ final class RowShape
         return new self('csv');
     }
 
+    /** The same with these flags of json_encode(). */
+    public function withFlags(?int $flags): self
+    {
+        if ($flags !== null && $this->name === 'csv') {
+            throw InvalidArgument::because('CSV has no flags of JSON');
+        }
+        return new self($this->name, $this->key, $this->page, $this->perPage, $flags);
+    }
+
     public function contentType(): string
     {
         return match ($this->name) {
@@ -91,6 +108,7 @@ final class RowShape
             'paged' => ['shape' => 'paged', 'page' => $this->page, 'per_page' => $this->perPage],
             default => ['shape' => $this->name],
         };
+        $options += $this->flags === null ? [] : ['flags' => $this->flags];
         $options += $etag ? ['etag' => true] : [];
         $options += $how->timeoutMs === null ? [] : ['timeout_ms' => $how->timeoutMs];
         $options += $how->retries === 0 ? [] : ['retries' => $how->retries];

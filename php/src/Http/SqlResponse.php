@@ -6,8 +6,10 @@ namespace Lyger\Http;
 
 use Lyger\Core\Engine;
 use Lyger\Database\Db;
+use Lyger\Database\JsonFlags;
 use Lyger\Database\Options;
 use Lyger\Database\RowShape;
+use Lyger\Exception\InvalidArgument;
 
 /**
  * The rows of a statement, in a shape. Under the native server they never become PHP values: the engine runs the
@@ -19,6 +21,9 @@ use Lyger\Database\RowShape;
  */
 final class SqlResponse extends Response
 {
+    /** What json_encode()'s flags would be that write rows as they are written when nobody asks. */
+    public const FLAGS = JsonFlags::DEFAULT;
+
     private ?Db $db = null;
     private string $sql = '';
     /** @var array<mixed> */
@@ -42,6 +47,12 @@ final class SqlResponse extends Response
     public function list(): static
     {
         return $this->in(RowShape::list());
+    }
+
+    /** An array of arrays: [[1,"Kettle"],[2,null]]; the values of all columns, also of those that share a name. */
+    public function arrays(): static
+    {
+        return $this->in(RowShape::arrays());
     }
 
     /**
@@ -92,6 +103,19 @@ final class SqlResponse extends Response
         return $this->in(RowShape::csv());
     }
 
+    /**
+     * The rows as json_encode() writes text with these flags: `flags(SqlResponse::FLAGS | JSON_HEX_TAG)` for a body
+     * that is put into HTML, `flags(JSON_UNESCAPED_SLASHES)` for one of ASCII alone. docs/types.md has those that rows
+     * know. A later shape keeps them.
+     *
+     * @throws InvalidArgument with the names of flags that rows don't know, and where the rows are CSV
+     */
+    public function flags(int $flags): static
+    {
+        $this->shape = $this->shape->withFlags(JsonFlags::differing(JsonFlags::check($flags)));
+        return $this;
+    }
+
     /** With an ETag, up to a megabyte; a GET or HEAD whose If-None-Match has it gets 304 and no body. */
     public function etag(): static
     {
@@ -101,7 +125,7 @@ final class SqlResponse extends Response
 
     private function in(RowShape $shape): static
     {
-        $this->shape = $shape;
+        $this->shape = $shape->withFlags($this->shape->flags);
         return $this->setHeader('Content-Type', $shape->contentType());
     }
 

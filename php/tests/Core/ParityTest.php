@@ -134,6 +134,10 @@ final class ParityTest extends TestCase
     {
         $shapes = ['list' => RowShape::list(), 'single' => RowShape::single(), 'envelope' => RowShape::envelope()];
         $shapes += ['paged' => RowShape::paged(3, 10), 'ndjson' => RowShape::ndjson(), 'csv' => RowShape::csv()];
+        $shapes += ['arrays' => RowShape::arrays(), 'ASCII' => RowShape::envelope()->withFlags(0)];
+        $html = JSON_HEX_TAG | JSON_HEX_AMP | JSON_HEX_APOS | JSON_HEX_QUOT;
+        $shapes['for HTML'] = RowShape::ndjson()->withFlags($html);
+        $shapes['for scripts'] = RowShape::arrays()->withFlags(JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
         // Names of columns in the statements, of many kinds.
         foreach (['a', 'b', 'c', 'd', 'e', 'f', 'i', 'id', 'j', 'm', 't', 'u', '5'] as $column) {
             $shapes["by $column"] = RowShape::keyedBy($column);

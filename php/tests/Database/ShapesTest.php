@@ -11,6 +11,7 @@ use Lyger\Exception\InvalidArgument;
 use Lyger\Http\EntityTag;
 use Lyger\Http\HttpException;
 use Lyger\Http\Psr7;
+use Lyger\Http\SqlResponse;
 use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
 
@@ -68,6 +69,67 @@ final class ShapesTest extends TestCase
         $again = Psr7::fromResponse(Psr7::response($response));
         self::assertSame('{"shape":"csv","etag":true}', $again->options());
         self::assertSame("a\r\n1\r\n", $again->body());
+    }
+
+    /** @dataProvider databases */
+    public function test_rows_have_the_text_that_json_encode_writes_with_the_same_flags(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $text = "<a href=\"/b\">'&' é漢🦀 \u{2028}\u{2029}\u{7f} \\\" \\\\ \t\x01</a>\\";
+        $sql = 'SELECT ? AS "a/<ü\'>", ? AS "n" UNION ALL SELECT ?, ?';
+        $quoted = Databases::name($dsn) === 'mysql' ? strtr($sql, '"', '`') : $sql;
+        $rows = [['a/<ü\'>' => $text, 'n' => 'plain'], ['a/<ü\'>' => '', 'n' => '"']];
+        $params = [$text, 'plain', '', '"'];
+        $flags = [JSON_HEX_TAG, JSON_HEX_AMP, JSON_HEX_APOS, JSON_HEX_QUOT, JSON_UNESCAPED_SLASHES];
+        $flags = [...$flags, JSON_UNESCAPED_UNICODE, JSON_UNESCAPED_LINE_TERMINATORS];
+        for ($set = 0; $set < 2 ** count($flags); $set++) {
+            $all = JSON_THROW_ON_ERROR;
+            foreach ($flags as $bit => $flag) {
+                $all |= ($set >> $bit & 1) * $flag;
+            }
+            $body = $db->respond($quoted, $params)->flags($all)->body();
+            self::assertSame(json_encode($rows, $all), $body);
+        }
+        self::assertSame(json_encode($rows, SqlResponse::FLAGS), $db->respond($quoted, $params)->body());
+        $arrays = $db->respond($quoted, $params)->flags(0)->arrays()->body();
+        self::assertSame(json_encode(array_map(array_values(...), $rows)), $arrays, 'a later shape keeps the flags');
+    }
+
+    public function test_a_databases_own_json_is_escaped_with_the_rest(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        $db->execute('CREATE TABLE j (j JSON)');
+        $db->execute('INSERT INTO j VALUES (?)', ['{"k":"<\/\u003c/é\\"/"}']);
+        $body = $db->respond('SELECT j FROM j')->flags(JSON_HEX_TAG | JSON_HEX_QUOT)->body();
+        self::assertSame('[{"j":{"k":"\u003C\/\u003c\/\u00e9\u0022\/"}}]', $body);
+    }
+
+    public function test_flags_that_rows_do_not_know_are_refused_by_name(): void
+    {
+        $response = Db::connect('sqlite::memory:')->respond('SELECT 1 AS a');
+        $refused = [
+            'JSON_PRETTY_PRINT' => JSON_PRETTY_PRINT,
+            'JSON_FORCE_OBJECT' => JSON_FORCE_OBJECT | JSON_HEX_TAG,
+            'JSON_NUMERIC_CHECK' => JSON_NUMERIC_CHECK,
+            'JSON_PARTIAL_OUTPUT_ON_ERROR' => JSON_PARTIAL_OUTPUT_ON_ERROR,
+            'JSON_INVALID_UTF8_IGNORE' => JSON_INVALID_UTF8_IGNORE,
+            '1073741824' => 1 << 30,
+        ];
+        foreach ($refused as $name => $flags) {
+            try {
+                $response->flags($flags);
+                self::fail("$name accepted");
+            } catch (InvalidArgument $exception) {
+                self::assertStringContainsString((string) $name, $exception->getMessage());
+            }
+        }
+        try {
+            $response->flags(JSON_HEX_TAG)->csv();
+            self::fail('CSV with flags');
+        } catch (InvalidArgument $exception) {
+            self::assertStringContainsString('CSV', $exception->getMessage());
+        }
+        self::assertTrue($response->isPending());
     }
 
     public function test_shapes_that_can_not_be_are_refused_at_once(): void

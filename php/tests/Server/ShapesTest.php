@@ -16,6 +16,9 @@ final class ShapesTest extends ServerTestCase
     {
         [$json, $all] = ['application/json', self::ALL];
         yield 'a list' => ['list', $json, "[$all]"];
+        yield 'arrays' => ['arrays', $json, '[[1,"ü"],[2,null],[1,"a,b"]]'];
+        $ascii = '{"a,b":{"id":1,"name":"a,b"},"\u00fc":{"id":1,"name":"\u00fc"}}';
+        yield 'by key, ASCII alone' => ['ascii', $json, $ascii];
         yield 'by key' => ['keyed', $json, '{"1":{"id":1,"name":"a,b"},"2":{"id":2,"name":null}}'];
         yield 'a single row' => ['single', $json, '{"id":1,"name":"ü"}'];
         yield 'an envelope' => ['envelope', $json, '{"data":[' . $all . '],"meta":{"count":3}}'];

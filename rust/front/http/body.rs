@@ -12,6 +12,7 @@ use super::slices::{Failure, Outlet};
 use super::sql::Rows;
 use crate::db::{self, Given, Statement};
 use crate::json::body::{Encoder, SLICE_BYTES};
+use crate::json::escapes::Escapes;
 use crate::json::keyed::Index;
 use crate::json::shape::{Options, Shape};
 use crate::runtime::turn;
@@ -36,8 +37,8 @@ pub(super) async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outl
     };
     let rows = Rows::of(&front, client, &dsn, statement(&options, &sql, given)).await?;
     match &options.shape {
-        Shape::Keyed(name) => keyed(rows, name, front.config.db_result_bytes_max, &outlet).await,
-        shape => streamed(rows, shape, total, &outlet).await,
+        Shape::Keyed(name) => keyed(rows, name, options.escapes, front.config.db_result_bytes_max, &outlet).await,
+        _ => streamed(rows, &options, total, &outlet).await,
     }
 }
 
@@ -46,8 +47,8 @@ fn statement<'a>(options: &Options, sql: &'a str, given: Given) -> Statement<'a>
     Statement { timeout_ms, retries, forms, ..Statement::new(sql, given) }
 }
 
-async fn streamed(mut rows: Rows, shape: &Shape, total: u64, outlet: &Outlet) -> Result<(), Failure> {
-    let mut encoder = Encoder::new(shape);
+async fn streamed(mut rows: Rows, options: &Options, total: u64, outlet: &Outlet) -> Result<(), Failure> {
+    let mut encoder = Encoder::new(&options.shape, options.escapes);
     let mut out = Vec::new();
     // A single row is mostly the only one: then its statement ends, and its connection is not closed for a rest.
     while let Some(table) = rows.next().await?
@@ -69,7 +70,13 @@ async fn streamed(mut rows: Rows, shape: &Shape, total: u64, outlet: &Outlet) ->
     Ok(())
 }
 
-async fn keyed(mut rows: Rows, name: &str, result_bytes_max: u64, outlet: &Outlet) -> Result<(), Failure> {
+async fn keyed(
+    mut rows: Rows,
+    name: &str,
+    escapes: Escapes,
+    result_bytes_max: u64,
+    outlet: &Outlet,
+) -> Result<(), Failure> {
     let (mut tables, mut bytes) = (Vec::new(), 0);
     let mut index = Index::new(name);
     while let Some(table) = rows.next().await? {
@@ -88,7 +95,7 @@ async fn keyed(mut rows: Rows, name: &str, result_bytes_max: u64, outlet: &Outle
         tables.push(table);
     }
     drop(rows); // and with it the connection: the rest is the client's time
-    let mut objects = index.objects(&tables)?;
+    let mut objects = index.objects(&tables, escapes)?;
     let mut out = Vec::new();
     while objects.append(&mut out) {
         outlet.emit(std::mem::take(&mut out)).await;

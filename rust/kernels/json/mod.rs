@@ -39,6 +39,9 @@ pub(super) trait Copier {
 #[inline(always)]
 unsafe fn encode<C: Copier>(plan: &Plan, first_row: usize, out: *mut u8, capacity: usize) -> Progress {
     if plan.rows == 0 {
+        if !plan.form.is_list() {
+            return Progress::default();
+        }
         if capacity < 2 {
             return Progress { rows: 0, bytes: 0, needed: plan.capacity_needed(0) };
         }
@@ -46,6 +49,8 @@ unsafe fn encode<C: Copier>(plan: &Plan, first_row: usize, out: *mut u8, capacit
         unsafe { out.cast::<[u8; 2]>().write(*b"[]") };
         return Progress { rows: 0, bytes: 2, needed: 0 };
     }
+    let is_list = plan.form.is_list();
+    let close = plan.form.close();
     let mut at = out;
     let mut row = first_row;
     while row < plan.rows {
@@ -57,13 +62,20 @@ unsafe fn encode<C: Copier>(plan: &Plan, first_row: usize, out: *mut u8, capacit
         }
         while row < end {
             // SAFETY: row is below the plan's rows; its longest text, those of the rows behind it and SLACK fit behind at.
-            at = unsafe { encode_row::<C>(plan, row, at) };
+            at = unsafe { encode_row::<C>(plan, close, row, at) };
             row += 1;
         }
     }
-    if row == plan.rows && row > first_row {
-        // SAFETY: the bound of every row has room for this.
-        at = unsafe { put(at, b"]") };
+    if is_list && row > first_row {
+        // SAFETY: something is written, and the bound of every row has room for the bracket behind it.
+        unsafe {
+            if first_row == 0 {
+                out.write(b'[');
+            }
+            if row == plan.rows {
+                at = put(at, b"]");
+            }
+        }
     }
     // SAFETY: as above.
     let bytes = unsafe { at.offset_from_unsigned(out) };
@@ -90,22 +102,19 @@ fn fitting(plan: &Plan, row: usize, capacity: usize) -> usize {
 /// # Safety
 /// `row` is below the plan's rows; `at` is writable for the row's longest text plus [`SLACK`].
 #[inline(always)]
-unsafe fn encode_row<C: Copier>(plan: &Plan, row: usize, mut at: *mut u8) -> *mut u8 {
-    let start = at;
+unsafe fn encode_row<C: Copier>(plan: &Plan, close: ([u8; 2], usize), row: usize, mut at: *mut u8) -> *mut u8 {
     // SAFETY: the plan says that every column and bitmap holds this row; the caller that all of it fits.
     unsafe {
         if plan.columns.is_empty() {
-            at = put(at, b",{");
+            at = put(at, plan.form.open());
         }
         for column in &plan.columns {
             C::copy(plan.keys.as_ptr().add(column.key_start), column.key_len, at);
             at = at.add(column.key_len);
             at = if is_valid(column.validity, row) { encode_value::<C>(column, row, at) } else { put(at, b"null") };
         }
-        if row == 0 {
-            start.write(b'[');
-        }
-        put(at, b"}")
+        at.cast::<[u8; 2]>().write_unaligned(close.0);
+        at.add(close.1)
     }
 }
 

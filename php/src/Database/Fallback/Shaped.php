@@ -14,7 +14,14 @@ final class Shaped
     /** Null where a single row is asked for and there is none. */
     public static function body(Table $table, RowShape $shape, int $total): ?string
     {
+        $body = self::plain($table, $shape, $total);
+        return $body === null || $shape->flags === null ? $body : Escapes::apply($body, $shape->flags);
+    }
+
+    private static function plain(Table $table, RowShape $shape, int $total): ?string
+    {
         return match ($shape->name) {
+            'arrays' => '[' . implode(',', $table->arrays()) . ']',
             'keyed' => self::keyed($table, $shape->key),
             'single' => $table->objects()[0] ?? null,
             'envelope' => '{"data":' . $table->json() . ',"meta":{"count":' . count($table->rows) . '}}',

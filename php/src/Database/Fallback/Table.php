@@ -81,6 +81,16 @@ final class Table
         return '[' . implode(',', $this->objects()) . ']';
     }
 
+    /** @return list<string> each row as a JSON array of all its cells */
+    public function arrays(): array
+    {
+        $kinds = array_column($this->columns, 'kind');
+        return array_map(
+            static fn (array $row): string => '[' . implode(',', array_map(JsonText::value(...), $row, $kinds)) . ']',
+            $this->rows,
+        );
+    }
+
     /** @return list<string> each row as a JSON object */
     public function objects(): array
     {

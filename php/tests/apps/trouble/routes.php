@@ -136,6 +136,9 @@ Route::get('/shapes/{shape}', static function (string $shape, Db $db): SqlRespon
     $rows = $db->respond("SELECT column1 AS id, column2 AS name FROM (VALUES (1, 'ü'), (2, NULL), (1, 'a,b'))");
     return match ($shape) {
         'list' => $rows->csv()->list(),
+        'arrays' => $rows->arrays(),
+        'ascii' => $db->respond("SELECT column1 AS id, column2 AS name FROM (VALUES (1, 'a,b'), (1, 'ü'))")
+            ->flags(JSON_HEX_QUOT)->keyedBy('name'),
         'keyed' => $rows->keyedBy('id'),
         'single' => $rows->single(),
         'missing' => $db->respond('SELECT 1 AS id WHERE 0')->single()->setHeader('X-A', 'b'),
