@@ -21,6 +21,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\InvalidHandle;
 use Lyger\Exception\ServerFailed;
 use Lyger\Server\StreamServer;
+use Lyger\Vector\Fallback\Limits;
 use Lyger\Vector\Fallback\Rows;
 use Lyger\Vector\Store;
 use SensitiveParameter;
@@ -37,9 +38,10 @@ final class PhpEngine implements Backend
     /** @var array<int, Connections> by stream */
     private array $streams = [];
     private ?PhpCache $cache = null;
-    /** What the two of them were made with: from then on another value would be a lie. */
+    /** What these were made with: from then on another value would be a lie. */
     private ?Config $connectionsConfig = null;
     private ?Config $cacheConfig = null;
+    private ?Config $vectorConfig = null;
     private ?StreamServer $server = null;
     /** @var array<int, Table> */
     private array $results = [];
@@ -93,6 +95,7 @@ final class PhpEngine implements Backend
             $used = match (strstr($key, '.', true)) {
                 'db' => $this->connectionsConfig,
                 'cache' => $this->cacheConfig,
+                'vector' => $this->vectorConfig,
                 default => null,
             };
             if ($used !== null && $used->int($key) !== $config->int($key)) {
@@ -242,12 +245,12 @@ final class PhpEngine implements Backend
 
     public function vectors(int $dimension): Store
     {
-        return new Rows($dimension, $this->tables(...));
+        return new Rows($dimension, $this->vectorLimits(), $this->tables(...));
     }
 
     public function loadVectors(string $path): Store
     {
-        return Rows::load($path, $this->tables(...));
+        return Rows::load($path, $this->vectorLimits(), $this->tables(...));
     }
 
     public function cacheStore(string $key, string $value): void
@@ -299,7 +302,7 @@ final class PhpEngine implements Backend
     {
         $this->connections = $this->streams = [];
         $this->connectionsConfig = null;
-        $this->cache = $this->cacheConfig = null;
+        $this->cache = $this->cacheConfig = $this->vectorConfig = null;
         $this->results = [];
         $this->json = [];
     }
@@ -340,6 +343,12 @@ final class PhpEngine implements Backend
     private static function strand(string $dsn): int
     {
         return $dsn === '' || str_contains($dsn, ':memory:') ? 0 : Strand::number();
+    }
+
+    private function vectorLimits(): Limits
+    {
+        $this->vectorConfig ??= $this->config ?? Config::resolve();
+        return Limits::of($this->vectorConfig);
     }
 
     private function cache(): PhpCache

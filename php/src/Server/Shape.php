@@ -31,6 +31,7 @@ enum Shape
         'queue_timeout_ms' => 'but in pure PHP nothing looks after who waits while a handler runs',
         'half_close_timeout_ms' => 'but in pure PHP nothing looks after who waits while a handler runs',
         'request_timeout_ms' => 'but in pure PHP nothing ends a handler',
+        'vector.threads' => 'but pure PHP has one thread',
         'idle_timeout_ms' => 'but pure PHP closes a connection after each answer',
     ];
 
@@ -38,6 +39,7 @@ enum Shape
     private const NONE = [
         'workers' => 1,
         'concurrency' => 1,
+        'vector.threads' => 1,
         'requests_per_worker_max' => 0,
         'memory_per_worker_bytes_max' => 0,
         'watch' => false,

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Tests\Vector;
 
 use Error;
+use Lyger\Core\Engine;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidVector;
 use Lyger\Vector\Index;
@@ -267,6 +268,36 @@ final class IndexTest extends TestCase
         self::assertSame(65_536, Index::of(65_536)->dimension());
         $this->expectExceptionMessage("vectors can't have -1 elements");
         Index::of(-1);
+    }
+
+    public function test_the_engine_gets_its_memory_back(): void
+    {
+        if (!Engine::getInstance()->isNative()) {
+            self::markTestSkipped('in pure PHP the memory is PHP\'s');
+        }
+        $index = Index::of(1024);
+        $resident = static fn (): int => (int) explode(' ', (string) file_get_contents('/proc/self/statm'))[1] * 4096;
+        $before = $resident();
+        for ($times = 0; $times < 40; $times++) {
+            $index = Index::of(1024);
+            $index->add(range(1, 2000), str_repeat(pack('g', 1.5), 2000 * 1024)); // 8 MB
+        }
+        self::assertLessThan(100_000_000, $resident() - $before);
+    }
+
+    public function test_a_child_that_is_forked_cannot_use_it_and_leaves_it_alone(): void
+    {
+        if (!Engine::getInstance()->isNative()) {
+            self::markTestSkipped('in pure PHP a child has a copy');
+        }
+        // In a process of its own: a child of PHPUnit's would end as PHPUnit does.
+        $code = 'require $argv[1]; $index = Lyger\Vector\Index::of(1); $index->add(7, [1]);'
+            . 'if (pcntl_fork() === 0) { try { $index->search([1]); } catch (Lyger\Exception\WrongProcess) {'
+            . 'echo "refused "; } unset($index); exit; } pcntl_wait($status); echo $index->search([1])->ids()[0];';
+        $command = [PHP_BINARY, '-r', $code, '--', dirname(__DIR__, 2) . '/autoload.php'];
+        $process = proc_open($command, [1 => ['pipe', 'w']], $pipes);
+        self::assertSame('refused 7', stream_get_contents($pipes[1]));
+        proc_close($process);
     }
 
     public function test_no_second_name_of_one_index_can_be_made(): void

@@ -49,6 +49,25 @@ final class SqlTest extends SqlTestCase
         self::assertSame([4.0, 5.0, 6.0], $index->vector(3));
     }
 
+    /** Types of these names, which the server's own functions for text read and write. */
+    public function test_the_types_of_pgvector_are_vectors(): void
+    {
+        $db = Db::connect(Databases::server('postgres'));
+        foreach (['vector', 'halfvec'] as $type) {
+            $schema = Databases::table();
+            $db->execute("CREATE SCHEMA $schema");
+            $db->execute("CREATE TYPE $schema.$type");
+            $internal = 'STRICT LANGUAGE internal AS';
+            $db->execute("CREATE FUNCTION $schema.i(cstring) RETURNS $schema.$type $internal 'textin'");
+            $db->execute("CREATE FUNCTION $schema.o($schema.$type) RETURNS cstring $internal 'textout'");
+            $db->execute("CREATE TYPE $schema.$type (INPUT = $schema.i, OUTPUT = $schema.o)");
+            $index = Index::of(3);
+            self::assertSame(1, $index->addFrom($db, "SELECT 1, '[1,2.5,-0.03]'::$schema.$type"));
+            self::assertSame([1.0, 2.5, -0.029999999329447746], $index->vector(1), $type);
+            $db->execute("DROP SCHEMA $schema CASCADE");
+        }
+    }
+
     /** @dataProvider databases */
     public function test_many_rows_come_and_the_last_of_an_id_is_kept(string $dsn): void
     {

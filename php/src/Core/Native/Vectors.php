@@ -22,12 +22,10 @@ final class Vectors implements Store
 
     private readonly FFI $ffi;
     private readonly int $dimension;
-    private readonly int $process;
 
     private function __construct(private readonly Abi $abi, private readonly Call $call, private readonly int $id)
     {
         $this->ffi = $abi->ffi;
-        $this->process = (int) getmypid();
         $this->dimension = $this->stat()->dimension;
     }
 
@@ -47,10 +45,8 @@ final class Vectors implements Store
 
     public function __destruct()
     {
-        // A child of fork() has this object and not the memory. Where the engine has been released, there is none.
-        if ($this->process === getmypid()) {
-            $this->ffi->lyger_vector_free($this->id);
-        }
+        // Refused in a child of fork(), and where the engine has been released: there is nothing to give back.
+        $this->ffi->lyger_vector_free($this->id);
     }
 
     public function dimension(): int

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Vector\Fallback;
 
+use Closure;
 use HashContext;
 use Lyger\Exception\IndexDamaged;
 use Lyger\Exception\IndexFileFailed;
@@ -66,8 +67,11 @@ final class File
         }
     }
 
-    /** @return array{int, array<int, string>} the dimension, and the vectors packed by their ids */
-    public static function read(string $path, int $dimensionMax): array
+    /**
+     * @param Closure(int, int): void $check throws where so many elements, and so many such vectors, are too many
+     * @return array{int, array<int, string>} the elements of a vector, and the vectors packed by their ids
+     */
+    public static function read(string $path, Closure $check): array
     {
         self::check($path);
         error_clear_last();
@@ -78,14 +82,17 @@ final class File
         $stream = @fopen($path, 'r') ?: throw self::refused($path, 'read');
         $file = new self($path, $stream);
         try {
-            return $file->rows(fstat($stream)['size'], $dimensionMax);
+            return $file->rows(fstat($stream)['size'], $check);
         } finally {
             fclose($stream);
         }
     }
 
-    /** @return array{int, array<int, string>} */
-    private function rows(int $bytes, int $dimensionMax): array
+    /**
+     * @param Closure(int, int): void $check
+     * @return array{int, array<int, string>}
+     */
+    private function rows(int $bytes, Closure $check): array
     {
         if ($bytes < self::HEAD_BYTES + self::CHECKSUM_BYTES) {
             $least = self::HEAD_BYTES + self::CHECKSUM_BYTES;
@@ -107,7 +114,7 @@ final class File
             $vectors = sprintf('%u vectors of %d elements', $count, $dimension);
             throw IndexDamaged::at($this->path, "it has $bytes bytes; $vectors have $expected");
         }
-        Rows::checkDimension($dimension, $dimensionMax);
+        $check($dimension, $count);
         return [$dimension, $this->vectors($dimension, $count)];
     }
 

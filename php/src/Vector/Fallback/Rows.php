@@ -7,7 +7,6 @@ namespace Lyger\Vector\Fallback;
 use Closure;
 use Lyger\Database\Fallback\Table;
 use Lyger\Database\Options;
-use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidVector;
 use Lyger\Vector\Metric;
 use Lyger\Vector\Store;
@@ -16,7 +15,6 @@ use SensitiveParameter;
 /** Vectors in PHP's memory. */
 final class Rows implements Store
 {
-    public const DIMENSION_MAX = 65_536;
     /** A string's head and its end, what an array takes for an entry, and a norm with its own. */
     private const OVERHEAD_BYTES = 25 + 32 + 32;
 
@@ -26,20 +24,25 @@ final class Rows implements Store
     private array $norms = [];
 
     /** @param Closure(string, string, array<mixed>, Options): iterable<Table> $tables the rows of a statement */
-    public function __construct(private readonly int $dimension, private readonly Closure $tables)
-    {
-        self::checkDimension($dimension, self::DIMENSION_MAX);
+    public function __construct(
+        private readonly int $dimension,
+        private readonly Limits $limits,
+        private readonly Closure $tables,
+    ) {
+        $limits->checkDimension($dimension);
     }
 
-    /** @throws InvalidArgument where no index may have so many elements a vector */
-    public static function checkDimension(int $dimension, int $dimensionMax): void
+    /** @param Closure(string, string, array<mixed>, Options): iterable<Table> $tables */
+    public static function load(string $path, Limits $limits, Closure $tables): self
     {
-        if ($dimension < 1 || $dimension > $dimensionMax) {
-            throw InvalidArgument::because(
-                "vectors have 1 to $dimensionMax elements (vector.dimension_max), not $dimension",
-                (string) $dimension,
-            );
-        }
+        $check = static function (int $dimension, int $count) use ($limits): void {
+            $limits->checkDimension($dimension);
+            $limits->checkBytes(self::bytes($dimension, $count));
+        };
+        [$dimension, $rows] = File::read($path, $check);
+        $store = new self($dimension, $limits, $tables);
+        $store->rows = $rows;
+        return $store;
     }
 
     /**
@@ -64,15 +67,6 @@ final class Rows implements Store
         }
     }
 
-    /** @param Closure(string, string, array<mixed>, Options): iterable<Table> $tables */
-    public static function load(string $path, Closure $tables): self
-    {
-        [$dimension, $rows] = File::read($path, self::DIMENSION_MAX);
-        $store = new self($dimension, $tables);
-        $store->rows = $rows;
-        return $store;
-    }
-
     public function dimension(): int
     {
         return $this->dimension;
@@ -85,7 +79,7 @@ final class Rows implements Store
 
     public function memoryBytes(): int
     {
-        return count($this->rows) * (4 * $this->dimension + self::OVERHEAD_BYTES);
+        return self::bytes($this->dimension, count($this->rows));
     }
 
     public function add(array $ids, string $vectors): void
@@ -147,10 +141,17 @@ final class Rows implements Store
         foreach ($pairs as [$id, $row]) {
             self::check(unpack('g*', $row), "the vector of id $id");
         }
+        $added = array_diff_key(array_column($pairs, 0, 0), $this->rows);
+        $this->limits->checkBytes(self::bytes($this->dimension, count($this->rows) + count($added)));
         foreach ($pairs as [$id, $row]) {
             unset($this->norms[$id]);
             $this->rows[$id] = $row;
         }
+    }
+
+    private static function bytes(int $dimension, int $count): int
+    {
+        return $count * (4 * $dimension + self::OVERHEAD_BYTES);
     }
 
     private function norm(int $id, string $row): float

@@ -1,6 +1,6 @@
 <?php
 
-/** An application whose handlers leave transactions, settings and temporary tables behind, on the database of SQL_DSN. */
+/** An application whose handlers leave things behind on the database of SQL_DSN, or ask it for vectors. */
 
 declare(strict_types=1);
 
@@ -8,6 +8,7 @@ use Lyger\Application;
 use Lyger\Database\Db;
 use Lyger\Http\Response;
 use Lyger\Http\SqlResponse;
+use Lyger\Vector\Index;
 
 $app = Application::create(__DIR__);
 $db = Db::connect((string) getenv('SQL_DSN'));
@@ -35,6 +36,25 @@ $router->get('/temporary/{table}', static function (string $table) use ($db): ar
 $router->get('/commit/{table}', static function (string $table) use ($db): SqlResponse {
     $db->transaction(static fn (Db $db) => $db->execute("UPDATE $table SET n = n + 1"));
     return $db->respond("SELECT n FROM $table");
+});
+$index = Index::of(2);
+$index->add([1, 2, 3], [[0, 1], [1, 0], [1, 1]]);
+$router->get('/similar/{table}/{shape}', static function (string $table, string $shape) use ($db, $index): Response {
+    $sql = "SELECT t.n, m.score FROM matches m JOIN $table t ON t.id = m.id WHERE t.n <> :n ORDER BY m.place";
+    $answer = $index->search([1, 0])->respond($db, $sql, ['n' => 7]);
+    return match ($shape) {
+        'paged' => $answer->paged(2, 2),
+        'keyed' => $answer->keyedBy('n'),
+        default => $answer->{$shape}(),
+    };
+});
+$router->get('/vectors/{table}', static function (string $table) use ($db): array {
+    $index = Index::of(1);
+    $db->begin();
+    $db->execute("INSERT INTO $table VALUES (9, '[5]')");
+    $own = $index->addFrom($db, "SELECT id, v FROM $table");
+    $db->rollback();
+    return ['own' => $own, 'vector' => $index->vector(9), 'left' => Index::of(1)->addFrom($db, "SELECT * FROM $table")];
 });
 $router->get('/state', static fn (): Response => Response::json(['open' => $db->inTransaction()]));
 
