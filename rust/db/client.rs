@@ -21,7 +21,7 @@ use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens
 use crate::json::forms::Forms;
 use foldhash::HashMap;
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// The connections that one asker keeps, by DSN.
@@ -94,7 +94,10 @@ impl std::fmt::Debug for Client {
 }
 
 /// The kept connections to one kind of server.
-pub(super) struct Seats<C: Connection>(Mutex<HashMap<String, Arc<Seat<C>>>>);
+pub(super) struct Seats<C: Connection>(Arc<Map<C>>);
+
+/// By DSN. A std Mutex, because nothing awaits while holding it.
+type Map<C> = Mutex<HashMap<String, Arc<Seat<C>>>>;
 
 /// A place for a kept connection. The Tokio mutex is held while a statement runs.
 pub(super) type Seat<C> = tokio::sync::Mutex<Kept<C>>;
@@ -123,7 +126,7 @@ impl<C: Connection> Kept<C> {
 
 impl<C: Connection> Default for Seats<C> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Arc::default())
     }
 }
 
@@ -164,19 +167,25 @@ impl<C: Connection> Seats<C> {
         {
             return Ok(cursor);
         }
-        if seat.is_some() || order.leaves != Leaves::Nothing {
+        // The client's other statements run elsewhere meanwhile.
+        let own = match &seat {
+            Some(seat) if order.leaves == Leaves::Nothing => self.take_perhaps(order.key, &mut *seat.lock().await),
+            _ => None,
+        };
+        if own.is_none() && (seat.is_some() || order.leaves != Leaves::Nothing) {
             return self.query(pool, &order).await.map(Cursor::of);
         }
         let (mut flow, hatch) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+        let seats = Arc::downgrade(&self.0);
         let Order { params, retries, forms, leaves, time_max, .. } = order;
         Ok(Cursor::of_work(hatch, async move {
             let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
             let mut left = None;
-            let outcome = run_anywhere(&pool, &order, &mut flow, |lease| left = Some(lease)).await;
-            // What a function has left beside a stream is nobody's.
-            if let Some(lease) = left {
+            let outcome = run_anywhere(&pool, own, &order, &mut flow, |lease| left = Some(lease)).await;
+            // What a function has left is the client's, where that still is and keeps nothing else.
+            if let Some(lease) = left.and_then(|lease| put_back(&seats, key, lease)) {
                 lease.give_back().await;
             }
             outcome.map(|_| flow.into_table())
@@ -205,6 +214,10 @@ impl<C: Connection> Seats<C> {
     ) -> Result<super::connection::Done, Error> {
         if let Some(seat) = self.get(order.key) {
             let mut kept = seat.lock().await;
+            if let Some(lease) = self.take_perhaps(order.key, &mut kept) {
+                drop(kept);
+                return run_anywhere(pool, Some(lease), order, flow, |lease| self.keep(order.key, lease)).await;
+            }
             if let Some(mut lease) = kept.lend() {
                 let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
                 return self.after(order, &mut kept, lease, outcome).await;
@@ -219,7 +232,7 @@ impl<C: Connection> Seats<C> {
                 Kept::Lease(_) | Kept::Nothing => {}
             }
         }
-        run_anywhere(pool, order, flow, |lease| self.keep(order.key, lease)).await
+        run_anywhere(pool, None, order, flow, |lease| self.keep(order.key, lease)).await
     }
 
     /// What becomes of a kept connection after a statement. One that is not whole is dropped, and so closed.
@@ -239,6 +252,19 @@ impl<C: Connection> Seats<C> {
             lease.give_back().await;
         }
         outcome.map_err(|broken| broken.error)
+    }
+
+    /// Takes away a kept connection that may be replaced by another one.
+    fn take_perhaps(&self, key: &str, kept: &mut Kept<C>) -> Option<Lease<C>> {
+        let Kept::Lease(lease) = kept else { return None };
+        if !lease.is_left_with_perhaps_something() {
+            return None;
+        }
+        self.lock().remove(key);
+        match std::mem::replace(kept, Kept::Nothing) {
+            Kept::Lease(lease) => Some(lease),
+            Kept::Lost | Kept::Nothing => None,
+        }
     }
 
     fn keep(&self, key: &str, lease: Lease<C>) {
@@ -271,10 +297,20 @@ impl<C: Connection> Seats<C> {
         }
     }
 
-    // A std Mutex, because nothing awaits while holding it.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Seat<C>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Keeps a connection again. Gives it away where the client is gone or keeps another one.
+fn put_back<C: Connection>(seats: &Weak<Map<C>>, key: &str, lease: Lease<C>) -> Option<Lease<C>> {
+    let Some(seats) = seats.upgrade() else { return Some(lease) };
+    let mut seats = seats.lock().unwrap_or_else(PoisonError::into_inner);
+    if seats.contains_key(key) {
+        return Some(lease);
+    }
+    seats.insert(key.to_owned(), Arc::new(Seat::new(Kept::Lease(lease))));
+    None
 }
 
 const LOST: &str = "the connection that held this transaction, or these settings, has broken, and they are lost: ROLLBACK \
@@ -284,19 +320,23 @@ fn rolls_back(sql: &str) -> bool {
     ["ROLLBACK", "ABORT"].iter().any(|word| tokens::first_keyword(sql).eq_ignore_ascii_case(word))
 }
 
-/// Runs a statement on a connection of the pool. `keep` takes the connection on which something was left.
+/// Runs a statement on a connection of the pool, or first on the client's `own`, where that is usable. `keep` takes the connection on which something was left.
 ///
 /// It runs a second time only where the first one can't have happened, because the connection was found dead before the
 /// statement left, or where the caller asked for it.
 pub(super) async fn run_anywhere<C: Connection>(
     pool: &Arc<Pool<C>>,
+    mut own: Option<Lease<C>>,
     order: &Order<'_>,
     flow: &mut Flow,
     keep: impl FnOnce(Lease<C>),
 ) -> Result<super::connection::Done, Error> {
     let mut retries = order.retries;
     loop {
-        let mut lease = pool.acquire().await?;
+        let mut lease = match own.take() {
+            None => pool.acquire().await?,
+            Some(lease) => Box::pin(usable(lease, pool)).await?,
+        };
         let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
         let Err(broken) = outcome else {
             settle(lease, keep).await;
@@ -320,6 +360,14 @@ pub(super) async fn run_anywhere<C: Connection>(
         }
         flow.start_again();
     }
+}
+
+async fn usable<C: Connection>(mut lease: Lease<C>, pool: &Arc<Pool<C>>) -> Result<Lease<C>, Error> {
+    if lease.is_usable().await {
+        return Ok(lease);
+    }
+    drop(lease); // its place is needed
+    pool.acquire().await
 }
 
 async fn settle<C: Connection>(lease: Lease<C>, keep: impl FnOnce(Lease<C>)) {

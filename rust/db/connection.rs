@@ -132,6 +132,10 @@ pub(super) trait Connection: Sized + Send + 'static {
         false
     }
 
+    /// Asks whether the database keeps code (functions, triggers, views) that may leave on a session what neither a statement's
+    /// text nor the server tells. In doubt it does.
+    fn may_be_left_unseen(&mut self) -> impl Future<Output = Result<bool, Failure>> + Send;
+
     fn canceller(&self) -> Self::Canceller;
 
     /// Rolls back, and puts the session back to what it was after connecting: settings, locks, temporary tables, prepared

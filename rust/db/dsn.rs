@@ -55,19 +55,22 @@ pub(super) enum SqlitePath {
 /// When a connection is reset behind the client that had it: `reset` in a DSN.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reset {
-    /// When something is known to be left on it.
+    /// When a statement's text or the server says that something is left on it.
+    Told,
+    /// Then, and wherever the database keeps code that may leave something unseen.
     #[default]
     Changed,
-    /// Always: functions leave what nobody sees.
+    /// Always.
     Always,
 }
 
 impl Reset {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         match text {
+            "told" => Ok(Self::Told),
             "changed" => Ok(Self::Changed),
             "always" => Ok(Self::Always),
-            _ => Err(Error::dsn(format!("unknown value {text:?} for reset, which is one of changed, always"))),
+            _ => Err(Error::dsn(format!("unknown value {text:?} for reset, which is one of told, changed, always"))),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! A connection in use, and what its user has left on it.
 
-use super::Error;
 use super::client::Transaction;
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
 use super::dsn::Reset;
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
-use super::pool::{PING_TIMEOUT, Pool, leave, whole};
-use super::wire;
+use super::pool::{PING_TIMEOUT, Pool, is_alive, leave, whole};
+use super::{Error, tokens, wire};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +20,9 @@ use tokio::time::timeout;
 /// What the limit that the server enforces gets on top, before the engine stops the statement from outside.
 const TIMEOUT_GRACE: Duration = Duration::from_millis(500);
 
+/// How long it may take to look for the database's code. Then the connection is closed.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long the server may take to stop a statement that was cancelled. Then the connection is closed.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
@@ -29,9 +31,13 @@ pub(super) struct Lease<C: Connection> {
     // Only None while it is dropped or given back.
     connection: Option<Box<C>>,
     made: Instant,
+    /// When the last statement ended.
+    used: Instant,
     left: Left,
     /// Something may be on it that nobody knows of, so that it is reset, but nobody's.
     is_suspect: bool,
+    /// The open transaction has changed the database's code.
+    changes_code: bool,
     runs: bool,
     /// Nothing has been asked of it before.
     is_new: bool,
@@ -71,6 +77,8 @@ impl<P: Send + 'static> Ask<'_, P> {
 struct Left {
     transaction: State,
     session: bool,
+    /// The database's code may have left something. Nobody knows of any, so that a connection is worth no error for it.
+    perhaps: bool,
 }
 
 impl<C: Connection> Lease<C> {
@@ -84,8 +92,20 @@ impl<C: Connection> Lease<C> {
         let number = pool.holders.number();
         let left = Left::default();
         let (is_new, made) = (made.is_none(), made.unwrap_or_else(Instant::now));
-        let (runs, is_suspect) = (false, false);
-        Self { connection: Some(connection), made, left, is_suspect, runs, is_new, number, pool, _permit: permit }
+        let (runs, is_suspect, changes_code) = (false, false, false);
+        Self {
+            connection: Some(connection),
+            made,
+            used: made,
+            left,
+            is_suspect,
+            changes_code,
+            runs,
+            is_new,
+            number,
+            pool,
+            _permit: permit,
+        }
     }
 
     /// Runs one statement, and keeps account of what it leaves.
@@ -136,6 +156,67 @@ impl<C: Connection> Lease<C> {
     }
 
     async fn attend(
+        &mut self,
+        ask: Ask<'_, C::Portal>,
+        sql: &str,
+        leaves: Leaves,
+        time_max: Option<Duration>,
+        flow: &mut Flow,
+    ) -> Result<Answer<C::Portal>, Broken> {
+        let outcome = self.converse(ask, sql, leaves, time_max, flow).await;
+        if self.pool.reset == Reset::Changed && outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
+            self.note_code(sql).await;
+        }
+        outcome
+    }
+
+    /// What the database's code may have left unseen: where there is any such code, that belongs to the connection's user.
+    async fn note_code(&mut self, sql: &str) {
+        let is_idle = self.left.transaction == State::Idle;
+        self.changes_code |= changes_code(sql);
+        if self.changes_code {
+            self.pool.code.forget();
+            self.changes_code = !is_idle; // until the transaction ends, others see what was
+        }
+        if self.left.session {
+            return;
+        }
+        let began = Instant::now();
+        self.used = began;
+        let may_leave = match self.pool.code.may_leave(began) {
+            Some(may_leave) => may_leave,
+            // A statement of ours might be one too many for the transaction, or for the one that was announced.
+            None if !is_idle => false,
+            None => Box::pin(self.look(began)).await,
+        };
+        if may_leave {
+            self.left.perhaps = true;
+            self.pool.holders.keep(self.number);
+        }
+    }
+
+    async fn look(&mut self, began: Instant) -> bool {
+        let Some(connection) = self.connection.as_deref_mut() else { return false };
+        match timeout(LOOK_TIMEOUT, whole(connection.may_be_left_unseen())).await {
+            Ok(Ok(may_leave)) => {
+                self.pool.code.note(may_leave, began.elapsed());
+                may_leave
+            }
+            // The connection is closed, and nothing is left on it.
+            Ok(Err(_)) => {
+                self.connection = None;
+                false
+            }
+            // So is this one, on which the answer may still come. Nobody waits for another one soon.
+            Err(_) => {
+                self.pool.code.note(true, LOOK_TIMEOUT);
+                self.connection = None;
+                false
+            }
+        }
+    }
+
+    async fn converse(
         &mut self,
         ask: Ask<'_, C::Portal>,
         sql: &str,
@@ -217,6 +298,20 @@ impl<C: Connection> Lease<C> {
         self.left != Left::default()
     }
 
+    /// Whether nothing is known to be on it, and something may be.
+    pub(super) fn is_left_with_perhaps_something(&self) -> bool {
+        self.left == Left { perhaps: true, ..Left::default() } && !self.is_suspect
+    }
+
+    /// Whether the connection would do for a statement, if it lay in the pool.
+    pub(super) async fn is_usable(&mut self) -> bool {
+        let now = Instant::now();
+        let is_old = self.pool.is_old(self.used, self.made, now);
+        let Some(connection) = self.connection.as_deref_mut() else { return false };
+        self.is_new = false;
+        !is_old && connection.is_quiet() && is_alive(connection, self.used, now).await
+    }
+
     /// Where the connection's transaction stands, as far as it is known.
     pub(super) fn transaction(&self) -> Transaction {
         match self.left.transaction {
@@ -231,8 +326,12 @@ impl<C: Connection> Lease<C> {
     pub(super) async fn give_back(mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let cleaned = match self.left {
-            _ if self.left.session || self.is_suspect => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
+            _ if self.left.session || self.left.perhaps || self.is_suspect => {
+                timeout(PING_TIMEOUT, Box::pin(connection.reset())).await
+            }
             Left { transaction: State::Idle, .. } => Ok(Ok(())),
+            // What the open transaction's functions have done to the session is not rolled back with it.
+            _ if self.may_have_been_left_unseen() => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
             _ => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
         };
         if !matches!(cleaned, Ok(Ok(()))) {
@@ -240,6 +339,12 @@ impl<C: Connection> Lease<C> {
         } else {
             self.pool.push(connection, self.made);
         }
+    }
+}
+
+impl<C: Connection> Lease<C> {
+    fn may_have_been_left_unseen(&self) -> bool {
+        self.pool.reset == Reset::Changed && self.pool.code.may_leave(Instant::now()) != Some(false)
     }
 }
 
@@ -257,6 +362,13 @@ impl<C: Connection> Drop for Lease<C> {
             self.pool.note_cancel(runtime.spawn(canceller.cancel(CANCEL_WAIT)));
         }
     }
+}
+
+/// Whether a statement may change a function, a trigger or a view. What others that it calls change is seen as that of other
+/// programs is.
+fn changes_code(sql: &str) -> bool {
+    let word = tokens::first_keyword(sql);
+    ["CREATE", "ALTER", "DROP"].iter().any(|change| word.eq_ignore_ascii_case(change))
 }
 
 impl Left {

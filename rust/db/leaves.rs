@@ -2,8 +2,8 @@
 //!
 //! A connection serves one statement and then whoever comes next. What a statement leaves on it (an open transaction, a
 //! setting, a lock, a temporary table) belongs to its author: the connection stays with them until they are done, and is put
-//! back to what it was before anybody else has it. What happens inside functions and triggers can't be seen here; the
-//! protocols say at least whether a transaction is open, and MySQL's whether autocommit is on.
+//! back to what it was before anybody else has it. What happens inside functions and triggers can't be seen here
+//! (`code.rs` asks the database for such); the protocols say whether a transaction is open, and MySQL's whether autocommit is on.
 //!
 //! What is said here too much costs a reset and nothing else, so in doubt something is left.
 
@@ -24,7 +24,10 @@ pub(super) enum Leaves {
 }
 
 /// Names that leave something wherever they stand, in quotes too.
-const NAMES_POSTGRES: [&[u8]; 3] = [b"advisory_lock", b"pg_temp", b"setseed"];
+///
+/// Some run a statement that is put together elsewhere, and `U&"..."` is any name at all.
+const NAMES_POSTGRES: [&[u8]; 7] =
+    [b"advisory_lock", b"pg_temp", b"setseed", b"query_to_xml", b"ts_stat", b"ts_rewrite", b"u&\""];
 const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
 
 /// What the statement leaves, as far as its text tells.

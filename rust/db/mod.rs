@@ -29,6 +29,7 @@
 //! | `store` | results that PHP names by id |
 
 mod client;
+mod code;
 mod connection;
 mod cursor;
 mod decimal;

@@ -7,6 +7,7 @@
 //! query calls, and without anything of theirs on it. A lease that is dropped otherwise (an error, a panic, a future that
 //! nobody awaits any more) closes its connection, because what the server will still send on it is unknown.
 
+use super::code::Code;
 use super::connection::{Connection, Failure, Lost};
 use super::holders::Holders;
 use super::lease::Lease;
@@ -34,6 +35,7 @@ pub(super) struct Pool<C: Connection> {
     redacted: String,
     pub(super) limits: Limits,
     pub(super) reset: Reset,
+    pub(super) code: Code,
     permits: Arc<Semaphore>,
     // The one used last is on top: it is the likeliest to be warm and alive. A std Mutex, because nothing awaits
     // while holding it.
@@ -76,6 +78,7 @@ impl<C: Connection> Pool<C> {
             redacted: dsn.to_string(),
             limits,
             reset: dsn.reset(),
+            code: Code::default(),
             permits,
             idle: Mutex::default(),
             holders: Holders::default(),
@@ -101,14 +104,14 @@ impl<C: Connection> Pool<C> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.pop() {
             let now = Instant::now();
-            if self.is_old(&idle, now) {
+            if self.is_old(idle.since, idle.made, now) {
                 Box::pin(leave(*idle.connection)).await;
                 continue;
             }
             if !idle.connection.is_quiet() {
                 continue;
             }
-            if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut *idle.connection).await {
+            if is_alive(&mut *idle.connection, idle.since, now).await {
                 return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
@@ -162,14 +165,15 @@ impl<C: Connection> Pool<C> {
     pub(super) fn take_old(&self) -> Vec<C> {
         let now = Instant::now();
         let mut idle = self.lock();
-        let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle, now));
+        let (old, fresh) =
+            std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle.since, idle.made, now));
         *idle = fresh;
         old.into_iter().map(|idle: Idle<C>| *idle.connection).collect()
     }
 
-    fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
+    pub(super) fn is_old(&self, used: Instant, made: Instant, now: Instant) -> bool {
         let since = |then| now.saturating_duration_since(then);
-        since(idle.since) >= self.limits.idle_timeout() || since(idle.made) >= self.limits.lifetime()
+        since(used) >= self.limits.idle_timeout() || since(made) >= self.limits.lifetime()
     }
 
     /// Puts a connection back for the next query.
@@ -227,6 +231,8 @@ pub(super) async fn leave<C: Connection>(connection: C) {
     let _ = timeout(PING_TIMEOUT, connection.close()).await;
 }
 
-async fn answers<C: Connection>(connection: &mut C) -> bool {
-    matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+/// Whether a connection whose socket is quiet still leads somewhere; only one that lay idle for a while is asked.
+pub(super) async fn is_alive<C: Connection>(connection: &mut C, used: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(used) < PING_AFTER
+        || matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }

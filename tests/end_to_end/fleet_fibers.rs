@@ -89,7 +89,7 @@ fn transactions_of_strands_are_their_own_and_one_that_nobody_ends_is_rolled_back
     let dsns = Dsns::of(of);
     let fleet = Fleet::start(&dsns, 1, &[PATIENT, ("LYGER_DB_CONNECTIONS_MAX", "5")]);
     for (name, database) in databases() {
-        let table = if name == "mysql" { format!("{of}.rows_of_it") } else { of.to_owned() };
+        let table = if name == "mysql" { format!("stage_{of}.rows_of_it") } else { of.to_owned() };
         database.create(&table, "n INTEGER");
         let reply = fleet.connect().post(&format!("/strands/{name}/{table}"));
         assert_eq!(reply.body, r#"{"1":[1],"2":[2],"3":[3],"4":true}"#, "{name}");

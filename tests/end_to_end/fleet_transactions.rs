@@ -14,7 +14,7 @@ fn limits() -> [(&'static str, &'static str); 2] {
 
 /// A table for a test's rows; in MySQL the schema is part of its name.
 fn table(name: &str, database: &Fixture, of: &str) -> String {
-    let table = if name == "mysql" { format!("{of}.rows_of_it") } else { of.to_owned() };
+    let table = if name == "mysql" { format!("stage_{of}.rows_of_it") } else { of.to_owned() };
     database.create(&table, "n INTEGER");
     table
 }

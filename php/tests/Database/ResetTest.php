@@ -60,7 +60,7 @@ final class ResetTest extends SqlTestCase
                 Db::connect($dsn)->value('SELECT 1');
                 self::fail($dsn);
             } catch (InvalidDsn $exception) {
-                $expected = 'invalid DSN: unknown value "never" for reset, which is one of changed, always';
+                $expected = 'invalid DSN: unknown value "never" for reset, which is one of told, changed, always';
                 self::assertSame($expected, $exception->getMessage());
             }
         }

@@ -17,6 +17,7 @@
 //! | `kill` | stopping a statement from outside |
 
 mod auth;
+mod code;
 mod decode;
 mod encode;
 mod execute;
@@ -177,6 +178,10 @@ impl Connection for MySqlSession {
 
     fn is_suspect(&self) -> bool {
         self.is_suspect
+    }
+
+    async fn may_be_left_unseen(&mut self) -> Result<bool, Failure> {
+        self.looks_for_code().await
     }
 
     fn canceller(&self) -> Canceller {

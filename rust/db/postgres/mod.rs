@@ -20,6 +20,7 @@
 
 mod array;
 mod cancel;
+mod code;
 mod decode;
 mod encode;
 mod end_point;
@@ -150,6 +151,10 @@ impl Connection for PgSession {
     fn is_changed(&self) -> bool {
         // Within a transaction a setting may be its own.
         self.status == Status::Idle && self.reported.is_changed()
+    }
+
+    async fn may_be_left_unseen(&mut self) -> Result<bool, Failure> {
+        self.looks_for_code().await
     }
 
     fn canceller(&self) -> Canceller {

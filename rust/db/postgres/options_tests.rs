@@ -148,6 +148,7 @@ fn a_connection_is_reset_when_something_has_changed_unless_it_always_is() {
     assert_eq!(parse("postgres://u@h/d").reset, Reset::Changed);
     assert_eq!(parse("postgres://u@h/d?reset=").reset, Reset::Changed);
     assert_eq!(parse("postgres://u@h/d?reset=always").reset, Reset::Always);
+    assert_eq!(parse("postgres://u@h/d?reset=told").reset, Reset::Told);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn what_is_not_known_or_not_possible_is_named_with_its_remedy() {
         ("postgres://u@h/d?gssencmode=require", "gssencmode"),
         ("postgres://u@h/d?channel_binding=x", "channel_binding"),
         ("postgres://u@h/d?target_session_attrs=read-write", "target_session_attrs"),
-        ("postgres://u@h/d?reset=never", "unknown value \"never\" for reset, which is one of changed, always"),
+        ("postgres://u@h/d?reset=never", "unknown value \"never\" for reset, which is one of told, changed, always"),
     ] {
         let said = error(dsn);
         assert!(said.contains(words), "{dsn}: {said}");

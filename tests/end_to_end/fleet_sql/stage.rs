@@ -41,13 +41,13 @@ impl Dsns {
     pub(crate) fn of(name: &str) -> Self {
         let postgres = postgres_dsn();
         let and = if postgres.contains('?') { '&' } else { '?' };
-        mysql().query(&format!("CREATE DATABASE IF NOT EXISTS {name}"), &[]);
+        mysql().query(&format!("CREATE DATABASE IF NOT EXISTS stage_{name}"), &[]);
         let mysql = mysql_dsn();
         let (server, _) = mysql.split_once("://").unwrap().1.split_once('/').unwrap();
         Self {
             name: name.to_owned(),
             postgres: format!("{postgres}{and}application_name={name}"),
-            mysql: format!("mysql://{server}/{name}"),
+            mysql: format!("mysql://{server}/stage_{name}"),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -69,7 +69,12 @@ impl Dsns {
                 postgres,
                 format!("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = '{name}' {of_postgres}"),
             ),
-            (mysql, format!("SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = '{name}' {of_mysql}")),
+            (
+                mysql,
+                format!(
+                    "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = 'stage_{name}' {of_mysql}"
+                ),
+            ),
         ];
         sql.map(|(database, sql)| {
             let json = database.json(&sql, &[]);

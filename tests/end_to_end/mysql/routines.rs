@@ -3,8 +3,28 @@
 use crate::databases::{Fixture, json, json_once, mysql_dsn, with_connections};
 use lyger::db::{Client, Param, Statement};
 
-fn one_connection(query: &str) -> Fixture {
-    with_connections(&format!("{}{query}", mysql_dsn()), 1)
+/// One connection to a schema of its own, whose code no other test's user sees. `name` may have parameters behind it.
+fn own(name: &str) -> Fixture {
+    let (schema, _) = name.split_once('?').unwrap_or((name, ""));
+    let maker = with_connections(&of("routines", "information_schema"), 1);
+    json_once(&maker, &format!("CREATE DATABASE IF NOT EXISTS {schema}"));
+    grant("ALL", schema, schema);
+    with_connections(&of(schema, name), 1)
+}
+
+/// Makes a user without a password that may do this and nothing else.
+fn grant(rights: &str, schema: &str, user: &str) {
+    let maker = with_connections(&of("routines", "information_schema"), 1);
+    json_once(&maker, &format!("CREATE USER IF NOT EXISTS {user}@'127.0.0.1'"));
+    json_once(&maker, &format!("GRANT {rights} ON {schema}.* TO {user}@'127.0.0.1'"));
+}
+
+/// The DSN for another user of the server.
+fn of(user: &str, schema: &str) -> String {
+    let dsn = mysql_dsn();
+    let (_, server) = dsn.rsplit_once('@').unwrap();
+    let (server, _) = server.split_once('/').unwrap();
+    format!("mysql://{user}@{server}/{schema}")
 }
 
 /// Makes what a test needs, with a client of its own: the texts look as if they left something themselves.
@@ -28,7 +48,7 @@ fn look(db: &Fixture, client: &Client) -> (String, bool) {
 
 #[test]
 fn what_functions_triggers_and_procedures_leave_is_their_requests_and_gone_with_it() {
-    let db = one_connection("");
+    let db = own("routines_told?reset=told");
     make(
         &db,
         &[
@@ -78,7 +98,7 @@ fn what_functions_triggers_and_procedures_leave_is_their_requests_and_gone_with_
 
 #[test]
 fn what_a_function_leaves_in_a_transaction_or_beside_a_stream_is_gone_with_it() {
-    let db = one_connection("");
+    let db = own("routines_transaction?reset=told");
     let function = "CREATE OR REPLACE FUNCTION routines_beside() RETURNS INT BEGIN SET @routines = 7; RETURN 1; END";
     make(&db, &[function]);
     let (id, client) = (db.json(ID, &[]), Client::default());
@@ -97,14 +117,15 @@ fn what_a_function_leaves_in_a_transaction_or_beside_a_stream_is_gone_with_it() 
         }
         rows
     });
-    assert_eq!((rows, client.keeps(&db.dsn)), (1, false));
+    assert_eq!((rows, client.keeps(&db.dsn)), (1, true));
+    db.block_on(client.end());
     assert_eq!(json_once(&db, "SELECT @routines IS NULL AS gone"), r#"[{"gone":1}]"#);
     assert_eq!(db.json(ID, &[]), id, "a reset is enough");
 }
 
 #[test]
 fn statements_that_leave_nothing_are_followed_by_no_reset() {
-    let db = one_connection("");
+    let db = own("routines_ordinary?reset=told");
     make(
         &db,
         &[
@@ -152,18 +173,74 @@ fn statements_that_leave_nothing_are_followed_by_no_reset() {
 }
 
 #[test]
-fn what_no_server_tells_is_gone_with_its_request_too_where_the_dsn_says_so() {
-    for (query, is_reset) in [("", false), ("?reset=changed", false), ("?reset=always", true)] {
-        let db = one_connection(query);
-        let (function, lock) = (format!("routines_unseen_{is_reset}"), format!("routines {query}"));
-        make(&db, &[&format!("CREATE OR REPLACE FUNCTION {function}() RETURNS INT RETURN GET_LOCK('{lock}', 0)")]);
-        let (id, client) = (json_once(&db, ID), Client::default());
-        assert_eq!(json(&db, &client, &format!("SELECT {function}() AS n")), r#"[{"n":1}]"#);
+fn what_no_server_tells_is_gone_with_its_request_too() {
+    for (query, is_reset) in [("", true), ("?reset=changed", true), ("?reset=always", true), ("?reset=told", false)] {
+        let (db, lock) = (own(&format!("routines_untold{query}")), format!("routines {query}"));
+        make(
+            &db,
+            &[
+                &format!("CREATE OR REPLACE FUNCTION locks() RETURNS INT RETURN GET_LOCK('{lock}', 0)"),
+                "CREATE OR REPLACE TABLE filled (n INT)",
+                "CREATE OR REPLACE TRIGGER fills BEFORE INSERT ON filled FOR EACH ROW SELECT 7 INTO @filled",
+            ],
+        );
+        let (id, client, other) = (json_once(&db, ID), Client::default(), Client::default());
+        assert_eq!(json(&db, &client, "SELECT locks() AS n"), r#"[{"n":1}]"#);
+        json(&db, &client, "INSERT INTO filled VALUES (1)");
         assert_eq!(client.keeps(&db.dsn), is_reset, "{query}");
-        let free = format!("SELECT IS_FREE_LOCK('{lock}') AS free");
-        assert_eq!(json(&db, &client, &free), r#"[{"free":0}]"#, "{query}");
+        let left = format!("SELECT IS_FREE_LOCK('{lock}') AS free, @filled IS NOT NULL AS filled");
+        let (all, nothing) = (r#"[{"free":0,"filled":1}]"#, r#"[{"free":1,"filled":0}]"#);
         db.block_on(client.end());
-        assert_eq!(json_once(&db, &free), format!(r#"[{{"free":{}}}]"#, u8::from(is_reset)), "{query}");
+        // The statement reads a variable, and so is followed by a reset by itself.
+        assert_eq!(json(&db, &other, &left), if is_reset { nothing } else { all }, "{query}");
+        db.block_on(other.end());
         assert_eq!(json_once(&db, ID), id, "{query}: it is the same connection");
     }
+}
+
+#[test]
+fn whatever_may_run_untold_is_noticed_when_it_is_made_and_forgotten_when_it_is_gone() {
+    let db = own("routines_noticed");
+    make(&db, &["CREATE OR REPLACE TABLE t (n INT)", "DROP VIEW IF EXISTS v", "DROP FUNCTION IF EXISTS f"]);
+    for (make, remove) in [
+        ("CREATE FUNCTION f() RETURNS INT RETURN GET_LOCK('x', 0)", "DROP FUNCTION f"),
+        ("CREATE FUNCTION f() RETURNS INT BEGIN SELECT 1 INTO @x; RETURN 1; END", "DROP FUNCTION f"),
+        ("CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW SET NEW.n = GET_LOCK('x', 0)", "DROP TRIGGER f"),
+        ("CREATE VIEW v AS SELECT GET_LOCK('x', 0) AS n", "DROP VIEW v"),
+    ] {
+        for (sql, may_leave) in [(make, true), (remove, false)] {
+            json_once(&db, sql);
+            let client = Client::default();
+            json(&db, &client, "SELECT 1 AS n");
+            assert_eq!(client.keeps(&db.dsn), may_leave, "{sql}");
+            db.block_on(client.end());
+        }
+    }
+}
+
+#[test]
+fn whose_user_may_not_see_triggers_has_connections_that_are_reset() {
+    let db = own("routines_hidden");
+    make(&db, &["CREATE OR REPLACE TABLE t (n INT)"]);
+    grant("SELECT, INSERT, UPDATE, DELETE", "routines_hidden", "routines_writer");
+    let dsn = of("routines_writer", "routines_hidden");
+    for (query, is_reset) in [("", true), ("?reset=told", false)] {
+        let (db, client) = (with_connections(&format!("{dsn}{query}"), 1), Client::default());
+        json(&db, &client, "INSERT INTO t VALUES (1)");
+        assert_eq!(client.keeps(&db.dsn), is_reset, "{query}");
+        db.block_on(client.end());
+    }
+}
+
+#[test]
+fn what_a_function_leaves_is_gone_too_where_its_client_has_set_something_before() {
+    let db = own("routines_hiding?reset=told");
+    let client = Client::default();
+    let function = "CREATE OR REPLACE FUNCTION hides() RETURNS INT BEGIN SET @hidden = 1; RETURN 1; END";
+    json(&db, &client, function);
+    json(&db, &client, "SET @mine = 1");
+    json(&db, &client, "SELECT hides() AS n");
+    assert_eq!(json(&db, &client, "SELECT @hidden AS n"), r#"[{"n":1}]"#);
+    db.block_on(client.end());
+    assert_eq!(json(&db, &Client::default(), "SELECT @hidden IS NULL AS n"), r#"[{"n":1}]"#);
 }

@@ -262,19 +262,6 @@ fn what_a_procedure_or_a_block_leaves_is_gone_with_its_client_too() {
 }
 
 #[test]
-fn what_a_function_leaves_is_gone_too_where_its_client_has_set_something_before() {
-    let db = with_connections(&mysql_dsn(), 1);
-    let client = Client::default();
-    let function = "CREATE OR REPLACE FUNCTION sessions_function() RETURNS INT BEGIN SET @hidden = 1; RETURN 1; END";
-    json(&db, &client, function);
-    json(&db, &client, "SET @mine = 1");
-    json(&db, &client, "SELECT sessions_function() AS n");
-    assert_eq!(json(&db, &client, "SELECT @hidden AS n"), r#"[{"n":1}]"#);
-    db.block_on(client.end());
-    assert_eq!(json(&db, &Client::default(), "SELECT @hidden IS NULL AS n"), r#"[{"n":1}]"#);
-}
-
-#[test]
 fn a_statement_means_what_the_session_means_and_not_what_it_meant_when_it_was_prepared() {
     let db = with_connections(&mysql_dsn(), 1);
     let client = Client::default();

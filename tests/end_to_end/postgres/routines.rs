@@ -2,14 +2,22 @@
 
 use crate::databases::{Fixture, json, json_once, postgres_dsn, with_connections};
 use lyger::db::{Client, Statement};
+use lyger::json::encode;
+use std::time::{Duration, Instant};
 
-fn one_connection(query: &str) -> Fixture {
-    with_connections(&format!("{}{query}", postgres_dsn()), 1)
+/// The DSN of a database of one test's own: what functions it has decides how all its connections are treated.
+fn database(name: &str) -> String {
+    let dsn = postgres_dsn();
+    let db = with_connections(&dsn, 1);
+    json_once(&db, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    json_once(&db, &format!("CREATE DATABASE {name}"));
+    let (server, _) = dsn.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
 }
 
 const PID: &str = "SELECT pg_backend_pid() AS n";
 
-/// A function without arguments, of one test: tests run side by side, and the catalog has no function changed by two at once.
+/// A function without arguments.
 fn function(db: &Fixture, name: &str, body: &str) {
     let head = format!("CREATE OR REPLACE FUNCTION {name}() RETURNS int LANGUAGE plpgsql");
     json_once(db, &format!("{head} AS $$ BEGIN {body} RETURN 1; END $$"));
@@ -17,7 +25,7 @@ fn function(db: &Fixture, name: &str, body: &str) {
 
 #[test]
 fn a_setting_that_the_server_reports_is_its_requests_although_a_function_has_set_it() {
-    let db = one_connection("");
+    let db = with_connections(&format!("{}?reset=told", database("routines_reported")), 1);
     let pid = json_once(&db, PID);
     for (setting, value) in [
         ("TimeZone", "Asia/Tokyo"),
@@ -42,7 +50,7 @@ fn a_setting_that_the_server_reports_is_its_requests_although_a_function_has_set
 
 #[test]
 fn a_setting_that_ends_with_its_function_or_its_transaction_leaves_nothing() {
-    let db = one_connection("");
+    let db = with_connections(&format!("{}?reset=told", database("routines_ending")), 1);
     function(&db, "routines_local", "PERFORM set_config('TimeZone', 'Asia/Tokyo', true);");
     function(&db, "routines_own", "RETURN extract(hour FROM '2024-01-02 03:00+00'::timestamptz);");
     json_once(&db, "ALTER FUNCTION routines_own() SET TimeZone = 'Asia/Tokyo'");
@@ -69,54 +77,144 @@ fn a_setting_that_ends_with_its_function_or_its_transaction_leaves_nothing() {
     assert_eq!(json_once(&db, "SHOW TimeZone"), r#"[{"TimeZone":"UTC"}]"#);
 }
 
+/// What a test's functions have left: a setting that the server doesn't report, a temporary table, and a lock.
+fn left(db: &Fixture, client: &Client) -> String {
+    let asked = "SELECT current_setting('work_mem') AS m, to_regclass('routines_left') IS NOT NULL AS t, \
+         EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND pid = pg_backend_pid()) AS l";
+    json(db, client, asked)
+}
+
+const NOTHING: &str = r#"[{"m":"4MB","t":false,"l":false}]"#;
+
 #[test]
-fn what_no_server_tells_is_gone_with_its_request_where_the_dsn_says_so() {
-    for (query, is_reset) in [("", false), ("?reset=changed", false), ("?reset=always", true)] {
-        let db = one_connection(query);
-        let prefix = format!("routines_{}", query.trim_start_matches("?reset="));
+fn what_no_server_tells_is_gone_with_its_request_too() {
+    let database = database("routines_untold");
+    for (query, is_reset) in [("", true), ("?reset=changed", true), ("?reset=always", true), ("?reset=told", false)] {
+        let db = with_connections(&format!("{database}{query}"), 1);
         let pid = json_once(&db, PID);
-        let (setting, table, trigger) =
-            (format!("{prefix}_setting"), format!("{prefix}_table"), format!("{prefix}_trigger"));
-        function(&db, &setting, "PERFORM set_config('work_mem', '7MB', false);");
-        function(&db, &table, &format!("CREATE TEMP TABLE {prefix}_left (n int);"));
-        db.create(&format!("{prefix}_rows"), "n int");
+        function(&db, "setting", "PERFORM set_config('work_mem', '7MB', false);");
+        function(&db, "temporary", "CREATE TEMP TABLE IF NOT EXISTS routines_left (n int);");
+        function(&db, "lock", "PERFORM pg_advisory_lock(7);");
+        db.create("rows", "n int");
         db.block_on(db.client.end());
-        json_once(
-            &db,
-            &format!(
-                "CREATE OR REPLACE FUNCTION {trigger}() RETURNS trigger LANGUAGE plpgsql AS \
-                 $$ BEGIN PERFORM set_config('mine.routines', 'left', false); RETURN NEW; END $$"
-            ),
-        );
-        json_once(
-            &db,
-            &format!("CREATE TRIGGER t BEFORE INSERT ON {prefix}_rows FOR EACH ROW EXECUTE FUNCTION {trigger}()"),
-        );
-        let asked = format!(
-            "SELECT current_setting('work_mem') AS m, to_regclass('{prefix}_left') IS NULL AS t, \
-             COALESCE(current_setting('mine.routines', true), '') AS s"
-        );
-        let (nothing, all) = (r#"[{"m":"4MB","t":true,"s":""}]"#, r#"[{"m":"7MB","t":false,"s":"left"}]"#);
-        let client = Client::default();
-        assert_eq!(json(&db, &client, &asked), nothing, "{query}");
-        for sql in [
-            format!("SELECT {setting}()"),
-            format!("SELECT {table}()"),
-            format!("INSERT INTO {prefix}_rows VALUES (1)"),
-        ] {
-            json(&db, &client, &sql);
+        let head = "CREATE OR REPLACE FUNCTION trigger() RETURNS trigger LANGUAGE plpgsql";
+        json_once(&db, &format!("{head} AS $$ BEGIN PERFORM lock(); RETURN NEW; END $$"));
+        json_once(&db, "CREATE TRIGGER t BEFORE INSERT ON rows FOR EACH ROW EXECUTE FUNCTION trigger()");
+        let (client, other) = (Client::default(), Client::default());
+        assert_eq!(left(&db, &client), NOTHING, "{query}");
+        for sql in ["SELECT setting()", "SELECT temporary()", "INSERT INTO rows VALUES (1)"] {
+            json(&db, &client, sql);
             assert_eq!(client.keeps(&db.dsn), is_reset, "{query}: {sql}");
         }
-        assert_eq!(json(&db, &client, &asked), all, "{query}");
+        let all = r#"[{"m":"7MB","t":true,"l":true}]"#;
+        assert_eq!(left(&db, &client), all, "{query}");
         db.block_on(client.end());
-        assert_eq!(json_once(&db, &asked), if is_reset { nothing } else { all }, "{query}");
+        assert_eq!(left(&db, &other), if is_reset { NOTHING } else { all }, "{query}");
+        db.block_on(other.end());
         assert_eq!(json_once(&db, PID), pid, "{query}: it is the same connection");
     }
 }
 
 #[test]
-fn a_stream_with_a_connection_of_its_own_leaves_nothing_either_and_costs_no_connection() {
-    let db = one_connection("?reset=always");
+fn a_function_leaves_nothing_either_where_its_statement_fails_or_its_transaction_is_left_open() {
+    let db = with_connections(&database("routines_failed"), 1);
+    function(&db, "fails", "PERFORM pg_advisory_lock(7); RAISE 'no';");
+    function(&db, "lock", "PERFORM pg_advisory_lock(7);");
+    for texts in [&["SELECT fails()"][..], &["BEGIN", "SELECT lock()"], &["BEGIN", "SELECT lock()", "SELECT fails()"]] {
+        let (client, other) = (Client::default(), Client::default());
+        for sql in texts {
+            let _ = db.block_on(db.ask(&client, sql, &[]));
+        }
+        assert!(client.keeps(&db.dsn), "{texts:?}");
+        db.block_on(client.end());
+        assert_eq!(left(&db, &other), NOTHING, "{texts:?}");
+        db.block_on(other.end());
+    }
+}
+
+#[test]
+fn code_that_can_leave_nothing_costs_no_reset_and_no_connection_of_its_own() {
+    let db = with_connections(&database("routines_harmless"), 1);
+    for sql in [
+        "CREATE TABLE ordinary (id serial PRIMARY KEY, n int DEFAULT 1 CHECK (n > 0), changed_at timestamptz)",
+        "CREATE VIEW seen AS SELECT id, upper(n::text) AS n, current_setting('work_mem') AS m FROM ordinary",
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN NEW.changed_at := now(); RETURN NEW; END $$",
+        "CREATE TRIGGER touch BEFORE INSERT ON ordinary FOR EACH ROW EXECUTE FUNCTION touch()",
+        "CREATE FUNCTION twice(a int) RETURNS int LANGUAGE sql AS 'SELECT a * 2'",
+        "CREATE FUNCTION thrice(a int) RETURNS int RETURN a * 3",
+        "INSERT INTO ordinary (n) VALUES (1)",
+        "SELECT twice(n::int), thrice(n::int) FROM seen",
+    ] {
+        let client = Client::default();
+        json(&db, &client, sql);
+        assert!(!client.keeps(&db.dsn), "{sql}");
+    }
+}
+
+#[test]
+fn whatever_may_run_unseen_is_noticed_when_it_is_made_and_forgotten_when_it_is_gone() {
+    let db = with_connections(&database("routines_noticed"), 1);
+    let set = "set_config('work_mem', '7MB', false)";
+    json_once(&db, "CREATE TABLE plain (n text)");
+    for (make, remove) in [
+        (format!("CREATE VIEW v AS SELECT {set} AS n"), "DROP VIEW v"),
+        (format!("CREATE FUNCTION f() RETURNS text RETURN {set}"), "DROP FUNCTION f()"),
+        (format!("CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT {set} $$"), "DROP FUNCTION f()"),
+        (format!("CREATE PROCEDURE f() LANGUAGE plpgsql AS $$ BEGIN PERFORM {set}; END $$"), "DROP PROCEDURE f()"),
+        (
+            "CREATE FUNCTION f(t text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE t; RETURN t; END $$"
+                .to_owned(),
+            "DROP FUNCTION f(text)",
+        ),
+        (format!("ALTER TABLE plain ALTER n SET DEFAULT {set}"), "ALTER TABLE plain ALTER n DROP DEFAULT"),
+        (format!("ALTER TABLE plain ADD CONSTRAINT c CHECK ({set} > '')"), "ALTER TABLE plain DROP CONSTRAINT c"),
+        (format!("CREATE POLICY p ON plain USING ({set} > '')"), "DROP POLICY p ON plain"),
+        (format!("CREATE RULE r AS ON DELETE TO plain DO ALSO SELECT {set}"), "DROP RULE r ON plain"),
+    ] {
+        for (sql, may_leave) in [(&*make, true), (remove, false)] {
+            json_once(&db, sql);
+            let client = Client::default();
+            json(&db, &client, "SELECT 1");
+            assert_eq!(client.keeps(&db.dsn), may_leave, "{sql}");
+            db.block_on(client.end());
+        }
+    }
+}
+
+#[test]
+fn a_function_that_a_transaction_or_another_program_makes_is_noticed_too() {
+    let database = database("routines_others");
+    let (db, others) = (with_connections(&database, 2), with_connections(&database, 1));
+    let make = "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT set_config('work_mem', '7MB', false) $$";
+    let keeps = || {
+        let client = Client::default();
+        json(&db, &client, "SELECT 1");
+        let keeps = client.keeps(&db.dsn);
+        db.block_on(client.end());
+        keeps
+    };
+    let maker = Client::default();
+    for sql in ["BEGIN", make] {
+        json(&db, &maker, sql);
+    }
+    assert!(!keeps(), "nobody else sees it yet");
+    json(&db, &maker, "COMMIT");
+    assert!(keeps(), "at once, because it was made here");
+    db.block_on(maker.end());
+    json_once(&db, "DROP FUNCTION f()");
+    assert!(!keeps());
+    json_once(&others, make);
+    let began = Instant::now();
+    while !keeps() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is not noticed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_stream_leaves_nothing_either_and_costs_no_connection() {
+    let db = with_connections(&database("routines_streaming"), 1);
     function(&db, "routines_stream", "PERFORM set_config('work_mem', '7MB', false);");
     let (pid, client) = (json_once(&db, PID), Client::default());
     db.block_on(async {
@@ -128,14 +226,91 @@ fn a_stream_with_a_connection_of_its_own_leaves_nothing_either_and_costs_no_conn
         }
         assert_eq!(rows, 3);
     });
-    assert!(!client.keeps(&db.dsn));
+    assert!(client.keeps(&db.dsn), "the stream's connection is its client's");
+    db.block_on(client.end());
     assert_eq!(json_once(&db, "SHOW work_mem"), r#"[{"work_mem":"4MB"}]"#);
     assert_eq!(json_once(&db, PID), pid);
 }
 
 #[test]
+fn a_connection_on_which_only_perhaps_something_is_left_is_replaced_when_it_has_died() {
+    let (database, watcher) = (database("routines_replaced"), with_connections(&postgres_dsn(), 1));
+    let db = with_connections(&database, 1);
+    function(&db, "setting", "PERFORM set_config('work_mem', '7MB', false);");
+    let client = Client::default();
+    let pid = json(&db, &client, PID);
+    for _ in 0..2 {
+        assert!(client.keeps(&db.dsn));
+        assert_eq!(json(&db, &client, PID), pid, "as long as it lives it is the client's");
+    }
+    json_once(&watcher, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'routines_replaced'");
+    let gone = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = 'routines_replaced'";
+    let began = Instant::now();
+    while json_once(&watcher, gone) != r#"[{"n":0}]"# {
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+    assert_ne!(json(&db, &client, PID), pid, "and no error");
+    assert!(client.keeps(&db.dsn));
+    let cut = db.block_on(db.ask(&client, "SELECT pg_terminate_backend(pg_backend_pid())", &[]));
+    assert!(cut.is_err(), "what may have run isn't repeated");
+    assert_eq!(json(&db, &client, "SELECT 1 AS n"), r#"[{"n":1}]"#, "nothing is lost that anybody knows of");
+    db.block_on(client.end());
+}
+
+#[test]
+fn a_stream_of_a_client_with_a_connection_of_its_own_is_read_in_parts_beside_its_other_statements() {
+    let db = with_connections(&database("routines_parts"), 2);
+    function(&db, "setting", "PERFORM set_config('work_mem', '7MB', false);");
+    let client = Client::default();
+    let pid = json(&db, &client, PID);
+    json(&db, &client, "SELECT setting()");
+    db.block_on(async {
+        let sql = "SELECT pg_backend_pid() AS n, current_setting('work_mem') AS m, repeat('x', 1000) AS x \
+                   FROM generate_series(1, 5000)";
+        let mut cursor = db.database.stream(&client, &db.dsn, Statement::new(sql, &[][..])).await.unwrap();
+        let (mut rows, mut parts) = (0, 0);
+        while let Some(table) = cursor.next().await.unwrap() {
+            if parts == 0 {
+                let own = encode::to_vec(&table);
+                let n = pid.trim_matches(['[', ']']).trim_end_matches('}');
+                assert!(own.starts_with(format!("[{n},\"m\":\"7MB\",").as_bytes()), "the client's own connection");
+                let other = db.ask(&client, PID, &[]).await.unwrap();
+                assert_ne!(encode::to_vec(&other.table), pid.as_bytes(), "which is busy");
+            }
+            (rows, parts) = (rows + table.rows(), parts + 1);
+        }
+        assert_eq!(rows, 5000);
+        assert!(parts > 2, "{parts}");
+    });
+    assert!(client.keeps(&db.dsn));
+    db.block_on(client.end());
+    for _ in 0..2 {
+        assert_eq!(json_once(&db, "SHOW work_mem"), r#"[{"work_mem":"4MB"}]"#);
+    }
+}
+
+#[test]
+fn what_a_function_has_left_before_a_stream_is_there_behind_it() {
+    let db = with_connections(&database("routines_behind"), 1);
+    function(&db, "temporary", "CREATE TEMP TABLE routines_left (n int);");
+    let client = Client::default();
+    for sql in ["SELECT temporary()", "INSERT INTO routines_left VALUES (1), (2)"] {
+        json(&db, &client, sql);
+    }
+    db.block_on(async {
+        let statement = Statement::new("SELECT n FROM routines_left", &[][..]);
+        let mut cursor = db.database.stream(&client, &db.dsn, statement).await.unwrap();
+        assert_eq!(cursor.next().await.unwrap().unwrap().rows(), 2);
+        assert!(cursor.next().await.unwrap().is_none());
+    });
+    assert_eq!(json(&db, &client, "SELECT count(*) AS n FROM routines_left"), r#"[{"n":2}]"#);
+    db.block_on(client.end());
+    assert_eq!(left(&db, &Client::default()), NOTHING);
+}
+
+#[test]
 fn a_transaction_of_a_dsn_that_always_resets_is_one() {
-    let db = one_connection("?reset=always");
+    let db = with_connections(&format!("{}?reset=always", postgres_dsn()), 1);
     db.create("routines_transaction", "n int");
     db.block_on(db.client.end());
     let client = Client::default();
@@ -151,7 +326,7 @@ fn a_transaction_of_a_dsn_that_always_resets_is_one() {
 
 #[test]
 fn what_random_goes_on_from_is_not_what_the_request_before_has_chosen() {
-    let db = one_connection("");
+    let db = with_connections(&postgres_dsn(), 1);
     let pid = json_once(&db, PID);
     for seeding in ["SET seed = 0.25", "SELECT setseed(0.25)::text"] {
         let mut drawn: Vec<String> = (0..3)

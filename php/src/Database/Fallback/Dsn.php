@@ -121,8 +121,8 @@ final class Dsn
         }
         $reset = $options['reset'] ?? '';
         unset($options['reset']);
-        if (!in_array($reset, ['', 'changed', 'always'], true)) {
-            throw InvalidDsn::because("unknown value \"$reset\" for reset, which is one of changed, always");
+        if (!in_array($reset, ['', 'told', 'changed', 'always'], true)) {
+            throw InvalidDsn::because("unknown value \"$reset\" for reset, which is one of told, changed, always");
         }
         $decoded = static fn (?string $text): ?string => $text === null || $text === '' ? null : rawurldecode($text);
         return new self(
