@@ -6,7 +6,11 @@
 
 #[path = "kernels/graph.rs"]
 mod graph;
+#[path = "kernels/json.rs"]
+mod json;
 mod support;
+#[path = "kernels/text.rs"]
+mod text;
 #[path = "kernels/vectors.rs"]
 mod vectors;
 
@@ -17,8 +21,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use lyger::json::encode;
 use lyger::kernels::{self, Variant};
-use serde_json::Value;
-use support::shop::{self, ROWS};
+use support::shop;
 use support::{Case, Comparison, Metric, alternate, repeated, report};
 
 /// Wall time of one run of a pair.
@@ -27,8 +30,7 @@ const SAMPLE: Duration = Duration::from_millis(60);
 /// Terms of the sum, in the kernels' runs and in PHP's.
 const ITERATIONS: u64 = 2_000_000;
 
-/// First marks of issue 2.
-const JSON_RATIO_MIN: f64 = 5.0;
+/// First mark of issue 2.
 const HEAVY_RATIO_MIN: f64 = 10.0;
 
 /// Who else does it, how, and how far behind we promised to leave them.
@@ -37,7 +39,10 @@ type Peer<'a> = (&'a str, &'a mut dyn FnMut(), Option<f64>);
 fn main() -> std::io::Result<()> {
     println!("{}, kernels: {}", kernels::cpu(), kernels::active());
     statistics();
-    let mut comparisons = json();
+    let mut comparisons = json::rows();
+    comparisons.extend(text::escape());
+    comparisons.extend(text::utf8());
+    comparisons.extend(text::base64());
     comparisons.extend(heavy());
     comparisons.extend(graph::decay());
     comparisons.extend(graph::spread());
@@ -66,60 +71,6 @@ fn statistics() {
     }
     group.finish();
     kernels::choose("auto").expect("always available");
-}
-
-fn json() -> Vec<Comparison> {
-    let products = shop::products();
-    let table = shop::table(&products);
-    let maps = shop::maps(&table);
-    let text = encode::to_vec(&table);
-    // All must have said the same before it counts who said it faster.
-    let parsed: Vec<Value> = serde_json::from_slice(&text).expect("JSON");
-    assert!(parsed == maps && text == serde_json::to_vec(&products).expect("serializable"), "other bytes");
-
-    let name = format!("{ROWS} rows of 6 columns to JSON, {} KB, into a fresh buffer", text.len() / 1000);
-    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
-    let mut comparisons = Vec::new();
-    {
-        let mut build_and_encode = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
-        let mut encode_maps = || drop(black_box(serde_json::to_vec(black_box(&maps))));
-        let mut encode_structs = || drop(black_box(serde_json::to_vec(black_box(&products))));
-        let mut sonic_structs = || drop(black_box(sonic_rs::to_vec(black_box(&products))));
-        let mut sonic_maps = || drop(black_box(sonic_rs::to_vec(black_box(&maps))));
-        let peers: [Peer; 5] = [
-            ("serde_json, build maps and encode", &mut build_and_encode, Some(JSON_RATIO_MIN)),
-            ("serde_json, maps already built", &mut encode_maps, None),
-            ("serde_json, structs", &mut encode_structs, None),
-            ("sonic-rs, structs", &mut sonic_structs, None),
-            ("sonic-rs, maps already built", &mut sonic_maps, None),
-        ];
-        for (peer, work, ratio_min) in peers {
-            let mut subject = || drop(black_box(encode::to_vec(black_box(&table))));
-            let mut comparison = alternate(
-                case,
-                (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-                (peer, &mut repeated(SAMPLE, work)),
-            );
-            comparison.ratio_min = ratio_min;
-            comparisons.push(comparison);
-        }
-    }
-    // The other variants, against the seed's way.
-    for variant in Variant::available().filter(|variant| variant.name() != kernels::active()) {
-        let active = kernels::active();
-        let mut subject = || {
-            kernels::choose(variant.name()).expect("available");
-            drop(black_box(encode::to_vec(black_box(&table))));
-        };
-        let mut peer = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
-        comparisons.push(alternate(
-            case,
-            (variant.name(), &mut repeated(SAMPLE, &mut subject)),
-            ("serde_json, build maps and encode", &mut repeated(SAMPLE, &mut peer)),
-        ));
-        kernels::choose(active).expect("available");
-    }
-    comparisons
 }
 
 fn heavy() -> Vec<Comparison> {

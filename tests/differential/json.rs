@@ -50,7 +50,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Asks for the capacity, then encodes all rows.
-fn in_one_call(encode: &Encode, form: Form, views: &[ColumnView], rows: usize) -> Result<Vec<u8>, TestCaseError> {
+pub(crate) fn in_one_call(
+    encode: &Encode,
+    form: Form,
+    views: &[ColumnView],
+    rows: usize,
+) -> Result<Vec<u8>, TestCaseError> {
     let needed = call(encode, form, views, rows, 0, 0)?.1.needed;
     let (bytes, progress) = call(encode, form, views, rows, 0, needed)?;
     prop_assert_eq!(progress, Progress { rows, bytes: bytes.len(), needed: 0 });

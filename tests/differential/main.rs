@@ -12,6 +12,7 @@ mod heavy;
 mod json;
 mod oracle;
 mod reference;
+mod reread;
 mod spread;
 mod tables;
 mod vectors;

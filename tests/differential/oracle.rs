@@ -118,15 +118,21 @@ fn base64(bytes: &[u8]) -> String {
 /// Reads an encoded table back and compares it value by value. A second witness, since the text above and the kernels
 /// could be wrong in the same way.
 pub(crate) fn reads_back(table: &TestTable, json: &[u8]) -> Result<(), String> {
-    let text = match table.form {
-        // Of lines a list is made: that there is one for each row is looked at with it.
-        Form::Lines => {
-            let lines: Vec<&[u8]> = json.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
-            [b"[", lines.join(&b","[..]).as_slice(), b"]"].concat()
-        }
-        _ => json.to_vec(),
-    };
-    let parsed: Value = serde_json::from_slice(&text).map_err(|error| format!("no JSON: {error}"))?;
+    let parsed: Value = serde_json::from_slice(&as_list(table, json)).map_err(|error| format!("no JSON: {error}"))?;
+    is_table(table, &parsed)
+}
+
+/// A text as it is, or of lines a list.
+pub(crate) fn as_list(table: &TestTable, json: &[u8]) -> Vec<u8> {
+    if table.form != Form::Lines {
+        return json.to_vec();
+    }
+    let lines: Vec<&[u8]> = json.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+    [b"[", lines.join(&b","[..]).as_slice(), b"]"].concat()
+}
+
+/// Whether somebody has read the table out of its text.
+pub(crate) fn is_table(table: &TestTable, parsed: &Value) -> Result<(), String> {
     let rows = parsed.as_array().ok_or("no array")?;
     if rows.len() != table.rows {
         return Err(format!("{} rows instead of {}", rows.len(), table.rows));
