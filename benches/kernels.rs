@@ -1,11 +1,13 @@
-//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, graphs of memories that fade, and
-//! vectors.
+//! The kernels against their peers: columns to JSON, the sum of `sqrt(i) * sin(i)`, graphs of memories that fade,
+//! vectors, and the index of vectors.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
 
 #[path = "kernels/graph.rs"]
 mod graph;
+#[path = "kernels/index.rs"]
+mod index;
 #[path = "kernels/json.rs"]
 mod json;
 mod support;
@@ -47,6 +49,7 @@ fn main() -> std::io::Result<()> {
     comparisons.extend(graph::decay());
     comparisons.extend(graph::spread());
     comparisons.extend(vectors::compare());
+    comparisons.extend(index::compare());
     report("kernels", &comparisons)
 }
 

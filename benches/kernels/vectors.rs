@@ -12,7 +12,7 @@ use simsimd::SpatialSimilarity;
 
 use crate::support::{Case, Comparison, Metric, alternate, repeated};
 
-const DIM: usize = 768;
+pub(crate) const DIM: usize = 768;
 
 /// Candidates that stay in a cache of a few megabytes, and such that don't stay in any.
 const PLACES: [(&str, usize); 2] = [("in cache", 1_000), ("in memory", 200_000)];
@@ -120,7 +120,7 @@ fn case(name: &str, count: usize, subject: Subject, peers: Vec<Peer>) -> Vec<Com
 }
 
 /// Between -1 and 1.
-fn numbers(count: usize, seed: u32) -> Vec<f32> {
+pub(crate) fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

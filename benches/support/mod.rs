@@ -139,6 +139,21 @@ pub(crate) fn cpu_time() -> Duration {
 
 /// A run that repeats `work` for at least `sample` of wall time, and returns microseconds of CPU per repetition.
 pub(crate) fn repeated<'a>(sample: Duration, work: &'a mut dyn FnMut()) -> impl FnMut() -> f64 + 'a {
+    repeated_by(cpu_time, sample, work)
+}
+
+/// The same in wall time: for work of several threads.
+#[allow(dead_code, reason = "each bench counts its own")]
+pub(crate) fn repeated_wall<'a>(sample: Duration, work: &'a mut dyn FnMut()) -> impl FnMut() -> f64 + 'a {
+    let begin = Instant::now();
+    repeated_by(move || begin.elapsed(), sample, work)
+}
+
+fn repeated_by<'a>(
+    clock: impl Fn() -> Duration + 'a,
+    sample: Duration,
+    work: &'a mut dyn FnMut(),
+) -> impl FnMut() -> f64 + 'a {
     let mut repetitions = 0_u32;
     move || {
         if repetitions == 0 {
@@ -149,11 +164,11 @@ pub(crate) fn repeated<'a>(sample: Duration, work: &'a mut dyn FnMut()) -> impl 
                 repetitions += 1;
             }
         }
-        let start = cpu_time();
+        let start = clock();
         for _ in 0..repetitions {
             work();
         }
-        (cpu_time() - start).as_secs_f64() * 1e6 / f64::from(repetitions)
+        (clock() - start).as_secs_f64() * 1e6 / f64::from(repetitions)
     }
 }
 

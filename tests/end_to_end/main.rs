@@ -5,6 +5,7 @@ mod fleet_fibers;
 mod fleet_rows;
 mod fleet_sql;
 mod fleet_transactions;
+mod fleet_vectors;
 mod front_drain;
 mod front_faults;
 mod front_half_close;

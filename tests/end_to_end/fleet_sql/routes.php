@@ -8,6 +8,8 @@ use Lyger\Database\Db;
 use Lyger\Exception\LygerException;
 use Lyger\Http\Response;
 use Lyger\Routing\Route;
+use Lyger\Vector\Index;
+use Lyger\Vector\Metric;
 
 use function Lyger\async;
 use function Lyger\await;
@@ -240,4 +242,20 @@ Route::get('/streams/{name}', function (string $name) {
         return $sum;
     };
     return Response::json(await([async($count), async($count), async($count)]));
+});
+
+// An index filled by a statement of so many rows, of which one may hold no vector: how many it had, and the ids of the best two.
+Route::get('/vectors/{name}/{rows}/{wrong}', function (string $name, string $rows, string $wrong) {
+    $number = $name === 'postgres' ? 'n::text' : 'CAST(n AS CHAR)';
+    $number = $name === 'file' ? 'CAST(n AS TEXT)' : $number;
+    $vector = $name === 'mysql' ? "CONCAT('[1,', $number, ']')" : "'[1,' || $number || ']'";
+    $also = "CASE WHEN n = $wrong THEN 'none' ELSE $vector END";
+    $index = Index::of(2);
+    try {
+        $sql = 'SELECT n, also FROM (' . series($name, (int) $rows, $also) . ') v';
+        $count = $index->addFrom(Db::connect(dsn($name)), $sql);
+        return Response::text("$count rows, " . implode(' and ', $index->search([0, 1], 2, Metric::Dot)->ids()));
+    } catch (LygerException $exception) {
+        return Response::text(count($index) . ' rows, ' . $exception->getMessage());
+    }
 });
