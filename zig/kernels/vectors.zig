@@ -25,11 +25,10 @@ pub const Batch = extern struct {
 pub const Metric = enum(u32) { dot, cosine, l2, norm };
 
 /// Candidates side by side, and where each needs two sums: what was fastest of 1, 2 and 4. More rows hide more latency, but take
-/// registers and the memory's attention.
+/// registers, and reading from several places at once is slower in memory.
 const side_by_side = groups[0];
 const paired = groups[1];
 const groups: [2]usize = switch (builtin.cpu.arch) {
-    .x86_64 => if (builtin.cpu.has(.x86, .avx512f)) .{ 4, 1 } else .{ 1, 1 },
     .aarch64 => .{ 2, 1 },
     else => .{ 1, 1 },
 };
@@ -77,8 +76,20 @@ fn all(
     scores: [*]f32,
 ) void {
     var row: usize = 0;
-    while (row + rows <= batch.count) : (row += rows) group(E, metric, squares, rows, batch, row, scores);
-    while (row < batch.count) : (row += 1) group(E, metric, squares, 1, batch, row, scores);
+    const ahead = distance(E, batch);
+    while (row + rows <= batch.count) : (row += rows) group(E, metric, squares, rows, batch, row, ahead, scores);
+    while (row < batch.count) : (row += 1) group(E, metric, squares, 1, batch, row, ahead, scores);
+}
+
+/// How many bytes before it is needed a candidate's element is asked for; 0 where what lies there isn't wanted. lanes.rs says why.
+pub inline fn distance(comptime E: type, batch: *const Batch) usize {
+    const gap = (batch.stride - batch.dim) *| @sizeOf(E);
+    return if (batch.count > 1 and gap < 64) 4096 else 0;
+}
+
+/// Asks for what lies `ahead` bytes behind. Only where it has been measured.
+pub inline fn ask(from: anytype, ahead: usize) void {
+    if (builtin.cpu.arch == .x86_64) @prefetch(@as(*const u8, @ptrFromInt(@intFromPtr(from) +% ahead)), .{});
 }
 
 /// Scores `rows` candidates from `first` on.
@@ -89,6 +100,7 @@ inline fn group(
     comptime rows: usize,
     batch: *const Batch,
     first: usize,
+    ahead: usize,
     scores: [*]f32,
 ) void {
     @setEvalBranchQuota(10_000);
@@ -103,7 +115,9 @@ inline fn group(
     while (at < whole) : (at += lanes) {
         const q = if (metric == .norm) undefined else load(E, query + at);
         inline for (0..rows) |row| {
-            const candidate = load(E, candidates + row * batch.stride + at);
+            const from = candidates + row * batch.stride + at;
+            inline for (0..@sizeOf([lanes]E) / 64) |line| ask(from, ahead + 64 * line);
+            const candidate = load(E, from);
             add(metric, with_squares, &sums[row], &squares[row], q, candidate);
         }
     }
@@ -224,7 +238,7 @@ pub fn normalize(vector: [*]f32, dim: usize) callconv(.c) void {
         .metric = .norm,
     };
     var norm: [1]f32 = undefined;
-    group(f32, .norm, false, 1, &batch, 0, &norm);
+    group(f32, .norm, false, 1, &batch, 0, 0, &norm);
     if (norm[0] == 0) return;
     for (vector[0..dim]) |*element| {
         const quotient = element.* / norm[0];

@@ -33,8 +33,8 @@ macro_rules! compiled {
     };
 }
 
-/// `$rows` candidates at a time, `$paired` where each needs two sums. With more than one the compiler keeps sums in memory: rust-v4
-/// took twice the time with 4. F16 is read as `$half`.
+/// `$rows` candidates at a time, `$paired` where each needs two sums: with more than one the compiler keeps sums in memory, and reading from
+/// several places at once is slower in memory. F16 is read as `$half`.
 macro_rules! levels {
     ($($(#[$attribute:meta])* $table:ident: $rows:literal, $paired:literal, $half:ty, $features:tt;)*) => {$(
         $(#[$attribute])*
