@@ -92,9 +92,6 @@ inline fn cosine(dot: i64, query_squares: i64, squares: i64) f32 {
     return @floatCast(@as(f64, @floatFromInt(dot)) / @sqrt(q * c));
 }
 
-/// Words that are counted side by side.
-const words = 8;
-
 pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
     const query: [*]const u8 = @ptrCast(batch.query);
     const rows: [*]const u8 = @ptrCast(batch.rows);
@@ -102,21 +99,27 @@ pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
 }
 
 inline fn differing(query: [*]const u8, candidate: [*]const u8, dim: usize) u32 {
-    var lane_counts: @Vector(words, u64) = @splat(0);
     var at: usize = 0;
-    while (at + 8 * words <= dim) : (at += 8 * words) {
-        const q: @Vector(words, u64) = @bitCast(query[at..][0 .. 8 * words].*);
-        const c: @Vector(words, u64) = @bitCast(candidate[at..][0 .. 8 * words].*);
-        lane_counts += @popCount(q ^ c);
+    var counts: @Vector(8, u64) = @splat(0);
+    while (at + 4 * 64 <= dim) : (at += 4 * 64) {
+        inline for (0..4) |block| counts += words(8, query + at + 64 * block, candidate + at + 64 * block);
     }
-    var count: u32 = @intCast(@reduce(.Add, lane_counts));
-    while (at + 8 <= dim) : (at += 8) {
-        const q: u64 = @bitCast(query[at..][0..8].*);
-        const c: u64 = @bitCast(candidate[at..][0..8].*);
-        count += @popCount(q ^ c);
+    while (at + 64 <= dim) : (at += 64) counts += words(8, query + at, candidate + at);
+    var count: u32 = @intCast(@reduce(.Add, counts));
+    if (at + 32 <= dim) {
+        count += @intCast(@reduce(.Add, words(4, query + at, candidate + at)));
+        at += 32;
     }
+    while (at + 8 <= dim) : (at += 8) count += @intCast(words(1, query + at, candidate + at)[0]);
     while (at < dim) : (at += 1) count += @popCount(query[at] ^ candidate[at]);
     return count;
+}
+
+/// How many bits differ in each of the next words.
+inline fn words(comptime count: usize, query: [*]const u8, candidate: [*]const u8) @Vector(count, u64) {
+    const q: @Vector(count, u64) = @bitCast(query[0 .. 8 * count].*);
+    const c: @Vector(count, u64) = @bitCast(candidate[0 .. 8 * count].*);
+    return @popCount(q ^ c);
 }
 
 const std = @import("std");
