@@ -4,6 +4,10 @@
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
 
+#[path = "kernels/elements.rs"]
+mod elements;
+#[path = "kernels/faiss.rs"]
+mod faiss;
 #[path = "kernels/graph.rs"]
 mod graph;
 #[path = "kernels/index.rs"]
@@ -49,6 +53,7 @@ fn main() -> std::io::Result<()> {
     comparisons.extend(graph::decay());
     comparisons.extend(graph::spread());
     comparisons.extend(vectors::compare());
+    comparisons.extend(elements::compare());
     comparisons.extend(index::compare());
     report("kernels", &comparisons)
 }

@@ -1,5 +1,5 @@
-//! One query against many candidates of 768 floats: beside simsimd, OpenBLAS where it is installed, a plain loop, and
-//! reading the candidates without computing anything.
+//! One query against many candidates of 768 floats: beside simsimd, OpenBLAS and faiss where they are installed, a plain
+//! loop, and reading the candidates without computing anything.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int, c_void};
@@ -10,17 +10,18 @@ use lyger::kernels::vectors::{self, Metric as Score, Rows};
 use lyger::kernels::{self, Variant};
 use simsimd::SpatialSimilarity;
 
+use crate::elements::{beside_faiss, fallback};
 use crate::support::{Case, Comparison, Metric, alternate, repeated};
 
 pub(crate) const DIM: usize = 768;
 
 /// Candidates that stay in a cache of a few megabytes, and such that don't stay in any.
-const PLACES: [(&str, usize); 2] = [("in cache", 1_000), ("in memory", 200_000)];
+pub(crate) const PLACES: [(&str, usize); 2] = [("in cache", 1_000), ("in memory", 200_000)];
 
-const SAMPLE: Duration = Duration::from_millis(60);
+pub(crate) const SAMPLE: Duration = Duration::from_millis(60);
 
 /// How many are wanted where the best are.
-const K: usize = 10;
+pub(crate) const K: usize = 10;
 
 /// What is done, by whom, and how far at least the subject is to be ahead.
 type Peer<'a> = (&'static str, Box<dyn FnMut(&mut [f32]) + 'a>, Option<f64>);
@@ -91,6 +92,16 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
             add(what, &score, variant.name(), vec![reading()]);
         }
     }
+    for (index, metric) in [("dot", Score::Dot), ("l2", Score::L2)] {
+        let name = format!("{index}, {count} candidates of {DIM} f32, {place}");
+        let bytes = DIM * size_of::<f32>();
+        comparisons.extend(fallback((&name, count, bytes), &mut |variant| {
+            let mut scores = vec![0.0; count];
+            Box::new(move || variant.vector_scores(metric, query, &rows, &mut scores).expect("fits"))
+        }));
+        let mut best = || _ = black_box(vectors::top_k(metric, query, &rows, K).expect("fits"));
+        comparisons.extend(beside_faiss((&format!("{name}, the best {K}"), count, bytes), index, DIM, &mut best));
+    }
     comparisons
 }
 
@@ -130,7 +141,7 @@ pub(crate) fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 /// Loads everything into registers, the widest that this CPU has.
-fn read(elements: &[f32]) -> u32 {
+pub(crate) fn read(elements: &[f32]) -> u32 {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {

@@ -1,0 +1,40 @@
+"""Searches a flat index of faiss, once for each line that it reads, and writes the CPU time: nanoseconds a candidate.
+
+Arguments: dot, l2 or binary; dimension (bits of a binary one); candidates; how many are wanted.
+"""
+
+import sys
+import time
+
+import faiss
+import numpy
+
+SAMPLE_SECONDS = 0.06
+
+
+def main(kind, dim, count, k):
+    faiss.omp_set_num_threads(1)
+    random = numpy.random.default_rng(1)
+    if kind == "binary":
+        index = faiss.IndexBinaryFlat(dim)
+        vectors = random.integers(0, 256, (count, dim // 8), dtype=numpy.uint8)
+    else:
+        index = faiss.IndexFlatIP(dim) if kind == "dot" else faiss.IndexFlatL2(dim)
+        vectors = random.random((count, dim), dtype=numpy.float32)
+    index.add(vectors)
+    query = vectors[:1].copy()
+    del vectors
+    index.search(query, k)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        searches = 0
+        start = time.perf_counter()
+        cpu = time.process_time_ns()
+        while searches == 0 or time.perf_counter() - start < SAMPLE_SECONDS:
+            index.search(query, k)
+            searches += 1
+        print((time.process_time_ns() - cpu) / searches / count, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
