@@ -43,9 +43,9 @@ final class LimitsTest extends TestCase
     public function test_an_index_takes_no_more_memory_than_configured(): void
     {
         $index = Index::of(64);
-        $index->add(range(1, 100), Numbers::packed(100, 64));
+        $index->add(range(1, 200), Numbers::packed(200, 64));
         $ways = [
-            static fn () => $index->add(range(101, 1000), Numbers::packed(900, 64)),
+            static fn () => $index->add(range(201, 1000), Numbers::packed(800, 64)),
             static fn () => $index->addFrom(Db::connect('sqlite::memory:'), self::numbers(1000)),
         ];
         foreach ($ways as $way) {
@@ -60,8 +60,8 @@ final class LimitsTest extends TestCase
                 );
             }
         }
-        self::assertCount(100, $index);
-        $index->add(range(1, 100), Numbers::packed(100, 64, 2)); // replaced, no more
+        self::assertCount(200, $index);
+        $index->add(range(1, 200), Numbers::packed(200, 64, 2)); // replaced, no more
         self::assertLessThanOrEqual(self::BYTES_MAX, $index->memory());
     }
 
