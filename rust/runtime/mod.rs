@@ -250,6 +250,23 @@ mod tests {
     // The runtime is the process's: tests that need it gone or present take turns.
     static TURN: Mutex<()> = Mutex::new(());
 
+    #[cfg(unix)]
+    #[test]
+    fn a_thread_started_without_signals_blocks_them_and_its_starter_does_not() {
+        fn is_blocked(signal: libc::c_int) -> bool {
+            let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            // SAFETY: without a new mask, pthread_sigmask only writes the one that is there.
+            unsafe {
+                libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), mask.as_mut_ptr());
+                libc::sigismember(mask.as_ptr(), signal) == 1
+            }
+        }
+        let all = [libc::SIGTERM, libc::SIGINT, libc::SIGALRM, libc::SIGCHLD];
+        let thread = without_signals(|| thread::spawn(move || all.map(is_blocked)));
+        assert_eq!(thread.join().unwrap(), [true; 4]);
+        assert_eq!(all.map(is_blocked), [false; 4]);
+    }
+
     #[test]
     fn futures_of_two_threads_run_one_after_the_other() {
         static INSIDE: AtomicUsize = AtomicUsize::new(0);

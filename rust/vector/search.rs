@@ -96,7 +96,12 @@ impl Index {
             next_piece: AtomicUsize::new(0),
         };
         let best = if threads == 1 { search.scan()? } else { search.scan_by(threads)? };
-        Ok(best.into_named().map(|(id, score)| Found { id, score }).collect())
+        let named = best.into_named();
+        let mut found = Vec::new();
+        let memory = |_| Error::Memory { bytes: 16 * named.len() as u64 };
+        found.try_reserve_exact(named.len()).map_err(memory)?;
+        found.extend(named.map(|(id, score)| Found { id, score }));
+        Ok(found)
     }
 
     /// The rows of some ids, ascending, each once.
