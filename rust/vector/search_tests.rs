@@ -86,6 +86,8 @@ fn history() -> impl Strategy<Value = (usize, Vec<Step>, Vec<f32>)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn whatever_was_added_and_removed_the_best_are_those_of_a_sorted_list(
         (dimension, steps, query) in history(),
