@@ -117,10 +117,13 @@ fn what_no_server_tells_is_gone_with_its_request_too() {
 
 #[test]
 fn a_function_leaves_nothing_either_where_its_statement_fails_or_its_transaction_is_left_open() {
-    let db = with_connections(&database("routines_failed"), 1);
-    function(&db, "fails", "PERFORM pg_advisory_lock(7); RAISE 'no';");
-    function(&db, "lock", "PERFORM pg_advisory_lock(7);");
+    let database = database("routines_failed");
+    let maker = with_connections(&database, 1);
+    function(&maker, "fails", "PERFORM pg_advisory_lock(7); RAISE 'no';");
+    function(&maker, "lock", "PERFORM pg_advisory_lock(7);");
     for texts in [&["SELECT fails()"][..], &["BEGIN", "SELECT lock()"], &["BEGIN", "SELECT lock()", "SELECT fails()"]] {
+        // One that has not asked yet what code there is, and may not in a transaction.
+        let db = with_connections(&database, 1);
         let (client, other) = (Client::default(), Client::default());
         for sql in texts {
             let _ = db.block_on(db.ask(&client, sql, &[]));
