@@ -4,11 +4,13 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Database;
 
+use Lyger\Core\Native\LastRows;
 use Lyger\Database\Bytes;
 use Lyger\Database\Db;
 use Lyger\Http\Response;
 use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
+use ReflectionClass;
 
 /** Many rows come from the engine in another form than few, in blocks of 1,024: nobody sees a difference. */
 final class ManyRowsTest extends TestCase
@@ -110,6 +112,18 @@ final class ManyRowsTest extends TestCase
         self::assertSame('[{"n":1},{"n":2}', substr($json, 0, 16));
         unset($rows, $json);
         self::assertLessThan(5_000_000, memory_get_usage() - $before);
+    }
+
+    public function test_json_that_is_far_longer_than_its_rows_leaves_no_large_buffer_behind(): void
+    {
+        $db = Db::connect('sqlite::memory:');
+        $forty = 'WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s LIMIT 40)';
+        foreach ([5_000, 10_000] as $length) {
+            $rows = $db->query("$forty SELECT ? AS t FROM s", [str_repeat("\x01", $length)]);
+            self::assertSame(self::json($rows), Response::json($rows)->body());
+            $held = (new ReflectionClass(LastRows::class))->getStaticPropertyValue('bufferBytes');
+            self::assertLessThanOrEqual(2_097_152, $held, "$length: it is kept for the process's life");
+        }
     }
 
     public function test_floats_have_the_digits_that_php_was_told_to_write(): void
