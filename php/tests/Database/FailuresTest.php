@@ -47,7 +47,7 @@ final class FailuresTest extends TestCase
             'postgres, no such host' => ['postgres', '~@[^/]*/~', '@no-host.invalid/', '08001', 'not known'],
             'mysql, wrong password' => ['mysql', $user, '//lyger:wrong@', '28000', 'Access denied'],
             'mysql, unknown user' => ['mysql', $user, '//no-one:x@', '28000', 'Access denied'],
-            'mysql, unknown database' => ['mysql', '~/\w+$~D', '/stage_nowhere', '42000', "Unknown database 'stage_nowhere'"],
+            'mysql, unknown database' => ['mysql', '~/\w+$~D', '/stage_no', '42000', "Unknown database 'stage_no'"],
             'mysql, nobody listens' => ['mysql', '~:\d+/~', ':1/', '08001', 'refused'],
             'mysql, no such host' => ['mysql', '~@[^/]*/~', '@no-host.invalid/', '08001', 'not known'],
             'mysql, no such socket' => ['mysql', '~$~D', '?socket=/no/such', '08001', 'No such file'],

@@ -73,7 +73,8 @@ enum Leaves
 
     /** What leaves something wherever it stands, in quotes too. */
     private const NAMES = [
-        'postgres' => '~advisory_lock|pg_temp|setseed|query_to_xml|ts_stat|ts_rewrite|u&"|set_config(?!\s*' . self::UNTIL_END . ')~i',
+        'postgres' => '~advisory_lock|pg_temp|setseed|query_to_xml|ts_stat|ts_rewrite|u&"'
+            . '|set_config(?!\s*' . self::UNTIL_END . ')~i',
         'mysql' => '~get_lock~i',
         'sqlite' => '~(?!)~',
     ];
