@@ -139,8 +139,9 @@ pub(super) trait Connection: Sized + Send + 'static {
     fn canceller(&self) -> Self::Canceller;
 
     /// Rolls back, and puts the session back to what it was after connecting: settings, locks, temporary tables, prepared
-    /// statements. An error closes the connection.
-    fn reset(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// statements, of which those of the engine may stay where nobody knows of anything that was left. An error closes the
+    /// connection.
+    fn reset(&mut self, is_only_perhaps: bool) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Rolls back what is open, and nothing else.
     fn roll_back(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;

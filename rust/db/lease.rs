@@ -164,7 +164,7 @@ impl<C: Connection> Lease<C> {
         flow: &mut Flow,
     ) -> Result<Answer<C::Portal>, Broken> {
         let outcome = self.converse(ask, sql, leaves, time_max, flow).await;
-        if self.pool.reset == Reset::Changed && outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
+        if self.pool.reset != Reset::Told && outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
             self.note_code(sql).await;
         }
         outcome
@@ -184,6 +184,7 @@ impl<C: Connection> Lease<C> {
         let began = Instant::now();
         self.used = began;
         let may_leave = match self.pool.code.may_leave(began) {
+            _ if self.pool.reset == Reset::Always => true,
             Some(may_leave) => may_leave,
             // A statement of ours might be one too many for the transaction, or for the one that was announced.
             None if !is_idle => false,
@@ -250,7 +251,7 @@ impl<C: Connection> Lease<C> {
         self.runs = false;
         let state = connection.state();
         self.left.note(leaves, state);
-        self.left.session |= pool.reset == Reset::Always || connection.is_changed();
+        self.left.session |= connection.is_changed();
         self.is_suspect |= connection.is_suspect();
         if self.left != Left::default() {
             pool.holders.keep(self.number);
@@ -325,14 +326,14 @@ impl<C: Connection> Lease<C> {
     /// on it is removed, or else the connection.
     pub(super) async fn give_back(mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let cleaned = match self.left {
-            _ if self.left.session || self.left.perhaps || self.is_suspect => {
-                timeout(PING_TIMEOUT, Box::pin(connection.reset())).await
-            }
-            Left { transaction: State::Idle, .. } => Ok(Ok(())),
-            // What the open transaction's functions have done to the session is not rolled back with it.
-            _ if self.may_have_been_left_unseen() => timeout(PING_TIMEOUT, Box::pin(connection.reset())).await,
-            _ => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
+        let is_known = self.left.session || self.is_suspect;
+        // What an open transaction's functions have done to the session is not rolled back with it.
+        let is_open = self.left.transaction != State::Idle;
+        let is_perhaps = self.left.perhaps || is_open && self.may_have_been_left_unseen();
+        let cleaned = match () {
+            () if is_known || is_perhaps => timeout(PING_TIMEOUT, Box::pin(connection.reset(!is_known))).await,
+            () if !is_open => Ok(Ok(())),
+            () => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
         };
         if !matches!(cleaned, Ok(Ok(()))) {
             Box::pin(leave(*connection)).await;

@@ -230,7 +230,7 @@ fn a_server_that_can_not_reset_a_session_is_told_what_others_wait_for_and_left()
         ("it hangs up", answer(&[OK]), false),
     ] {
         let words = [greeting(), words].concat();
-        let outcome = runtime().block_on(async { connect(words, 4096).await.unwrap().reset().await });
+        let outcome = runtime().block_on(async { connect(words, 4096).await.unwrap().reset(false).await });
         assert_eq!(outcome.is_ok(), is_reset, "{name}: {outcome:?}");
     }
 }

@@ -188,7 +188,7 @@ impl Connection for MySqlSession {
         self.canceller.clone()
     }
 
-    async fn reset(&mut self) -> Result<(), Failure> {
+    async fn reset(&mut self, _: bool) -> Result<(), Failure> {
         match self.command(command::RESET_CONNECTION, "").await {
             Ok(Ok(())) => {}
             // A server that doesn't know it cleans up some time after the connection is closed. What others may wait for is let

@@ -161,18 +161,18 @@ impl Connection for PgSession {
         self.canceller.clone()
     }
 
-    async fn reset(&mut self) -> Result<(), Failure> {
+    async fn reset(&mut self, is_only_perhaps: bool) -> Result<(), Failure> {
         self.roll_back().await?;
+        if is_only_perhaps && self.cleans().await? {
+            return Ok(());
+        }
         // Alone in its message: two statements in one are a transaction, where it is refused.
         self.simple("DISCARD ALL").await??;
         self.statements.clear();
         self.dropped.clear();
-        // DISCARD leaves what random() goes on from, which whoever had the connection may have chosen.
-        let seed = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        let settings = format!("{}; SELECT setseed({seed})", self.settings);
+        let settings = self.beginning();
         self.simple(&settings).await??;
-        self.timer.is_set = true;
-        self.reported.settle();
+        self.begin_again();
         Ok(())
     }
 
@@ -241,6 +241,33 @@ impl PgSession {
         connection.reported.settle();
         connection.connections_max = rows.last().and_then(|row| row.first()?.parse().ok());
         Ok(connection)
+    }
+}
+
+impl PgSession {
+    /// What DISCARD ALL does, in one message and without forgetting the engine's statements, which would be prepared again for
+    /// each request. False where there are others', which a function has prepared by EXECUTE.
+    async fn cleans(&mut self) -> Result<bool, Failure> {
+        let sql = format!(
+            "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
+             DISCARD TEMP; DISCARD SEQUENCES; {}; SELECT count(*) FROM pg_prepared_statements WHERE from_sql",
+            self.beginning()
+        );
+        let rows = self.simple(&sql).await??;
+        self.begin_again();
+        Ok(rows.last().and_then(|row| row.first()).is_some_and(|count| count == "0"))
+    }
+
+    /// What a session begins with. RESET and DISCARD leave what random() goes on from, which whoever had the connection may have
+    /// chosen.
+    fn beginning(&self) -> String {
+        let seed = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+        format!("{}; SELECT setseed({seed})", self.settings)
+    }
+
+    fn begin_again(&mut self) {
+        self.timer.is_set = true;
+        self.reported.settle();
     }
 }
 

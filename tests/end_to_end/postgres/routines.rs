@@ -216,6 +216,29 @@ fn a_function_that_a_transaction_or_another_program_makes_is_noticed_too() {
 }
 
 #[test]
+fn statements_stay_prepared_where_only_perhaps_something_is_left_and_those_of_functions_do_not() {
+    let db = with_connections(&database("routines_prepared"), 1);
+    function(&db, "prepares", "EXECUTE 'PREPARE theirs AS SELECT 1';");
+    function(&db, "sequences", "PERFORM nextval('numbers');");
+    json_once(&db, "CREATE SEQUENCE numbers");
+    let prepared = "SELECT count(*) FILTER (WHERE from_sql) AS theirs, count(*) FILTER (WHERE NOT from_sql) > 2 AS ours \
+                    FROM pg_prepared_statements";
+    let client = Client::default();
+    for sql in ["SELECT 1", "SELECT 2", "SELECT sequences()", prepared] {
+        json(&db, &client, sql);
+    }
+    db.block_on(client.end());
+    assert_eq!(json_once(&db, prepared), r#"[{"theirs":0,"ours":true}]"#);
+    let lost = db.block_on(db.ask(&client, "SELECT lastval()", &[])).unwrap_err();
+    assert_eq!(lost.sqlstate(), Some("55000"), "it is not yet defined in this session: {lost}");
+    db.block_on(client.end());
+    json(&db, &client, "SELECT prepares()");
+    assert_eq!(json(&db, &client, prepared), r#"[{"theirs":1,"ours":true}]"#);
+    db.block_on(client.end());
+    assert_eq!(json_once(&db, prepared), r#"[{"theirs":0,"ours":false}]"#);
+}
+
+#[test]
 fn a_stream_leaves_nothing_either_and_costs_no_connection() {
     let db = with_connections(&database("routines_streaming"), 1);
     function(&db, "routines_stream", "PERFORM set_config('work_mem', '7MB', false);");
