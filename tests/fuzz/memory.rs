@@ -1,5 +1,7 @@
 //! Memory that ends where a kernel's promise ends: behind it, and before it, lie pages that nobody may touch.
 
+use lyger::kernels::vectors::{Bf16, F16};
+
 /// A fixed number of bytes between two forbidden pages.
 pub(crate) struct Memory(*mut u8);
 
@@ -9,6 +11,9 @@ pub(crate) const BYTES: usize = 32 * PAGE;
 /// What any bits are.
 pub(crate) trait Plain: Copy {}
 impl Plain for u8 {}
+impl Plain for i8 {}
+impl Plain for F16 {}
+impl Plain for Bf16 {}
 impl Plain for u32 {}
 impl Plain for f32 {}
 

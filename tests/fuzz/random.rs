@@ -85,15 +85,28 @@ impl Random {
         }
     }
 
-    /// Floats of one kind: all tame, all but a few, or all of any kind.
+    /// A float of 16 bits, of which this is infinity: any bits at all, one at a border, or of one bit.
+    pub(crate) fn half(&mut self, infinity: u16) -> u16 {
+        let smallest_normal = infinity & infinity.wrapping_neg();
+        let border = self.pick(&[0, smallest_normal, infinity]).wrapping_add(self.below(5) as u16).wrapping_sub(2);
+        match self.below(4) {
+            0 => border,
+            1 => border ^ 0x8000,
+            2 => 1 << self.below(16),
+            _ => self.next() as u16,
+        }
+    }
+
+    /// Floats as [`Random::fill_of`] mixes them.
     pub(crate) fn fill(&mut self, floats: &mut [f32]) {
+        self.fill_of(floats, |random| 2.0 * random.share() - 1.0, Self::float);
+    }
+
+    /// Values of one kind: all tame, all but a few, or all odd.
+    pub(crate) fn fill_of<T>(&mut self, values: &mut [T], tame: impl Fn(&mut Self) -> T, odd: impl Fn(&mut Self) -> T) {
         let odd_once_in = self.pick(&[usize::MAX, usize::MAX, 50, 8, 1]);
-        for float in floats {
-            *float = if odd_once_in == usize::MAX || !self.once_in(odd_once_in) {
-                2.0 * self.share() - 1.0
-            } else {
-                self.float()
-            };
+        for value in values {
+            *value = if odd_once_in == usize::MAX || !self.once_in(odd_once_in) { tame(self) } else { odd(self) };
         }
     }
 
