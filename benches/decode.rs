@@ -34,7 +34,7 @@ fn main() -> std::io::Result<()> {
     assert_eq!(parsed, Value::Array(maps(&wire)), "other rows");
 
     let name = format!("decode and encode alone, {ROWS} rows");
-    let case = Case { name: &name, unit: "us", placement: "one thread, no server", metric: Metric::Cpu };
+    let case = Case { name: &name, unit: "us", placement: "one thread, no server", metric: Metric::Cpu, bytes: None };
     let mut to_json = || drop(black_box(encode::to_vec(&decode())));
     let mut as_the_seed = || drop(black_box(serde_json::to_vec(&maps(black_box(&wire)))));
     let mut run = repeated(SAMPLE, &mut to_json);

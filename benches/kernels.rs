@@ -2,7 +2,9 @@
 //! vectors, and the index of vectors.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
-//! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels.
+//! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels. Peers that aren't installed
+//! are named as absent: OpenBLAS and SLEEF are looked for as libraries, faiss and orjson in `python3` or the Python that
+//! `LYGER_BENCH_PYTHON` names.
 
 #[path = "kernels/elements.rs"]
 mod elements;
@@ -10,6 +12,8 @@ mod elements;
 mod faiss;
 #[path = "kernels/graph.rs"]
 mod graph;
+#[path = "kernels/heavy.rs"]
+mod heavy;
 #[path = "kernels/index.rs"]
 mod index;
 #[path = "kernels/json.rs"]
@@ -21,35 +25,33 @@ mod text;
 mod vectors;
 
 use std::hint::black_box;
-use std::process::Command;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use lyger::json::encode;
 use lyger::kernels::{self, Variant};
 use support::shop;
-use support::{Case, Comparison, Metric, alternate, repeated, report};
+use support::{Case, Comparison, alternate, is_short, is_wanted, repeated, report};
 
 /// Wall time of one run of a pair.
 const SAMPLE: Duration = Duration::from_millis(60);
 
-/// Terms of the sum, in the kernels' runs and in PHP's.
-const ITERATIONS: u64 = 2_000_000;
-
-/// First mark of issue 2.
-const HEAVY_RATIO_MIN: f64 = 10.0;
+/// How far the kernels of a build without Zig may be behind.
+const FALLBACK_MIN: f64 = 1.0 / 1.3;
 
 /// Who else does it, how, and how far behind we promised to leave them.
 type Peer<'a> = (&'a str, &'a mut dyn FnMut(), Option<f64>);
 
 fn main() -> std::io::Result<()> {
     println!("{}, kernels: {}", kernels::cpu(), kernels::active());
-    statistics();
+    if !is_short() && is_wanted("statistics of criterion") {
+        statistics();
+    }
     let mut comparisons = json::rows();
     comparisons.extend(text::escape());
     comparisons.extend(text::utf8());
     comparisons.extend(text::base64());
-    comparisons.extend(heavy());
+    comparisons.extend(heavy::compare());
     comparisons.extend(graph::decay());
     comparisons.extend(graph::spread());
     comparisons.extend(vectors::compare());
@@ -81,75 +83,32 @@ fn statistics() {
     kernels::choose("auto").expect("always available");
 }
 
-fn heavy() -> Vec<Comparison> {
-    let name = format!("sum of sqrt(i) * sin(i), {ITERATIONS} terms");
-    let placement = "one thread; PHP in a process of its own";
-    let case = Case { name: &name, unit: "us", placement, metric: Metric::Cpu };
-    let mut comparisons = Vec::new();
-    let peers = [("PHP's own loop", &[][..]), ("PHP's own loop, JIT", &JIT[..])];
-    for (peer, options) in peers {
-        if let Err(reason) = php(options) {
-            println!("left out: {peer} ({reason})");
-            continue;
-        }
-        for variant in Variant::available() {
-            let is_active = variant.name() == kernels::active();
-            if !is_active && !options.is_empty() {
-                continue;
-            }
-            let mut subject = || {
-                black_box(variant.heavy_computation(black_box(ITERATIONS)));
-            };
-            let mut comparison = alternate(
-                case,
-                (variant.name(), &mut repeated(SAMPLE, &mut subject)),
-                (peer, &mut || php(options).expect("it ran before")),
-            );
-            comparison.ratio_min = is_active.then_some(HEAVY_RATIO_MIN);
-            comparisons.push(comparison);
-        }
-    }
-    let mut subject = || {
-        black_box(kernels::heavy_computation(black_box(ITERATIONS)));
-    };
-    let mut libm = || {
-        black_box(naive(black_box(ITERATIONS)));
-    };
-    comparisons.push(alternate(
-        case,
-        (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-        ("Rust's own loop (libm)", &mut repeated(SAMPLE, &mut libm)),
-    ));
-    comparisons
+/// Lets them take turns in a case that is wanted.
+fn beside(
+    case: Case,
+    subject: (&str, &mut dyn FnMut() -> f64),
+    peer: (&str, &mut dyn FnMut() -> f64),
+    ratio_min: Option<f64>,
+) -> Option<Comparison> {
+    is_wanted(case.name).then(|| Comparison { ratio_min, ..alternate(case, subject, peer) })
 }
 
-fn naive(iterations: u64) -> f64 {
-    (0..iterations).map(|i| (i as f64).sqrt() * (i as f64).sin()).sum()
+/// The same with the usual runs.
+fn beside_peer(case: Case, subject: (&str, &mut dyn FnMut()), (peer, work, ratio_min): Peer) -> Option<Comparison> {
+    let subject = (subject.0, &mut repeated(SAMPLE, subject.1) as &mut dyn FnMut() -> f64);
+    beside(case, subject, (peer, &mut repeated(SAMPLE, work)), ratio_min)
 }
 
-const JIT: [&str; 6] = ["-d", "opcache.enable_cli=1", "-d", "opcache.jit_buffer_size=64M", "-d", "opcache.jit=tracing"];
+/// The Rust kernels of the level in use beside the Zig ones, where those are.
+fn fallback<'a>(case: Case, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + 'a>) -> Option<Comparison> {
+    let (rust, zig) = twins()?;
+    let (mut subject, mut peer) = (work(rust), work(zig));
+    beside_peer(case, (rust.name(), &mut subject), (zig.name(), &mut peer, Some(FALLBACK_MIN)))
+}
 
-/// Runs the loop in PHP and returns the microseconds of CPU that the loop alone took.
-fn php(options: &[&str]) -> Result<f64, String> {
-    let wants_jit = !options.is_empty();
-    let script = format!(
-        "if ({wants_jit} && !(opcache_get_status(false)['jit']['on'] ?? false)) {{ fwrite(STDERR, 'no JIT'); exit(1); }}
-        function heavy(int $n): float {{ $s = 0.0; for ($i = 0; $i < $n; $i++) {{ $s += sqrt($i) * sin($i); }} return $s; }}
-        function cpu(): float {{ $u = getrusage(); return $u['ru_utime.tv_sec'] * 1e6 + $u['ru_utime.tv_usec']; }}
-        $start = cpu(); $sum = heavy({ITERATIONS}); $took = cpu() - $start; echo $took, ' ', $sum;"
-    );
-    let output = Command::new("php")
-        .args(options)
-        .arg("-r")
-        .arg(script)
-        .output()
-        .map_err(|_| "php isn't installed".to_owned())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (took, sum) = text.split_once(' ').ok_or_else(|| text.clone())?;
-    let (took, sum): (f64, f64) = (took.parse().map_err(|_| text.clone())?, sum.parse().map_err(|_| text.clone())?);
-    let expected = kernels::heavy_computation(ITERATIONS);
-    if (sum - expected).abs() > 1e-3 { Err(format!("PHP's sum is {sum}, ours {expected}")) } else { Ok(took) }
+/// The Rust and the Zig variant of the level in use.
+fn twins() -> Option<(Variant, Variant)> {
+    let level = kernels::active().strip_prefix("zig")?;
+    let by_name = |name: &str| Variant::by_name(name).expect("both have the same levels");
+    Some((by_name(&format!("rust{level}")), by_name(kernels::active())))
 }

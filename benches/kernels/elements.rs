@@ -8,8 +8,9 @@ use lyger::kernels::{self, Variant};
 use simsimd::{BinarySimilarity, SpatialSimilarity};
 
 use crate::faiss::Faiss;
-use crate::support::{Case, Comparison, Metric, alternate, repeated};
-use crate::vectors::{DIM, K, PLACES, SAMPLE, numbers, read};
+use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
+use crate::vectors::{DIM, K, numbers, places, read};
+use crate::{FALLBACK_MIN, SAMPLE, beside, twins};
 
 /// Who else does it, how, and how far at least the subject is to be ahead.
 type Peer<'a> = (&'a str, Box<dyn FnMut() + 'a>, Option<f64>);
@@ -17,15 +18,12 @@ type Peer<'a> = (&'a str, Box<dyn FnMut() + 'a>, Option<f64>);
 /// A score of simsimd.
 type Compute<P> = fn(&[P], &[P]) -> Option<f64>;
 
-/// How far the kernels of a build without Zig may be behind.
-const FALLBACK_MIN: f64 = 1.0 / 1.3;
-
 /// Bytes of a vector of bits: as many bits as the others have elements, and what longer ones cost.
 const BIT_BYTES: [usize; 2] = [DIM / 8, 1024];
 
 pub(crate) fn compare() -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    for place in PLACES {
+    for place in places() {
         let floats = numbers(DIM * (place.1 + 1), 2);
         let halves = |half: fn(f32) -> u16| -> Vec<u16> { floats.iter().map(|float| half(*float)).collect() };
         let f16 = halves(|float| F16::from_f32(float).0);
@@ -73,8 +71,10 @@ fn of<N: Copy, E: Element, P: SpatialSimilarity>(
             black_box(&mut peer_scores);
         };
         let active = Variant::by_name(kernels::active()).expect("in use");
-        let peers: Vec<Peer> =
-            vec![("simsimd", Box::new(simsimd), ratio_min), ("reading alone", Box::new(reading(elements)), None)];
+        let peers: Vec<Peer> = vec![
+            ("simsimd", Box::new(simsimd), ratio_min),
+            ("limit: reading alone", Box::new(reading(elements)), None),
+        ];
         comparisons.extend(case((&name, count, bytes), (active.name(), &mut score(active)), peers));
         comparisons.extend(fallback((&name, count, bytes), &mut |variant| Box::new(score(variant))));
     }
@@ -96,7 +96,7 @@ fn bits(len: usize, (place, count): (&str, usize)) -> Vec<Comparison> {
     let mut distances = vec![0; count];
     let mut subject = || hamming_distances(query, &rows, black_box(&mut distances)).expect("fits");
     let peers: Vec<Peer> =
-        vec![("simsimd", Box::new(simsimd), Some(1.0)), ("reading alone", Box::new(reading(elements)), None)];
+        vec![("simsimd", Box::new(simsimd), Some(1.0)), ("limit: reading alone", Box::new(reading(elements)), None)];
     let mut comparisons = case((&name, count, len), (kernels::active(), &mut subject), peers);
     comparisons.extend(fallback((&name, count, len), &mut |variant| {
         let mut distances = vec![0; count];
@@ -111,58 +111,48 @@ fn bits(len: usize, (place, count): (&str, usize)) -> Vec<Comparison> {
 /// What is done, with how many candidates, of how many bytes each.
 pub(crate) type What<'a> = (&'a str, usize, usize);
 
-fn described(name: &str) -> Case<'_> {
-    Case { name, unit: "ns a candidate", placement: "one thread", metric: Metric::Cpu }
+pub(crate) fn described((name, _, bytes): What) -> Case {
+    Case { name, unit: "ns a candidate", placement: "one thread", metric: Metric::Cpu, bytes: Some(bytes) }
 }
 
-fn case((name, count, bytes): What, subject: (&str, &mut dyn FnMut()), peers: Vec<Peer>) -> Vec<Comparison> {
-    let nanoseconds = 1e3 / count as f64;
+fn case(what: What, subject: (&str, &mut dyn FnMut()), peers: Vec<Peer>) -> Vec<Comparison> {
+    let nanoseconds = 1e3 / what.1 as f64;
     let mut comparisons = Vec::new();
     let mut subject_run = repeated(SAMPLE, subject.1);
     for (peer, mut work, ratio_min) in peers {
         let mut peer_run = repeated(SAMPLE, &mut work);
-        let mut comparison = alternate(
-            described(name),
+        comparisons.extend(beside(
+            described(what),
             (subject.0, &mut || subject_run() * nanoseconds),
             (peer, &mut || peer_run() * nanoseconds),
-        );
-        comparison.ratio_min = ratio_min;
-        comparison.subject = format!("{} {:.0} GB/s", subject.0, bytes as f64 / comparison.subject_median);
-        comparisons.push(comparison);
+            ratio_min,
+        ));
     }
     comparisons
 }
 
 /// The Rust kernels of the level in use beside the Zig ones, where those are.
 pub(crate) fn fallback<'a>(what: What, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + 'a>) -> Vec<Comparison> {
-    let Some(level) = kernels::active().strip_prefix("zig") else { return Vec::new() };
-    let zig = Variant::by_name(kernels::active()).expect("in use");
-    let rust = Variant::by_name(&format!("rust{level}")).expect("the same levels");
+    let Some((rust, zig)) = twins() else { return Vec::new() };
     case(what, (rust.name(), &mut work(rust)), vec![(zig.name(), work(zig), Some(FALLBACK_MIN))])
 }
 
 /// The best few beside faiss, which measures itself in a process of its own.
-pub(crate) fn beside_faiss(
-    (name, count, bytes): What,
-    index: &str,
-    dim: usize,
-    best: &mut dyn FnMut(),
-) -> Option<Comparison> {
+pub(crate) fn beside_faiss(what: What, index: &str, dim: usize, best: &mut dyn FnMut()) -> Option<Comparison> {
+    let (name, count, _) = what;
+    if !is_wanted(name) {
+        return None;
+    }
     let mut faiss = match Faiss::start(index, dim, count, K) {
         Ok(faiss) => faiss,
         Err(reason) => {
-            println!("left out: faiss, {index} ({reason})");
+            absent("faiss flat", &reason);
             return None;
         }
     };
     let mut subject_run = repeated(SAMPLE, best);
-    let mut comparison = alternate(
-        described(name),
-        (kernels::active(), &mut || subject_run() * 1e3 / count as f64),
-        ("faiss flat", &mut || faiss.nanoseconds()),
-    );
-    comparison.subject = format!("{} {:.0} GB/s", kernels::active(), bytes as f64 / comparison.subject_median);
-    Some(comparison)
+    let mut subject = || subject_run() * 1e3 / count as f64;
+    beside(described(what), (kernels::active(), &mut subject), ("faiss flat", &mut || faiss.nanoseconds()), None)
 }
 
 /// Loads all of it.

@@ -1,7 +1,12 @@
-//! faiss, if a Python has it: `pip install faiss-cpu`, in the Python that LYGER_BENCH_PYTHON names, or else `python3`.
+//! faiss, if the Python has it: `pip install faiss-cpu`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// The Python that has the peers: what `LYGER_BENCH_PYTHON` names, or else `python3`.
+pub(crate) fn python() -> String {
+    std::env::var("LYGER_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
 
 /// An index in a process of its own, which searches when it is told to and says what that took.
 pub(crate) struct Faiss {
@@ -12,7 +17,7 @@ pub(crate) struct Faiss {
 
 impl Faiss {
     pub(crate) fn start(index: &str, dim: usize, count: usize, k: usize) -> Result<Self, String> {
-        let python = std::env::var("LYGER_BENCH_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = python();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/kernels/faiss_flat.py");
         let mut child = Command::new(&python)
             .args([script, index, &dim.to_string(), &count.to_string(), &k.to_string()])

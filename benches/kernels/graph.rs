@@ -5,8 +5,8 @@ use std::hint::black_box;
 use lyger::kernels::graph::{Graph, Normalization, Spreading};
 use lyger::kernels::{self, Variant};
 
-use super::support::{Case, Comparison, Metric, alternate, repeated};
-use super::{Peer, SAMPLE};
+use super::support::{Case, Comparison, Metric, is_short};
+use super::{Peer, beside_peer, fallback};
 
 /// The marks of issue 5: of the naive loop's time, and of the limit's, of which spreading may take 1.5 times as much.
 const DECAY_RATIO_MIN: f64 = 5.0;
@@ -32,12 +32,15 @@ impl Numbers {
 
 pub(crate) fn decay() -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    for (count, place) in [(16_384, "in the second cache"), (16 << 20, "in memory")] {
+    for (count, place) in [(16_384, "in the second cache"), (if is_short() { 4 << 20 } else { 16 << 20 }, "in memory")]
+    {
         let mut numbers = Numbers(1);
         let ages: Vec<f32> = (0..count).map(|_| 1e4 * numbers.fraction()).collect();
         let fresh: Vec<f32> = (0..count).map(|_| 0.5 + numbers.fraction()).collect();
         let name = format!("decay of {count} strengths, {place}");
-        let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        // Strengths are read and written, ages read.
+        let bytes = Some(3 * size_of::<f32>() * count);
+        let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes };
         let (mut ours, mut theirs) = (fresh.clone(), [fresh.clone(), fresh.clone(), fresh]);
         let [first, second, third] = &mut theirs;
         let mut naive = || naive(black_box(first), black_box(&ages), HALF_LIFE_SECONDS);
@@ -56,15 +59,17 @@ pub(crate) fn decay() -> Vec<Comparison> {
                         .apply_decay(black_box(&mut ours), black_box(&ages), HALF_LIFE_SECONDS)
                         .expect("a half-life");
                 };
-                let mut comparison = alternate(
-                    case,
-                    (variant.name(), &mut repeated(SAMPLE, &mut subject)),
-                    (peer, &mut repeated(SAMPLE, work)),
-                );
-                comparison.ratio_min = ratio_min.filter(|_| is_active);
-                comparisons.push(comparison);
+                let ratio_min = ratio_min.filter(|_| is_active);
+                comparisons.extend(beside_peer(case, (variant.name(), &mut subject), (peer, work, ratio_min)));
             }
         }
+        let ages = &ages;
+        comparisons.extend(fallback(case, &mut |variant| {
+            let mut strengths = ours.clone();
+            Box::new(move || {
+                variant.apply_decay(&mut strengths, black_box(ages), HALF_LIFE_SECONDS).expect("a half-life")
+            })
+        }));
     }
     comparisons
 }
@@ -117,7 +122,9 @@ const STEP: Spreading = Spreading {
 
 pub(crate) fn spread() -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    for (nodes, place) in [(20_000, "edges in the last cache"), (1 << 20, "edges in memory")] {
+    for (nodes, place) in
+        [(20_000, "edges in the last cache"), (if is_short() { 300_000 } else { 1 << 20 }, "edges in memory")]
+    {
         let mut numbers = Numbers(2);
         let offsets: Vec<u32> = (0..=nodes).map(|node| (node * DEGREE) as u32).collect();
         let targets: Vec<u32> = (0..nodes * DEGREE).map(|_| numbers.next() % nodes as u32).collect();
@@ -135,7 +142,9 @@ pub(crate) fn spread() -> Vec<Comparison> {
             [const { Vec::new() }; 3].map(|_: Vec<f32>| vec![1.0_f32; nodes]);
 
         let name = format!("one step of spreading over {nodes} nodes, {} edges, {place}", targets.len());
-        let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        // The edges alone.
+        let bytes = Some((size_of::<u32>() + size_of::<f32>()) * targets.len());
+        let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes };
         let mut lists = || of_lists = step_by_lists(black_box(&lists), &of_lists);
         let mut rows = || of_rows = step_by_rows(black_box(&offsets), &targets, &weights, &of_rows);
         let mut touch = || touch(black_box(&targets), black_box(&weights), black_box(&mut touched));
@@ -155,15 +164,17 @@ pub(crate) fn spread() -> Vec<Comparison> {
                     let activations = black_box(&mut activations);
                     variant.spread_activation(black_box(&graph), activations, &STEP, &mut scratch).expect("a step");
                 };
-                let mut comparison = alternate(
-                    case,
-                    (variant.name(), &mut repeated(SAMPLE, &mut subject)),
-                    (peer, &mut repeated(SAMPLE, work)),
-                );
-                comparison.ratio_min = ratio_min.filter(|_| is_active);
-                comparisons.push(comparison);
+                let ratio_min = ratio_min.filter(|_| is_active);
+                comparisons.extend(beside_peer(case, (variant.name(), &mut subject), (peer, work, ratio_min)));
             }
         }
+        let graph = &graph;
+        comparisons.extend(fallback(case, &mut |variant| {
+            let (mut activations, mut scratch) = (activations.clone(), scratch.clone());
+            Box::new(move || {
+                variant.spread_activation(black_box(graph), &mut activations, &STEP, &mut scratch).expect("a step");
+            })
+        }));
     }
     comparisons
 }

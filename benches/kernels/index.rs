@@ -8,21 +8,22 @@ use lyger::kernels;
 use lyger::kernels::vectors::{Rows, TopK};
 use lyger::vector::{Index, Limits, Metric as Score};
 
-use crate::support::{Case, Comparison, Metric, alternate, repeated_wall};
+use crate::beside;
+use crate::support::{Case, Comparison, Metric, is_short, repeated_wall};
 use crate::vectors::{DIM, numbers};
 
-const COUNT: usize = 100_000;
 const K: usize = 10;
 const SAMPLE: Duration = Duration::from_millis(100);
 
 pub(crate) fn compare() -> Vec<Comparison> {
+    let count = if is_short() { 10_000 } else { 100_000 };
     let query = &numbers(DIM, 1);
-    let elements = &numbers(DIM * COUNT, 2);
-    let rows = Rows::new(elements, DIM, DIM, COUNT).expect("as many elements");
-    let mut norms = vec![0.0; COUNT];
+    let elements = &numbers(DIM * count, 2);
+    let rows = Rows::new(elements, DIM, DIM, count).expect("as many elements");
+    let mut norms = vec![0.0; count];
     kernels::vectors::norms(&rows, &mut norms).expect("as many norms");
     let rows = rows.with_norms(&norms).expect("as many norms");
-    let ids: Vec<i64> = (0..COUNT as i64).collect();
+    let ids: Vec<i64> = (0..count as i64).collect();
     let index = |threads| {
         let mut index = Index::new(DIM, Limits { threads, ..Limits::default() }).expect("a dimension");
         index.add(&ids, elements).expect("memory");
@@ -37,26 +38,29 @@ pub(crate) fn compare() -> Vec<Comparison> {
         best.scan(query, &rows, 0).expect("a query");
         black_box(best.into_matches());
     };
-    let hundredth: Vec<i64> = (0..COUNT as i64).step_by(100).collect();
-    let half: Vec<i64> = (0..COUNT as i64).filter(|id| id.wrapping_mul(2_654_435_761) >> 7 & 1 == 0).collect();
+    let hundredth: Vec<i64> = (0..count as i64).step_by(100).collect();
+    let half: Vec<i64> = (0..count as i64).filter(|id| id.wrapping_mul(2_654_435_761) >> 7 & 1 == 0).collect();
 
     let mut comparisons = Vec::new();
-    let mut add = |what: &str, subject: (&str, &mut dyn FnMut()), peer: (&str, &mut dyn FnMut())| {
-        let name = format!("index: {what} of {COUNT} vectors of {DIM} f32, cosine");
-        let case = Case { name: &name, unit: "us a search", placement: "two cores", metric: Metric::Wall };
+    let mut add = |what: &str, searched: usize, subject: (&str, &mut dyn FnMut()), peer: (&str, &mut dyn FnMut())| {
+        let name = format!("index: {what} of {count} vectors of {DIM} f32, cosine");
+        let bytes = Some(size_of::<f32>() * DIM * searched);
+        let case = Case { name: &name, unit: "us a search", placement: "two cores", metric: Metric::Wall, bytes };
         let mut subject_run = repeated_wall(SAMPLE, subject.1);
         let mut peer_run = repeated_wall(SAMPLE, peer.1);
-        comparisons.push(alternate(case, (subject.0, &mut subject_run), (peer.0, &mut peer_run)));
+        comparisons.extend(beside(case, (subject.0, &mut subject_run), (peer.0, &mut peer_run), None));
     };
-    add("the best 10", ("1 thread", &mut || search(alone, None)), ("the kernel alone", &mut || kernel()));
-    add("the best 10", ("2 threads", &mut || search(both, None)), ("the kernel alone", &mut || kernel()));
+    add("the best 10", count, ("1 thread", &mut || search(alone, None)), ("limit: the kernel alone", &mut || kernel()));
+    add("the best 10", count, ("2 threads", &mut || search(both, None)), ("limit: the kernel alone", &mut || kernel()));
     add(
         "among 1 in 100",
+        hundredth.len(),
         ("1 thread", &mut || search(alone, Some(&hundredth))),
         ("among all", &mut || search(alone, None)),
     );
     add(
         "among half of them",
+        half.len(),
         ("1 thread", &mut || search(alone, Some(&half))),
         ("among all", &mut || search(alone, None)),
     );

@@ -11,9 +11,10 @@ use lyger::json::{body, encode, escapes, shape::Shape};
 use lyger::kernels::{self, Variant};
 use serde_json::Value;
 
+use crate::faiss::python;
 use crate::support::shop::{self, ROWS};
-use crate::support::{Case, Comparison, Metric, alternate, repeated};
-use crate::{Peer, SAMPLE};
+use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
+use crate::{FALLBACK_MIN, Peer, SAMPLE, beside, beside_peer, twins};
 
 pub(crate) fn rows() -> Vec<Comparison> {
     let products = shop::products();
@@ -28,7 +29,7 @@ pub(crate) fn rows() -> Vec<Comparison> {
     let mut copy = vec![0; text.len()];
 
     let name = format!("{ROWS} rows of 6 columns to JSON, {} KB, into a fresh buffer", text.len() / 1000);
-    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
     let mut comparisons = Vec::new();
     {
         let mut build_and_encode = || drop(black_box(serde_json::to_vec(&shop::maps(black_box(&table)))));
@@ -51,44 +52,40 @@ pub(crate) fn rows() -> Vec<Comparison> {
             ("simd-json, structs", &mut simd_structs, None),
             ("simd-json, document already built", &mut simd_document, None),
             ("yyjson, document already built", &mut yyjson_document, Some(2.0)),
-            ("memcpy of the text", &mut copying, Some(1.0 / 18.0)),
+            ("limit: memcpy of the text", &mut copying, Some(1.0 / 18.0)),
         ];
         for (peer, work, ratio_min) in peers {
             let mut subject = || drop(black_box(encode::to_vec(black_box(&table))));
-            let mut comparison = alternate(
-                case,
-                (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-                (peer, &mut repeated(SAMPLE, work)),
-            );
-            comparison.ratio_min = ratio_min;
-            comparisons.push(comparison);
+            comparisons.extend(beside_peer(case, (kernels::active(), &mut subject), (peer, work, ratio_min)));
         }
     }
     let placement = "one thread; PHP and Python in processes of their own, with the rows already built";
     let case = Case { placement, ..case };
-    for (peer, command, ratio_min) in [("PHP's json_encode", PHP, Some(10.0)), ("orjson", PYTHON, None)] {
+    let python = python();
+    let others =
+        [("PHP's json_encode", ["php", "-r", PHP], Some(10.0)), ("orjson", [python.as_str(), "-c", PYTHON], None)];
+    for (peer, command, ratio_min) in others.into_iter().filter(|_| is_wanted(&name)) {
         if let Err(reason) = process(command, &text) {
-            println!("left out: {peer} ({reason})");
+            absent(peer, &reason);
             continue;
         }
         let mut subject = || drop(black_box(encode::to_vec(black_box(&table))));
-        let mut comparison = alternate(
+        comparisons.extend(beside(
             case,
             (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
             (peer, &mut || process(command, &text).expect("it ran before")),
-        );
-        comparison.ratio_min = ratio_min;
-        comparisons.push(comparison);
+            ratio_min,
+        ));
     }
     comparisons.extend(shapes(&table, &text));
-    comparisons.extend(variants(&table));
+    comparisons.extend(variants(&table, &text));
     comparisons
 }
 
 /// What is made around the kernel, beside a list of objects, which is the kernel's alone.
 fn shapes(table: &lyger::json::table::Table, text: &[u8]) -> Vec<Comparison> {
     let name = format!("{ROWS} rows in other shapes, beside a list of objects");
-    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
     let plain = escapes::Escapes::default();
     let flags = |flags| escapes::Escapes::of_flags(flags).expect("known");
     let unescaped = escapes::UNESCAPED_SLASHES | escapes::UNESCAPED_UNICODE | escapes::UNESCAPED_LINE_TERMINATORS;
@@ -105,27 +102,25 @@ fn shapes(table: &lyger::json::table::Table, text: &[u8]) -> Vec<Comparison> {
     for (subject, shape, escapes) in shapes {
         let mut encode_shape = || drop(black_box(body::whole(black_box(&shape), escapes, black_box(table), 0)));
         let mut list = || drop(black_box(encode::to_vec(black_box(table))));
-        comparisons.push(alternate(
-            case,
-            (subject, &mut repeated(SAMPLE, &mut encode_shape)),
-            ("a list of objects in one call", &mut repeated(SAMPLE, &mut list)),
-        ));
+        let bytes = Some(body::whole(&shape, escapes, table, 0).expect("rows of it").len());
+        let list = ("a list of objects in one call", &mut list as &mut dyn FnMut(), None);
+        comparisons.extend(beside_peer(Case { bytes, ..case }, (subject, &mut encode_shape), list));
     }
     let mut single = || drop(black_box(body::whole(&Shape::Single, plain, black_box(table), 0)));
     let first = text.iter().position(|&byte| byte == b'}').expect("an object");
     let mut copying = || drop(black_box(text[1..=first].to_vec()));
-    comparisons.push(alternate(
-        Case { name: "the first row as an object", ..case },
-        ("single", &mut repeated(SAMPLE, &mut single)),
-        ("a copy of its text", &mut repeated(SAMPLE, &mut copying)),
+    comparisons.extend(beside_peer(
+        Case { name: "the first row as an object", bytes: Some(first), ..case },
+        ("single", &mut single),
+        ("limit: a copy of its text", &mut copying, None),
     ));
     comparisons
 }
 
 /// The other variants, against the best one.
-fn variants(table: &lyger::json::table::Table) -> Vec<Comparison> {
+fn variants(table: &lyger::json::table::Table, text: &[u8]) -> Vec<Comparison> {
     let name = format!("{ROWS} rows to JSON by other variants");
-    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+    let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
     let active = kernels::active();
     let mut comparisons = Vec::new();
     for variant in Variant::available().filter(|variant| variant.name() != active) {
@@ -137,39 +132,28 @@ fn variants(table: &lyger::json::table::Table) -> Vec<Comparison> {
             kernels::choose(active).expect("available");
             drop(black_box(encode::to_vec(black_box(table))));
         };
-        comparisons.push(alternate(
-            case,
-            (variant.name(), &mut repeated(SAMPLE, &mut subject)),
-            (active, &mut repeated(SAMPLE, &mut peer)),
-        ));
+        let ratio_min = twins().filter(|(rust, _)| rust.name() == variant.name()).map(|_| FALLBACK_MIN);
+        comparisons.extend(beside_peer(case, (variant.name(), &mut subject), (active, &mut peer, ratio_min)));
     }
     kernels::choose(active).expect("available");
     comparisons
 }
 
 /// Both read JSON from their input, write it again and again, and say what that took in microseconds of CPU.
-const PHP: &[&str] = &[
-    "php",
-    "-r",
-    "$rows = json_decode(stream_get_contents(STDIN), true);
+const PHP: &str = "$rows = json_decode(stream_get_contents(STDIN), true);
     $flags = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
     function cpu(): float { $u = getrusage(); return $u['ru_utime.tv_sec'] * 1e6 + $u['ru_utime.tv_usec']; }
     for ($i = 0; $i < 20; $i++) { $json = json_encode($rows, $flags); }
     $start = cpu(); for ($i = 0; $i < 200; $i++) { $json = json_encode($rows, $flags); }
-    echo (cpu() - $start) / 200;",
-];
-const PYTHON: &[&str] = &[
-    "python3",
-    "-c",
-    "import orjson, sys, time
+    echo (cpu() - $start) / 200;";
+const PYTHON: &str = "import orjson, sys, time
 rows = orjson.loads(sys.stdin.buffer.read())
 for _ in range(50): orjson.dumps(rows)
 start = time.process_time()
 for _ in range(500): orjson.dumps(rows)
-print((time.process_time() - start) * 1e6 / 500)",
-];
+print((time.process_time() - start) * 1e6 / 500)";
 
-fn process(command: &[&str], text: &[u8]) -> Result<f64, String> {
+fn process(command: [&str; 3], text: &[u8]) -> Result<f64, String> {
     let mut child = Command::new(command[0])
         .args(&command[1..])
         .stdin(Stdio::piped())

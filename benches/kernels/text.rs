@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use lyger::kernels::{self, Cells, ColumnView, Form, PADDING, Values};
 
-use crate::SAMPLE;
-use crate::support::{Case, Comparison, Metric, alternate, repeated};
+use crate::beside_peer;
+use crate::support::{Case, Comparison, Metric};
 
 /// Of the long texts; in the second cache.
 const BYTES: usize = 65_536;
@@ -58,7 +58,7 @@ pub(crate) fn escape() -> Vec<Comparison> {
         let (mut out, mut other) = (Vec::new(), Vec::new());
         encode(Values::Text(column.cells()), 1, &mut out);
         assert_eq!(out[2..out.len() - 2], *serde_json::to_vec(&text).expect("a string"));
-        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(BYTES) };
         for ((peer, write), ratio_min) in ESCAPERS.into_iter().zip(marks) {
             let mut subject = || encode(Values::Text(column.cells()), 1, &mut out);
             let mut work = || {
@@ -66,13 +66,7 @@ pub(crate) fn escape() -> Vec<Comparison> {
                 write(black_box(&text), &mut other);
                 black_box(&mut other);
             };
-            let mut comparison = alternate(
-                case,
-                (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-                (peer, &mut repeated(SAMPLE, &mut work)),
-            );
-            comparison.ratio_min = ratio_min;
-            comparisons.push(comparison);
+            comparisons.extend(beside_peer(case, (kernels::active(), &mut subject), (peer, &mut work, ratio_min)));
         }
     }
     comparisons
@@ -97,7 +91,7 @@ pub(crate) fn utf8() -> Vec<Comparison> {
         let text = pattern.repeat(BYTES / pattern.len());
         let column = Column::new(&[text.clone().into_bytes()]);
         let mut out = Vec::new();
-        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
         let bytes = text.as_bytes();
         let mut simdutf8 = || assert!(simdutf8::basic::from_utf8(black_box(bytes)).is_ok());
         let mut std = || assert!(std::str::from_utf8(black_box(bytes)).is_ok());
@@ -105,11 +99,7 @@ pub(crate) fn utf8() -> Vec<Comparison> {
             [("simdutf8, the check alone", &mut simdutf8), ("Rust's library, the check alone", &mut std)];
         for (peer, work) in peers {
             let mut subject = || encode(Values::Text(column.cells()), 1, &mut out);
-            comparisons.push(alternate(
-                case,
-                (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-                (peer, &mut repeated(SAMPLE, work)),
-            ));
+            comparisons.extend(beside_peer(case, (kernels::active(), &mut subject), (peer, work, None)));
         }
     }
     comparisons
@@ -127,7 +117,8 @@ pub(crate) fn base64() -> Vec<Comparison> {
         let cells: Vec<Vec<u8>> = (0..cells).map(cell).collect();
         let column = Column::new(&cells);
         let (mut out, mut other) = (Vec::new(), Vec::new());
-        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu };
+        let case =
+            Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(cells.len() * len) };
         let mut subject = || encode(Values::Bytes(column.cells()), cells.len(), &mut out);
         let mut peer = || {
             other.clear();
@@ -138,11 +129,9 @@ pub(crate) fn base64() -> Vec<Comparison> {
             }
             black_box(&mut other);
         };
-        comparisons.push(alternate(
-            case,
-            (kernels::active(), &mut repeated(SAMPLE, &mut subject)),
-            ("base64-simd", &mut repeated(SAMPLE, &mut peer)),
-        ));
+        comparisons.extend(beside_peer(case, (kernels::active(), &mut subject), ("base64-simd", &mut peer, None)));
+        subject();
+        peer();
         assert_eq!(out.len(), other.len() + 1, "other bytes");
     }
     comparisons

@@ -4,21 +4,21 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::hint::black_box;
-use std::time::Duration;
 
 use lyger::kernels::vectors::{self, Metric as Score, Rows};
 use lyger::kernels::{self, Variant};
 use simsimd::SpatialSimilarity;
 
-use crate::elements::{beside_faiss, fallback};
-use crate::support::{Case, Comparison, Metric, alternate, repeated};
+use crate::elements::{beside_faiss, described, fallback};
+use crate::support::{Comparison, absent, is_short, repeated};
+use crate::{SAMPLE, beside};
 
 pub(crate) const DIM: usize = 768;
 
 /// Candidates that stay in a cache of a few megabytes, and such that don't stay in any.
-pub(crate) const PLACES: [(&str, usize); 2] = [("in cache", 1_000), ("in memory", 200_000)];
-
-pub(crate) const SAMPLE: Duration = Duration::from_millis(60);
+pub(crate) fn places() -> [(&'static str, usize); 2] {
+    [("in cache", 1_000), ("in memory", if is_short() { 20_000 } else { 200_000 })]
+}
 
 /// How many are wanted where the best are.
 pub(crate) const K: usize = 10;
@@ -32,9 +32,9 @@ type Subject<'a> = (&'a str, &'a dyn Fn(&mut [f32]));
 pub(crate) fn compare() -> Vec<Comparison> {
     let blas = Blas::load();
     if let Err(reason) = &blas {
-        println!("left out: OpenBLAS ({reason})");
+        absent("OpenBLAS sgemv", reason);
     }
-    PLACES.iter().flat_map(|(place, count)| at(place, *count, blas.as_ref().ok())).collect()
+    places().into_iter().flat_map(|(place, count)| at(place, count, blas.as_ref().ok())).collect()
 }
 
 fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
@@ -47,7 +47,7 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
     let normed = rows.with_norms(&norms).expect("as many norms");
     let reading_min = Some(if in_cache { 1.0 / 1.15 } else { 1.0 / 1.2 });
     let reading =
-        || -> Peer { ("reading alone", Box::new(|_| _ = black_box(read(black_box(&elements)))), reading_min) };
+        || -> Peer { ("limit: reading alone", Box::new(|_| _ = black_box(read(black_box(&elements)))), reading_min) };
     let (query, elements) = (&query, &elements);
 
     let simsimd = |compute: fn(&[f32], &[f32]) -> Option<f64>, ratio_min| -> Peer {
@@ -84,12 +84,13 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
     let distances = vec![reading(), simsimd(f32::euclidean, Some(1.0))];
     add("l2", &score(Score::L2, rows), kernels::active(), distances);
     let best = |_: &mut [f32]| _ = black_box(vectors::top_k(Score::Dot, query, &rows, K).expect("fits"));
-    let scoring: Peer = ("scoring alone", Box::new(score(Score::Dot, rows)), Some(1.0));
+    let scoring: Peer = ("limit: scoring alone", Box::new(score(Score::Dot, rows)), Some(1.0));
     add("dot, the best 10", &best, kernels::active(), vec![scoring]);
     for variant in Variant::available().filter(|variant| variant.name() != kernels::active()) {
         for (what, metric) in [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)] {
             let score = |scores: &mut [f32]| variant.vector_scores(metric, query, &rows, scores).expect("fits");
-            add(what, &score, variant.name(), vec![reading()]);
+            let (limit, work, _) = reading();
+            add(what, &score, variant.name(), vec![(limit, work, None)]);
         }
     }
     for (index, metric) in [("dot", Score::Dot), ("l2", Score::L2)] {
@@ -106,26 +107,23 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
 }
 
 fn case(name: &str, count: usize, subject: Subject, peers: Vec<Peer>) -> Vec<Comparison> {
-    let case = Case { name, unit: "ns a candidate", placement: "one thread", metric: Metric::Cpu };
+    let case = described((name, count, DIM * size_of::<f32>()));
     let nanoseconds = 1e3 / count as f64;
     let mut scores = vec![0.0; count];
     let mut others = vec![0.0; count];
     peers
         .into_iter()
-        .map(|(peer, mut work, ratio_min)| {
+        .filter_map(|(peer, mut work, ratio_min)| {
             let mut subject_work = || (subject.1)(black_box(&mut scores));
             let mut subject_run = repeated(SAMPLE, &mut subject_work);
             let mut peer_work = || work(black_box(&mut others));
             let mut peer_run = repeated(SAMPLE, &mut peer_work);
-            let mut comparison = alternate(
+            beside(
                 case,
                 (subject.0, &mut || subject_run() * nanoseconds),
                 (peer, &mut || peer_run() * nanoseconds),
-            );
-            comparison.ratio_min = ratio_min;
-            let bytes = (DIM * size_of::<f32>()) as f64;
-            comparison.subject = format!("{} {:.0} GB/s", subject.0, bytes / comparison.subject_median);
-            comparison
+                ratio_min,
+            )
         })
         .collect()
 }

@@ -2,17 +2,51 @@
 //!
 //! Machines that run this are noisy, so nothing is measured alone: subject and peer take turns, and what counts is the
 //! median of the ratios of neighbours.
+//!
+//! `LYGER_BENCH_SHORT=1` is for trying a bench: few and short runs of less data, and nothing written. `LYGER_BENCH_CASES` picks cases
+//! by a part of their names.
 
 pub(crate) mod shop;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 /// Pairs in a comparison; fewer would let one disturbed pair move the median.
 pub(crate) const PAIRS: usize = 9;
+
+/// The same where a bench is only tried.
+const PAIRS_SHORT: usize = 3;
+
+/// How a peer's name begins that only does what can't be left out: reading what must be read, say.
+const LIMIT: &str = "limit: ";
+
+/// Who would have been measured as well, and why it wasn't.
+static ABSENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Whether the bench is only tried.
+pub(crate) fn is_short() -> bool {
+    std::env::var_os("LYGER_BENCH_SHORT").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether the case of this name is to be measured.
+#[allow(dead_code, reason = "not all benches have cases to choose from")]
+pub(crate) fn is_wanted(name: &str) -> bool {
+    name.contains(&std::env::var("LYGER_BENCH_CASES").unwrap_or_default())
+}
+
+/// Has the report name a peer that this machine lacks.
+#[allow(dead_code, reason = "some benches need all their peers")]
+pub(crate) fn absent(peer: &str, reason: &str) {
+    let line = format!("{peer} ({reason})");
+    let mut absent = ABSENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !absent.contains(&line) {
+        absent.push(line);
+    }
+}
 
 /// What was counted. Less is better in all of these.
 #[allow(dead_code, reason = "each bench counts its own")]
@@ -65,6 +99,17 @@ pub(crate) struct Comparison {
     /// The ratio that was promised.
     #[serde(skip)]
     pub(crate) ratio_min: Option<f64>,
+    /// As [`Case::bytes`].
+    #[serde(skip)]
+    pub(crate) bytes: Option<usize>,
+}
+
+impl Comparison {
+    /// Of what the subject worked on, if that is bytes.
+    fn gigabytes_per_second(&self) -> Option<f64> {
+        let nanoseconds = if self.unit.starts_with("ns") { 1.0 } else { 1e3 };
+        self.bytes.map(|bytes| bytes as f64 / (self.subject_median * nanoseconds))
+    }
 }
 
 /// What all comparisons of one case have in common.
@@ -78,6 +123,8 @@ pub(crate) struct Case<'a> {
     pub(crate) placement: &'static str,
     /// What the runs return.
     pub(crate) metric: Metric,
+    /// What is read and written in the time that the runs return, nanoseconds or microseconds; none where it isn't work on bytes.
+    pub(crate) bytes: Option<usize>,
 }
 
 /// Lets subject and peer take turns, the first place changing from pair to pair. Both return what one run cost.
@@ -86,7 +133,8 @@ pub(crate) fn alternate(
     subject: (&str, &mut dyn FnMut() -> f64),
     peer: (&str, &mut dyn FnMut() -> f64),
 ) -> Comparison {
-    let pairs: Vec<(f64, f64)> = (0..PAIRS)
+    let count = if is_short() { PAIRS_SHORT } else { PAIRS };
+    let pairs: Vec<(f64, f64)> = (0..count)
         .map(|pair| {
             if pair % 2 == 0 {
                 let first = (subject.1)();
@@ -117,6 +165,7 @@ pub(crate) fn compare(case: Case, subject: &str, peer: &str, pairs: &[(f64, f64)
         ratio,
         spread: (ratios[pairs.len() - 1] - ratios[0]) / ratio,
         ratio_min: None,
+        bytes: case.bytes,
     }
 }
 
@@ -155,6 +204,7 @@ fn repeated_by<'a>(
     work: &'a mut dyn FnMut(),
 ) -> impl FnMut() -> f64 + 'a {
     let mut repetitions = 0_u32;
+    let sample = if is_short() { sample / 20 } else { sample };
     move || {
         if repetitions == 0 {
             // Warms up, too.
@@ -172,9 +222,13 @@ fn repeated_by<'a>(
     }
 }
 
-/// Prints all comparisons as a table and writes them to `target/bench/<name>.json`.
+/// Prints all comparisons as a table and writes them to `target/bench/<name>.json`, unless the bench is only tried.
 pub(crate) fn report(name: &str, comparisons: &[Comparison]) -> std::io::Result<()> {
-    print(comparisons);
+    print!("{}", table(comparisons));
+    if is_short() {
+        println!("not written: LYGER_BENCH_SHORT is for trying, its figures are none");
+        return Ok(());
+    }
     let folder = target_folder().join("bench");
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{name}.json"));
@@ -183,14 +237,13 @@ pub(crate) fn report(name: &str, comparisons: &[Comparison]) -> std::io::Result<
     Ok(())
 }
 
-/// Prints all comparisons as a table.
-pub(crate) fn print(comparisons: &[Comparison]) {
-    print!("{}", table(comparisons));
-}
-
 fn table(comparisons: &[Comparison]) -> String {
-    let mut text = String::new();
+    let mut text =
+        String::from("\nA ratio above 1 means that Lyger is ahead; of the limit it has reached that part.\n");
+    let heads = ("lyger", "time", "GB/s", "peer", "its time", "ratio", "spread", "of limit");
+    let _ = writeln!(text, "{}  mark", line(heads));
     let mut case = "";
+    let (mut kept, mut missed) = (0, Vec::new());
     for comparison in comparisons {
         if comparison.case != case {
             case = &comparison.case;
@@ -201,29 +254,54 @@ fn table(comparisons: &[Comparison]) -> String {
                 comparison.unit,
                 comparison.metric.name()
             );
-            let _ = writeln!(
-                text,
-                "  {:<16} {:>10}   {:<34} {:>10} {:>8} {:>8}  promise",
-                "lyger", "median", "peer", "median", "ratio", "spread"
-            );
         }
-        let promise = match comparison.ratio_min {
-            Some(min) if comparison.ratio >= min => format!("{min}x, kept"),
-            Some(min) => format!("{min}x, MISSED"),
+        let mark = match comparison.ratio_min {
+            Some(min) if comparison.ratio >= min => {
+                kept += 1;
+                format!("{min:.2}x, kept")
+            }
+            Some(min) => {
+                missed.push(comparison);
+                format!("{min:.2}x, MISSED")
+            }
             None => String::new(),
         };
-        let _ = writeln!(
-            text,
-            "  {:<16} {:>10.2}   {:<34} {:>10.2} {:>7.2}x {:>8.2}  {promise}",
-            comparison.subject,
-            comparison.subject_median,
-            comparison.peer,
-            comparison.peer_median,
-            comparison.ratio,
-            comparison.spread,
+        let cells = (
+            comparison.subject.as_str(),
+            &*format!("{:.2}", comparison.subject_median),
+            &*comparison.gigabytes_per_second().map_or_else(String::new, |rate| format!("{rate:.1}")),
+            comparison.peer.as_str(),
+            &*format!("{:.2}", comparison.peer_median),
+            &*format!("{:.2}x", comparison.ratio),
+            &*format!("{:.2}", comparison.spread),
+            &*of_limit(comparison, comparisons).map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         );
+        let _ = writeln!(text, "{}  {mark}", line(cells));
+    }
+    let _ = writeln!(text, "\nmarks: {kept} kept, {} missed", missed.len());
+    for Comparison { case, subject, peer, ratio, .. } in missed {
+        let _ = writeln!(text, "  missed: {case}, {subject} beside {peer}: {ratio:.2}x");
+    }
+    for peer in ABSENT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let _ = writeln!(text, "absent: {peer}");
     }
     text
+}
+
+/// A line of the table, without the mark.
+fn line(cells: (&str, &str, &str, &str, &str, &str, &str, &str)) -> String {
+    let (subject, time, rate, peer, peer_time, ratio, spread, limit) = cells;
+    format!("  {subject:<12} {time:>11} {rate:>7}   {peer:<36} {peer_time:>11} {ratio:>9} {spread:>7} {limit:>9}")
+}
+
+/// The ratio of the same subject in the same case to its limit, where one was measured.
+fn of_limit(comparison: &Comparison, comparisons: &[Comparison]) -> Option<f64> {
+    comparisons
+        .iter()
+        .find(|other| {
+            other.peer.starts_with(LIMIT) && other.case == comparison.case && other.subject == comparison.subject
+        })
+        .map(|limit| limit.ratio)
 }
 
 /// Cargo's target folder: the bench's own program lies in `<target>/<profile>/deps`.
