@@ -92,10 +92,18 @@ inline fn cosine(dot: i64, query_squares: i64, squares: i64) f32 {
     return @floatCast(@as(f64, @floatFromInt(dot)) / @sqrt(q * c));
 }
 
+/// Asks ahead for rows as the kernels of floats do: of 1,024 bytes in memory they took 9 tenths of the time. Its twin in Rust counts word
+/// by word, which takes longer than the memory, and asking cost it a fifth.
 pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
     const query: [*]const u8 = @ptrCast(batch.query);
     const rows: [*]const u8 = @ptrCast(batch.rows);
-    for (0..batch.count) |row| distances[row] = differing(query, rows + row * batch.stride, batch.dim);
+    const ahead = vectors.distance(u8, batch);
+    for (0..batch.count) |row| {
+        const candidate = rows + row * batch.stride;
+        var line: usize = 0;
+        while (line < batch.dim) : (line += 64) vectors.ask(candidate, ahead + line);
+        distances[row] = differing(query, candidate, batch.dim);
+    }
 }
 
 inline fn differing(query: [*]const u8, candidate: [*]const u8, dim: usize) u32 {
