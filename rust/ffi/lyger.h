@@ -774,7 +774,7 @@ lyger_status lyger_worker_boot_failed(const char *reason,
 
 /*
  Multiplies each of `count` strengths by `2^(-age / half_life)`, in place: what has lain for one half-life is half as
- strong. Within 0.55 units in the last place of the true product, and the same bits on every machine.
+ strong. Within 1.5 units in the last place of the true product, and the same bits on every machine.
 
  An age of 0 or below leaves a strength as it is, an infinite one leaves 0 with the strength's sign. An infinite strength
  stays. Where either isn't a number the result is the NaN 0x7fc00000. The arrays are aligned as floats are, and don't

@@ -14,7 +14,7 @@ mod bindings {
     include!(concat!(env!("OUT_DIR"), "/lyger_kernels.rs"));
 }
 
-use bindings::{lk_column, lk_progress, lk_spread_job, lk_table};
+use bindings::{lk_column, lk_decay_rate, lk_progress, lk_spread_job, lk_table};
 
 const _: () = assert!(bindings::LK_PADDING as usize == PADDING && bindings::LK_LANES as usize == LANES);
 
@@ -78,9 +78,9 @@ macro_rules! implementations {
             },
             graph: graph::Table {
                 apply_decay: {
-                    unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: f64) {
+                    unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: &graph::Rate) {
                         // SAFETY: as above; there are as many ages as strengths.
-                        unsafe { bindings::$decay(strengths.as_mut_ptr(), ages.as_ptr(), strengths.len(), rate) }
+                        unsafe { bindings::$decay(strengths.as_mut_ptr(), ages.as_ptr(), strengths.len(), &lend_rate(rate)) }
                     }
                     apply_decay
                 },
@@ -188,6 +188,20 @@ fn lend(plan: &Plan, column: &Planned) -> lk_column {
 }
 
 /// A job as Zig sees it, valid as long as the job's pointers.
+fn lend_rate(rate: &graph::Rate) -> lk_decay_rate {
+    lk_decay_rate {
+        age_max: rate.age_max,
+        lift: rate.lift,
+        age_end: rate.age_end,
+        rate: rate.rate,
+        scale: rate.scale,
+        high: rate.high,
+        low: rate.low,
+        linear: rate.linear,
+        powers: rate.powers,
+    }
+}
+
 fn lend_job(job: &graph::Job) -> lk_spread_job {
     lk_spread_job {
         offsets: job.offsets,

@@ -100,12 +100,17 @@ fn error_ulps(strength: f32, age: f32, half_life: f32, found: f32) -> f64 {
 }
 
 #[test]
-fn every_result_is_within_0_55_ulp_of_the_true_product() {
+fn every_result_is_within_1_5_ulp_of_the_true_product() {
     let variant = Variant::by_name("auto").unwrap();
     let finite = |floats: BoxedStrategy<f32>| floats.prop_filter("finite", |float| float.is_finite());
     let age = finite(floats().boxed()).prop_map(f32::abs);
-    let half_life = prop_oneof![0.5_f32..4.0, (1_u32..0x7f80_0000).prop_map(f32::from_bits)];
-    let halvings = prop_oneof![4 => 0.0_f32..30.0, 1 => 0.0_f32..300.0];
+    let half_life = prop_oneof![1.0_f32..2.0, 0.5_f32..4.0, (1_u32..0x7f80_0000).prop_map(f32::from_bits)];
+    // Odd halves are where most errors are worst.
+    let halvings = prop_oneof![
+        2 => 0.0_f32..30.0,
+        2 => (0_u8..152, -0.02_f32..0.02).prop_map(|(halves, off)| (f32::from(halves) + 0.5 + off).abs()),
+        1 => 0.0_f32..300.0,
+    ];
     let worst = std::cell::Cell::new(0.0_f64);
     let input = (vec((finite(floats().boxed()), halvings, age), 64), half_life);
     runner(CASES)
@@ -120,7 +125,7 @@ fn every_result_is_within_0_55_ulp_of_the_true_product() {
             variant.apply_decay(&mut strengths, &ages, half_life).unwrap();
             for ((row, age), found) in rows.iter().zip(ages).zip(strengths) {
                 let error = error_ulps(row.0, age, half_life, found);
-                prop_assert!(error <= 0.55, "{} after {} of {}: {} is {} ulp off", row.0, age, half_life, found, error);
+                prop_assert!(error <= 1.5, "{} after {} of {}: {} is {} ulp off", row.0, age, half_life, found, error);
                 prop_assert!(found.abs() <= row.0.abs() && found.is_sign_negative() == row.0.is_sign_negative());
                 worst.set(worst.get().max(error));
             }
@@ -163,35 +168,67 @@ fn halves_are_exact_and_odd_inputs_have_the_results_that_are_documented() {
     }
 }
 
-/// Strengths and ages, in bits, whose products lie so near to the middle between two floats that the last bit of a double decides,
-/// and what they become with a half-life of 1. A fused multiply-add in the polynomial's last step or the one before it tips one of
-/// them; ordinary inputs show that once in a million.
-const NEAR_THE_MIDDLE: [(u32, u32, u32); 12] = [
-    (0x3f56_3ead, 0x412b_2dcd, 0x3a04_00f3),
-    (0x3f7d_e131, 0x412a_c03b, 0x3a1f_5a03),
-    (0x3f0a_bbfa, 0x410b_4c83, 0x3aaa_1267),
-    (0x3f32_0e7a, 0x4192_770b, 0x360f_d083),
-    (0x3f56_e3f1, 0x414a_8509, 0x3908_3cbf),
-    (0x3f08_cc01, 0x410d_a25a, 0x3a97_8fa0),
-    (0x3f65_b485, 0x4162_bced, 0x384c_033e),
-    (0x3f1e_9cf1, 0x40a9_b8a4, 0x3c80_7ef3),
-    (0x3f44_4805, 0x417d_02a2, 0x375f_6c63),
-    (0x3f48_6be0, 0x4020_bfef, 0x3e0c_92bf),
-    (0x3f50_faf7, 0x4065_18de, 0x3d8b_d5bc),
-    (0x3f16_3533, 0x417a_568e, 0x373f_f687),
+/// Strengths and ages, in bits, and what they become with a half-life of 1.7. Two at a time are tipped by the same fused
+/// multiply-add or the same change in the order of additions, in a place where ordinary inputs show it once in up to three
+/// million.
+const TIPPED: [(u32, u32, u32); 16] = [
+    (0x3fba_de73, 0x41a9_fdeb, 0x3984_30ed),
+    (0x3f6b_89f2, 0x40bf_bc4c, 0x3da3_bdac),
+    (0x3f58_4a62, 0x4021_682a, 0x3e9a_b29a),
+    (0x3f57_f504, 0x41c4_f8b8, 0x381a_7e3c),
+    (0x3fb5_bc4e, 0x41d3_39d6, 0x37fb_7e71),
+    (0x3f45_e4b8, 0x41c5_0fc1, 0x380c_ec3d),
+    (0x3fba_51ac, 0x402b_d815, 0x3ef9_6066),
+    (0x3f5f_e3ee, 0x41b7_817e, 0x389f_137c),
+    (0x3fb1_c1c2, 0x3fa5_ba9c, 0x3f51_b194),
+    (0x3f83_0afb, 0x419f_a688, 0x399d_076e),
+    (0x3f37_398f, 0x40c6_4ec2, 0x3d6a_4886),
+    (0x3f13_8ee2, 0x404c_1aa2, 0x3e20_ce82),
+    (0x3f95_4d8e, 0x4062_115c, 0x3e8d_763f),
+    (0x3f07_7936, 0x4191_2e08, 0x39a9_b45a),
+    (0x3f89_766b, 0x41c8_2d49, 0x3827_08f2),
+    (0x3f3a_7fe6, 0x4126_5b10, 0x3c2c_16c1),
 ];
 
 #[test]
 fn every_operation_is_rounded_by_itself() {
-    let (strengths, rest): (Vec<f32>, Vec<(f32, u32)>) = NEAR_THE_MIDDLE
+    let (strengths, rest): (Vec<f32>, Vec<(f32, u32)>) = TIPPED
         .map(|(strength, age, expected)| (f32::from_bits(strength), (f32::from_bits(age), expected)))
         .into_iter()
         .unzip();
     let (ages, expected): (Vec<f32>, Vec<u32>) = rest.into_iter().unzip();
     for (name, decay) in kernels() {
         let mut found = strengths.clone();
-        decay(&mut found, &ages, 1.0);
+        decay(&mut found, &ages, 1.7);
         assert_eq!(found.into_iter().map(f32::to_bits).collect::<Vec<u32>>(), expected, "{name}");
+    }
+}
+
+#[test]
+fn odd_neighbours_change_no_bit() {
+    let ages: Vec<f32> = (0..32_u8).map(|at| f32::from(at) * 3.3).collect();
+    let strengths: Vec<f32> = ages.iter().map(|age| 0.6 + age / 70.0).collect();
+    for (name, decay) in kernels() {
+        for half_life in [1.7, 86_400.0, 1e-45, 1e-39, 1e38, f32::MAX] {
+            let ages: Vec<f32> = ages.iter().map(|age| (age * half_life).min(f32::MAX)).collect();
+            let mut expected = strengths.clone();
+            decay(&mut expected, &ages, half_life);
+            let odd = [
+                (-1.0, 1.0),
+                (f32::MAX, 1.0),
+                (f32::NAN, 0.0),
+                (f32::INFINITY, 0.0),
+                (1.0, f32::INFINITY),
+                (1.0, -1.0),
+            ];
+            for (at, (strength, age)) in (0..32).zip(odd.into_iter().cycle()) {
+                let (mut found, mut ages) = (strengths.clone(), ages.clone());
+                (found[at], ages[at]) = (strength, age);
+                decay(&mut found, &ages, half_life);
+                found[at] = expected[at];
+                assert_eq!(found, expected, "{name}: {strength}, {age} at {at}, {half_life}");
+            }
+        }
     }
 }
 

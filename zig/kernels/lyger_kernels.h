@@ -87,13 +87,26 @@ void lk_heavy_sines_v3(uint64_t first, double *sines);
 void lk_heavy_sines_v4(uint64_t first, double *sines);
 void lk_heavy_sines_neon(uint64_t first, double *sines);
 
-/* Multiplies `count` strengths by 2^(age * rate), ages below 0 counting as 0; rate is below 0 and finite. */
-void lk_apply_decay_baseline(float *strengths, const float *ages, size_t count, double rate);
-void lk_apply_decay_checked(float *strengths, const float *ages, size_t count, double rate);
-void lk_apply_decay_v2(float *strengths, const float *ages, size_t count, double rate);
-void lk_apply_decay_v3(float *strengths, const float *ages, size_t count, double rate);
-void lk_apply_decay_v4(float *strengths, const float *ages, size_t count, double rate);
-void lk_apply_decay_neon(float *strengths, const float *ages, size_t count, double rate);
+/* A half-life: rust/kernels/graph/decay.rs has the meaning of each field. */
+typedef struct lk_decay_rate {
+    float age_max;
+    float lift;
+    float age_end;
+    float rate;
+    float scale;
+    float high;
+    float low;
+    float linear;
+    float powers[5];
+} lk_decay_rate;
+
+/* Multiplies `count` strengths by 2^(-age / half-life), ages below 0 counting as 0. */
+void lk_apply_decay_baseline(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
+void lk_apply_decay_checked(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
+void lk_apply_decay_v2(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
+void lk_apply_decay_v3(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
+void lk_apply_decay_v4(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
+void lk_apply_decay_neon(float *strengths, const float *ages, size_t count, const lk_decay_rate *rate);
 
 /* A graph in compressed sparse rows, what is active in it, and how it spreads: rust/kernels/graph/spread.rs has the
  * meaning of each field and what is promised of it. */

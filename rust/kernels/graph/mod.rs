@@ -8,14 +8,15 @@ mod decay;
 mod spread;
 
 pub use csr::Graph;
+pub(super) use decay::Rate;
 pub(super) use spread::Job;
 
 use super::{Error, Variant, variant};
 
 /// The kernels of this room, by one implementation. They need its level and what their types' comments say.
 pub(super) struct Table {
-    /// Strengths and as many ages, and minus the inverse of the half-life.
-    pub(super) apply_decay: unsafe fn(&mut [f32], &[f32], f64),
+    /// Strengths and as many ages, and the half-life.
+    pub(super) apply_decay: unsafe fn(&mut [f32], &[f32], &Rate),
     /// A job as its comment says.
     pub(super) spread: unsafe fn(&Job),
 }
@@ -27,7 +28,7 @@ macro_rules! table {
             /// # Safety
             /// The CPU has the level.
             $(#[$level])?
-            unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: f64) {
+            unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: &Rate) {
                 decay::apply(strengths, ages, rate);
             }
             /// # Safety
@@ -66,7 +67,7 @@ table!(
 
 /// Multiplies each strength by `2^(-age / half_life)`: what has lain for one half-life is half as strong.
 ///
-/// The result is within 0.55 units in the last place of the true product, also where it is subnormal, and the same in
+/// The result is within 1.5 units in the last place of the true product, also where it is subnormal, and the same in
 /// every bit whichever variant runs. An age of 0 leaves a strength as it is, and so does one below 0: a clock that was set back
 /// strengthens nothing. An infinite age leaves 0 with the strength's sign. An infinite strength stays; a strength or an
 /// age that isn't a number gives the NaN `0x7fc00000`.
@@ -180,10 +181,9 @@ impl Variant {
         if !(half_life_seconds > 0.0 && half_life_seconds.is_finite()) {
             return Err(Error::Setting { what: "the half-life", must: "be above 0 and finite" });
         }
-        // The inverse of every float above 0 is a normal double, and so are its products with all floats but 0.
-        let rate = -1.0 / f64::from(half_life_seconds);
+        let rate = Rate::new(half_life_seconds);
         // SAFETY: a Variant exists only for a CPU of its level; there are as many ages as strengths.
-        unsafe { (self.graph().apply_decay)(strengths, ages_seconds, rate) };
+        unsafe { (self.graph().apply_decay)(strengths, ages_seconds, &rate) };
         Ok(())
     }
 
