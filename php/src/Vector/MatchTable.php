@@ -10,7 +10,8 @@ use Lyger\Database\Fallback\Places;
 
 /**
  * Matches as a table of a statement: a common table expression before its own. Ids and scores are parameters, so that
- * the text is the same for as many matches, and databases prepare it once.
+ * the text is the same for as many matches, and databases prepare it once. PostgreSQL takes them as two arrays, the
+ * others two of each match.
  *
  * @internal
  */
@@ -19,14 +20,13 @@ final class MatchTable
     private const NAME = 'matches(id, score, place)';
     /** Of one match; the place is a number in the text. */
     private const ROWS = [
-        // Of VALUES it would take parameters for text.
-        'pgsql' => 'SELECT CAST(%s AS BIGINT), CAST(%s AS DOUBLE PRECISION), %d',
         // MySQL and MariaDB write rows of VALUES differently.
         'mysql' => 'SELECT CAST(%s AS SIGNED), CAST(%s AS DOUBLE), %d',
         'sqlite' => '(%s, %s, %d)',
     ];
+    /** All rows: of a long UNION ALL it would run out of stack. */
+    private const ARRAYS = 'SELECT * FROM unnest(CAST(%s AS BIGINT[]), CAST(%s AS DOUBLE PRECISION[])) WITH ORDINALITY';
     private const NONE = [
-        'pgsql' => 'SELECT CAST(NULL AS BIGINT), CAST(NULL AS DOUBLE PRECISION), 0 WHERE FALSE',
         'mysql' => 'SELECT CAST(NULL AS SIGNED), CAST(NULL AS DOUBLE), 0 FROM DUAL WHERE FALSE',
         'sqlite' => 'SELECT NULL, NULL, NULL WHERE FALSE',
     ];
@@ -40,10 +40,7 @@ final class MatchTable
     public static function before(string $dialect, array $scores, string $sql, array $params): array
     {
         $lexing = $dialect === 'pgsql' ? 'postgres' : $dialect;
-        $values = [];
-        foreach ($scores as $id => $score) {
-            array_push($values, $id, is_finite($score) ? $score : null);
-        }
+        $values = $dialect === 'pgsql' ? self::arrays($scores) : self::pairs($scores);
         if (is_string(array_key_first($params))) {
             $names = array_map(static fn (int $at): string => "lyger_match_$at", array_keys($values));
             $marks = array_map(static fn (string $name): string => ":$name", $names);
@@ -60,9 +57,39 @@ final class MatchTable
         return [self::with($lexing, self::NAME . ' AS (' . self::select($dialect, $marks) . ')', $sql), $params];
     }
 
-    /** @param list<string> $marks two a match */
+    /**
+     * @param array<int, float> $scores
+     * @return list<int|float|null> two a match
+     */
+    private static function pairs(array $scores): array
+    {
+        $pairs = [];
+        foreach ($scores as $id => $score) {
+            array_push($pairs, $id, is_finite($score) ? $score : null);
+        }
+        return $pairs;
+    }
+
+    /**
+     * @param array<int, float> $scores
+     * @return array{string, string} ids and scores, as PostgreSQL writes arrays
+     */
+    private static function arrays(array $scores): array
+    {
+        // 17 digits are those that no float loses, with a point in every locale.
+        $text = static fn (float $score): string => is_finite($score) ? sprintf('%.17H', $score) : 'NULL';
+        return [
+            '{' . implode(',', array_keys($scores)) . '}',
+            '{' . implode(',', array_map($text, $scores)) . '}',
+        ];
+    }
+
+    /** @param list<string> $marks of PostgreSQL's arrays; of others two a match */
     private static function select(string $dialect, array $marks): string
     {
+        if ($dialect === 'pgsql') {
+            return sprintf(self::ARRAYS, ...$marks);
+        }
         $rows = [];
         foreach (array_chunk($marks, 2) as $at => $pair) {
             $rows[] = sprintf(self::ROWS[$dialect], $pair[0], $pair[1], $at + 1);
