@@ -7,6 +7,7 @@ namespace Lyger\Vector;
 use Lyger\Database\Fallback\Lexer;
 use Lyger\Database\Fallback\Place;
 use Lyger\Database\Fallback\Places;
+use Lyger\Exception\InvalidParams;
 
 /**
  * Matches as a table of a statement: a common table expression before its own. Ids and scores are parameters, so that
@@ -36,16 +37,18 @@ final class MatchTable
      * @param array<int, float> $scores by id
      * @param array<mixed> $params
      * @return array{string, array<mixed>} the statement with the table before it, and all parameters
+     * @throws InvalidParams where the statement has another number of them than $params
      */
     public static function before(string $dialect, array $scores, string $sql, array $params): array
     {
         $lexing = $dialect === 'pgsql' ? 'postgres' : $dialect;
         $values = $dialect === 'pgsql' ? self::arrays($scores) : self::pairs($scores);
         if (is_string(array_key_first($params))) {
-            $names = array_map(static fn (int $at): string => "lyger_match_$at", array_keys($values));
+            $prefix = self::prefix($sql, $params);
+            $names = array_map(static fn (int $at): string => $prefix . $at, array_keys($values));
             $marks = array_map(static fn (string $name): string => ":$name", $names);
             $params += array_combine($names, $values);
-        } elseif (self::hasNumbers($lexing, $sql)) {
+        } elseif (self::isNumbered($lexing, $sql, count($params))) {
             $sign = $dialect === 'pgsql' ? '$' : '?';
             $count = count($params);
             $marks = array_map(static fn (int $at): string => $sign . $count + $at + 1, array_keys($values));
@@ -123,15 +126,42 @@ final class MatchTable
         return array_values($params);
     }
 
-    /** Whether a statement counts its own parameters: `$1` in PostgreSQL, `?1` in SQLite. */
-    private static function hasNumbers(string $lexing, string $sql): bool
+    /**
+     * What no name of the statement or of its parameters begins with.
+     *
+     * @param array<mixed> $params
+     */
+    private static function prefix(string $sql, array $params): string
     {
-        $places = new Places($lexing, $sql);
-        while ($lexing !== 'mysql' && ($place = $places->next()) !== null) {
-            if ($place->kind === Place::NUMBER) {
-                return true;
-            }
+        $taken = $sql . ' ' . implode(' ', array_keys($params));
+        $prefix = 'lyger_match_';
+        while (str_contains($taken, $prefix)) {
+            $prefix .= '_';
         }
-        return false;
+        return $prefix;
+    }
+
+    /**
+     * Whether a statement counts its own parameters: `$1` in PostgreSQL, `?1` in SQLite.
+     *
+     * @throws InvalidParams where it wants more than $given, which those of the matches would stand in for, or fewer
+     */
+    private static function isNumbered(string $lexing, string $sql, int $given): bool
+    {
+        [$count, $highest, $isPlain] = [0, 0, true];
+        $places = new Places($lexing, $sql);
+        while (($place = $places->next()) !== null) {
+            match ($place->kind) {
+                Place::QUESTION => $count++,
+                Place::NUMBER => $highest = max($highest, (int) substr($sql, $place->start + 1)),
+                Place::OPERATOR => null,
+                default => $isPlain = false, // the engine knows what it may be
+            };
+        }
+        $isOneKind = $isPlain && ($count === 0 || $highest === 0);
+        if ($highest > $given || ($isOneKind && max($count, $highest) !== $given)) {
+            throw InvalidParams::count(max($count, $highest), $given);
+        }
+        return $highest > 0;
     }
 }

@@ -120,6 +120,41 @@ final class MatchesTest extends SqlTestCase
     }
 
     /** @dataProvider databases */
+    public function test_no_name_of_a_parameter_is_taken(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $found = new Matches([5 => 1.0, 6 => 0.5]);
+        foreach (['lyger_match_0', 'lyger_match_1', 'lyger_match__0', ':lyger_match_0'] as $key) {
+            $sql = 'SELECT id FROM matches WHERE id > :' . ltrim($key, ':') . ' ORDER BY place';
+            self::assertSame('[{"id":6}]', $found->respond($db, $sql, [$key => 5])->body(), $key);
+        }
+        $this->expectException(InvalidParams::class);
+        $this->expectExceptionMessage('the statement has :lyger_match_0, and no parameter of that name is given');
+        $found->respond($db, 'SELECT id FROM matches WHERE id > :lyger_match_0 AND id < :a', ['a' => 9])->body();
+    }
+
+    /** @dataProvider databases */
+    public function test_a_wrong_number_of_parameters_is_told_without_those_of_the_matches(string $dsn): void
+    {
+        $cases = [['id > ? AND place < ?', [1]], ['id > ? AND place < ?', [1, 2, 3]], ["id > ? OR '?' = ?", []]];
+        $sign = ['sqlite' => '?', 'postgres' => '$'][Databases::name($dsn)] ?? null;
+        if ($sign !== null) {
+            array_push($cases, ["id > {$sign}1 AND place < {$sign}2", [1]], ["id > {$sign}2 OR id > {$sign}1", []]);
+            $cases[] = ["id > {$sign}2 OR place < {$sign}1", [1, 2, 3]];
+        }
+        foreach ($cases as [$where, $params]) {
+            try {
+                $found = new Matches([5 => 1.0, 6 => 0.5]);
+                $found->respond(Db::connect($dsn), "SELECT id FROM matches WHERE $where", $params)->body();
+                self::fail("$where has its parameters");
+            } catch (InvalidParams $exception) {
+                $message = 'the statement has 2 placeholders, ' . count($params) . ' given';
+                self::assertSame($message, $exception->getMessage(), $where);
+            }
+        }
+    }
+
+    /** @dataProvider databases */
     public function test_a_score_that_json_lacks_is_null(string $dsn): void
     {
         $found = new Matches([1 => INF, 2 => 1.5, 3 => -INF, 4 => NAN]);
