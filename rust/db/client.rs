@@ -159,7 +159,8 @@ impl<C: Connection> Seats<C> {
     }
 
     /// Begins one statement whose rows are read chunk by chunk.
-    pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>) -> Result<Cursor, Error> {
+    /// As [`super::Database::stream`], or `stream_last`.
+    pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>, is_last: bool) -> Result<Cursor, Error> {
         let seat = self.get(order.key);
         if order.leaves == Leaves::Nothing
             && let Some(seat) = &seat
@@ -167,9 +168,10 @@ impl<C: Connection> Seats<C> {
         {
             return Ok(cursor);
         }
-        // The client's other statements run elsewhere meanwhile.
         let own = match &seat {
-            Some(seat) if order.leaves == Leaves::Nothing => self.take_perhaps(order.key, &mut *seat.lock().await),
+            Some(seat) if is_last && order.leaves == Leaves::Nothing => {
+                self.take_perhaps(order.key, &mut *seat.lock().await)
+            }
             _ => None,
         };
         if own.is_none() && (seat.is_some() || order.leaves != Leaves::Nothing) {
@@ -183,7 +185,11 @@ impl<C: Connection> Seats<C> {
             let (key, sql) = (&*key, Cow::Owned(sql));
             let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
             let mut left = None;
-            let outcome = run_anywhere(&pool, own, &order, &mut flow, |lease| left = Some(lease)).await;
+            let keep = |lease| left = Some(lease);
+            let outcome = match own {
+                Some(lease) => run_on(lease, &order, &mut flow, keep).await,
+                None => run_anywhere(&pool, &order, &mut flow, keep).await,
+            };
             // What a function has left is the client's, where that still is and keeps nothing else.
             if let Some(lease) = left.and_then(|lease| put_back(&seats, key, lease)) {
                 lease.give_back().await;
@@ -214,10 +220,6 @@ impl<C: Connection> Seats<C> {
     ) -> Result<super::connection::Done, Error> {
         if let Some(seat) = self.get(order.key) {
             let mut kept = seat.lock().await;
-            if let Some(lease) = self.take_perhaps(order.key, &mut kept) {
-                drop(kept);
-                return run_anywhere(pool, Some(lease), order, flow, |lease| self.keep(order.key, lease)).await;
-            }
             if let Some(mut lease) = kept.lend() {
                 let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
                 return self.after(order, &mut kept, lease, outcome).await;
@@ -232,7 +234,7 @@ impl<C: Connection> Seats<C> {
                 Kept::Lease(_) | Kept::Nothing => {}
             }
         }
-        run_anywhere(pool, None, order, flow, |lease| self.keep(order.key, lease)).await
+        run_anywhere(pool, order, flow, |lease| self.keep(order.key, lease)).await
     }
 
     /// What becomes of a kept connection after a statement. One that is not whole is dropped, and so closed.
@@ -244,7 +246,11 @@ impl<C: Connection> Seats<C> {
         outcome: Result<T, Broken>,
     ) -> Result<T, Error> {
         let is_whole = outcome.as_ref().err().is_none_or(|broken| broken.is_whole);
-        if is_whole && lease.is_left_with_something() {
+        if !is_whole && lease.is_left_with_perhaps_something() {
+            // The error is said; nobody knows of anything more that is lost, and would have to be told again.
+            self.lock().remove(order.key);
+            *kept = Kept::Nothing;
+        } else if is_whole && lease.is_left_with_something() {
             *kept = Kept::Lease(lease);
         } else if is_whole {
             self.lock().remove(order.key);
@@ -254,7 +260,7 @@ impl<C: Connection> Seats<C> {
         outcome.map_err(|broken| broken.error)
     }
 
-    /// Takes away a kept connection that may be replaced by another one.
+    /// Takes away a connection that is kept only for what functions may have left.
     fn take_perhaps(&self, key: &str, kept: &mut Kept<C>) -> Option<Lease<C>> {
         let Kept::Lease(lease) = kept else { return None };
         if !lease.is_left_with_perhaps_something() {
@@ -320,23 +326,19 @@ fn rolls_back(sql: &str) -> bool {
     ["ROLLBACK", "ABORT"].iter().any(|word| tokens::first_keyword(sql).eq_ignore_ascii_case(word))
 }
 
-/// Runs a statement on a connection of the pool, or first on the client's `own`, where that is usable. `keep` takes the connection on which something was left.
+/// Runs a statement on a connection of the pool. `keep` takes the connection on which something was left.
 ///
 /// It runs a second time only where the first one can't have happened, because the connection was found dead before the
 /// statement left, or where the caller asked for it.
 pub(super) async fn run_anywhere<C: Connection>(
     pool: &Arc<Pool<C>>,
-    mut own: Option<Lease<C>>,
     order: &Order<'_>,
     flow: &mut Flow,
     keep: impl FnOnce(Lease<C>),
 ) -> Result<super::connection::Done, Error> {
     let mut retries = order.retries;
     loop {
-        let mut lease = match own.take() {
-            None => pool.acquire().await?,
-            Some(lease) => Box::pin(usable(lease, pool)).await?,
-        };
+        let mut lease = pool.acquire().await?;
         let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
         let Err(broken) = outcome else {
             settle(lease, keep).await;
@@ -362,12 +364,18 @@ pub(super) async fn run_anywhere<C: Connection>(
     }
 }
 
-async fn usable<C: Connection>(mut lease: Lease<C>, pool: &Arc<Pool<C>>) -> Result<Lease<C>, Error> {
-    if lease.is_usable().await {
-        return Ok(lease);
+/// The same on a connection that the client has, and only there.
+async fn run_on<C: Connection>(
+    mut lease: Lease<C>,
+    order: &Order<'_>,
+    flow: &mut Flow,
+    keep: impl FnOnce(Lease<C>),
+) -> Result<super::connection::Done, Error> {
+    let outcome = lease.run(order.work(), order.leaves, order.time_max, flow).await;
+    if outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
+        settle(lease, keep).await;
     }
-    drop(lease); // its place is needed
-    pool.acquire().await
+    outcome.map_err(|broken| broken.error)
 }
 
 async fn settle<C: Connection>(lease: Lease<C>, keep: impl FnOnce(Lease<C>)) {

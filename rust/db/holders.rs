@@ -21,6 +21,8 @@ pub(super) struct Holders {
 struct Held {
     sql: String,
     runs: bool,
+    /// It is kept only because the database's functions may have left something on it.
+    is_perhaps: bool,
     since: Instant,
 }
 
@@ -34,16 +36,29 @@ impl Holders {
     pub(super) fn begin(&self, number: u64, sql: &str, now: Instant) {
         let shown = &sql[..sql.floor_char_boundary(SQL_BYTES_MAX)];
         let mut held = self.lock();
-        let held = held.entry(number).or_insert_with(|| Held { sql: String::new(), runs: true, since: now });
+        let held = held.entry(number).or_insert_with(|| Held {
+            sql: String::new(),
+            runs: true,
+            is_perhaps: false,
+            since: now,
+        });
         held.sql.clear();
         held.sql.push_str(shown);
-        (held.runs, held.since) = (true, now);
+        (held.runs, held.is_perhaps, held.since) = (true, false, now);
     }
 
     /// The statement has ended, and the connection stays with whom it has left something on it.
     pub(super) fn keep(&self, number: u64) {
         if let Some(held) = self.lock().get_mut(&number) {
             (held.runs, held.since) = (false, Instant::now());
+        }
+    }
+
+    /// The same where only the database's functions may have left something.
+    pub(super) fn keep_perhaps(&self, number: u64) {
+        self.keep(number);
+        if let Some(held) = self.lock().get_mut(&number) {
+            held.is_perhaps = true;
         }
     }
 
@@ -72,7 +87,13 @@ impl Held {
     fn describe(&self) -> String {
         let ms = self.since.elapsed().as_millis();
         let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        if self.runs { format!("{sql} (running for {ms} ms)") } else { format!("kept since {sql} ({ms} ms ago)") }
+        match (self.runs, self.is_perhaps) {
+            (true, _) => format!("{sql} (running for {ms} ms)"),
+            (false, false) => format!("kept since {sql} ({ms} ms ago)"),
+            (false, true) => format!(
+                "kept since {sql} ({ms} ms ago) for what the database's functions may have left: see reset in the DSN"
+            ),
+        }
     }
 }
 
@@ -90,6 +111,7 @@ mod tests {
             holders.begin(*number, "BEGIN", now);
         }
         holders.keep(numbers[1]);
+        holders.keep_perhaps(numbers[0]);
         let texts = holders.describe().join("; ");
         assert!(texts.contains("and 2 more"), "{texts}");
         for number in &numbers[2..] {
@@ -97,7 +119,9 @@ mod tests {
         }
         let texts = holders.describe();
         assert_eq!(texts.len(), 2);
-        assert!(texts[0].starts_with("SELECT 1 (running for "), "{texts:?}");
-        assert!(texts[1].starts_with("kept since BEGIN ("), "{texts:?}");
+        assert!(texts[0].starts_with("kept since BEGIN (") && texts[0].ends_with(" ms ago)"), "{texts:?}");
+        assert!(texts[1].starts_with("kept since SELECT 1 (") && texts[1].contains("see reset"), "{texts:?}");
+        holders.begin(numbers[0], "SELECT 2", now);
+        assert!(holders.describe().iter().any(|text| text.starts_with("SELECT 2 (running for ")));
     }
 }

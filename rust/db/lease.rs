@@ -6,7 +6,7 @@ use super::dsn::Reset;
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
-use super::pool::{PING_TIMEOUT, Pool, is_alive, leave, whole};
+use super::pool::{PING_TIMEOUT, Pool, leave, whole};
 use super::{Error, tokens, wire};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -31,8 +31,6 @@ pub(super) struct Lease<C: Connection> {
     // Only None while it is dropped or given back.
     connection: Option<Box<C>>,
     made: Instant,
-    /// When the last statement ended.
-    used: Instant,
     left: Left,
     /// Something may be on it that nobody knows of, so that it is reset, but nobody's.
     is_suspect: bool,
@@ -77,7 +75,7 @@ impl<P: Send + 'static> Ask<'_, P> {
 struct Left {
     transaction: State,
     session: bool,
-    /// The database's code may have left something. Nobody knows of any, so that a connection is worth no error for it.
+    /// The database's code may have left something, of which nobody knows.
     perhaps: bool,
 }
 
@@ -96,7 +94,6 @@ impl<C: Connection> Lease<C> {
         Self {
             connection: Some(connection),
             made,
-            used: made,
             left,
             is_suspect,
             changes_code,
@@ -182,7 +179,6 @@ impl<C: Connection> Lease<C> {
             return;
         }
         let began = Instant::now();
-        self.used = began;
         let may_leave = match self.pool.code.may_leave(began) {
             _ if self.pool.reset == Reset::Always => true,
             Some(may_leave) => may_leave,
@@ -192,7 +188,7 @@ impl<C: Connection> Lease<C> {
         };
         if may_leave {
             self.left.perhaps = true;
-            self.pool.holders.keep(self.number);
+            self.pool.holders.keep_perhaps(self.number);
         }
     }
 
@@ -304,15 +300,6 @@ impl<C: Connection> Lease<C> {
         self.left == Left { perhaps: true, ..Left::default() } && !self.is_suspect
     }
 
-    /// Whether the connection would do for a statement, if it lay in the pool.
-    pub(super) async fn is_usable(&mut self) -> bool {
-        let now = Instant::now();
-        let is_old = self.pool.is_old(self.used, self.made, now);
-        let Some(connection) = self.connection.as_deref_mut() else { return false };
-        self.is_new = false;
-        !is_old && connection.is_quiet() && is_alive(connection, self.used, now).await
-    }
-
     /// Where the connection's transaction stands, as far as it is known.
     pub(super) fn transaction(&self) -> Transaction {
         match self.left.transaction {
@@ -369,7 +356,14 @@ impl<C: Connection> Drop for Lease<C> {
 /// programs is.
 fn changes_code(sql: &str) -> bool {
     let word = tokens::first_keyword(sql);
-    ["CREATE", "ALTER", "DROP"].iter().any(|change| word.eq_ignore_ascii_case(change))
+    ["CREATE", "ALTER", "DROP"].iter().any(|change| word.eq_ignore_ascii_case(change)) && !is_temporary(sql, word)
+}
+
+/// `CREATE TEMPORARY ...`, which some requests do each time.
+fn is_temporary(sql: &str, first: &str) -> bool {
+    let second =
+        sql.split_once(first).and_then(|(_, behind)| behind.split_ascii_whitespace().next()).unwrap_or_default();
+    ["TEMP", "TEMPORARY"].iter().any(|word| second.eq_ignore_ascii_case(word))
 }
 
 impl Left {

@@ -28,6 +28,9 @@ pub(super) enum Leaves {
 /// Some run a statement that is put together elsewhere, and `U&"..."` is any name at all.
 const NAMES_POSTGRES: [&[u8]; 7] =
     [b"advisory_lock", b"pg_temp", b"setseed", b"query_to_xml", b"ts_stat", b"ts_rewrite", b"u&\""];
+
+/// What sets whatever is set in it, by whatever statement; to read it leaves nothing.
+const SETTINGS_POSTGRES: &[u8] = b"pg_settings";
 const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
 
 /// What the statement leaves, as far as its text tells.
@@ -42,7 +45,10 @@ pub(super) fn of(dialect: Dialect, sql: &str) -> Leaves {
         Dialect::MySql => &NAMES_MYSQL,
         Dialect::Sqlite => &[],
     };
-    let has_name = names.iter().any(|name| contains(sql.as_bytes(), name));
+    let has_name = names.iter().any(|name| contains(sql.as_bytes(), name))
+        || dialect == Dialect::Postgres
+            && contains(sql.as_bytes(), SETTINGS_POSTGRES)
+            && contains(sql.as_bytes(), b"update");
     // @x is a variable of the session, and @@x one of the server's.
     let has_variable = dialect == Dialect::MySql && sql.as_bytes().contains(&b'@') && has_variable(words.clone());
     if has_name || has_variable {
@@ -125,7 +131,6 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
             Some(if is_transactions { Leaves::Transaction } else { Leaves::Session })
         }
         ("SET", MySql) => of_mysql_set(words),
-        ("UPDATE", Postgres) if words.any(|token| token.is("PG_SETTINGS")) => Some(Leaves::Session),
         ("RESET" | "DISCARD" | "LISTEN" | "UNLISTEN" | "LOAD", Postgres) => Some(Leaves::Session),
         ("DECLARE", Postgres) => {
             Some(if words.any(|token| token.is("HOLD")) { Leaves::Session } else { Leaves::Transaction })

@@ -240,11 +240,30 @@ impl Database {
     /// # Errors
     /// What can be told before it runs; the rest comes from [`Cursor::next`].
     pub async fn stream(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Cursor, Error> {
+        self.stream_for(client, dsn, statement, false).await
+    }
+
+    /// The same for the last statement of a client, beside which it asks for nothing else: a connection that it keeps only
+    /// because the database's functions may have left something on it gives its rows in parts, too.
+    ///
+    /// # Errors
+    /// As [`Database::stream`].
+    pub async fn stream_last(&self, client: &Client, dsn: &Dsn, statement: Statement<'_>) -> Result<Cursor, Error> {
+        self.stream_for(client, dsn, statement, true).await
+    }
+
+    async fn stream_for(
+        &self,
+        client: &Client,
+        dsn: &Dsn,
+        statement: Statement<'_>,
+        is_last: bool,
+    ) -> Result<Cursor, Error> {
         let order = self.order(dsn, statement)?;
         match self.pool(dsn) {
             Pool::Sqlite(pool) => client.sqlite.stream(&pool, order),
-            Pool::Postgres(pool) => client.postgres.stream(&pool, order).await,
-            Pool::MySql(pool) => client.mysql.stream(&pool, order).await,
+            Pool::Postgres(pool) => client.postgres.stream(&pool, order, is_last).await,
+            Pool::MySql(pool) => client.mysql.stream(&pool, order, is_last).await,
         }
     }
 

@@ -104,14 +104,14 @@ impl<C: Connection> Pool<C> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.pop() {
             let now = Instant::now();
-            if self.is_old(idle.since, idle.made, now) {
+            if self.is_old(&idle, now) {
                 Box::pin(leave(*idle.connection)).await;
                 continue;
             }
             if !idle.connection.is_quiet() {
                 continue;
             }
-            if is_alive(&mut *idle.connection, idle.since, now).await {
+            if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut *idle.connection).await {
                 return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
@@ -165,15 +165,14 @@ impl<C: Connection> Pool<C> {
     pub(super) fn take_old(&self) -> Vec<C> {
         let now = Instant::now();
         let mut idle = self.lock();
-        let (old, fresh) =
-            std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle.since, idle.made, now));
+        let (old, fresh) = std::mem::take(&mut *idle).into_iter().partition(|idle| self.is_old(idle, now));
         *idle = fresh;
         old.into_iter().map(|idle: Idle<C>| *idle.connection).collect()
     }
 
-    pub(super) fn is_old(&self, used: Instant, made: Instant, now: Instant) -> bool {
+    fn is_old(&self, idle: &Idle<C>, now: Instant) -> bool {
         let since = |then| now.saturating_duration_since(then);
-        since(used) >= self.limits.idle_timeout() || since(made) >= self.limits.lifetime()
+        since(idle.since) >= self.limits.idle_timeout() || since(idle.made) >= self.limits.lifetime()
     }
 
     /// Puts a connection back for the next query.
@@ -231,8 +230,6 @@ pub(super) async fn leave<C: Connection>(connection: C) {
     let _ = timeout(PING_TIMEOUT, connection.close()).await;
 }
 
-/// Whether a connection whose socket is quiet still leads somewhere; only one that lay idle for a while is asked.
-pub(super) async fn is_alive<C: Connection>(connection: &mut C, used: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(used) < PING_AFTER
-        || matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+async fn answers<C: Connection>(connection: &mut C) -> bool {
+    matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }

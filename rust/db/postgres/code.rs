@@ -3,25 +3,38 @@
 use super::PgSession;
 use crate::db::connection::Failure;
 
-/// Functions in `sql` and `plpgsql` count where their text has a word that could do it, in whatever sense (`UPDATE ... SET`
-/// among them), those in other languages always, and those in C, which come with extensions, never. What calls one of the
-/// server's own functions that do it is found by their numbers: views, rules, column defaults, constraints, policies.
+/// Functions in `sql` and `plpgsql` count where their text has a word that could do it (`SET` only where a statement may begin,
+/// not that of `UPDATE`), those in other languages always, and those in C, which come with extensions, never. What else calls one
+/// of the server's own functions that do it is found by their numbers, or by that of `pg_settings`, whose UPDATE sets.
 /// The first number of an object that is not the server's own is 16384.
 const MAY_LEAVE: &str = r#"
-WITH calls AS (
-    SELECT ':(funcid|opfuncid) (' || pg_catalog.string_agg(oid::text, '|') || ') ' AS unseen FROM pg_catalog.pg_proc
+WITH own AS (
+    SELECT oid FROM pg_catalog.pg_proc
     WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('set_config', 'setseed', 'pg_advisory_lock',
         'pg_advisory_lock_shared', 'pg_try_advisory_lock', 'pg_try_advisory_lock_shared', 'query_to_xml',
-        'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'ts_stat', 'ts_rewrite'))
+        'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'ts_stat', 'ts_rewrite')),
+calls AS (
+    SELECT ':(funcid|opfuncid) (' || pg_catalog.string_agg(oid::text, '|') || ') |:relid '
+        || 'pg_catalog.pg_settings'::regclass::oid || ' ' AS unseen FROM own)
 SELECT EXISTS (
         SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-        WHERE p.oid >= 16384 AND l.lanname NOT IN ('internal', 'c') AND (l.lanname NOT IN ('sql', 'plpgsql')
-            OR p.prosrc ~* '\m(set|reset|set_config|setseed|temp|temporary|pg_temp\w*|\w*advisory\w*|listen|unlisten|load|discard|prepare|deallocate|execute|hold|query_to_xml\w*|ts_stat|ts_rewrite)\M|u&"'
-            OR pg_catalog.to_jsonb(p) ->> 'prosqlbody' ~ unseen))
-    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND ev_action::text ~ unseen)
+        WHERE p.oid >= 16384 AND CASE
+            WHEN l.lanname = 'c' THEN false
+            WHEN l.lanname = 'internal' THEN p.prosrc ~
+                '^(set_config_by_name|setseed|pg_(try_)?advisory_lock|query_to_xml|ts_stat|tsquery_rewrite)'
+            WHEN l.lanname IN ('sql', 'plpgsql') THEN p.prosrc ~*
+                '\m(reset|set_config|setseed|pg_settings|temp|temporary|pg_temp\w*|\w*advisory\w*|listen|unlisten|load|discard|prepare|deallocate|execute|hold|query_to_xml\w*|ts_stat|ts_rewrite)\M|u&"'
+                OR p.prosrc ~* '(^|;|>>|\*/|--[^\n]*\n|\m(begin|then|else|loop)\M)\s*set\M'
+                OR p.proconfig::text ~ 'pg_temp' OR pg_catalog.to_jsonb(p) ->> 'prosqlbody' ~ unseen
+            ELSE true END)
+    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND (ev_action::text ~ unseen OR ev_qual::text ~ unseen))
     OR EXISTS (SELECT FROM pg_catalog.pg_attrdef WHERE adbin::text ~ unseen)
     OR EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND conbin::text ~ unseen)
+    OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE oid >= 16384 AND typdefaultbin::text ~ unseen)
+    OR EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgqual::text ~ unseen)
     OR EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polqual::text ~ unseen OR polwithcheck::text ~ unseen)
+    OR EXISTS (SELECT FROM pg_catalog.pg_operator, own WHERE pg_operator.oid >= 16384 AND oprcode = own.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_aggregate, own WHERE aggfnoid >= 16384 AND own.oid IN (aggtransfn, aggfinalfn))
 FROM calls"#;
 
 impl PgSession {

@@ -87,7 +87,7 @@ impl Rows {
             let work = async move { front.database.sqlite.run(work).await.unwrap_or_default() };
             (cursor, Some(Box::pin(work) as Pin<Box<dyn Future<Output = ()>>>))
         } else {
-            (pools.stream(client, &dsn, statement).await?, None)
+            (pools.stream_last(client, &dsn, statement).await?, None)
         };
         Ok(Self { cursor, work })
     }

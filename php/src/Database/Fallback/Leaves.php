@@ -51,7 +51,6 @@ enum Leaves
             | (?:SELECT|WITH)\b.*(?<!INSERT|MERGE)\s+INTO\s+(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\s+(?!FROM\b)\w
             | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | PREPARE\b(?!\s+TRANSACTION\b) | DEALLOCATE\b | EXECUTE\b | LOCK\b | DO\b | CALL\b
-            | UPDATE\b.*\bPG_SETTINGS\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:LOCAL|GLOBAL)\s+)?TEMP(?:ORARY)?\b
             )~xis',
         'mysql' => '~^(?:
@@ -74,7 +73,7 @@ enum Leaves
     /** What leaves something wherever it stands, in quotes too. */
     private const NAMES = [
         'postgres' => '~advisory_lock|pg_temp|setseed|query_to_xml|ts_stat|ts_rewrite|u&"'
-            . '|set_config(?!\s*' . self::UNTIL_END . ')~i',
+            . '|update.*pg_settings|set_config(?!\s*' . self::UNTIL_END . ')~is',
         'mysql' => '~get_lock~i',
         'sqlite' => '~(?!)~',
     ];
