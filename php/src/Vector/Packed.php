@@ -33,7 +33,7 @@ final class Packed
     /** @param string|array<mixed> $query */
     public static function query(string|array $query, int $dimension): string
     {
-        return self::one($query, 'the query', $dimension);
+        return self::one($query, null, $dimension);
     }
 
     /**
@@ -47,8 +47,7 @@ final class Packed
         if (is_string($vectors)) {
             return self::packed($ids, $vectors, $dimension);
         }
-        $first = reset($vectors);
-        if ($count === 1 && $first !== false && !is_array($first) && !is_string($first)) {
+        if ($count === 1 && self::isFlat($vectors, $dimension)) {
             $vectors = [$vectors];
         }
         if (count($vectors) !== $count) {
@@ -56,10 +55,9 @@ final class Packed
         }
         $packed = [];
         foreach (array_values($vectors) as $at => $vector) {
-            $what = "the vector of id $ids[$at]";
             $packed[] = is_string($vector) || is_array($vector)
-                ? self::one($vector, $what, $dimension)
-                : throw InvalidVector::because("$what is of type " . get_debug_type($vector));
+                ? self::one($vector, $ids[$at], $dimension)
+                : throw self::wrong($ids[$at], 'is of type ' . get_debug_type($vector));
         }
         return implode('', $packed);
     }
@@ -69,7 +67,7 @@ final class Packed
     {
         $count = count($ids);
         if ($count === 1) {
-            return self::one($vectors, "the vector of id $ids[0]", $dimension);
+            return self::one($vectors, $ids[0], $dimension);
         }
         [$given, $bytes] = [strlen($vectors), self::FLOAT_BYTES * $dimension];
         if ($given % $bytes !== 0) {
@@ -80,25 +78,53 @@ final class Packed
         return $given === $count * $bytes ? $vectors : throw self::counts($count, intdiv($given, $bytes));
     }
 
-    /** @param string|array<mixed> $vector */
-    private static function one(string|array $vector, string $what, int $dimension): string
+    /**
+     * Whether it is a vector, and no array of such.
+     *
+     * @param array<mixed> $vectors
+     */
+    private static function isFlat(array $vectors, int $dimension): bool
+    {
+        if ($vectors === []) {
+            return false;
+        }
+        $first = reset($vectors);
+        // A text among others is meant for a number, unless it is as long as a vector.
+        return is_string($first)
+            ? count($vectors) > 1 && strlen($first) !== self::FLOAT_BYTES * $dimension
+            : !is_array($first);
+    }
+
+    /**
+     * @param string|array<mixed> $vector
+     * @param int|null $id whose it is, null for the query
+     */
+    private static function one(string|array $vector, ?int $id, int $dimension): string
     {
         if (is_string($vector) && strlen($vector) % self::FLOAT_BYTES !== 0) {
-            throw InvalidVector::because("$what has " . strlen($vector) . ' bytes, and each element has 4');
+            throw self::wrong($id, 'has ' . strlen($vector) . ' bytes, and each element has 4');
         }
         $floats = is_string($vector) ? intdiv(strlen($vector), self::FLOAT_BYTES) : count($vector);
         if ($floats !== $dimension) {
-            throw InvalidVector::because("$what has $floats elements, the index has vectors of $dimension");
+            throw self::wrong($id, "has $floats elements, the index has vectors of $dimension");
         }
         if (is_string($vector)) {
             return $vector;
         }
         foreach ($vector as $element) {
             if (!is_float($element) && !is_int($element)) {
-                throw InvalidVector::because("$what has an element of type " . get_debug_type($element));
+                throw self::wrong($id, 'has an element of type ' . get_debug_type($element));
             }
         }
         return pack('g*', ...array_values($vector));
+    }
+
+    /** @param int|null $id whose vector it is, null for the query */
+    private static function wrong(?int $id, string $reason): InvalidVector
+    {
+        return $id === null
+            ? InvalidVector::because("the query $reason")
+            : InvalidVector::because("the vector of id $id $reason", (string) $id);
     }
 
     private static function counts(int $ids, int $vectors): InvalidVector

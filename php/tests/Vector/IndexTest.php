@@ -217,6 +217,23 @@ final class IndexTest extends TestCase
                 'the vector of id 7 has an element of type string',
                 fn (Index $index) => $index->add(7, [1, '2']),
             ],
+            'text for all numbers' => [
+                'the vector of id 7 has an element of type string',
+                fn (Index $index) => $index->add(7, ['1', '2']),
+            ],
+            'more texts than elements' => [
+                "the vector of id 7 has 3 elements, $hint",
+                fn (Index $index) => $index->add(7, ['1', '2', '3']),
+            ],
+            'false for a number' => [
+                'the vector of id 7 has an element of type bool',
+                fn (Index $index) => $index->add(7, [false, 1]),
+            ],
+            'two packed vectors for one' => [
+                'ids and vectors differ in number: 1 and 2',
+                fn (Index $index) => $index->add(7, [pack('g*', 1, 2), pack('g*', 3, 4)]),
+            ],
+            'no vector' => ['ids and vectors differ in number: 1 and 0', fn (Index $index) => $index->add(7, [])],
             'a flat array for two' => [
                 'the vector of id 7 is of type int',
                 fn (Index $index) => $index->add([7, 8], [1, 2]),
@@ -261,6 +278,8 @@ final class IndexTest extends TestCase
             self::fail("expected: $message");
         } catch (InvalidArgument | InvalidVector $exception) {
             self::assertSame($message, $exception->getMessage());
+            $isKnown = preg_match('/ of id (\d+)|^at least .* not (-?\d+)$/', $message, $known) === 1;
+            self::assertSame($isKnown ? end($known) : null, $exception->value());
         }
         self::assertSame([1, 3, 2, 4], $index->search([2, 0])->ids());
     }

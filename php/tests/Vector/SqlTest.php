@@ -144,6 +144,8 @@ final class SqlTest extends SqlTestCase
             self::fail("expected: $message");
         } catch (LygerException $exception) {
             self::assertSame($message, $exception->getMessage());
+            $isKnown = preg_match('/^(?:row|the vector of id) (\d+)/', $message, $known) === 1;
+            self::assertSame($isKnown ? $known[1] : null, $exception->value());
         }
         self::assertSame([1], $index->search([1, 2])->ids());
     }
@@ -157,7 +159,7 @@ final class SqlTest extends SqlTestCase
                 self::fail("$id was taken for an id");
             } catch (LygerException $exception) {
                 $message = "row 1 of the statement: its id isn't an integer";
-                self::assertSame($message, $exception->getMessage());
+                self::assertSame([$message, '1'], [$exception->getMessage(), $exception->value()]);
             }
         }
     }

@@ -141,7 +141,7 @@ final class File
         }
         foreach ($rows as $id => $row) {
             try {
-                Rows::check(unpack('g*', $row), "the vector of id $id");
+                Rows::check(unpack('g*', $row), $id);
             } catch (InvalidVector $exception) {
                 throw IndexDamaged::at($this->path, $exception->getMessage());
             }

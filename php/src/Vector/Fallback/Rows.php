@@ -47,10 +47,10 @@ final class Rows implements Store
 
     /**
      * @param array<int, float> $elements as unpack() gives them, from 1
-     * @param string $what they are
+     * @param int|null $id whose they are, null for the query's
      * @throws InvalidVector where one is not finite
      */
-    public static function check(array $elements, string $what): void
+    public static function check(array $elements, ?int $id): void
     {
         // The sum of finite floats of 32 bits is finite in 64, and nothing makes that of others finite again.
         if (is_finite(array_sum($elements))) {
@@ -60,8 +60,10 @@ final class Rows implements Store
             if (!is_finite($element)) {
                 $value = is_nan($element) ? 'NaN' : ($element > 0 ? 'inf' : '-inf');
                 $position = $at - 1;
+                $what = $id === null ? 'the query' : "the vector of id $id";
                 throw InvalidVector::because(
-                    "$what has $value at element $position: only finite numbers can be compared"
+                    "$what has $value at element $position: only finite numbers can be compared",
+                    $id === null ? null : (string) $id,
                 );
             }
         }
@@ -116,7 +118,7 @@ final class Rows implements Store
     public function search(string $query, int $k, Metric $metric, ?array $among): array
     {
         $elements = unpack('g*', $query);
-        self::check($elements, 'the query');
+        self::check($elements, null);
         $candidates = $among === null ? $this->rows : array_intersect_key($this->rows, array_flip($among));
         $scores = [];
         $norm = $metric === Metric::Cosine ? Lanes::norm($query) : 0.0;
@@ -139,7 +141,7 @@ final class Rows implements Store
     private function put(array $pairs): void
     {
         foreach ($pairs as [$id, $row]) {
-            self::check(unpack('g*', $row), "the vector of id $id");
+            self::check(unpack('g*', $row), $id);
         }
         $added = array_diff_key(array_column($pairs, 0, 0), $this->rows);
         $this->limits->checkBytes(self::bytes($this->dimension, count($this->rows) + count($added)));

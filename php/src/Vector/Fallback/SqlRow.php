@@ -35,32 +35,35 @@ final class SqlRow
         [$id, $value] = $row;
         if (!is_int($id)) {
             throw InvalidVector::because(
-                "row $number of the statement: " . ($id === null ? 'its id is NULL' : "its id isn't an integer")
+                "row $number of the statement: " . ($id === null ? 'its id is NULL' : "its id isn't an integer"),
+                (string) $number,
             );
         }
         $what = "the vector of id $id";
         $packed = match (true) {
-            $value === null => throw InvalidVector::because("$what is NULL"),
-            $value instanceof Bytes => self::bytes($value->bytes, $what),
-            is_string($value) && $columns[1]->kind === Kind::Bytes => self::bytes($value, $what),
-            is_string($value) => self::text($value, $what),
-            default => throw InvalidVector::because("$what is neither bytes nor text"),
+            $value === null => throw InvalidVector::because("$what is NULL", (string) $id),
+            $value instanceof Bytes => self::bytes($value->bytes, $id),
+            is_string($value) && $columns[1]->kind === Kind::Bytes => self::bytes($value, $id),
+            is_string($value) => self::text($value, $id),
+            default => throw InvalidVector::because("$what is neither bytes nor text", (string) $id),
         };
         $elements = intdiv(strlen($packed), 4);
         if ($elements !== $dimension) {
-            throw InvalidVector::because("$what has $elements elements, the index has vectors of $dimension");
+            $reason = "$what has $elements elements, the index has vectors of $dimension";
+            throw InvalidVector::because($reason, (string) $id);
         }
         return [$id, $packed];
     }
 
-    private static function bytes(string $bytes, string $what): string
+    private static function bytes(string $bytes, int $id): string
     {
         return strlen($bytes) % 4 === 0 ? $bytes : throw InvalidVector::because(
-            "$what has " . strlen($bytes) . ' bytes, and each element has 4'
+            "the vector of id $id has " . strlen($bytes) . ' bytes, and each element has 4',
+            (string) $id,
         );
     }
 
-    private static function text(string $text, string $what): string
+    private static function text(string $text, int $id): string
     {
         // PHP takes it for an integer, which has no sign then.
         $signed = preg_replace('/(?<!e)-0(?![.\de])/i', '-0.0', $text);
@@ -70,7 +73,8 @@ final class SqlRow
             return pack('g*', ...$numbers);
         }
         [$wanted, $at] = self::missing($text);
-        throw InvalidVector::because("$what isn't a JSON array of numbers: $wanted is missing at byte $at");
+        $reason = "the vector of id $id isn't a JSON array of numbers: $wanted is missing at byte $at";
+        throw InvalidVector::because($reason, (string) $id);
     }
 
     /** @return array{string, int} what should stand where, in a text that is no array of numbers */
