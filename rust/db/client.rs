@@ -158,8 +158,7 @@ impl<C: Connection> Seats<C> {
         Ok(Rows { table: flow.into_table(), affected: done.affected, last_insert_id: done.last_insert_id })
     }
 
-    /// Begins one statement whose rows are read chunk by chunk.
-    /// As [`super::Database::stream`], or `stream_last`.
+    /// Begins one statement whose rows are read chunk by chunk: [`super::Database::stream`], or `stream_last`.
     pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>, is_last: bool) -> Result<Cursor, Error> {
         let seat = self.get(order.key);
         if order.leaves == Leaves::Nothing
