@@ -5,35 +5,18 @@ declare(strict_types=1);
 namespace Lyger\Tests\Core;
 
 use Lyger\Core\Backend;
-use Lyger\Core\Library;
-use Lyger\Core\NativeEngine;
-use Lyger\Core\PhpEngine;
 use Lyger\Database\Bytes;
 use Lyger\Database\RowShape;
-use Lyger\Exception\EngineMissing;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
+use Lyger\Tests\Support\BothEngines;
 use Lyger\Tests\Support\Databases;
 use PHPUnit\Framework\TestCase;
 
 /** Both engines in one process, on the same statements: equal bytes, equal rows, equal kinds of errors. */
 final class ParityTest extends TestCase
 {
-    private NativeEngine $native;
-    private PhpEngine $php;
-
-    protected function setUp(): void
-    {
-        if (getenv('LYGER_ENGINE') === 'php') {
-            self::markTestSkipped('runs with the library that the other half of the suite is run with');
-        }
-        try {
-            $this->native = NativeEngine::load(new Library());
-        } catch (EngineMissing $missing) {
-            self::markTestSkipped("runs where the library is: {$missing->getMessage()}");
-        }
-        $this->php = new PhpEngine('a test');
-    }
+    use BothEngines;
 
     public function statements(): array
     {

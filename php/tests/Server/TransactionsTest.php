@@ -7,29 +7,13 @@ namespace Lyger\Tests\Server;
 use Lyger\Database\Db;
 use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\Observer;
-use Lyger\Tests\Support\ServerProcess;
+use Lyger\Tests\Support\SqlServers;
 use Lyger\Tests\Support\SqlTestCase;
 
 /** What a handler leaves on a connection ends with its request, however that ends. */
 final class TransactionsTest extends SqlTestCase
 {
-    /** @var array<string, ServerProcess> by shape and database */
-    private static array $servers = [];
-
-    public static function tearDownAfterClass(): void
-    {
-        array_map(static fn (ServerProcess $server) => $server->stop(), self::$servers);
-        self::$servers = [];
-    }
-
-    public function places(): iterable
-    {
-        foreach (Databases::all() as $name => [$dsn]) {
-            foreach (['rawr', 'solo'] as $shape) {
-                yield "$name, $shape" => [$shape, $dsn];
-            }
-        }
-    }
+    use SqlServers;
 
     /** @dataProvider places */
     public function test_a_transaction_that_is_left_open_is_rolled_back(string $shape, string $dsn): void
@@ -102,13 +86,5 @@ final class TransactionsTest extends SqlTestCase
         self::assertSame('committed', stream_get_contents($pipes[1]));
         proc_close($process);
         self::assertEquals(2, (new Observer($dsn))->value("SELECT n FROM $table"));
-    }
-
-    private static function server(string $shape, string $dsn): ServerProcess
-    {
-        $environment = ['SQL_DSN' => $dsn, 'SOLO_APP' => 'sql'];
-        return self::$servers["$shape $dsn"] ??= $shape === 'solo'
-            ? ServerProcess::solo([], $environment)
-            : ServerProcess::rawr(['--workers=2'], $environment, 'sql');
     }
 }

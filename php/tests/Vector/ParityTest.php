@@ -5,12 +5,9 @@ declare(strict_types=1);
 namespace Lyger\Tests\Vector;
 
 use Lyger\Core\Backend;
-use Lyger\Core\Library;
-use Lyger\Core\NativeEngine;
-use Lyger\Core\PhpEngine;
 use Lyger\Database\Options;
-use Lyger\Exception\EngineMissing;
 use Lyger\Exception\LygerException;
+use Lyger\Tests\Support\BothEngines;
 use Lyger\Tests\Support\Databases;
 use Lyger\Vector\Metric;
 use PHPUnit\Framework\TestCase;
@@ -18,26 +15,13 @@ use PHPUnit\Framework\TestCase;
 /** Both engines in one process, on the same vectors: equal ids, equal bits, equal files, equal errors. */
 final class ParityTest extends TestCase
 {
+    use BothEngines;
+
     /** Around the 32 sums side by side, and what models give. */
     private const DIMENSIONS = [1, 2, 31, 32, 33, 63, 64, 65, 96, 100, 768, 1536];
 
-    private NativeEngine $native;
-    private PhpEngine $php;
     /** @var list<string> */
     private array $files = [];
-
-    protected function setUp(): void
-    {
-        if (getenv('LYGER_ENGINE') === 'php') {
-            self::markTestSkipped('runs with the library that the other half of the suite is run with');
-        }
-        try {
-            $this->native = NativeEngine::load(new Library());
-        } catch (EngineMissing $missing) {
-            self::markTestSkipped("runs where the library is: {$missing->getMessage()}");
-        }
-        $this->php = new PhpEngine('a test');
-    }
 
     protected function tearDown(): void
     {

@@ -6,29 +6,13 @@ namespace Lyger\Tests\Vector;
 
 use Lyger\Database\Db;
 use Lyger\Tests\Support\Databases;
-use Lyger\Tests\Support\ServerProcess;
+use Lyger\Tests\Support\SqlServers;
 use Lyger\Tests\Support\SqlTestCase;
 
 /** Vectors in handlers: under the native server others run their statements. */
 final class ServerTest extends SqlTestCase
 {
-    /** @var array<string, ServerProcess> by shape and database */
-    private static array $servers = [];
-
-    public static function tearDownAfterClass(): void
-    {
-        array_map(static fn (ServerProcess $server) => $server->stop(), self::$servers);
-        self::$servers = [];
-    }
-
-    public function places(): iterable
-    {
-        foreach (Databases::all() as $name => [$dsn]) {
-            foreach (['rawr', 'solo'] as $shape) {
-                yield "$name, $shape" => [$shape, $dsn];
-            }
-        }
-    }
+    use SqlServers;
 
     /** @dataProvider places */
     public function test_rows_of_matches_are_answered_in_every_shape(string $shape, string $dsn): void
@@ -60,13 +44,5 @@ final class ServerTest extends SqlTestCase
             $answer = self::server($shape, $dsn)->ask('GET', "/vectors/$table");
             self::assertEquals(['own' => 2, 'vector' => [5.0], 'left' => 1], $answer->json(), $answer->body);
         }
-    }
-
-    private static function server(string $shape, string $dsn): ServerProcess
-    {
-        $environment = ['SQL_DSN' => $dsn, 'SOLO_APP' => 'sql'];
-        return self::$servers["$shape $dsn"] ??= $shape === 'solo'
-            ? ServerProcess::solo([], $environment)
-            : ServerProcess::rawr(['--workers=2'], $environment, 'sql');
     }
 }
