@@ -148,6 +148,18 @@ final class Index implements Countable
         return ['dimension' => $this->dimension(), 'count' => $this->count(), 'memory' => $this->memory()];
     }
 
+    /** @throws InvalidArgument always: the vectors are this process's */
+    public function __serialize(): never
+    {
+        throw InvalidArgument::because("an index can't be serialized: save() writes it to a file, load() reads that");
+    }
+
+    /** @throws InvalidArgument always */
+    public function __unserialize(array $data): void
+    {
+        throw InvalidArgument::because("an index can't be unserialized: load() reads the file that save() writes");
+    }
+
     /** It would be two names of one store. */
     private function __clone()
     {

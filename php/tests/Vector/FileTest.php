@@ -161,6 +161,25 @@ final class FileTest extends TestCase
         $this->expectRefusal("$this->folder is no index: it isn't a file", fn () => Index::load($this->folder));
     }
 
+    public function test_what_looks_like_a_url_is_the_name_of_a_file(): void
+    {
+        $before = (string) getcwd();
+        chdir($this->folder);
+        try {
+            foreach (["file://$this->folder/a", 'http://127.0.0.1:1/a', 'php://memory', 'glob:///tmp/*'] as $url) {
+                $none = 'No such file or directory';
+                $this->expectRefusal("$url can't be written: $none", static fn () => self::plane()->save($url));
+                $this->expectRefusal("$url can't be read: $none", static fn () => Index::load($url));
+            }
+            self::plane()->save('data:,x');
+            self::assertFileExists("$this->folder/data:,x");
+            self::assertCount(2, Index::load('data:,x'));
+        } finally {
+            chdir($before);
+        }
+        self::assertFileDoesNotExist("$this->folder/a");
+    }
+
     public function test_a_name_may_be_a_link_to_it(): void
     {
         self::plane()->save("$this->folder/index");

@@ -37,10 +37,11 @@ final class Abi
      * A function that fills (buf, cap, needed).
      *
      * @param Closure(CData, int, CData): int $call
+     * @param int $room bytes that are known to hold it; where there are too few, it is called again
      */
-    public function text(Closure $call): string
+    public function text(Closure $call, int $room = 0): string
     {
-        return $this->find($call) ?? throw $this->failure(Status::NotFound->value);
+        return $this->find($call, $room) ?? throw $this->failure(Status::NotFound->value);
     }
 
     /**
@@ -48,10 +49,10 @@ final class Abi
      *
      * @param Closure(CData, int, CData): int $call
      */
-    public function find(Closure $call): ?string
+    public function find(Closure $call, int $room = 0): ?string
     {
-        $buffer = $this->buffer;
-        $bytes = self::BUFFER_BYTES;
+        $bytes = max(self::BUFFER_BYTES, $room);
+        $buffer = $room > self::BUFFER_BYTES ? $this->ffi->new("char[$room]") : $this->buffer;
         while (($status = $call($buffer, $bytes, $this->neededPointer)) === Status::BufferTooSmall->value) {
             // Again, because what is read may grow between two calls.
             $bytes = $this->needed->cdata;

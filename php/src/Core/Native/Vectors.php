@@ -111,6 +111,8 @@ final class Vectors implements Store
     public function search(string $query, int $k, Metric $metric, ?array $among): array
     {
         $ids = $among === null ? null : self::pack($among);
+        // Called again for want of room it would search again.
+        $most = min($k, $this->count(), $among === null ? $k : count($among));
         $found = $this->abi->text(
             fn (CData $buffer, int $bytes, CData $needed): int => $this->ffi->lyger_vector_search(
                 $this->id,
@@ -123,7 +125,8 @@ final class Vectors implements Store
                 $buffer,
                 $bytes,
                 $needed,
-            )
+            ),
+            $most * (self::ID_BYTES + self::SCORE_BYTES),
         );
         $count = intdiv(strlen($found), self::ID_BYTES + self::SCORE_BYTES);
         return $count === 0 ? [] : array_combine(

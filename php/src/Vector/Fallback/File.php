@@ -44,8 +44,8 @@ final class File
     /** @param array<int, string> $rows packed, by id */
     public static function write(string $path, int $dimension, array $rows): void
     {
-        self::check($path);
-        $beside = $path . '.' . getmypid() . '-' . bin2hex(random_bytes(4)) . '.part';
+        $local = self::local($path);
+        $beside = $local . '.' . getmypid() . '-' . bin2hex(random_bytes(4)) . '.part';
         error_clear_last();
         $stream = @fopen($beside, 'x') ?: throw self::refused($path, 'written');
         try {
@@ -59,7 +59,7 @@ final class File
                 $file->put($row);
             }
             $file->put($file->checksum());
-            if (!@fsync($stream) || !@fclose($stream) || !@rename($beside, $path)) {
+            if (!@fsync($stream) || !@fclose($stream) || !@rename($beside, $local)) {
                 throw self::refused($path, 'written');
             }
         } finally {
@@ -73,13 +73,13 @@ final class File
      */
     public static function read(string $path, Closure $check): array
     {
-        self::check($path);
+        $local = self::local($path);
         error_clear_last();
         // Asked before it is opened: opening a pipe would wait for its writer.
-        if (file_exists($path) && !is_file($path)) {
+        if (file_exists($local) && !is_file($local)) {
             throw IndexDamaged::at($path, "it isn't a file");
         }
-        $stream = @fopen($path, 'r') ?: throw self::refused($path, 'read');
+        $stream = @fopen($local, 'r') ?: throw self::refused($path, 'read');
         $file = new self($path, $stream);
         try {
             return $file->rows(fstat($stream)['size'], $check);
@@ -149,11 +149,13 @@ final class File
         return $rows;
     }
 
-    private static function check(string $path): void
+    /** The path, as what PHP takes for no URL: `data:x` is a file's name, `http://x` a file in a folder. */
+    private static function local(string $path): string
     {
         if ($path === '' || str_contains($path, "\0")) {
             throw InvalidArgument::because('a path has at least one byte, and no NUL', 'path');
         }
+        return $path[0] === '/' ? $path : "./$path";
     }
 
     private function put(string $bytes): void
