@@ -218,6 +218,11 @@ impl<'a> Incoming<'a> {
         })
     }
 
+    /// The same, with decimals as numbers, whatever the caller's flags are.
+    pub(super) fn with_numbers(self) -> Self {
+        Self { flags: self.flags | DECIMALS_AS_NUMBERS, ..self }
+    }
+
     /// The place and the side where it runs.
     pub(super) fn locate(&self) -> Result<(Place, Arc<Dsn>, Side), Failure> {
         runtime::claim()?;

@@ -296,7 +296,8 @@ pub unsafe extern "C" fn lyger_vector_load(
             // Beside the index, so that searches go on until the last row has come.
             let mut incoming_rows = Index::new(read(&index).dimension(), limits()?)?;
             let mut rows = 0;
-            stream::each(incoming, |table| {
+            // Elements of `numeric[]` are decimals, and strings otherwise.
+            stream::each(incoming.with_numbers(), |table| {
                 incoming_rows.add_rows(&table, rows)?;
                 rows += table.rows() as u64;
                 Ok(())

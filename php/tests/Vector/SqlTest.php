@@ -44,9 +44,11 @@ final class SqlTest extends SqlTestCase
         $index = Index::of(3);
         $index->addFrom($db, "SELECT 1, ARRAY[1, 2.5, -3e-2]::real[]
             UNION ALL SELECT 2, ARRAY[1, 2.5, 0.1]::double precision[] UNION ALL SELECT 3, ARRAY[4, 5, 6]::int[]");
+        $index->addFrom($db, 'SELECT 4, ARRAY[-7, 0.10, 1048576e20]::numeric[]');
         self::assertSame([1.0, 2.5, -0.029999999329447746], $index->vector(1));
         self::assertSame([1.0, 2.5, 0.10000000149011612], $index->vector(2));
         self::assertSame([4.0, 5.0, 6.0], $index->vector(3));
+        self::assertSame([-7.0, 0.10000000149011612, 1.048576021014383e26], $index->vector(4));
     }
 
     /** Types of these names, which the server's own functions for text read and write. */
