@@ -5,6 +5,7 @@
 //! | bytes (bytea, blob) | floats of 4 bytes each, little-endian |
 //! | text, JSON, an array of PostgreSQL, its `vector` and `halfvec` | a JSON array of numbers |
 
+use super::index::unpack_floats;
 use super::{Error, Index, Of, text};
 use crate::db::Table;
 use crate::db::table::{Cell, Column, Data};
@@ -40,10 +41,7 @@ impl Index {
             let vector = vector_of(vector_column, row).map_err(|reason| Error::Unreadable { id, reason })?;
             let start = floats.len();
             match vector {
-                Vector::Packed(bytes) if bytes.len().is_multiple_of(4) => {
-                    let float = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-                    floats.extend(bytes.chunks_exact(4).map(float));
-                }
+                Vector::Packed(bytes) if bytes.len().is_multiple_of(4) => floats.extend(unpack_floats(bytes)),
                 Vector::Packed(bytes) => {
                     let reason = format!("has {} bytes, and each element has 4", bytes.len());
                     return Err(Error::Unreadable { id, reason });

@@ -23,6 +23,13 @@ impl fmt::Display for Of {
     }
 }
 
+/// What the system says, as C and PHP word it: without the number that Rust puts behind.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|number| format!(" (os error {number})")).unwrap_or_default();
+    text.strip_suffix(&number).unwrap_or(&text).to_owned()
+}
+
 /// What can be wrong with vectors, and with what holds them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -107,7 +114,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system refused something of a file.
-    #[error("{path} can't be {done}: {error}")]
+    #[error("{path} can't be {done}: {}", reason(error))]
     File {
         /// The file.
         path: String,

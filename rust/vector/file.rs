@@ -131,15 +131,19 @@ impl Index {
         let count = u64::from_le_bytes(from.array().map_err(&read)?);
         let expected = u128::from(HEAD_BYTES + CHECKSUM_BYTES) + u128::from(count) * (8 + 4 * u128::from(dimension));
         if u128::from(len) != expected {
+            // PHP's integers end there.
+            let expected = i64::try_from(expected).map_or("more than any file".to_owned(), |bytes| bytes.to_string());
             let reason = format!("it has {len} bytes; {count} vectors of {dimension} elements have {expected}");
             return Err(damaged(reason));
+        }
+        if dimension == 0 {
+            return Err(damaged("its vectors have no elements".to_owned()));
         }
         let mut index = Self::new(dimension as usize, limits)?;
         // The file has as many bytes, so their number fits.
         let count = count as usize;
         let ids = index.read_rows(count, &mut from).map_err(|error| match error {
             Unread::Io(error) => read(error),
-            Unread::Damaged(reason) => damaged(reason),
             Unread::Error(error) => error,
         })?;
         let checksum = from.hash.digest();
@@ -169,9 +173,7 @@ impl Index {
         let mut bytes = vec![0; 4 * self.dimension()];
         for &id in &ids {
             from.take(&mut bytes).map_err(Unread::Io)?;
-            if !self.put_new(id, &bytes).map_err(Unread::Error)? {
-                return Err(Unread::Damaged(format!("it has id {id} twice, or its ids don't ascend")));
-            }
+            self.put_packed(id, &bytes).map_err(Unread::Error)?;
         }
         Ok(ids)
     }
@@ -179,7 +181,6 @@ impl Index {
 
 enum Unread {
     Io(io::Error),
-    Damaged(String),
     Error(Error),
 }
 
@@ -307,7 +308,7 @@ mod tests {
             bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
             bytes.extend([0; 8]);
             let message = refusal(&path, &signed(bytes));
-            assert!(message.contains("ascend"), "{message}");
+            assert!(message.ends_with(&format!("its ids don't ascend: 5 comes before {}", ids[1])), "{message}");
         }
         for wrong in [f32::NAN, f32::INFINITY] {
             let mut bytes = head(1, 1);
@@ -319,8 +320,12 @@ mod tests {
         let mut newer = head(1, 0);
         newer[8] = 2;
         assert!(refusal(&path, &signed(newer)).contains("its version is 2"));
-        // No vectors, and yet more elements than an index may have, or none.
-        for dimension in [0, 65_537, u32::MAX] {
+        for bytes in [head(0, 0), [head(0, 1), vec![0; 8]].concat()] {
+            let message = refusal(&path, &signed(bytes));
+            assert!(message.ends_with("its vectors have no elements"), "{message}");
+        }
+        // No vectors, and yet more elements than an index may have.
+        for dimension in [65_537, u32::MAX] {
             std::fs::write(&path, signed(head(dimension, 0))).unwrap();
             let outcome = Index::open(&path, Limits::default());
             assert!(matches!(outcome, Err(Error::Dimension { .. })), "{dimension}: {outcome:?}");

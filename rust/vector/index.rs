@@ -40,9 +40,9 @@ pub(super) enum Vectors<'a> {
     Packed(&'a [u8]),
 }
 
-/// The float in four bytes.
-fn float(bytes: &[u8]) -> f32 {
-    f32::from_le_bytes(bytes.try_into().expect("four bytes"))
+/// The floats in packed bytes, 4 each, little-endian.
+pub(super) fn unpack_floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.chunks_exact(4).map(|float| f32::from_le_bytes(float.try_into().expect("four bytes")))
 }
 
 impl Vectors<'_> {
@@ -52,8 +52,8 @@ impl Vectors<'_> {
             Self::Floats(floats) => place.copy_from_slice(&floats[at * dimension..][..dimension]),
             Self::Packed(bytes) => {
                 let bytes = &bytes[at * dimension * 4..][..dimension * 4];
-                for (place, bytes) in place.iter_mut().zip(bytes.chunks_exact(4)) {
-                    *place = float(bytes);
+                for (place, float) in place.iter_mut().zip(unpack_floats(bytes)) {
+                    *place = float;
                 }
             }
         }
@@ -64,7 +64,7 @@ impl Vectors<'_> {
         let find = |(_, value): &(usize, f32)| !value.is_finite();
         match self {
             Self::Floats(floats) => floats.iter().copied().enumerate().find(find),
-            Self::Packed(bytes) => bytes.chunks_exact(4).map(float).enumerate().find(find),
+            Self::Packed(bytes) => unpack_floats(bytes).enumerate().find(find),
         }
     }
 }
@@ -232,14 +232,10 @@ impl Index {
         Ok(rows)
     }
 
-    /// Adds a packed vector of the right length, for which there is room, whatever its numbers are; false if the id is there.
-    pub(super) fn put_new(&mut self, id: i64, packed: &[u8]) -> Result<bool, Error> {
-        if self.rows.contains_key(&id) {
-            return Ok(false);
-        }
+    /// Adds a packed vector of the right length, for which there is room, whatever its numbers are.
+    pub(super) fn put_packed(&mut self, id: i64, packed: &[u8]) -> Result<(), Error> {
         let row = self.row_for(id);
-        self.store.write(row, |place| Vectors::Packed(packed).copy(0, place))?;
-        Ok(true)
+        self.store.write(row, |place| Vectors::Packed(packed).copy(0, place))
     }
 
     pub(super) fn row_of(&self, id: i64) -> Option<usize> {

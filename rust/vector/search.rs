@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder};
 
-use super::index::{Found, check_finite, unpack_ids};
+use super::index::{Found, check_finite, unpack_floats, unpack_ids};
 use super::{Error, Index, Metric, Of};
 use crate::kernels::vectors::TopK;
 use crate::runtime;
@@ -57,8 +57,7 @@ impl Index {
         self.check_packed_len("query", query)?;
         self.check_query(query.len() / 4)?;
         let among = among.map(|ids| unpack_ids("among", ids)).transpose()?;
-        let query: Vec<f32> =
-            query.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes"))).collect();
+        let query: Vec<f32> = unpack_floats(query).collect();
         self.find(&query, k, metric, among)
     }
 

@@ -4,9 +4,12 @@ declare(strict_types=1);
 
 namespace Lyger\Tests\Vector;
 
+use Lyger\Exception\IndexDamaged;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
 use Lyger\Vector\Index;
 use PHPUnit\Framework\TestCase;
+use RuntimeException;
 
 /** Indexes as files. */
 final class FileTest extends TestCase
@@ -130,8 +133,33 @@ final class FileTest extends TestCase
                 'the vector of id 8 has NaN at element 0: only finite numbers can be compared',
                 $sealed('LYGERVEC' . pack('VVP', 1, 1, 1) . pack('P*', 8) . pack('g*', NAN)),
             ],
+            'an id twice' => [
+                "its ids don't ascend: 9 comes before 9",
+                $sealed('LYGERVEC' . pack('VVP', 1, 1, 3) . pack('P*', 7, 9, 9) . pack('g*', 1, 2, 3)),
+            ],
+            'an id twice, and changed' => [
+                'its checksum is wrong: it was changed, or written in part',
+                'LYGERVEC' . pack('VVP', 1, 1, 2) . pack('P*', 9, 9) . pack('g*', 1, 2) . 'checksum',
+            ],
+            'no elements' => ['its vectors have no elements', $sealed('LYGERVEC' . pack('VVP', 1, 0, 0))],
+            'vectors of no elements' => [
+                'its vectors have no elements',
+                $sealed('LYGERVEC' . pack('VVP', 1, 0, 2) . pack('P*', 1, 2)),
+            ],
+            'no vectors' => [
+                'it has 32 bytes; 3 vectors of 2 elements have 80',
+                $sealed('LYGERVEC' . pack('VVP', 1, 2, 3)),
+            ],
+            'the most that a number has room for' => [
+                'it has 32 bytes; 768614336404564647 vectors of 1 elements have 9223372036854775796',
+                $sealed('LYGERVEC' . pack('VVP', 1, 1, 768_614_336_404_564_647)),
+            ],
+            'one more' => [
+                'it has 32 bytes; 768614336404564648 vectors of 1 elements have more than any file',
+                $sealed('LYGERVEC' . pack('VVP', 1, 1, 768_614_336_404_564_648)),
+            ],
             'more than there can be' => [
-                'it has 32 bytes; 18446744073709551615 vectors of 4294967295 elements have ',
+                'it has 32 bytes; 18446744073709551615 vectors of 4294967295 elements have more than any file',
                 $sealed('LYGERVEC' . pack('VVP', 1, 0xffffffff, -1)),
             ],
             'nothing' => ['it has 0 bytes, and the smallest has 32', ''],
@@ -142,16 +170,21 @@ final class FileTest extends TestCase
     public function test_a_file_that_is_no_index_is_told(string $message, string $content): void
     {
         file_put_contents("$this->folder/foreign", $content);
-        $this->expectRefusal("$this->folder/foreign is no index: $message", fn ()
-            => Index::load("$this->folder/foreign"));
+        try {
+            Index::load("$this->folder/foreign");
+            self::fail("expected: $message");
+        } catch (IndexDamaged $exception) {
+            self::assertSame("$this->folder/foreign is no index: $message", $exception->getMessage());
+        }
     }
 
-    public function test_an_index_of_no_elements_is_refused(): void
+    public function test_an_index_of_more_elements_than_the_limit_is_no_damaged_file(): void
     {
-        $bytes = 'LYGERVEC' . pack('VVP', 1, 0, 0);
-        file_put_contents("$this->folder/none", $bytes . strrev(hash('xxh3', $bytes, true)));
-        $message = 'vectors have 1 to 65536 elements (vector.dimension_max), not 0';
-        $this->expectRefusal($message, fn () => Index::load("$this->folder/none"));
+        $bytes = 'LYGERVEC' . pack('VVP', 1, 65_537, 0);
+        file_put_contents("$this->folder/large", $bytes . strrev(hash('xxh3', $bytes, true)));
+        $this->expectException(InvalidArgument::class);
+        $this->expectExceptionMessage('vectors have 1 to 65536 elements (vector.dimension_max), not 65537');
+        Index::load("$this->folder/large");
     }
 
     public function test_a_file_that_is_not_there_is_told(): void
@@ -185,6 +218,44 @@ final class FileTest extends TestCase
         self::plane()->save("$this->folder/index");
         symlink("$this->folder/index", "$this->folder/link");
         self::assertCount(2, Index::load("$this->folder/link"));
+    }
+
+    public function test_a_link_is_replaced_and_what_it_named_stays(): void
+    {
+        self::plane()->save("$this->folder/index");
+        $before = file_get_contents("$this->folder/index");
+        symlink("$this->folder/index", "$this->folder/link");
+        Index::of(5)->save("$this->folder/link");
+        self::assertFalse(is_link("$this->folder/link"));
+        self::assertSame(5, Index::load("$this->folder/link")->dimension());
+        self::assertSame($before, file_get_contents("$this->folder/index"));
+    }
+
+    public function test_what_the_system_refuses_while_it_is_written_is_told_and_leaves_nothing(): void
+    {
+        // Nobody but the shell sets what a file may have at most; without the trap the process would be killed.
+        $code = 'require $argv[1]; $index = Lyger\Vector\Index::of(4096); $index->add(1, array_fill(0, 4096, 1));'
+            . 'try { $index->save($argv[2]); } catch (Lyger\Exception\IndexFileFailed $e) { echo $e->getMessage(); }';
+        $shell = 'trap "" XFSZ; ulimit -f 1; exec "$@"';
+        $php = [PHP_BINARY, '-r', $code, '--', dirname(__DIR__, 2) . '/autoload.php', "$this->folder/index"];
+        $process = proc_open(['sh', '-c', $shell, 'sh', ...$php], [1 => ['pipe', 'w']], $pipes);
+        $message = "$this->folder/index can't be written: File too large";
+        self::assertSame($message, stream_get_contents($pipes[1]));
+        proc_close($process);
+        self::assertSame([], array_values(array_diff(scandir($this->folder), ['.', '..'])));
+    }
+
+    public function test_the_applications_handler_of_errors_neither_hears_of_it_nor_hides_it(): void
+    {
+        set_error_handler(static fn () => throw new RuntimeException('the handler was asked'));
+        try {
+            $none = "can't be read: No such file or directory";
+            $this->expectRefusal("$this->folder/none $none", fn () => Index::load("$this->folder/none"));
+            $this->expectExceptionMessage('the handler was asked');
+            trigger_error('is it there?');
+        } finally {
+            restore_error_handler();
+        }
     }
 
     private static function plane(): Index

@@ -103,6 +103,11 @@ final class ParityTest extends TestCase
             'in a query' => [fn (Backend $engine) => $engine->vectors(2)->search($nan, 1, Metric::L2, null)],
             'no file' => [fn (Backend $engine) => $engine->loadVectors('/nowhere/index')],
             'a folder' => [fn (Backend $engine) => $engine->loadVectors(sys_get_temp_dir())],
+            'a name too long' => [fn (Backend $engine) => $engine->vectors(2)->save('/tmp/' . str_repeat('x', 300))],
+            'a path too long' => [fn (Backend $engine) => $engine->loadVectors(str_repeat('/x', 2049))],
+            'a name in no UTF-8' => [fn (Backend $engine) => $engine->loadVectors("/nowhere/\xff\xe2\x82: x")],
+            'the name of a folder' => [fn (Backend $engine) => $engine->vectors(2)->save(__DIR__)],
+            'the folder above' => [fn (Backend $engine) => $engine->vectors(2)->save('..')],
             'no folder' => [fn (Backend $engine) => $engine->vectors(2)->save('/nowhere/index')],
             'no path' => [fn (Backend $engine) => $engine->vectors(2)->save('')],
             'a NUL byte' => [fn (Backend $engine) => $engine->loadVectors("a\0b")],
@@ -113,7 +118,11 @@ final class ParityTest extends TestCase
         $sql = array_map(static fn (string $text): string => "SELECT 8, '$text'", $texts);
         array_push($sql, 'SELECT 1', 'SELECT 1, 2, 3', "SELECT NULL, '[1,2]'", 'SELECT 8, NULL', 'SELECT 8, 5');
         array_push($sql, "SELECT 1, '[1,2]' UNION ALL SELECT 9, '[1]'", "SELECT 'x', '[1,2]'", "SELECT 1.5e0, '[1,2]'");
+        array_push($sql, 'SELECT 8, 5.5', "SELECT 1.5, '[1,2]'");
         foreach (Databases::all() as $name => [$dsn]) {
+            if ($name === 'mysql') {
+                array_push($sql, "SELECT 18446744073709551615, '[1,2]'", 'SELECT 8, 18446744073709551615');
+            }
             foreach ($sql as $statement) {
                 $mistakes["$name: $statement"] = [
                     fn (Backend $engine) => $engine->vectors(2)->addFrom($dsn, $statement, [], new Options()),
@@ -130,9 +139,7 @@ final class ParityTest extends TestCase
             try {
                 $mistake($engine);
             } catch (LygerException $exception) {
-                // The number of the system's error is Rust's to add.
-                $message = preg_replace('/ \(os error \d+\)$/D', '', $exception->getMessage());
-                return [$exception::class, $message];
+                return [$exception::class, $exception->getMessage(), $exception->value()];
             }
             self::fail("the {$engine->name()} engine took it");
         };

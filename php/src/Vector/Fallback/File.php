@@ -6,6 +6,7 @@ namespace Lyger\Vector\Fallback;
 
 use Closure;
 use HashContext;
+use Lyger\Database\Fallback\Utf8;
 use Lyger\Exception\IndexDamaged;
 use Lyger\Exception\IndexFileFailed;
 use Lyger\Exception\InvalidArgument;
@@ -33,38 +34,41 @@ final class File
     private const HEAD_BYTES = 24;
     private const CHECKSUM_BYTES = 8;
 
-    private readonly HashContext $hash;
+    private const PATH_BYTES_MAX = 4096;
 
-    /** @param resource $stream */
-    private function __construct(private readonly string $path, private $stream)
+    /** As PHP opens it, and as messages have it. */
+    private readonly string $local;
+    private readonly string $name;
+    private readonly HashContext $hash;
+    /** What the system has said last. */
+    private string $told = 'unknown';
+    /** @var resource */
+    private $stream;
+
+    private function __construct(string $path)
     {
+        $this->local = self::local($path);
+        $this->name = Utf8::lossy($path);
         $this->hash = hash_init('xxh3');
     }
 
     /** @param array<int, string> $rows packed, by id */
     public static function write(string $path, int $dimension, array $rows): void
     {
-        $local = self::local($path);
-        $beside = $local . '.' . getmypid() . '-' . bin2hex(random_bytes(4)) . '.part';
-        error_clear_last();
-        $stream = @fopen($beside, 'x') ?: throw self::refused($path, 'written');
-        try {
-            $file = new self($path, $stream);
-            ksort($rows);
-            $file->put(self::MAGIC . pack('VVP', self::VERSION, $dimension, count($rows)));
-            foreach (array_chunk(array_keys($rows), 1000) as $ids) {
-                $file->put(pack('P*', ...$ids));
+        $file = new self($path);
+        ksort($rows);
+        $beside = $file->local . '.' . getmypid() . '-' . bin2hex(random_bytes(4)) . '.part';
+        $file->listening(static function () use ($file, $beside, $dimension, $rows): void {
+            $file->open($beside, 'x', 'written');
+            try {
+                $file->content($dimension, $rows);
+                if (!fsync($file->stream) || !fclose($file->stream) || !rename($beside, $file->local)) {
+                    throw $file->refused('written');
+                }
+            } finally {
+                is_file($beside) && unlink($beside);
             }
-            foreach ($rows as $row) {
-                $file->put($row);
-            }
-            $file->put($file->checksum());
-            if (!@fsync($stream) || !@fclose($stream) || !@rename($beside, $local)) {
-                throw self::refused($path, 'written');
-            }
-        } finally {
-            is_file($beside) && @unlink($beside);
-        }
+        });
     }
 
     /**
@@ -73,19 +77,37 @@ final class File
      */
     public static function read(string $path, Closure $check): array
     {
-        $local = self::local($path);
-        error_clear_last();
-        // Asked before it is opened: opening a pipe would wait for its writer.
-        if (file_exists($local) && !is_file($local)) {
-            throw IndexDamaged::at($path, "it isn't a file");
+        $file = new self($path);
+        return $file->listening(static function () use ($file, $check): array {
+            // Asked before it is opened: opening a pipe would wait for its writer.
+            if (file_exists($file->local) && !is_file($file->local)) {
+                throw $file->damaged("it isn't a file");
+            }
+            $file->open($file->local, 'r', 'read');
+            try {
+                return $file->rows(fstat($file->stream)['size'], $check);
+            } finally {
+                fclose($file->stream);
+            }
+        });
+    }
+
+    private function open(string $local, string $mode, string $done): void
+    {
+        $this->stream = fopen($local, $mode) ?: throw $this->refused($done);
+    }
+
+    /** @param array<int, string> $rows packed, by ascending id */
+    private function content(int $dimension, array $rows): void
+    {
+        $this->put(self::MAGIC . pack('VVP', self::VERSION, $dimension, count($rows)));
+        foreach (array_chunk(array_keys($rows), 1000) as $ids) {
+            $this->put(pack('P*', ...$ids));
         }
-        $stream = @fopen($local, 'r') ?: throw self::refused($path, 'read');
-        $file = new self($path, $stream);
-        try {
-            return $file->rows(fstat($stream)['size'], $check);
-        } finally {
-            fclose($stream);
+        foreach ($rows as $row) {
+            $this->put($row);
         }
+        $this->put($this->checksum());
     }
 
     /**
@@ -96,23 +118,27 @@ final class File
     {
         if ($bytes < self::HEAD_BYTES + self::CHECKSUM_BYTES) {
             $least = self::HEAD_BYTES + self::CHECKSUM_BYTES;
-            throw IndexDamaged::at($this->path, "it has $bytes bytes, and the smallest has $least");
+            throw $this->damaged("it has $bytes bytes, and the smallest has $least");
         }
         $head = $this->take(self::HEAD_BYTES);
         if (!str_starts_with($head, self::MAGIC)) {
-            throw IndexDamaged::at($this->path, "it doesn't begin with " . self::MAGIC);
+            throw $this->damaged("it doesn't begin with " . self::MAGIC);
         }
         ['version' => $version, 'dimension' => $dimension, 'count' => $count]
             = unpack('Vversion/Vdimension/Pcount', $head, strlen(self::MAGIC));
         if ($version !== self::VERSION) {
             $reason = "its version is $version, and this engine reads " . self::VERSION;
-            throw IndexDamaged::at($this->path, $reason);
+            throw $this->damaged($reason);
         }
         // A float where it is more than an integer holds; an unsigned count beyond that is negative here.
         $expected = self::HEAD_BYTES + self::CHECKSUM_BYTES + $count * (8 + 4 * $dimension);
         if ($bytes !== $expected) {
             $vectors = sprintf('%u vectors of %d elements', $count, $dimension);
-            throw IndexDamaged::at($this->path, "it has $bytes bytes; $vectors have $expected");
+            $have = $count < 0 || is_float($expected) ? 'more than any file' : $expected;
+            throw $this->damaged("it has $bytes bytes; $vectors have $have");
+        }
+        if ($dimension === 0) {
+            throw $this->damaged('its vectors have no elements');
         }
         $check($dimension, $count);
         return [$dimension, $this->vectors($dimension, $count)];
@@ -131,19 +157,19 @@ final class File
         }
         if (fread($this->stream, self::CHECKSUM_BYTES) !== $this->checksum()) {
             $reason = 'its checksum is wrong: it was changed, or written in part';
-            throw IndexDamaged::at($this->path, $reason);
+            throw $this->damaged($reason);
         }
         // What passes the checksum was written by a program that should know better.
         foreach ($ids as $at => $id) {
             if ($at > 0 && $ids[$at - 1] >= $id) {
-                throw IndexDamaged::at($this->path, "its ids don't ascend: {$ids[$at - 1]} comes before $id");
+                throw $this->damaged("its ids don't ascend: {$ids[$at - 1]} comes before $id");
             }
         }
         foreach ($rows as $id => $row) {
             try {
                 Rows::check(unpack('g*', $row), $id);
             } catch (InvalidVector $exception) {
-                throw IndexDamaged::at($this->path, $exception->getMessage());
+                throw $this->damaged($exception->getMessage());
             }
         }
         return $rows;
@@ -155,22 +181,42 @@ final class File
         if ($path === '' || str_contains($path, "\0")) {
             throw InvalidArgument::because('a path has at least one byte, and no NUL', 'path');
         }
+        $bytes = strlen($path);
+        if ($bytes > self::PATH_BYTES_MAX) {
+            $reason = "path has $bytes bytes and may have " . self::PATH_BYTES_MAX;
+            throw InvalidArgument::because($reason, (string) $bytes);
+        }
         return $path[0] === '/' ? $path : "./$path";
+    }
+
+    /** Does $work, and hears what the system says meanwhile: the application's own handler might keep it for itself. */
+    private function listening(Closure $work): mixed
+    {
+        set_error_handler(function (int $level, string $message): bool {
+            // The reason is behind PHP's own words.
+            $this->told = (string) preg_replace('/^.*(?:: |failed with errno=\d+ )/s', '', $message);
+            return true;
+        });
+        try {
+            return $work();
+        } finally {
+            restore_error_handler();
+        }
     }
 
     private function put(string $bytes): void
     {
         hash_update($this->hash, $bytes);
-        if (@fwrite($this->stream, $bytes) !== strlen($bytes)) {
-            throw self::refused($this->path, 'written');
+        if (fwrite($this->stream, $bytes) !== strlen($bytes)) {
+            throw $this->refused('written');
         }
     }
 
     private function take(int $bytes): string
     {
-        $taken = (string) @stream_get_contents($this->stream, $bytes);
+        $taken = (string) stream_get_contents($this->stream, $bytes);
         hash_update($this->hash, $taken);
-        return strlen($taken) === $bytes ? $taken : throw self::refused($this->path, 'read');
+        return strlen($taken) === $bytes ? $taken : throw $this->refused('read');
     }
 
     private function checksum(): string
@@ -178,10 +224,13 @@ final class File
         return strrev(hash_final(hash_copy($this->hash), true));
     }
 
-    /** With what the system has just said, which PHP has behind its own words. */
-    private static function refused(string $path, string $done): IndexFileFailed
+    private function refused(string $done): IndexFileFailed
     {
-        $told = explode(': ', error_get_last()['message'] ?? 'unknown');
-        return IndexFileFailed::at($path, $done, end($told));
+        return IndexFileFailed::at($this->name, $done, $this->told);
+    }
+
+    private function damaged(string $reason): IndexDamaged
+    {
+        return IndexDamaged::at($this->name, $reason);
     }
 }

@@ -86,13 +86,16 @@ final class Rows implements Store
 
     public function add(array $ids, string $vectors): void
     {
-        $this->put(array_map(null, $ids, str_split($vectors, 4 * $this->dimension)));
+        // Of no bytes PHP 8.1 makes one part, and later ones none.
+        $this->put($ids === [] ? [] : array_map(null, $ids, str_split($vectors, 4 * $this->dimension)));
     }
 
     public function addFrom(#[SensitiveParameter] string $dsn, string $sql, array $params, Options $options): int
     {
         $pairs = [];
-        foreach (($this->tables)($dsn, $sql, $params, $options) as $table) {
+        // Elements of `numeric[]` are decimals, and strings otherwise.
+        $numbers = $options->with(decimalsAsNumbers: true);
+        foreach (($this->tables)($dsn, $sql, $params, $numbers) as $table) {
             foreach ($table->rows as $row) {
                 $pairs[] = SqlRow::read($row, $table->columns, count($pairs) + 1, $this->dimension);
             }

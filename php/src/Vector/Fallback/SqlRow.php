@@ -34,17 +34,19 @@ final class SqlRow
         }
         [$id, $value] = $row;
         if (!is_int($id)) {
-            throw InvalidVector::because(
-                "row $number of the statement: " . ($id === null ? 'its id is NULL' : "its id isn't an integer"),
-                (string) $number,
-            );
+            $reason = match (true) {
+                $id === null => 'its id is NULL',
+                $columns[0]->kind === Kind::Integer => "its id $id is above " . PHP_INT_MAX,
+                default => "its id isn't an integer",
+            };
+            throw InvalidVector::because("row $number of the statement: $reason", (string) $number);
         }
         $what = "the vector of id $id";
         $packed = match (true) {
             $value === null => throw InvalidVector::because("$what is NULL", (string) $id),
             $value instanceof Bytes => self::bytes($value->bytes, $id),
             is_string($value) && $columns[1]->kind === Kind::Bytes => self::bytes($value, $id),
-            is_string($value) => self::text($value, $id),
+            is_string($value) && in_array($columns[1]->kind, [Kind::Text, Kind::Json], true) => self::text($value, $id),
             default => throw InvalidVector::because("$what is neither bytes nor text", (string) $id),
         };
         $elements = intdiv(strlen($packed), 4);
