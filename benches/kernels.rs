@@ -99,16 +99,28 @@ fn beside_peer(case: Case, subject: (&str, &mut dyn FnMut()), (peer, work, ratio
     beside(case, subject, (peer, &mut repeated(SAMPLE, work)), ratio_min)
 }
 
-/// The Rust kernels of the level in use beside the Zig ones, where those are.
-fn fallback<'a>(case: Case, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + 'a>) -> Option<Comparison> {
-    let (rust, zig) = twins()?;
-    let (mut subject, mut peer) = (work(rust), work(zig));
-    beside_peer(case, (rust.name(), &mut subject), (zig.name(), &mut peer, Some(FALLBACK_MIN)))
+/// The Rust kernels of each level beside the Zig ones, where those are.
+fn fallback<'a>(case: Case, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + 'a>) -> Vec<Comparison> {
+    let mut comparisons = Vec::new();
+    for (rust, zig) in twins() {
+        let (mut subject, mut peer) = (work(rust), work(zig));
+        let peer: Peer = (zig.name(), &mut peer, fallback_min(rust));
+        comparisons.extend(beside_peer(case, (rust.name(), &mut subject), peer));
+    }
+    comparisons
 }
 
-/// The Rust and the Zig variant of the level in use.
-fn twins() -> Option<(Variant, Variant)> {
-    let level = kernels::active().strip_prefix("zig")?;
-    let by_name = |name: &str| Variant::by_name(name).expect("both have the same levels");
-    Some((by_name(&format!("rust{level}")), by_name(kernels::active())))
+/// The mark of a Rust variant beside its twin. The baseline has none: it is the plainest code there is, without an intrinsic, for CPUs that
+/// nothing else is known of; every x86-64 since 2009 has the second level.
+fn fallback_min(rust: Variant) -> Option<f64> {
+    (rust.name() != "rust").then_some(FALLBACK_MIN)
+}
+
+/// The Rust and the Zig variant of each level that this CPU has, the highest first. Every level, because a lower one is easily lost: in a
+/// function that isn't inlined where it should be, each intrinsic is a call.
+fn twins() -> impl Iterator<Item = (Variant, Variant)> {
+    Variant::available().filter_map(|zig| {
+        let rust = format!("rust{}", zig.name().strip_prefix("zig")?);
+        Some((Variant::by_name(&rust).ok()?, zig))
+    })
 }

@@ -10,7 +10,7 @@ use simsimd::{BinarySimilarity, SpatialSimilarity};
 use crate::faiss::Faiss;
 use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
 use crate::vectors::{DIM, K, numbers, places, read};
-use crate::{FALLBACK_MIN, SAMPLE, beside, twins};
+use crate::{SAMPLE, beside, fallback_min, twins};
 
 /// Who else does it, how, and how far at least the subject is to be ahead.
 type Peer<'a> = (&'a str, Box<dyn FnMut() + 'a>, Option<f64>);
@@ -131,10 +131,14 @@ fn case(what: What, subject: (&str, &mut dyn FnMut()), peers: Vec<Peer>) -> Vec<
     comparisons
 }
 
-/// The Rust kernels of the level in use beside the Zig ones, where those are.
+/// The Rust kernels of each level beside the Zig ones, where those are.
 pub(crate) fn fallback<'a>(what: What, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + 'a>) -> Vec<Comparison> {
-    let Some((rust, zig)) = twins() else { return Vec::new() };
-    case(what, (rust.name(), &mut work(rust)), vec![(zig.name(), work(zig), Some(FALLBACK_MIN))])
+    let mut comparisons = Vec::new();
+    for (rust, zig) in twins() {
+        let peers = vec![(zig.name(), work(zig), fallback_min(rust))];
+        comparisons.extend(case(what, (rust.name(), &mut work(rust)), peers));
+    }
+    comparisons
 }
 
 /// The best few beside faiss, which measures itself in a process of its own.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::faiss::python;
 use crate::support::shop::{self, ROWS};
 use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
-use crate::{FALLBACK_MIN, Peer, SAMPLE, beside, beside_peer, twins};
+use crate::{Peer, SAMPLE, beside, beside_peer, fallback};
 
 pub(crate) fn rows() -> Vec<Comparison> {
     let products = shop::products();
@@ -117,24 +117,24 @@ fn shapes(table: &lyger::json::table::Table, text: &[u8]) -> Vec<Comparison> {
     comparisons
 }
 
-/// The other variants, against the best one.
+/// The other variants, against the best one, and the Rust ones against those in Zig.
 fn variants(table: &lyger::json::table::Table, text: &[u8]) -> Vec<Comparison> {
     let name = format!("{ROWS} rows to JSON by other variants");
     let case = Case { name: &name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
     let active = kernels::active();
+    let encode = |name: &'static str| {
+        move || {
+            kernels::choose(name).expect("available");
+            drop(black_box(encode::to_vec(black_box(table))));
+        }
+    };
     let mut comparisons = Vec::new();
     for variant in Variant::available().filter(|variant| variant.name() != active) {
-        let mut subject = || {
-            kernels::choose(variant.name()).expect("available");
-            drop(black_box(encode::to_vec(black_box(table))));
-        };
-        let mut peer = || {
-            kernels::choose(active).expect("available");
-            drop(black_box(encode::to_vec(black_box(table))));
-        };
-        let ratio_min = twins().filter(|(rust, _)| rust.name() == variant.name()).map(|_| FALLBACK_MIN);
-        comparisons.extend(beside_peer(case, (variant.name(), &mut subject), (active, &mut peer, ratio_min)));
+        let peer: Peer = (active, &mut encode(active), None);
+        comparisons.extend(beside_peer(case, (variant.name(), &mut encode(variant.name())), peer));
     }
+    let case = Case { name: &format!("{ROWS} rows to JSON by Rust and by Zig"), ..case };
+    comparisons.extend(fallback(case, &mut |variant| Box::new(encode(variant.name()))));
     kernels::choose(active).expect("available");
     comparisons
 }

@@ -5,6 +5,7 @@
 mod base64;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod block;
+mod digits;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -133,11 +134,24 @@ unsafe fn encode_value<C: Copier>(column: &Planned, row: usize, at: *mut u8) -> 
     // SAFETY: the plan says that the column holds this row, and the caller that its longest text fits.
     unsafe {
         match column.values {
-            Values::Int64(values) => put(at, itoa::Buffer::new().format(*values.get_unchecked(row)).as_bytes()),
-            Values::UInt64(values) => put(at, itoa::Buffer::new().format(*values.get_unchecked(row)).as_bytes()),
-            Values::Float64(values) => float(*values.get_unchecked(row), f64::is_finite, at),
-            Values::Float32(values) => float(*values.get_unchecked(row), f32::is_finite, at),
-            Values::Bool(values) => put(at, if *values.get_unchecked(row) != 0 { b"true" } else { b"false" }),
+            Values::Int64(values) => digits::signed(at, *values.get_unchecked(row)),
+            Values::UInt64(values) => digits::unsigned(at, *values.get_unchecked(row)),
+            Values::Float64(values) => {
+                let value = *values.get_unchecked(row);
+                match digits::price(at, value) {
+                    Some(end) => end,
+                    None => float(value, value.is_finite(), at),
+                }
+            }
+            Values::Float32(values) => {
+                let value = *values.get_unchecked(row);
+                float(value, value.is_finite(), at)
+            }
+            Values::Bool(values) => {
+                // One store of eight bytes, of which the length says how many count.
+                let is_true = *values.get_unchecked(row) != 0;
+                put(at, if is_true { b"true    " } else { b"false   " }).sub(if is_true { 4 } else { 3 })
+            }
             Values::Text(cells) => {
                 let (from, len) = cell(&cells, row);
                 let at = put(at, b"\"");
@@ -178,11 +192,9 @@ unsafe fn cell(cells: &super::Cells, row: usize) -> (*const u8, usize) {
 /// # Safety
 /// 24 bytes fit.
 #[inline(always)]
-unsafe fn float<F: zmij::Float>(value: F, is_finite: impl Fn(F) -> bool, at: *mut u8) -> *mut u8 {
+unsafe fn float<F: zmij::Float>(value: F, is_finite: bool, at: *mut u8) -> *mut u8 {
     // SAFETY: zmij's longest text, that of -2.2250738585072014e-308, has 24 bytes.
-    unsafe {
-        if is_finite(value) { put(at, zmij::Buffer::new().format_finite(value).as_bytes()) } else { put(at, b"null") }
-    }
+    unsafe { if is_finite { put(at, zmij::Buffer::new().format_finite(value).as_bytes()) } else { put(at, b"null") } }
 }
 
 /// Writes bytes and returns their end.

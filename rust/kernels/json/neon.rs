@@ -18,12 +18,13 @@ impl Neon {
     /// # Safety
     /// The CPU has NEON.
     #[inline(always)]
-    unsafe fn mask(registers: [uint8x16_t; 4]) -> u64 {
+    unsafe fn mask([a, b, c, d]: [uint8x16_t; 4]) -> u64 {
         // SAFETY: the caller's; BITS is a register long.
         unsafe {
             let bits = vld1q_u8(BITS.as_ptr());
-            let [a, b, c, d] = registers.map(|bytes| vandq_u8(bytes, bits));
-            let sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
+            let (ab, cd) =
+                (vpaddq_u8(vandq_u8(a, bits), vandq_u8(b, bits)), vpaddq_u8(vandq_u8(c, bits), vandq_u8(d, bits)));
+            let sums = vpaddq_u8(ab, cd);
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
         }
     }
@@ -33,38 +34,44 @@ impl Block for Neon {
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
         // SAFETY: the caller's.
-        Self([0, 16, 32, 48].map(|offset| unsafe { vld1q_u8(from.add(offset)) }))
+        unsafe { Self([vld1q_u8(from), vld1q_u8(from.add(16)), vld1q_u8(from.add(32)), vld1q_u8(from.add(48))]) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
-        for (n, register) in self.0.into_iter().enumerate() {
-            // SAFETY: the caller's.
-            unsafe { vst1q_u8(to.add(16 * n), register) };
+        let [a, b, c, d] = self.0;
+        // SAFETY: the caller's.
+        unsafe {
+            vst1q_u8(to, a);
+            vst1q_u8(to.add(16), b);
+            vst1q_u8(to.add(32), c);
+            vst1q_u8(to.add(48), d);
         }
     }
 
     #[inline(always)]
     unsafe fn below(self, limit: u8) -> u64 {
+        let [a, b, c, d] = self.0;
         // SAFETY: the caller's.
         unsafe {
             let limit = vdupq_n_u8(limit);
-            Self::mask(self.0.map(|bytes| vcltq_u8(bytes, limit)))
+            Self::mask([vcltq_u8(a, limit), vcltq_u8(b, limit), vcltq_u8(c, limit), vcltq_u8(d, limit)])
         }
     }
 
     #[inline(always)]
     unsafe fn equal(self, byte: u8) -> u64 {
+        let [a, b, c, d] = self.0;
         // SAFETY: the caller's.
         unsafe {
             let byte = vdupq_n_u8(byte);
-            Self::mask(self.0.map(|bytes| vceqq_u8(bytes, byte)))
+            Self::mask([vceqq_u8(a, byte), vceqq_u8(b, byte), vceqq_u8(c, byte), vceqq_u8(d, byte)])
         }
     }
 
     #[inline(always)]
     unsafe fn high(self) -> u64 {
         // SAFETY: the caller's.
-        unsafe { Self::mask(self.0.map(|bytes| vcltzq_s8(vreinterpretq_s8_u8(bytes)))) }
+        unsafe { !self.below(0x80) }
     }
 }

@@ -14,10 +14,25 @@ impl Sse {
     /// # Safety
     /// The CPU has SSE2, as every x86-64 does.
     #[inline(always)]
-    unsafe fn mask(registers: [__m128i; 4]) -> u64 {
+    unsafe fn mask([a, b, c, d]: [__m128i; 4]) -> u64 {
         // SAFETY: the caller's.
-        let [a, b, c, d] = registers.map(|bytes| u64::from(unsafe { _mm_movemask_epi8(bytes) }.cast_unsigned()));
-        a | b << 16 | c << 32 | d << 48
+        unsafe { Self::bits(a) | Self::bits(b) << 16 | Self::bits(c) << 32 | Self::bits(d) << 48 }
+    }
+
+    /// # Safety
+    /// As [`Sse::mask`].
+    #[inline(always)]
+    unsafe fn bits(bytes: __m128i) -> u64 {
+        // SAFETY: the caller's.
+        u64::from(unsafe { _mm_movemask_epi8(bytes) }.cast_unsigned())
+    }
+
+    /// # Safety
+    /// As [`Sse::mask`].
+    #[inline(always)]
+    unsafe fn at_most(bytes: __m128i, last: __m128i) -> __m128i {
+        // SAFETY: the caller's.
+        unsafe { _mm_cmpeq_epi8(_mm_max_epu8(bytes, last), last) }
     }
 }
 
@@ -25,33 +40,51 @@ impl Block for Sse {
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
         // SAFETY: the caller's.
-        Self([0, 16, 32, 48].map(|offset| unsafe { _mm_loadu_si128(from.add(offset).cast()) }))
+        unsafe {
+            Self([
+                _mm_loadu_si128(from.cast()),
+                _mm_loadu_si128(from.add(16).cast()),
+                _mm_loadu_si128(from.add(32).cast()),
+                _mm_loadu_si128(from.add(48).cast()),
+            ])
+        }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
-        for (n, register) in self.0.into_iter().enumerate() {
-            // SAFETY: the caller's.
-            unsafe { _mm_storeu_si128(to.add(16 * n).cast(), register) };
+        let [a, b, c, d] = self.0;
+        // SAFETY: the caller's.
+        unsafe {
+            _mm_storeu_si128(to.cast(), a);
+            _mm_storeu_si128(to.add(16).cast(), b);
+            _mm_storeu_si128(to.add(32).cast(), c);
+            _mm_storeu_si128(to.add(48).cast(), d);
         }
     }
 
     #[inline(always)]
     unsafe fn below(self, limit: u8) -> u64 {
+        let [a, b, c, d] = self.0;
         // SAFETY: the caller's.
         unsafe {
             // As with AVX2 below.
             let last = _mm_set1_epi8(limit.wrapping_sub(1).cast_signed());
-            Self::mask(self.0.map(|bytes| _mm_cmpeq_epi8(_mm_max_epu8(bytes, last), last)))
+            Self::mask([Self::at_most(a, last), Self::at_most(b, last), Self::at_most(c, last), Self::at_most(d, last)])
         }
     }
 
     #[inline(always)]
     unsafe fn equal(self, byte: u8) -> u64 {
+        let [a, b, c, d] = self.0;
         // SAFETY: the caller's.
         unsafe {
             let byte = _mm_set1_epi8(byte.cast_signed());
-            Self::mask(self.0.map(|bytes| _mm_cmpeq_epi8(bytes, byte)))
+            Self::mask([
+                _mm_cmpeq_epi8(a, byte),
+                _mm_cmpeq_epi8(b, byte),
+                _mm_cmpeq_epi8(c, byte),
+                _mm_cmpeq_epi8(d, byte),
+            ])
         }
     }
 
@@ -102,8 +135,8 @@ impl Block for Avx2 {
         unsafe {
             // AVX2 compares signed bytes only; the unsigned maximum of both is the limit just when the byte is at most it.
             let last = _mm256_set1_epi8(limit.wrapping_sub(1).cast_signed());
-            let is_below = |bytes| _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, last), last);
-            Self::mask(is_below(self.0), is_below(self.1))
+            let (low, high) = (_mm256_max_epu8(self.0, last), _mm256_max_epu8(self.1, last));
+            Self::mask(_mm256_cmpeq_epi8(low, last), _mm256_cmpeq_epi8(high, last))
         }
     }
 

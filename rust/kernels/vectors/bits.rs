@@ -3,6 +3,7 @@
 //! Counts are exact in every order, so the kernel states none. `zig/kernels/vectors/bytes.zig` is its twin.
 
 use super::best::{Best, Ranked};
+use super::lanes::{LINE, ahead, ask};
 use super::top::BLOCK;
 use super::{Batch, Error, Rows, Variant, variant};
 
@@ -18,29 +19,159 @@ pub struct Near {
 /// Bytes of a vector whose bits a u32 counts.
 const DIM_MAX: usize = (u32::MAX / 8) as usize;
 
-/// Counts the bits in which the query and each candidate differ.
+/// Counts the bits in which the query and each candidate differ. Asks ahead for rows as the kernels of floats do.
 ///
 /// # Safety
-/// The batch is as [`Batch`] says, its rows are of at most [`DIM_MAX`] bytes, and `distances` is writable for its `count`.
+/// The batch is as [`Batch`] says, its rows are of at most [`DIM_MAX`] bytes, `distances` is writable for its `count`, and the CPU has what
+/// `C` needs.
 #[inline(always)]
-pub(super) unsafe fn count(batch: &Batch<u8>, distances: *mut u32) {
+pub(super) unsafe fn count<C: Counts>(batch: &Batch<u8>, distances: *mut u32) {
+    let ahead = ahead(batch);
     // SAFETY: the query and each row below the count have dim bytes, and there is a distance for each.
     unsafe {
-        let query = std::slice::from_raw_parts(batch.query, batch.dim);
         for row in 0..batch.count {
-            let candidate = std::slice::from_raw_parts(batch.rows.add(row * batch.stride), batch.dim);
-            distances.add(row).write(differing(query, candidate));
+            let candidate = batch.rows.add(row * batch.stride);
+            let mut line = 0;
+            while line < batch.dim {
+                ask(candidate, ahead + line);
+                line += LINE;
+            }
+            distances.add(row).write(differing::<C>(batch.query, candidate, batch.dim));
         }
     }
 }
 
+/// # Safety
+/// Both have `dim` bytes, and the CPU has what `C` needs.
 #[inline(always)]
-fn differing(query: &[u8], candidate: &[u8]) -> u32 {
-    let ((query, query_rest), (candidate, candidate_rest)) = (query.as_chunks::<8>(), candidate.as_chunks::<8>());
-    let words = query.iter().zip(candidate).map(|(q, c)| u64::from_ne_bytes(*q) ^ u64::from_ne_bytes(*c));
-    let rest = query_rest.iter().zip(candidate_rest).map(|(q, c)| (q ^ c).count_ones());
-    words.map(u64::count_ones).sum::<u32>() + rest.sum::<u32>()
+unsafe fn differing<C: Counts>(query: *const u8, candidate: *const u8, dim: usize) -> u32 {
+    let whole = dim - dim % C::AT_ONCE;
+    // SAFETY: the caller's; what is read ends at dim.
+    unsafe {
+        let mut count = C::count(query, candidate, whole);
+        let mut at = whole;
+        while at + WORD <= dim {
+            count += word(query.add(at), candidate.add(at));
+            at += WORD;
+        }
+        while at < dim {
+            count += (*query.add(at) ^ *candidate.add(at)).count_ones();
+            at += 1;
+        }
+        count
+    }
 }
+
+const WORD: usize = size_of::<u64>();
+
+/// # Safety
+/// Both have eight bytes.
+#[inline(always)]
+unsafe fn word(query: *const u8, candidate: *const u8) -> u32 {
+    // SAFETY: the caller's.
+    unsafe { (query.cast::<u64>().read_unaligned() ^ candidate.cast::<u64>().read_unaligned()).count_ones() }
+}
+
+/// How a level of instructions counts.
+pub(super) trait Counts {
+    /// Bytes that are counted in one go.
+    const AT_ONCE: usize;
+
+    /// In how many bits the first `len` bytes differ, a multiple of [`Counts::AT_ONCE`].
+    ///
+    /// # Safety
+    /// Both have `len` bytes, and the CPU has what the level needs.
+    unsafe fn count(query: *const u8, candidate: *const u8, len: usize) -> u32;
+}
+
+/// As the compiler likes.
+pub(super) struct Plain;
+
+impl Counts for Plain {
+    const AT_ONCE: usize = WORD;
+
+    #[inline(always)]
+    unsafe fn count(query: *const u8, candidate: *const u8, len: usize) -> u32 {
+        let mut count = 0;
+        let mut at = 0;
+        while at < len {
+            // SAFETY: the caller's.
+            count += unsafe { word(query.add(at), candidate.add(at)) };
+            at += WORD;
+        }
+        count
+    }
+}
+
+/// How many bits of four are set, for each of the sixteen: what a shuffle by bytes looks up.
+#[cfg(target_arch = "x86_64")]
+const SET: [u8; 16] = [0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4];
+
+/// As many registers as surely fit: eight bits of each are added to the same byte.
+#[cfg(target_arch = "x86_64")]
+const REGISTERS: usize = u8::MAX as usize / 8;
+
+/// By looking up both halves of each byte. Neither a closure nor an iterator, for the reason that integers.rs has.
+#[cfg(target_arch = "x86_64")]
+macro_rules! looked_up {
+    (
+        $type:ident: $at_once:literal, $vector:ident, $load:ident, $xor:ident, $and:ident, $shift:ident, $shuffle:ident, $add:ident, $sad:ident,
+        $add_wide:ident
+    ) => {
+        pub(super) struct $type;
+
+        impl Counts for $type {
+            const AT_ONCE: usize = $at_once;
+
+            #[inline(always)]
+            unsafe fn count(query: *const u8, candidate: *const u8, len: usize) -> u32 {
+                use std::arch::x86_64::{$add, $add_wide, $and, $load, $sad, $shift, $shuffle, $vector, $xor};
+                type Bytes = [u8; $at_once];
+                type Words = [u64; $at_once / 8];
+                // SAFETY: the caller's; each load is below len, and a vector has as many bits as its lanes, of which all are numbers.
+                unsafe {
+                    let set = std::mem::transmute::<[[u8; 16]; $at_once / 16], $vector>([SET; $at_once / 16]);
+                    let half = std::mem::transmute::<Bytes, $vector>([0x0f; $at_once]);
+                    let zero = std::mem::transmute::<Bytes, $vector>([0; $at_once]);
+                    let mut sums = zero;
+                    let mut at = 0;
+                    while at < len {
+                        let end = len.min(at + REGISTERS * $at_once);
+                        let mut counts = zero;
+                        while at < end {
+                            let bits = $xor($load(query.add(at).cast()), $load(candidate.add(at).cast()));
+                            let low = $shuffle(set, $and(bits, half));
+                            let high = $shuffle(set, $and($shift::<4>(bits), half));
+                            counts = $add(counts, $add(low, high));
+                            at += $at_once;
+                        }
+                        sums = $add_wide(sums, $sad(counts, zero));
+                    }
+                    let mut words = std::mem::transmute::<$vector, Words>(sums);
+                    let mut width = words.len() / 2;
+                    while width > 0 {
+                        for word in 0..width {
+                            words[word] += words[word + width];
+                        }
+                        width /= 2;
+                    }
+                    words[0] as u32
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+looked_up!(
+    By256: 32, __m256i, _mm256_loadu_si256, _mm256_xor_si256, _mm256_and_si256, _mm256_srli_epi16, _mm256_shuffle_epi8, _mm256_add_epi8,
+    _mm256_sad_epu8, _mm256_add_epi64
+);
+#[cfg(target_arch = "x86_64")]
+looked_up!(
+    By512: 64, __m512i, _mm512_loadu_si512, _mm512_xor_si512, _mm512_and_si512, _mm512_srli_epi16, _mm512_shuffle_epi8, _mm512_add_epi8,
+    _mm512_sad_epu8, _mm512_add_epi64
+);
 
 /// In how many bits two vectors differ (their Hamming distance). Bits that the last byte has to spare are 0 in both.
 ///

@@ -101,6 +101,9 @@ unsafe fn all<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usize
     }
 }
 
+/// Bytes that come from memory together.
+pub(super) const LINE: usize = 64;
+
 /// How many bytes before it is needed a candidate's element is asked for; 0 where what lies there isn't wanted.
 ///
 /// The CPU looks ahead by itself, but not beyond a page of 4 KB, and rows end where they end. Of 512, 1,024 and so on up to 8,192 bytes
@@ -108,7 +111,6 @@ unsafe fn all<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usize
 #[inline(always)]
 pub(super) fn ahead<E>(batch: &Batch<E>) -> usize {
     const AHEAD: usize = 4096;
-    const LINE: usize = 64;
     let gap = (batch.stride - batch.dim).saturating_mul(size_of::<E>());
     if batch.count > 1 && gap < LINE { AHEAD } else { 0 }
 }
@@ -150,7 +152,7 @@ unsafe fn group<E: Lane, const METRIC: u32, const SQUARES: bool, const ROWS: usi
             let query = E::load(batch.query.add(at));
             for row in 0..ROWS {
                 let candidate = rows.add(row * batch.stride + at);
-                for line in (0..size_of::<[E; LANES]>()).step_by(64) {
+                for line in (0..size_of::<[E; LANES]>()).step_by(LINE) {
                     ask(candidate, ahead + line);
                 }
                 let candidate = E::load(candidate);

@@ -34,9 +34,10 @@ macro_rules! compiled {
 }
 
 /// `$rows` candidates at a time, `$paired` where each needs two sums: with more than one the compiler keeps sums in memory, and reading from
-/// several places at once is slower in memory. F16 is read as `$half`, and i8 are summed by `$integers`.
+/// several places at once is slower in memory. F16 is read as `$half`, i8 are summed by `$integers`, and bits counted by
+/// `$bits`.
 macro_rules! levels {
-    ($($(#[$attribute:meta])* $table:ident: $rows:literal, $paired:literal, $half:ty, $integers:ty, $features:tt;)*) => {$(
+    ($($(#[$attribute:meta])* $table:ident: $rows:literal, $paired:literal, $half:ty, $integers:ty, $bits:ty, $features:tt;)*) => {$(
         $(#[$attribute])*
         pub(in super::super) const $table: Table = Table {
             f32: compiled!($features, |batch: &Batch<f32>, scores: *mut f32| {
@@ -49,20 +50,20 @@ macro_rules! levels {
                 lanes::score::<Bf16, $rows, $paired>(batch, scores)
             }),
             i8: compiled!($features, |batch: &Batch<i8>, scores: *mut f32| integers::score::<$integers>(batch, scores)),
-            hamming: compiled!($features, |batch: &Batch<u8>, distances: *mut u32| bits::count(batch, distances)),
+            hamming: compiled!($features, |batch: &Batch<u8>, distances: *mut u32| bits::count::<$bits>(batch, distances)),
             normalize: compiled!($features, |vector: *mut f32, dim: usize| lanes::normalize(vector, dim)),
         };
     )*};
 }
 
 levels! {
-    PORTABLE: 1, 1, F16, integers::Plain, ();
+    PORTABLE: 1, 1, F16, integers::Plain, bits::Plain, ();
     #[cfg(target_arch = "x86_64")]
-    V2: 1, 1, F16, integers::By128, ("popcnt,sse3,ssse3,sse4.1,sse4.2");
+    V2: 1, 1, F16, integers::By128, bits::Plain, ("popcnt,sse3,ssse3,sse4.1,sse4.2");
     #[cfg(target_arch = "x86_64")]
-    V3: 1, 1, half::By256, integers::By256, ("avx2,bmi1,bmi2,f16c,fma,popcnt");
+    V3: 1, 1, half::By256, integers::By256, bits::By256, ("avx2,bmi1,bmi2,f16c,fma,popcnt");
     #[cfg(target_arch = "x86_64")]
-    V4: 1, 1, half::By512, integers::By512, ("avx2,bmi1,bmi2,f16c,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl");
+    V4: 1, 1, half::By512, integers::By512, bits::By512, ("avx2,bmi1,bmi2,f16c,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl");
     #[cfg(target_arch = "aarch64")]
-    NEON: 2, 1, half::By128, integers::Plain, ("neon");
+    NEON: 2, 1, half::By128, integers::Plain, bits::Plain, ("neon");
 }

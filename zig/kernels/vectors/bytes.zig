@@ -92,8 +92,7 @@ inline fn cosine(dot: i64, query_squares: i64, squares: i64) f32 {
     return @floatCast(@as(f64, @floatFromInt(dot)) / @sqrt(q * c));
 }
 
-/// Asks ahead for rows as the kernels of floats do: of 1,024 bytes in memory they took 9 tenths of the time. Its twin in Rust counts word
-/// by word, which takes longer than the memory, and asking cost it a fifth.
+/// Asks ahead for rows as the kernels of floats do: of 1,024 bytes in memory they took 9 tenths of the time.
 pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
     const query: [*]const u8 = @ptrCast(batch.query);
     const rows: [*]const u8 = @ptrCast(batch.rows);
