@@ -10,6 +10,7 @@ use Lyger\Exception\LygerException;
 use Lyger\Tests\Support\BothEngines;
 use Lyger\Tests\Support\Databases;
 use Lyger\Vector\Metric;
+use Lyger\Vector\Store;
 use PHPUnit\Framework\TestCase;
 
 /** Both engines in one process, on the same vectors: equal ids, equal bits, equal files, equal errors. */
@@ -90,6 +91,24 @@ final class ParityTest extends TestCase
         }
     }
 
+    public function test_files_that_are_changed_are_refused_alike(): void
+    {
+        $whole = 'LYGERVEC' . pack('VVP', 1, 2, 3) . pack('P*', -5, 6, 7) . pack('g*', 1, 2, 3, 4, 5, 6);
+        $seal = static fn (string $bytes): string => $bytes . strrev(hash('xxh3', $bytes, true));
+        $this->files[] = $path = (string) tempnam(sys_get_temp_dir(), 'lyger');
+        for ($at = 0; $at < strlen($whole); $at++) {
+            foreach (["\0", "\1", "\x7f", "\x80", "\xff", chr(ord($whole[$at]) ^ 1)] as $byte) {
+                $changed = substr_replace($whole, $byte, $at, 1);
+                $all = [$changed . substr($seal($whole), -8), $seal($changed), $seal(substr($changed, 0, $at + 1))];
+                foreach ($all as $bytes) {
+                    file_put_contents($path, $bytes);
+                    $open = static fn (Backend $engine): array => self::rows($engine->loadVectors($path));
+                    self::assertSame(self::told($this->native, $open), self::told($this->php, $open), bin2hex($bytes));
+                }
+            }
+        }
+    }
+
     /** @return array<string, array{callable(Backend): mixed}> */
     public function mistakes(): array
     {
@@ -135,15 +154,9 @@ final class ParityTest extends TestCase
     /** @dataProvider mistakes */
     public function test_mistakes_are_told_alike(callable $mistake): void
     {
-        $told = static function (Backend $engine) use ($mistake): array {
-            try {
-                $mistake($engine);
-            } catch (LygerException $exception) {
-                return [$exception::class, $exception->getMessage(), $exception->value()];
-            }
-            self::fail("the {$engine->name()} engine took it");
-        };
-        self::assertSame($told($this->native), $told($this->php));
+        $told = self::told($this->native, $mistake);
+        self::assertIsArray($told, 'it was taken');
+        self::assertSame($told, self::told($this->php, $mistake));
     }
 
     public function test_rows_of_statements_are_the_same(): void
@@ -170,6 +183,26 @@ final class ParityTest extends TestCase
                 self::assertSame(bin2hex((string) $native->vector($at)), bin2hex((string) $php->vector($at)), $text);
             }
         }
+    }
+
+    /**
+     * @param callable(Backend): mixed $work
+     * @return mixed what is wrong: the exception's class, message and value; else what it gives
+     */
+    private static function told(Backend $engine, callable $work): mixed
+    {
+        try {
+            return $work($engine);
+        } catch (LygerException $exception) {
+            return [$exception::class, $exception->getMessage(), $exception->value()];
+        }
+    }
+
+    /** @return list<array{int, string}> id and vector */
+    private static function rows(Store $store): array
+    {
+        $found = array_keys($store->search(str_repeat("\0", 4 * $store->dimension()), 10, Metric::L2, null));
+        return array_map(static fn (int $id): array => [$id, bin2hex((string) $store->vector($id))], $found);
     }
 
     /** @param callable(): float $float */

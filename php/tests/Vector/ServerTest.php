@@ -45,4 +45,13 @@ final class ServerTest extends SqlTestCase
             self::assertEquals(['own' => 2, 'vector' => [5.0], 'left' => 1], $answer->json(), $answer->body);
         }
     }
+
+    /** @dataProvider places */
+    public function test_a_request_reads_vectors_of_its_own_temporary_table(string $shape, string $dsn): void
+    {
+        for ($times = 0; $times < 3; $times++) {
+            $answer = self::server($shape, $dsn)->ask('GET', '/temporary-vectors');
+            self::assertEquals(['rows' => 1, 'vector' => [5.0]], $answer->json(), $answer->body);
+        }
+    }
 }

@@ -103,6 +103,19 @@ final class SqlTest extends SqlTestCase
         self::assertTrue($index->has(5));
     }
 
+    /** @dataProvider databases */
+    public function test_a_temporary_table_that_was_made_before_is_read(string $dsn): void
+    {
+        $db = Db::connect($dsn);
+        $table = Databases::table();
+        $db->execute("CREATE TEMPORARY TABLE $table (id INT PRIMARY KEY, v TEXT)");
+        $db->execute("INSERT INTO $table VALUES (5, '[1]'), (6, '[2]')");
+        $index = Index::of(1);
+        self::assertSame(2, $index->addFrom($db, "SELECT id, v FROM $table"));
+        self::assertSame([[1.0], [2.0]], [$index->vector(5), $index->vector(6)]);
+        $db->execute("DROP TABLE $table");
+    }
+
     /** @return array<string, array{string, string, string}> DSN, statement and message */
     public function mistakes(): array
     {

@@ -56,6 +56,12 @@ $router->get('/vectors/{table}', static function (string $table) use ($db): arra
     $db->rollback();
     return ['own' => $own, 'vector' => $index->vector(9), 'left' => Index::of(1)->addFrom($db, "SELECT * FROM $table")];
 });
+$router->get('/temporary-vectors', static function () use ($db): array {
+    $db->execute('CREATE TEMPORARY TABLE own_vectors (id INT PRIMARY KEY, v TEXT)'); // refused where it is still there
+    $db->execute("INSERT INTO own_vectors VALUES (9, '[5]')");
+    $index = Index::of(1);
+    return ['rows' => $index->addFrom($db, 'SELECT id, v FROM own_vectors'), 'vector' => $index->vector(9)];
+});
 $router->get('/state', static fn (): Response => Response::json(['open' => $db->inTransaction()]));
 
 return $app;
