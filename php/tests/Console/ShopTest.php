@@ -113,6 +113,21 @@ final class ShopTest extends ServerTestCase
         self::assertSame(400, self::$shop->ask('POST', '/products', $json, '{')->status);
     }
 
+    public function test_without_its_database_the_routes_with_sql_answer_500(): void
+    {
+        $none = 'sqlite:' . self::$database . '-none';
+        $shop = ServerProcess::script([self::SKELETON . '/rawr', 'serve', '--port=0'], ['SHOP_DSN' => $none]);
+        try {
+            $statuses = [];
+            foreach (['/hello/x', '/products', '/products/1', '/products/1/similar', '/categories'] as $target) {
+                $statuses[$target] = $shop->ask('GET', $target)->status;
+            }
+            self::assertSame([200, 500, 500, 500, 500], array_values($statuses));
+        } finally {
+            $shop->stop();
+        }
+    }
+
     public function test_it_runs_under_phps_own_server_too(): void
     {
         $socket = stream_socket_server('tcp://127.0.0.1:0');
