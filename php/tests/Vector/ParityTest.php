@@ -138,11 +138,13 @@ final class ParityTest extends TestCase
         array_push($sql, 'SELECT 1', 'SELECT 1, 2, 3', "SELECT NULL, '[1,2]'", 'SELECT 8, NULL', 'SELECT 8, 5');
         array_push($sql, "SELECT 1, '[1,2]' UNION ALL SELECT 9, '[1]'", "SELECT 'x', '[1,2]'", "SELECT 1.5e0, '[1,2]'");
         array_push($sql, 'SELECT 8, 5.5', "SELECT 1.5, '[1,2]'");
+        $own = [
+            'mysql' => ["SELECT 18446744073709551615, '[1,2]'", 'SELECT 8, 18446744073709551615'],
+            'postgres' => ["SELECT 8, ARRAY['NaN', 1]::numeric[]", 'SELECT 8, ARRAY[1, NULL]::numeric[]',
+                "SELECT 8, '{1,Infinity}'::real[]", "SELECT 8, '{}'::real[]"],
+        ];
         foreach (Databases::all() as $name => [$dsn]) {
-            if ($name === 'mysql') {
-                array_push($sql, "SELECT 18446744073709551615, '[1,2]'", 'SELECT 8, 18446744073709551615');
-            }
-            foreach ($sql as $statement) {
+            foreach ([...$sql, ...($own[$name] ?? [])] as $statement) {
                 $mistakes["$name: $statement"] = [
                     fn (Backend $engine) => $engine->vectors(2)->addFrom($dsn, $statement, [], new Options()),
                 ];
