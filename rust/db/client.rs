@@ -17,10 +17,10 @@ use super::lease::{Broken, Lease};
 use super::leaves::Leaves;
 use super::parts::Open;
 use super::pool::Pool;
+use super::texts::Text;
 use super::{Cursor, Dialect, Error, Param, Rows, mysql, postgres, sqlite, tokens};
 use crate::json::forms::Forms;
 use foldhash::HashMap;
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ impl<C: Connection> Default for Seats<C> {
 pub(super) struct Order<'a> {
     /// The DSN's.
     pub(super) key: &'a str,
-    pub(super) sql: Cow<'a, str>,
+    pub(super) sql: Text<'a>,
     pub(super) params: Vec<Param>,
     pub(super) retries: u32,
     pub(super) forms: Forms,
@@ -177,11 +177,11 @@ impl<C: Connection> Seats<C> {
             return self.query(pool, &order).await.map(Cursor::of);
         }
         let (mut flow, hatch) = Flow::stream(&pool.limits);
-        let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+        let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.kept());
         let seats = Arc::downgrade(&self.0);
         let Order { params, retries, forms, leaves, time_max, .. } = order;
         Ok(Cursor::of_work(hatch, async move {
-            let (key, sql) = (&*key, Cow::Owned(sql));
+            let key = &*key;
             let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
             let mut left = None;
             let keep = |lease| left = Some(lease);

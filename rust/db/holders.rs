@@ -15,7 +15,14 @@ const SQL_BYTES_MAX: usize = 120;
 #[derive(Default)]
 pub(super) struct Holders {
     last: AtomicU64,
-    held: Mutex<HashMap<u64, Held>>,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    held: HashMap<u64, Held>,
+    /// The text of one that has gone, for the next: most have one statement each.
+    blank: String,
 }
 
 struct Held {
@@ -35,9 +42,9 @@ impl Holders {
     /// A connection runs a statement from now on.
     pub(super) fn begin(&self, number: u64, sql: &str, now: Instant) {
         let shown = &sql[..sql.floor_char_boundary(SQL_BYTES_MAX)];
-        let mut held = self.lock();
+        let Book { held, blank } = &mut *self.lock();
         let held = held.entry(number).or_insert_with(|| Held {
-            sql: String::new(),
+            sql: std::mem::take(blank),
             runs: true,
             is_perhaps: false,
             since: now,
@@ -49,7 +56,7 @@ impl Holders {
 
     /// The statement has ended, and the connection stays with whom it has left something on it.
     pub(super) fn keep(&self, number: u64) {
-        if let Some(held) = self.lock().get_mut(&number) {
+        if let Some(held) = self.lock().held.get_mut(&number) {
             (held.runs, held.since) = (false, Instant::now());
         }
     }
@@ -57,19 +64,22 @@ impl Holders {
     /// The same where only the database's functions may have left something.
     pub(super) fn keep_perhaps(&self, number: u64) {
         self.keep(number);
-        if let Some(held) = self.lock().get_mut(&number) {
+        if let Some(held) = self.lock().held.get_mut(&number) {
             held.is_perhaps = true;
         }
     }
 
     pub(super) fn close(&self, number: u64) {
-        self.lock().remove(&number);
+        let mut book = self.lock();
+        if let Some(held) = book.held.remove(&number) {
+            book.blank = held.sql;
+        }
     }
 
     /// What the connections in use are at, the longest first.
     pub(super) fn describe(&self) -> Vec<String> {
         let book = self.lock();
-        let mut held: Vec<&Held> = book.values().collect();
+        let mut held: Vec<&Held> = book.held.values().collect();
         held.sort_by_key(|held| held.since);
         let mut texts: Vec<String> = held.iter().take(NAMED_MAX).map(|held| held.describe()).collect();
         if held.len() > NAMED_MAX {
@@ -78,8 +88,8 @@ impl Holders {
         texts
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -202,7 +202,7 @@ impl Database {
             return Ok(Arc::clone(&entry.dsn));
         }
         let dsn = Dsn::parse(text)?;
-        Ok(Arc::clone(&pools.entry(&dsn, self.limits).dsn))
+        Ok(pools.entry(&dsn, self.limits, |entry| Arc::clone(&entry.dsn)))
     }
 
     /// Runs one statement for a client. SQLite's runs on the calling thread: a server sends it to one that may wait for
@@ -365,7 +365,7 @@ impl Database {
     }
 
     fn pool(&self, dsn: &Dsn) -> Pool {
-        self.lock().entry(dsn, self.limits).pool.clone()
+        self.lock().entry(dsn, self.limits, |entry| entry.pool.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Pools> {
@@ -374,20 +374,23 @@ impl Database {
 }
 
 impl Pools {
-    fn entry(&mut self, dsn: &Dsn, limits: Limits) -> &Entry {
+    /// What `take` takes of a DSN's entry, made now where there is none: one look-up for each statement.
+    fn entry<T>(&mut self, dsn: &Dsn, limits: Limits, take: impl Fn(&Entry) -> T) -> T {
         self.clock += 1;
-        if !self.by_dsn.contains_key(dsn.key()) {
-            self.make_room();
-            let pool = match dsn.target() {
-                Target::Sqlite(path) => Pool::Sqlite(Arc::new(sqlite::Pool::new(dsn, path, limits))),
-                Target::Postgres(options) => Pool::Postgres(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
-                Target::MySql(options) => Pool::MySql(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
-            };
-            self.by_dsn.insert(dsn.key().to_owned(), Entry { dsn: Arc::new(dsn.clone()), pool, used: 0 });
+        if let Some(entry) = self.by_dsn.get_mut(dsn.key()) {
+            entry.used = self.clock;
+            return take(entry);
         }
-        let entry = self.by_dsn.get_mut(dsn.key()).expect("just inserted");
-        entry.used = self.clock;
-        entry
+        self.make_room();
+        let pool = match dsn.target() {
+            Target::Sqlite(path) => Pool::Sqlite(Arc::new(sqlite::Pool::new(dsn, path, limits))),
+            Target::Postgres(options) => Pool::Postgres(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
+            Target::MySql(options) => Pool::MySql(Arc::new(pool::Pool::new(dsn, options.clone(), limits))),
+        };
+        let entry = Entry { dsn: Arc::new(dsn.clone()), pool, used: self.clock };
+        let taken = take(&entry);
+        self.by_dsn.insert(dsn.key().to_owned(), entry);
+        taken
     }
 
     fn make_room(&mut self) {

@@ -112,7 +112,7 @@ impl<C: Connection> Pool<C> {
                 continue;
             }
             if now.saturating_duration_since(idle.since) < PING_AFTER || answers(&mut *idle.connection).await {
-                return Ok(Lease::new(idle.connection, Some(idle.made), Arc::clone(self), permit));
+                return Ok(Lease::new(idle.connection, Some(idle.made), now, Arc::clone(self), permit));
             }
             // If one doesn't answer, none will, and each would be waited for.
             self.forget_idle();
@@ -128,7 +128,7 @@ impl<C: Connection> Pool<C> {
                 if let Some(max) = connection.server_connections_max() {
                     self.server_connections_max.store(max, Ordering::Relaxed);
                 }
-                Ok(Lease::new(Box::new(connection), None, Arc::clone(self), permit))
+                Ok(Lease::new(Box::new(connection), None, Instant::now(), Arc::clone(self), permit))
             }
             Ok(Err(failure)) => Err(self.refused(failure)),
             Err(_) => {
@@ -175,9 +175,9 @@ impl<C: Connection> Pool<C> {
         since(idle.since) >= self.limits.idle_timeout() || since(idle.made) >= self.limits.lifetime()
     }
 
-    /// Puts a connection back for the next query.
-    pub(super) fn push(&self, connection: Box<C>, made: Instant) {
-        self.lock().push(Idle { connection, since: Instant::now(), made });
+    /// Puts a connection back for the next query, whose last one ended at `since`.
+    pub(super) fn push(&self, connection: Box<C>, made: Instant, since: Instant) {
+        self.lock().push(Idle { connection, since, made });
     }
 
     pub(super) fn figures(&self) -> PoolFigures {

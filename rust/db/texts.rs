@@ -6,6 +6,7 @@ use super::params::Value;
 use super::{Dialect, Error, Given, Param, not_blank, tokens};
 use foldhash::HashMap;
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many texts are remembered for a kind of database. An application has a few hundred; when there are more, all are
@@ -25,17 +26,42 @@ pub(super) struct Texts {
 #[derive(Clone)]
 struct Known {
     leaves: Leaves,
-    /// The text with the placeholders of its database, where they differ, and how many values it takes by position.
-    bound: Arc<Bound>,
-}
-
-struct Bound {
-    text: Option<Box<str>>,
+    /// The text with the placeholders of its database, where they differ.
+    text: Option<Arc<str>>,
+    /// How many values it takes by position.
     count: usize,
 }
 
+/// A statement's text for its database.
+#[derive(Debug, Clone)]
+pub(super) enum Text<'a> {
+    Given(&'a str),
+    Known(Arc<str>),
+}
+
+impl Text<'_> {
+    /// The same for somebody who outlives what was given.
+    pub(super) fn kept(self) -> Text<'static> {
+        match self {
+            Self::Given(text) => Text::Known(text.into()),
+            Self::Known(text) => Text::Known(text),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Given(text) => text,
+            Self::Known(text) => text,
+        }
+    }
+}
+
 /// What [`Texts::read`] gives: what the statement leaves, its text for the database, its values in their order.
-type Read<'a> = (Leaves, Cow<'a, str>, Vec<Param>);
+type Read<'a> = (Leaves, Text<'a>, Vec<Param>);
 
 impl Texts {
     /// Reads a statement, or remembers it.
@@ -51,19 +77,18 @@ impl Texts {
         if sql.len() > TEXT_BYTES_MAX {
             return anew(dialect, sql, given);
         }
-        let known = self.lock(dialect).get(sql).filter(|known| known.bound.count == count).cloned();
-        if let Some(Known { leaves, bound }) = known {
+        let known = self.lock(dialect).get(sql).filter(|known| known.count == count).cloned();
+        if let Some(Known { leaves, text, .. }) = known {
             let params = tokens::unlisted(dialect, given)?;
-            let text = bound.text.as_ref().map_or(Cow::Borrowed(sql), |text| Cow::Owned(text.to_string()));
-            return Ok((leaves, text, params));
+            return Ok((leaves, text.map_or(Text::Given(sql), Text::Known), params));
         }
         let (leaves, text, params) = anew(dialect, sql, given)?;
-        let bound = Bound { text: if let Cow::Owned(text) = &text { Some(text.as_str().into()) } else { None }, count };
+        let other = if let Text::Known(text) = &text { Some(Arc::clone(text)) } else { None };
         let mut known = self.lock(dialect);
         if known.len() >= TEXTS_MAX {
             known.clear();
         }
-        known.insert(sql.into(), Known { leaves, bound: Arc::new(bound) });
+        known.insert(sql.into(), Known { leaves, text: other, count });
         Ok((leaves, text, params))
     }
 
@@ -77,6 +102,10 @@ fn anew(dialect: Dialect, sql: &str, given: Given) -> Result<Read<'_>, Error> {
     not_blank(dialect, sql)?;
     let leaves = leaves::of(dialect, sql);
     let (text, params) = tokens::bind(dialect, sql, given)?;
+    let text = match text {
+        Cow::Borrowed(text) => Text::Given(text),
+        Cow::Owned(text) => Text::Known(text.into()),
+    };
     Ok((leaves, text, params))
 }
 
@@ -86,6 +115,11 @@ mod tests {
 
     fn ints(count: i64) -> Given {
         (0..count).map(Param::Int).collect::<Vec<_>>().into()
+    }
+
+    fn shown(read: Result<Read<'_>, Error>) -> Result<(Leaves, String, Vec<Param>), String> {
+        let read = read.map_err(|error| error.to_string());
+        read.map(|(leaves, text, params)| (leaves, text.to_string(), params))
     }
 
     #[test]
@@ -99,12 +133,12 @@ mod tests {
                 {
                     for count in [1, 0, 2, 1] {
                         let (known, new) = (texts.read(dialect, sql, ints(count)), anew(dialect, sql, ints(count)));
-                        assert_eq!(known.map_err(|error| error.to_string()), new.map_err(|error| error.to_string()));
+                        assert_eq!(shown(known), shown(new));
                     }
                     let list = || Given::Positional(vec![Value::List(vec![Param::Int(1), Param::Int(2)])]);
                     for given in [nul, list as fn() -> Given] {
                         let (known, new) = (texts.read(dialect, sql, given()), anew(dialect, sql, given()));
-                        assert_eq!(known.map_err(|error| error.to_string()), new.map_err(|error| error.to_string()));
+                        assert_eq!(shown(known), shown(new));
                     }
                 }
             }

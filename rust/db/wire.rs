@@ -33,11 +33,13 @@ pub(super) struct Wire {
     /// The longest wait is set.
     is_prepared: bool,
     until: Option<Instant>,
+    /// Nothing has been read since that was said: a look at the clock less for an answer that comes at once.
+    is_first: bool,
 }
 
 impl Wire {
     pub(super) fn new(socket: Socket) -> Self {
-        Self { socket, is_waiting: false, is_prepared: false, until: None }
+        Self { socket, is_waiting: false, is_prepared: false, until: None, is_first: false }
     }
 
     pub(super) fn into_socket(self) -> Socket {
@@ -50,7 +52,7 @@ impl Wire {
 
     /// From now on, until this instant, the thread that reads may wait itself; nobody else may need it.
     pub(super) fn wait_until(&mut self, until: Option<Instant>) {
-        self.until = until;
+        (self.until, self.is_first) = (until, until.is_some());
     }
 
     /// Reads what is there, and waits for it.
@@ -101,7 +103,7 @@ impl Wire {
             socket.set_nonblocking(false).ok()?;
             self.is_waiting = true;
         }
-        while Instant::now() < until {
+        while std::mem::take(&mut self.is_first) || Instant::now() < until {
             match direct::receive(&*socket, into) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

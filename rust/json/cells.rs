@@ -94,6 +94,11 @@ impl Strings {
         })
     }
 
+    pub(super) fn clear(&mut self) {
+        self.offsets.truncate(1);
+        self.bytes.clear();
+    }
+
     pub(super) fn pad(&mut self) {
         self.bytes.resize(self.len_bytes() + PADDING, 0);
     }
@@ -114,6 +119,12 @@ impl Strings {
     #[must_use]
     pub fn get(&self, row: usize) -> &[u8] {
         &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// The cell in a row, with what lies behind it, and its length.
+    pub(super) fn padded(&self, row: usize) -> (&[u8], usize) {
+        let (begin, end) = (self.offsets[row] as usize, self.offsets[row + 1] as usize);
+        (&self.bytes[begin..], end - begin)
     }
 
     /// The cells of some rows, one after the other.
@@ -141,6 +152,34 @@ impl Strings {
 
     pub(super) fn len_bytes(&self) -> usize {
         self.offsets[self.offsets.len() - 1] as usize
+    }
+}
+
+/// One cell of a [`Data::Mixed`](super::table::Data::Mixed) column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// SQL NULL.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A double.
+    Float(f64),
+    /// Text; invalid UTF-8 becomes U+FFFD when it is encoded, as in a column of text.
+    Text(Vec<u8>),
+    /// Raw bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Cell {
+    pub(super) fn byte_len(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => 1,
+            Self::Int(_) | Self::Float(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
     }
 }
 

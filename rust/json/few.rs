@@ -1,14 +1,15 @@
 //! A few rows to JSON, cell by cell: what a kernel gains on them is less than it takes to tell it of the columns.
 
-use super::encode::{append_base64, append_cell, append_text, is_word};
+use super::encode::{append_base64, append_cell, is_word};
 use super::table::{Column, Data};
-use crate::kernels::json::append_float;
+use crate::kernels::PADDING;
+use crate::kernels::json::{self, append_float};
 
 /// The rows of these columns, which hold so many bytes, as an array of objects.
 pub(super) fn to_vec(columns: &[&Column], rows: usize, bytes: usize) -> Vec<u8> {
     let per_row: usize = columns.iter().map(|column| column.label().json_key().len() + 24).sum();
     // What is written of a text wants room for as many escapes as it has bytes.
-    let mut out = Vec::with_capacity(2 + bytes + 6 * bytes.min(256) + rows * per_row);
+    let mut out = Vec::with_capacity(2 + bytes + 6 * bytes.min(256) + rows * per_row + PADDING);
     out.push(b'[');
     for row in 0..rows {
         out.extend_from_slice(if row == 0 { b"{" } else { b",{" });
@@ -36,7 +37,10 @@ fn append_value(out: &mut Vec<u8>, column: &Column, row: usize) {
         Data::Float32(values) if !values[row].is_finite() => out.extend_from_slice(b"null"),
         Data::Float32(values) => out.extend_from_slice(zmij::Buffer::new().format_finite(values[row]).as_bytes()),
         Data::Bool(values) => out.extend_from_slice(if values[row] == 0 { b"false" } else { b"true" }),
-        Data::Text(cells) => append_text(out, cells.get(row)),
+        Data::Text(cells) => {
+            let (padded, len) = cells.padded(row);
+            json::append_cell(out, padded, len);
+        }
         Data::Ascii(cells) => {
             out.push(b'"');
             out.extend_from_slice(cells.get(row));
@@ -54,6 +58,23 @@ mod tests {
     use super::super::encode::{by_kernel, members};
     use super::super::table::{Cell, Column, Table};
     use super::*;
+    use proptest::prelude::*;
+
+    fn texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let text = prop_oneof![prop::collection::vec(any::<u8>(), 0..200), ".{0,100}".prop_map(String::into_bytes)];
+        prop::collection::vec(text, 1..4)
+    }
+
+    proptest! {
+        #[test]
+        fn texts_of_any_bytes_are_those_that_a_kernel_writes(texts in texts()) {
+            let mut column = Column::text("t");
+            texts.iter().for_each(|text| column.push_bytes(text));
+            let table = Table::new(vec![column]);
+            let few = to_vec(&members(table.columns()), table.rows(), table.byte_len());
+            prop_assert_eq!(String::from_utf8(few), String::from_utf8(by_kernel(&table)));
+        }
+    }
 
     #[test]
     fn a_few_rows_have_the_bytes_that_a_kernel_writes() {

@@ -16,4 +16,5 @@ pub mod serialize;
 pub mod shape;
 mod short;
 mod slices;
+pub mod spare;
 pub mod table;

@@ -7,8 +7,9 @@
 //! [`PADDING`](crate::kernels::PADDING) zero bytes, so that a kernel may load a whole vector at the last byte; an [`Data::Ascii`] cell
 //! needs no JSON escape; a [`Data::Json`] cell is one valid JSON text; a [`Data::Number`] cell is the digits of one number.
 
-pub use super::cells::{Nulls, Strings};
+pub use super::cells::{Cell, Nulls, Strings};
 pub use super::name::Name;
+use super::spare::Spare;
 
 /// A result set as columns.
 ///
@@ -20,10 +21,34 @@ pub use super::name::Name;
 /// let table = Table::new(vec![id]);
 /// assert_eq!(table.rows(), 2);
 /// ```
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Table {
     columns: Vec<Column>,
     rows: usize,
+    /// As [`Table::byte_len`].
+    bytes: usize,
+    /// Where the columns go when the rows aren't wanted any more.
+    spare: Option<Spare>,
+}
+
+impl Clone for Table {
+    fn clone(&self) -> Self {
+        Self { columns: self.columns.clone(), rows: self.rows, bytes: self.bytes, spare: None }
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        if let Some(spare) = self.spare.take() {
+            spare.bring(std::mem::take(&mut self.columns), self.rows, self.bytes);
+        }
+    }
 }
 
 impl Table {
@@ -32,15 +57,26 @@ impl Table {
     /// # Panics
     /// When the columns differ in length: a decoder that forgot a cell must not ship shifted rows.
     #[must_use]
-    pub fn new(mut columns: Vec<Column>) -> Self {
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self::of(columns, None)
+    }
+
+    /// The same; the columns go to `spare` when this is dropped.
+    ///
+    /// # Panics
+    /// As [`Table::new`].
+    #[must_use]
+    pub fn of(mut columns: Vec<Column>, spare: Option<Spare>) -> Self {
         let rows = columns.first().map_or(0, Column::len);
-        assert!(columns.iter().all(|column| column.len() == rows), "columns differ in length");
+        let mut bytes = 0;
         for column in &mut columns {
+            assert!(column.len() == rows, "columns differ in length");
+            bytes += column.byte_len();
             if let Some(cells) = column.data.strings_mut() {
                 cells.pad();
             }
         }
-        Self { columns, rows }
+        Self { columns, rows, bytes, spare }
     }
 
     /// The columns, in the order of the SELECT list.
@@ -58,7 +94,7 @@ impl Table {
     /// Bytes held by the cells, for limits; headers and spare capacity are not counted.
     #[must_use]
     pub fn byte_len(&self) -> usize {
-        self.columns.iter().map(Column::byte_len).sum()
+        self.bytes
     }
 }
 
@@ -96,23 +132,6 @@ pub enum Data {
     Bytes(Strings),
     /// Cells of several kinds, which only `SQLite`'s dynamic types produce.
     Mixed(Vec<Cell>),
-}
-
-/// One cell of a [`Data::Mixed`] column.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    /// SQL NULL.
-    Null,
-    /// A boolean.
-    Bool(bool),
-    /// An integer.
-    Int(i64),
-    /// A double.
-    Float(f64),
-    /// Text; invalid UTF-8 becomes U+FFFD when it is encoded, as in a column of text.
-    Text(Vec<u8>),
-    /// Raw bytes.
-    Bytes(Vec<u8>),
 }
 
 macro_rules! constructors {
@@ -262,6 +281,22 @@ impl Column {
         std::mem::replace(self, empty)
     }
 
+    /// Lets go of the rows; the buffers stay.
+    pub(super) fn clear(&mut self) {
+        match &mut self.data {
+            Data::Int64(values) => values.clear(),
+            Data::UInt64(values) => values.clear(),
+            Data::Float64(values) => values.clear(),
+            Data::Float32(values) => values.clear(),
+            Data::Bool(values) => values.clear(),
+            Data::Text(cells) | Data::Ascii(cells) | Data::Json(cells) | Data::Number(cells) | Data::Bytes(cells) => {
+                cells.clear();
+            }
+            Data::Mixed(cells) => cells.clear(),
+        }
+        self.nulls = Nulls::default();
+    }
+
     /// The values, for decoders that look at a column's kind once and append by themselves; after each of theirs they call
     /// [`Column::note_value`].
     pub(crate) fn data_mut(&mut self) -> &mut Data {
@@ -341,7 +376,7 @@ impl Column {
     }
 
     /// The same with its keys.
-    pub(super) fn label(&self) -> &Name {
+    pub(crate) fn label(&self) -> &Name {
         &self.name
     }
 
@@ -369,17 +404,6 @@ impl Column {
                 cells.len_bytes() + cells.len() * 4
             }
             Data::Mixed(cells) => cells.iter().map(Cell::byte_len).sum(),
-        }
-    }
-}
-
-impl Cell {
-    fn byte_len(&self) -> usize {
-        match self {
-            Self::Null | Self::Bool(_) => 1,
-            Self::Int(_) | Self::Float(_) => 8,
-            Self::Text(text) => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
         }
     }
 }

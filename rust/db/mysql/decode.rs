@@ -3,18 +3,21 @@
 //! The forms are those of the manual's "Binary Protocol Value". Each column's type is looked at once; then every value is read
 //! where it lies in the connection's buffer. A zero date is the text that PDO shows.
 
-use super::packet::{Body, Field, strange};
+use super::packet::{Body, strange};
+use super::statements::Fields;
 use super::types::Kind;
 use crate::db::Error;
 use crate::db::connection::Failure;
 use crate::db::temporal;
 use crate::json::forms::Forms;
+use crate::json::spare::Spare;
 use crate::json::table::{Column, Table};
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
     kinds: Vec<Kind>,
     columns: Vec<Column>,
+    spare: Option<Spare>,
     // For texts that are put together value by value.
     scratch: Vec<u8>,
 }
@@ -24,10 +27,14 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::UnsupportedType`].
-    pub(super) fn new(fields: &[Field], forms: Forms) -> Result<Self, Error> {
-        let kinds = fields.iter().map(|field| Kind::of(field, forms)).collect::<Result<Vec<_>, _>>()?;
-        let columns = kinds.iter().zip(fields).map(|(kind, field)| kind.new_column(field.name.clone())).collect();
-        Ok(Self { kinds, columns, scratch: Vec::new() })
+    pub(super) fn new(fields: &Fields, forms: Forms) -> Result<Self, Error> {
+        let Fields { each, spare } = fields;
+        let kinds = each.iter().map(|field| Kind::of(field, forms)).collect::<Result<Vec<_>, _>>()?;
+        // Columns of other forms are of other kinds.
+        let spare = (forms == Forms::default()).then(|| spare.clone());
+        let new = || kinds.iter().zip(each).map(|(kind, field)| kind.new_column(field.name.clone())).collect();
+        let columns = spare.as_ref().and_then(Spare::take).unwrap_or_else(new);
+        Ok(Self { kinds, columns, spare, scratch: Vec::new() })
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
@@ -53,7 +60,7 @@ impl Decoder {
 
     /// The last of the rows.
     pub(super) fn into_table(self) -> Table {
-        Table::new(self.columns)
+        Table::of(self.columns, self.spare)
     }
 }
 
@@ -162,6 +169,7 @@ fn write_duration(out: &mut Vec<u8>, parts: &[u8]) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::packet::Field;
     use super::*;
 
     fn duration(parts: &[u8]) -> String {
@@ -209,7 +217,7 @@ mod tests {
     fn decoder(columns: &[(u8, u16)]) -> Decoder {
         let field =
             |&(of_type, flags): &(u8, u16)| Field { name: of_type.to_string().into(), collation: 45, of_type, flags };
-        Decoder::new(&columns.iter().map(field).collect::<Vec<_>>(), Forms::default()).unwrap()
+        Decoder::new(&columns.iter().map(field).collect::<Vec<_>>().into(), Forms::default()).unwrap()
     }
 
     #[test]
@@ -233,7 +241,8 @@ mod tests {
     #[test]
     fn a_type_of_tomorrow_is_named_with_a_way_out() {
         let field = Field { name: "v".into(), collation: 63, of_type: 242, flags: 0 };
-        let Err(Error::UnsupportedType { column, hint, .. }) = Decoder::new(&[field], Forms::default()) else {
+        let Err(Error::UnsupportedType { column, hint, .. }) = Decoder::new(&vec![field].into(), Forms::default())
+        else {
             panic!("it is known")
         };
         assert_eq!((column.as_str(), hint.as_str()), ("v", "write CAST(`v` AS CHAR) in the SELECT list"));

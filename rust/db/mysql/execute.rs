@@ -2,7 +2,7 @@
 
 use super::decode::Decoder;
 use super::packet::{Body, Ended, Field, Refusal, answer, capability, command, length, strange};
-use super::statements::Prepared;
+use super::statements::{Fields, Prepared};
 use super::stream::Kind;
 use super::{MySqlSession, Outcome, encode};
 use crate::db::Error;
@@ -20,7 +20,7 @@ const COLUMNS_MAX: u64 = 0xffff;
 enum First {
     Ended(Ended),
     /// Rows of so many columns follow, which are these, where the server has sent them.
-    Rows(u64, Option<Arc<[Field]>>),
+    Rows(u64, Option<Arc<Fields>>),
 }
 
 impl MySqlSession {
@@ -83,7 +83,7 @@ impl MySqlSession {
         self.stream.consume(packet);
         // What the server says about parameters it doesn't know before they are bound.
         self.fields(parameters.into()).await?;
-        let fields = self.fields(columns.into()).await?.into();
+        let fields = Arc::new(self.fields(columns.into()).await?.into());
         let prepared = Prepared { id, parameters: parameters.into(), fields };
         match self.statements.insert(sql, prepared.clone()) {
             Some(own) if own == id => self.once = Some(id),
@@ -129,7 +129,7 @@ impl MySqlSession {
                         self.statements.update(work.sql, sent);
                     }
                     let fields = sent.as_ref().unwrap_or(&prepared.fields);
-                    if fields.len() as u64 != count {
+                    if fields.each.len() as u64 != count {
                         return Err(strange("the columns of a result are missing"));
                     }
                     let decoder = decoder.insert(decoder_of(fields, work.forms)?);
@@ -168,7 +168,7 @@ impl MySqlSession {
                 }
                 let are_sent = !self.has(capability::CACHE_METADATA) || body.u8()? != 0;
                 self.stream.consume(packet);
-                let fields = if are_sent { Some(self.fields(count).await?.into()) } else { None };
+                let fields = if are_sent { Some(Arc::new(self.fields(count).await?.into())) } else { None };
                 return Ok(Ok(First::Rows(count, fields)));
             }
         };
@@ -328,7 +328,7 @@ fn refused<T>(refusal: Refusal) -> Result<Outcome<T>, Failure> {
     if refusal.survives() { Ok(Err(refusal)) } else { Err(refusal.into()) }
 }
 
-fn decoder_of(fields: &[Field], forms: Forms) -> Result<Decoder, Failure> {
+fn decoder_of(fields: &Arc<Fields>, forms: Forms) -> Result<Decoder, Failure> {
     Decoder::new(fields, forms).map_err(Failure::Cut)
 }
 

@@ -1,6 +1,7 @@
 //! The statements that a connection has prepared, by their text.
 
 use super::packet::Field;
+use crate::json::spare::Spare;
 use foldhash::HashMap;
 use std::sync::Arc;
 
@@ -19,7 +20,21 @@ pub(super) struct Prepared {
     /// How many placeholders it has.
     pub(super) parameters: usize,
     /// Those that the server has sent last.
-    pub(super) fields: Arc<[Field]>,
+    pub(super) fields: Arc<Fields>,
+}
+
+/// The columns of a statement's results.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    pub(super) each: Vec<Field>,
+    /// Those of the last result.
+    pub(super) spare: Spare,
+}
+
+impl From<Vec<Field>> for Fields {
+    fn from(each: Vec<Field>) -> Self {
+        Self { each, spare: Spare::default() }
+    }
 }
 
 /// The cache of one connection: the statement that was unused for longest makes room.
@@ -58,7 +73,7 @@ impl Statements {
     }
 
     /// The columns of a statement have changed.
-    pub(super) fn update(&mut self, text: &str, fields: &Arc<[Field]>) {
+    pub(super) fn update(&mut self, text: &str, fields: &Arc<Fields>) {
         if let Some(entry) = self.by_text.get_mut(text) {
             entry.prepared.fields = Arc::clone(fields);
         }
@@ -85,7 +100,7 @@ mod tests {
     use super::*;
 
     fn prepared(id: u32) -> Prepared {
-        Prepared { id, parameters: 0, fields: Arc::new([]) }
+        Prepared { id, parameters: 0, fields: Arc::default() }
     }
 
     #[test]

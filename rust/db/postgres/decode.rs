@@ -7,14 +7,18 @@ use super::super::temporal::{self, Day, Form};
 use super::super::{Error, decimal};
 use super::array;
 use super::message::{Body, Cell, Field, Header};
+use super::statements::Prepared;
 use super::types::{Kind, Scalar, Type};
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
+use crate::json::spare::Spare;
 use crate::json::table::{Column, Data, Name, Table};
+use std::sync::Arc;
 
 /// The columns of a result while its rows come in.
 pub(super) struct Decoder {
-    columns: Vec<(Kind, Column)>,
+    prepared: Arc<Prepared>,
+    columns: Vec<Column>,
     forms: Forms,
     scratch: Scratch,
     /// In the columns.
@@ -29,11 +33,12 @@ struct Scratch {
 }
 
 impl Decoder {
-    /// Columns for a result; decimals, dates and times in the forms that were asked for.
-    pub(super) fn new(fields: &[(Field, Type)], forms: Forms) -> Self {
-        let column =
-            |(field, of_type): &(Field, Type)| (of_type.kind, new_column(of_type.kind, field.name.clone(), forms));
-        Self { columns: fields.iter().map(column).collect(), forms, scratch: Default::default(), rows: 0 }
+    /// Columns for a statement's result; decimals, dates and times in the forms that were asked for.
+    pub(super) fn new(prepared: &Arc<Prepared>, forms: Forms) -> Self {
+        let column = |(field, of_type): &(Field, Type)| new_column(of_type.kind, field.name.clone(), forms);
+        let new = || prepared.fields.iter().map(column).collect();
+        let columns = spare(prepared, forms).and_then(Spare::take).unwrap_or_else(new);
+        Self { prepared: Arc::clone(prepared), columns, forms, scratch: Default::default(), rows: 0 }
     }
 
     /// Appends a row and tells how many bytes it adds to the result.
@@ -47,10 +52,12 @@ impl Decoder {
             self.expect_more();
         }
         self.rows += 1;
-        for (kind, column) in &mut self.columns {
+        for ((_, of_type), column) in self.prepared.fields.iter().zip(&mut self.columns) {
             match body.cell_and_rest()? {
                 None => column.push_null(),
-                Some(cell) => push(*kind, column, cell, self.forms, &mut self.scratch).ok_or_else(|| broken(column))?,
+                Some(cell) => {
+                    push(of_type.kind, column, cell, self.forms, &mut self.scratch).ok_or_else(|| broken(column))?
+                }
             }
         }
         if body.0.is_empty() { Ok(bytes) } else { Err(super::message::strange("a row is longer than its values")) }
@@ -60,20 +67,20 @@ impl Decoder {
     #[cold]
     #[inline(never)]
     fn expect_more(&mut self) {
-        for (_, column) in &mut self.columns {
+        for column in &mut self.columns {
             column.reserve_times(8);
         }
     }
 
     /// The last of the rows.
     pub(super) fn into_table(self) -> Table {
-        Table::new(self.columns.into_iter().map(|(_, column)| column).collect())
+        Table::of(self.columns, spare(&self.prepared, self.forms).cloned())
     }
 
     /// The rows so far; the next ones go into columns of the same kinds.
     pub(super) fn take_table(&mut self) -> Table {
         self.rows = 0;
-        Table::new(self.columns.iter_mut().map(|(_, column)| column.take()).collect())
+        Table::new(self.columns.iter_mut().map(Column::take).collect())
     }
 }
 
@@ -82,7 +89,8 @@ impl Decoder {
 #[must_use]
 pub fn rows(columns: &[(&str, u32)], mut messages: &[u8]) -> Option<Table> {
     let field = |(name, oid): &(&str, u32)| Some((Field { name: (*name).into(), oid: *oid }, Type::built_in(*oid)?));
-    let mut decoder = Decoder::new(&columns.iter().map(field).collect::<Option<Vec<_>>>()?, Forms::default());
+    let fields = columns.iter().map(field).collect::<Option<Vec<_>>>()?;
+    let mut decoder = Decoder::new(&Arc::new(Prepared::of(fields)), Forms::default());
     while !messages.is_empty() {
         let header = Header::read(messages).ok()?.filter(|header| header.kind == b'D')?;
         let (message, rest) = messages.split_at_checked(header.len)?;
@@ -90,6 +98,11 @@ pub fn rows(columns: &[(&str, u32)], mut messages: &[u8]) -> Option<Table> {
         messages = rest;
     }
     Some(decoder.into_table())
+}
+
+/// The place for the statement's columns: those of other forms are of other kinds.
+fn spare(prepared: &Prepared, forms: Forms) -> Option<&Spare> {
+    (forms == Forms::default()).then_some(&prepared.spare)
 }
 
 fn broken(column: &Column) -> Failure {
@@ -211,7 +224,7 @@ mod tests {
 
     fn decoder(oids: &[u32]) -> Decoder {
         let field = |&oid: &u32| (Field { name: oid.to_string().into(), oid }, Type::built_in(oid).unwrap());
-        Decoder::new(&oids.iter().map(field).collect::<Vec<_>>(), Forms::default())
+        Decoder::new(&Arc::new(Prepared::of(oids.iter().map(field).collect())), Forms::default())
     }
 
     fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {

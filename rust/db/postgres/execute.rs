@@ -8,6 +8,7 @@ use super::{Outcome, PgSession, encode};
 use crate::db::Error;
 use crate::db::connection::{Failure, Work};
 use crate::db::flow::Flow;
+use crate::json::spare::Spare;
 use postgres_protocol::message::frontend;
 use std::io;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl PgSession {
             self.until_ready(|_, _| Ok(())).await??;
         }
 
-        let mut decoder = Decoder::new(&prepared.fields, work.forms);
+        let mut decoder = Decoder::new(&prepared, work.forms);
         let outcome = self.answer(&mut decoder, flow).await?;
         if outcome.is_ok() {
             flow.finish(decoder.into_table()).await?;
@@ -87,8 +88,7 @@ impl PgSession {
 
     /// The statement, prepared now where it isn't yet.
     pub(super) async fn prepared(&mut self, sql: &str, has_limit: bool) -> Result<Outcome<Arc<Prepared>>, Failure> {
-        self.dropped.extend(self.statements.forget_outdated(sql));
-        match self.statements.get(sql) {
+        match self.statements.get(sql, &mut self.dropped) {
             Some(prepared) => Ok(Ok(prepared)),
             None => Box::pin(self.prepare(sql, has_limit)).await,
         }
@@ -218,7 +218,7 @@ impl PgSession {
             let of_type = self.type_of(field.oid).await?;
             typed.push((field, of_type));
         }
-        let prepared = Arc::new(Prepared { name, parameters, fields: typed });
+        let prepared = Arc::new(Prepared { name, parameters, fields: typed, spare: Spare::default() });
         self.statements.insert(sql, Arc::clone(&prepared));
         Ok(Ok(prepared))
     }

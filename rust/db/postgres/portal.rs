@@ -144,7 +144,7 @@ impl PgSession {
         frontend::sync(&mut self.stream.output);
         self.stream.flush().await?;
         self.stream.sent = true;
-        let mut decoder = Decoder::new(&portal.prepared.fields, portal.forms);
+        let mut decoder = Decoder::new(&portal.prepared, portal.forms);
         let answered = match self.answer(&mut decoder, flow).await? {
             Ok(answered) => answered,
             Err(refusal) => {

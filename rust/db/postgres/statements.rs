@@ -7,6 +7,7 @@
 
 use super::message::Field;
 use super::types::Type;
+use crate::json::spare::Spare;
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,15 @@ pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) parameters: Vec<Type>,
     pub(super) fields: Vec<(Field, Type)>,
+    /// The columns of its last result.
+    pub(super) spare: Spare,
+}
+
+impl Prepared {
+    /// One of the tests and benches.
+    pub(super) fn of(fields: Vec<(Field, Type)>) -> Self {
+        Self { name: String::new(), parameters: Vec::new(), fields, spare: Spare::default() }
+    }
 }
 
 /// The cache of one connection: the statement that was unused for longest makes room.
@@ -58,28 +68,28 @@ struct Entry {
 }
 
 impl Statements {
-    /// Lets go of what may be out of date: this statement when it is old, all of them when a schema has changed. Gives the names
-    /// that they still have on the server.
-    pub(super) fn forget_outdated(&mut self, text: &str) -> Vec<String> {
-        let schema_changes = SCHEMA_CHANGES.load(Ordering::Relaxed);
-        if schema_changes != self.schema_changes {
-            self.schema_changes = schema_changes;
-            return self.forget_all();
-        }
-        let is_old = self.by_text.get(text).is_some_and(|entry| entry.since.elapsed() >= AGE_MAX);
-        if is_old { self.forget(text).into_iter().collect() } else { Vec::new() }
-    }
-
     /// Lets go of all, and gives the names that they still have on the server.
     pub(super) fn forget_all(&mut self) -> Vec<String> {
         self.by_text.drain().map(|(_, entry)| entry.prepared.name.clone()).collect()
     }
 
-    pub(super) fn get(&mut self, text: &str) -> Option<Arc<Prepared>> {
+    /// A statement. One that may be out of date (it is old, or a schema has changed) is let go of: the names of such, which they
+    /// still have on the server, are put into `dropped`.
+    pub(super) fn get(&mut self, text: &str, dropped: &mut Vec<String>) -> Option<Arc<Prepared>> {
+        let schema_changes = SCHEMA_CHANGES.load(Ordering::Relaxed);
+        if schema_changes != self.schema_changes {
+            self.schema_changes = schema_changes;
+            dropped.extend(self.forget_all());
+            return None;
+        }
         self.clock += 1;
         let entry = self.by_text.get_mut(text)?;
-        entry.used = self.clock;
-        Some(Arc::clone(&entry.prepared))
+        if entry.since.elapsed() < AGE_MAX {
+            entry.used = self.clock;
+            return Some(Arc::clone(&entry.prepared));
+        }
+        dropped.extend(self.forget(text));
+        None
     }
 
     /// A name for a statement that is about to be prepared, never given before; and the name of the one that makes room.
@@ -119,51 +129,60 @@ mod tests {
 
     fn prepare(statements: &mut Statements, text: &str) -> Option<String> {
         let (name, evicted) = statements.name(text);
-        statements.insert(text, Arc::new(Prepared { name, parameters: Vec::new(), fields: Vec::new() }));
+        statements.insert(text, Arc::new(Prepared { name, ..Prepared::of(Vec::new()) }));
         evicted
+    }
+
+    fn new() -> Statements {
+        // It has seen the changes of other tests.
+        Statements { schema_changes: SCHEMA_CHANGES.load(Ordering::Relaxed), ..Statements::default() }
+    }
+
+    fn get(statements: &mut Statements, text: &str) -> Option<Arc<Prepared>> {
+        statements.get(text, &mut Vec::new())
     }
 
     #[test]
     fn the_statement_that_was_unused_for_longest_makes_room() {
-        let mut statements = Statements::default();
+        let mut statements = new();
         for n in 0..STATEMENTS_MAX {
             assert_eq!(prepare(&mut statements, &n.to_string()), None);
         }
-        let second = statements.get("1").unwrap().name.clone();
-        statements.get("0").unwrap();
+        let second = get(&mut statements, "1").unwrap().name.clone();
+        get(&mut statements, "0").unwrap();
         for n in 2..STATEMENTS_MAX {
-            statements.get(&n.to_string()).unwrap();
+            get(&mut statements, &n.to_string()).unwrap();
         }
         assert_eq!(prepare(&mut statements, "more"), Some(second));
-        assert!(statements.get("1").is_none() && statements.get("0").is_some());
+        assert!(get(&mut statements, "1").is_none() && get(&mut statements, "0").is_some());
         assert_eq!(statements.by_text.len(), STATEMENTS_MAX);
     }
 
     #[test]
     fn a_long_text_is_prepared_for_once() {
-        let mut statements = Statements::default();
+        let mut statements = new();
         let long = "x".repeat(TEXT_BYTES_MAX + 1);
         prepare(&mut statements, &long);
-        assert!(statements.get(&long).is_none());
+        assert!(get(&mut statements, &long).is_none());
     }
 
     #[test]
     fn an_old_statement_is_prepared_anew() {
-        let mut statements = Statements::default();
-        statements.forget_outdated(""); // now it has seen the changes of other tests
+        let mut statements = new();
         prepare(&mut statements, "old");
         prepare(&mut statements, "young");
         let entry = statements.by_text.get_mut("old").unwrap();
         entry.since = Instant::now().checked_sub(AGE_MAX).expect("a machine that runs for longer");
         let name = entry.prepared.name.clone();
-        assert_eq!(statements.forget_outdated("old"), [name]);
-        assert!(statements.get("old").is_none());
-        assert!(statements.forget_outdated("young").is_empty() && statements.get("young").is_some());
+        let mut dropped = Vec::new();
+        assert!(statements.get("old", &mut dropped).is_none());
+        assert_eq!(dropped, [name]);
+        assert!(statements.get("young", &mut dropped).is_some() && dropped.len() == 1);
     }
 
     #[test]
     fn no_name_is_given_twice() {
-        let mut statements = Statements::default();
+        let mut statements = new();
         let (first, _) = statements.name("a");
         statements.clear();
         assert_ne!(statements.name("a").0, first);

@@ -6,28 +6,40 @@
 
 use super::super::Error;
 use crate::json::forms::Forms;
+use crate::json::spare::Spare;
 use crate::json::table::{Cell, Column, Data, Name, Table};
 use crate::prepared::{Run, Value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What a statement says of its columns, read once for all its runs.
-pub(super) type Headings = Vec<Heading>;
+#[derive(Debug)]
+pub(super) struct Headings {
+    each: Vec<Heading>,
+    spare: Spare,
+}
 
 #[derive(Debug)]
-pub(super) struct Heading {
+struct Heading {
     name: Name,
-    rule: Rule,
+    /// Where dates with a time are to be RFC 3339's, and where they are to stay as they are.
+    rules: [Rule; 2],
 }
 
 /// The columns of a result while its rows come in.
-pub(super) struct Columns(Vec<Growing>);
+pub(super) struct Columns {
+    headings: Arc<Headings>,
+    times_as_sql: bool,
+    /// Empty until their first value, which decides their kind, whatever it was before.
+    columns: Vec<Column>,
+    rows: usize,
+}
 
-struct Growing {
-    name: Name,
+/// One of them, and the row that comes next.
+struct Growing<'a> {
+    column: &'a mut Column,
     rule: Rule,
-    column: Option<Column>,
-    // Rows before the first value, which decides the column's kind.
-    leading_nulls: usize,
+    row: usize,
 }
 
 /// What the declared type adds to the storage class.
@@ -43,40 +55,61 @@ impl Columns {
     /// The columns of a statement that has made its first step.
     pub(super) fn of(run: &mut Run<'_, Headings>, forms: Forms) -> Self {
         let headings = run.keep(|columns| {
-            columns.map(|(name, declared)| Heading { name: (&*name).into(), rule: Rule::of(&declared) }).collect()
+            let heading = |(name, declared): (Cow<'_, str>, Cow<'_, str>)| Heading {
+                name: (&*name).into(),
+                rules: [false, true].map(|times_as_sql| Rule::of(&declared, times_as_sql)),
+            };
+            Headings { each: columns.map(heading).collect(), spare: Spare::default() }
         });
-        let growing = |heading: &Heading| Growing {
-            name: heading.name.clone(),
-            rule: if forms.times_as_sql && heading.rule == Rule::Date { Rule::Plain } else { heading.rule },
-            column: None,
-            leading_nulls: 0,
-        };
-        Self(headings.iter().map(growing).collect())
+        // Mixed ones have no buffers of their own, and are replaced by the first value.
+        let new = || headings.each.iter().map(|heading| Column::mixed(heading.name.clone())).collect();
+        let columns = headings.spare.take().unwrap_or_else(new);
+        Self { headings, times_as_sql: forms.times_as_sql, columns, rows: 0 }
     }
 
     /// Appends the row that is there and tells how many bytes it adds to the result.
     pub(super) fn push_row(&mut self, run: &Run<'_, Headings>) -> Result<usize, Error> {
-        let mut bytes = 0;
-        for (index, column) in self.0.iter_mut().enumerate() {
-            bytes += column.push(run.value(index))?;
+        let (mut bytes, row) = (0, self.rows);
+        for (index, (column, heading)) in self.columns.iter_mut().zip(&self.headings.each).enumerate() {
+            let rule = heading.rules[usize::from(self.times_as_sql)];
+            bytes += Growing { column, rule, row }.push(run.value(index))?;
         }
+        self.rows += 1;
         Ok(bytes)
+    }
+
+    /// The last of the rows.
+    pub(super) fn into_table(mut self) -> Table {
+        self.finish();
+        Table::of(self.columns, Some(self.headings.spare.clone()))
     }
 
     /// The rows that have come since the last time.
     pub(super) fn take_table(&mut self) -> Table {
-        Table::new(self.0.iter_mut().map(Growing::take_column).collect())
+        self.finish();
+        self.rows = 0;
+        Table::new(self.columns.iter_mut().map(Column::take).collect())
+    }
+
+    /// Columns of nothing but nulls are text.
+    fn finish(&mut self) {
+        for column in self.columns.iter_mut().filter(|column| column.is_empty()) {
+            if !matches!(column.data(), Data::Text(_)) {
+                *column = Column::text(column.label().clone());
+            }
+            (0..self.rows).for_each(|_| column.push_null());
+        }
     }
 }
 
 impl Rule {
-    fn of(declared: &str) -> Self {
+    fn of(declared: &str, times_as_sql: bool) -> Self {
         let declared = declared.trim();
         let word = declared.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
         if word.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("BOOL")) {
             Self::Bool
         } else if ["DATE", "DATETIME", "TIMESTAMP"].iter().any(|date| word.eq_ignore_ascii_case(date)) {
-            Self::Date
+            if times_as_sql { Self::Plain } else { Self::Date }
         } else if word.eq_ignore_ascii_case("JSON") {
             Self::Json
         } else {
@@ -96,43 +129,40 @@ enum Decoded<'a> {
     Bytes(&'a [u8]),
 }
 
-impl Growing {
+impl Growing<'_> {
     /// Appends a value and tells its bytes.
     #[inline]
-    fn push(&mut self, value: Value<'_>) -> Result<usize, Error> {
+    fn push(self, value: Value<'_>) -> Result<usize, Error> {
         // Nearly all values are of the column's kind and stay what they are: a third less for 1,000 rows.
-        if let Some(column) = &mut self.column {
-            let bytes = match (column.data_mut(), value, self.rule) {
-                (Data::Int64(values), Value::Int(value), Rule::Plain) => {
-                    values.push(value);
-                    8
-                }
-                (Data::Float64(values), Value::Float(value), Rule::Plain) => {
-                    values.push(value);
-                    8
-                }
-                (Data::Text(cells), Value::Text(text), Rule::Plain) => {
-                    cells.push(text);
-                    text.len() + 4
-                }
-                (Data::Bool(values), Value::Int(value @ (0 | 1)), Rule::Bool) => {
-                    values.push(u8::from(value == 1));
-                    1
-                }
-                _ => return self.push_any(value),
-            };
-            column.note_value();
-            return Ok(bytes);
-        }
-        self.push_any(value)
+        let Self { column, rule, row } = self;
+        let bytes = match (column.data_mut(), value, rule) {
+            (Data::Int64(values), Value::Int(value), Rule::Plain) if values.len() == row => {
+                values.push(value);
+                8
+            }
+            (Data::Float64(values), Value::Float(value), Rule::Plain) if values.len() == row => {
+                values.push(value);
+                8
+            }
+            (Data::Text(cells), Value::Text(text), Rule::Plain) if cells.len() == row => {
+                cells.push(text);
+                text.len() + 4
+            }
+            (Data::Bool(values), Value::Int(value @ (0 | 1)), Rule::Bool) if values.len() == row => {
+                values.push(u8::from(value == 1));
+                1
+            }
+            _ => return Self { column, rule, row }.push_any(value),
+        };
+        column.note_value();
+        Ok(bytes)
     }
 
-    fn push_any(&mut self, value: Value<'_>) -> Result<usize, Error> {
+    fn push_any(self, value: Value<'_>) -> Result<usize, Error> {
         let decoded = match (value, self.rule) {
             (Value::Null, _) => {
-                match &mut self.column {
-                    Some(column) => column.push_null(),
-                    None => self.leading_nulls += 1,
+                if !self.column.is_empty() {
+                    self.column.push_null();
                 }
                 return Ok(4);
             }
@@ -145,21 +175,20 @@ impl Growing {
             (Value::Blob(bytes), _) => Decoded::Bytes(bytes),
         };
         let bytes = decoded.byte_len();
-        match &mut self.column {
-            Some(column) => decoded.push_to(column),
-            None => {
-                let column = self.column.insert(decoded.new_column(self.name.clone()));
-                (0..self.leading_nulls).for_each(|_| column.push_null());
-                decoded.push_to(column);
+        if self.column.is_empty() {
+            if !decoded.is_of_kind(self.column.data()) {
+                *self.column = decoded.new_column(self.column.label().clone());
             }
+            (0..self.row).for_each(|_| self.column.push_null());
         }
+        decoded.push_to(self.column);
         Ok(bytes)
     }
 
     // A JSON column holds one JSON text per cell, also where SQLite's affinity turned the text `5` into an integer.
     fn json<'a>(&self, value: Value<'a>) -> Result<Cow<'a, [u8]>, Error> {
         let invalid = |what: String| Error::UnsupportedType {
-            column: self.name.text().to_owned(),
+            column: self.column.name().to_owned(),
             database_type: "JSON".to_owned(),
             hint: format!("it holds {what}; store valid JSON or cast the column to TEXT"),
         };
@@ -177,15 +206,6 @@ impl Growing {
             Value::Null => unreachable!("nulls are handled before"),
         }
     }
-
-    fn take_column(&mut self) -> Column {
-        let leading_nulls = std::mem::take(&mut self.leading_nulls);
-        self.column.take().unwrap_or_else(|| {
-            let mut column = Column::text(self.name.clone());
-            (0..leading_nulls).for_each(|_| column.push_null());
-            column
-        })
-    }
 }
 
 impl Decoded<'_> {
@@ -198,6 +218,18 @@ impl Decoded<'_> {
             Self::Json(_) => Column::json(name),
             Self::Bytes(_) => Column::bytes(name),
         }
+    }
+
+    fn is_of_kind(&self, data: &Data) -> bool {
+        matches!(
+            (self, data),
+            (Self::Bool(_), Data::Bool(_))
+                | (Self::Int(_), Data::Int64(_))
+                | (Self::Float(_), Data::Float64(_))
+                | (Self::Text(_) | Self::Moment(..), Data::Text(_))
+                | (Self::Json(_), Data::Json(_))
+                | (Self::Bytes(_), Data::Bytes(_))
+        )
     }
 
     #[inline]
@@ -331,7 +363,8 @@ mod tests {
             ("", Rule::Plain),
             ("ÄÖÜ", Rule::Plain),
         ] {
-            assert_eq!(Rule::of(declared), rule, "{declared}");
+            assert_eq!(Rule::of(declared, false), rule, "{declared}");
+            assert_eq!(Rule::of(declared, true) == Rule::Plain, matches!(rule, Rule::Plain | Rule::Date));
         }
     }
 }

@@ -12,6 +12,7 @@ use super::flow::Flow;
 use super::leaves::Leaves;
 use super::limits::Limits;
 use super::{Dsn, Error, Param, dsn::SqlitePath, tokens};
+use crate::json::table::Table;
 use crate::prepared::{Link, Value};
 use columns::{Columns, Headings};
 use rusqlite::config::DbConfig;
@@ -44,7 +45,11 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Slots {
-    idle: Vec<Session>,
+    #[expect(
+        clippy::vec_box,
+        reason = "they go from hand to hand with each statement, and are a copy of 250 bytes each time"
+    )]
+    idle: Vec<Box<Session>>,
     open: usize,
     /// Who waits for one. To wake nobody would be a system call, too.
     waiting: usize,
@@ -80,7 +85,7 @@ impl Pool {
                 drop(slots);
                 // From here on the lease gives the place back, also when opening fails.
                 let mut lease = Lease { session: None, pool: Arc::clone(self) };
-                lease.session = Some(Session::open(&self.path, &self.redacted)?);
+                lease.session = Some(Box::new(Session::open(&self.path, &self.redacted)?));
                 return Ok(lease);
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.acquire_timeout());
@@ -107,7 +112,7 @@ impl Pool {
 
 /// A connection in use; goes back to its pool when dropped, without anything of its user's on it.
 struct Lease {
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     pool: Arc<Pool>,
 }
 
@@ -178,19 +183,20 @@ struct Hands {
     /// `u64::MAX` is none.
     limit: AtomicU64,
     began: AtomicU64,
-    /// A row of a stream has come since the handler looked last: the limit is for its silence.
-    has_delivered: AtomicBool,
+    /// Time counts from the handler's next look on: where it has not looked at the statement yet, which most end before, or a row
+    /// of a stream has come since, for the limit is for its silence.
+    begins_anew: AtomicBool,
 }
 
 impl Clock {
     fn new() -> Self {
         let hands =
-            Hands { limit: AtomicU64::new(u64::MAX), began: AtomicU64::new(0), has_delivered: AtomicBool::new(false) };
+            Hands { limit: AtomicU64::new(u64::MAX), began: AtomicU64::new(0), begins_anew: AtomicBool::new(false) };
         Self { epoch: Instant::now(), hands: Arc::new(hands) }
     }
 
     fn arm(&self, limit: Option<Duration>) {
-        self.hands.began.store(self.now(), Ordering::Relaxed);
+        self.begin_anew();
         self.hands.limit.store(limit.map_or(u64::MAX, nanos), Ordering::Relaxed);
     }
 
@@ -198,14 +204,14 @@ impl Clock {
         self.hands.limit.store(u64::MAX, Ordering::Relaxed);
     }
 
-    fn has_delivered(&self) {
-        self.hands.has_delivered.store(true, Ordering::Relaxed);
+    fn begin_anew(&self) {
+        self.hands.begins_anew.store(true, Ordering::Relaxed);
     }
 
     /// What the statement has left of its time.
     fn left(&self) -> Duration {
         let now = self.now();
-        if self.hands.has_delivered.swap(false, Ordering::Relaxed) {
+        if self.hands.begins_anew.swap(false, Ordering::Relaxed) {
             self.hands.began.store(now, Ordering::Relaxed);
         }
         let took = now.saturating_sub(self.hands.began.load(Ordering::Relaxed));
@@ -283,14 +289,14 @@ impl Session {
         let mut columns = Columns::of(&mut run, forms);
         while is_row {
             if flow.take(columns.push_row(&run)?)? {
-                emit(flow, &mut columns)?;
+                emit(flow, columns.take_table())?;
             }
             if is_stream {
-                clock.has_delivered();
+                clock.begin_anew();
             }
             is_row = run.step().map_err(wrap)?;
         }
-        emit(flow, &mut columns)?;
+        emit(flow, columns.into_table())?;
         Ok(before.map_or_else(Done::default, |before| before.until(run.connection(), sql)))
     }
 }
@@ -315,8 +321,8 @@ impl Changes {
     }
 }
 
-fn emit(flow: &mut Flow, columns: &mut Columns) -> Result<(), Error> {
-    match flow.emit_blocking(columns.take_table()) {
+fn emit(flow: &mut Flow, table: Table) -> Result<(), Error> {
+    match flow.emit_blocking(table) {
         Ok(()) => Ok(()),
         Err(Failure::Refused(error) | Failure::Cut(error)) => Err(error),
         Err(failure) => Err(Error::Query { message: format!("{failure:?}"), sqlstate: None }),
@@ -373,6 +379,29 @@ fn timeout(time_max: Option<Duration>) -> Error {
 mod tests {
     use super::*;
     use crate::json::forms::Forms;
+
+    #[test]
+    fn columns_that_are_used_again_are_those_of_new_ones_whatever_was_in_them() {
+        let values = [
+            Param::Null,
+            Param::Int(7),
+            Param::Float(0.5),
+            Param::Text("a\"ü".to_owned()),
+            Param::Bytes(vec![0, 0xff]),
+        ];
+        let run = |session: &mut Session, params: &[Param]| {
+            let sql = "SELECT ? AS v, 1 AS n UNION ALL SELECT ?, NULL UNION ALL SELECT ?, 'x'";
+            let mut flow = Flow::whole(&Limits::default());
+            session.run(&Work { sql, params, forms: Forms::default(), is_alone: false }, None, &mut flow).unwrap();
+            flow.into_table()
+        };
+        let open = || Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
+        let mut used = open();
+        for n in 0..values.len().pow(3) {
+            let params = [0, 1, 2].map(|place| values[n / values.len().pow(place) % values.len()].clone());
+            assert_eq!(run(&mut used, &params), run(&mut open(), &params), "{params:?}");
+        }
+    }
 
     #[test]
     fn a_statement_is_prepared_once_whatever_is_bound_to_it() {

@@ -6,7 +6,6 @@ use super::super::leaves::Leaves;
 use super::super::{Cursor, Error, Rows, Work};
 use super::{Lease, Pool};
 use foldhash::HashMap;
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -87,10 +86,10 @@ pub(in crate::db) fn feed(pool: &Arc<Pool>, order: Order<'_>, waits: impl Fn(boo
     let (mut flow, chunks) = Flow::stream_of_thread(&pool.limits);
     flow.on_wait(waits);
     let (done, end) = oneshot::channel();
-    let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.into_owned());
+    let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.kept());
     let Order { params, retries, forms, leaves, time_max, .. } = order;
     let work = move || {
-        let (key, sql) = (&*key, Cow::Owned(sql));
+        let key = &*key;
         let order = Order { key, sql, params, retries, forms, leaves, time_max, is_alone: false };
         let outcome = pool.acquire().and_then(|mut lease| lease.run(&order, &mut flow).map(drop));
         let _ = done.send(outcome); // to nobody, perhaps
