@@ -158,12 +158,13 @@ impl<C: Connection> Seats<C> {
         Ok(Rows { table: flow.into_table(), affected: done.affected, last_insert_id: done.last_insert_id })
     }
 
-    /// Begins one statement whose rows are read chunk by chunk: [`super::Database::stream`], or `stream_last`.
+    /// Begins one statement whose rows are read chunk by chunk: [`super::Database::stream`], or `stream_last`. What a kept
+    /// connection does is in boxes, so that whoever has none moves and holds a tenth of it.
     pub(super) async fn stream(&self, pool: &Arc<Pool<C>>, order: Order<'_>, is_last: bool) -> Result<Cursor, Error> {
         let seat = self.get(order.key);
         if order.leaves == Leaves::Nothing
             && let Some(seat) = &seat
-            && let Some(cursor) = self.open(pool, seat, &order).await?
+            && let Some(cursor) = Box::pin(self.open(pool, seat, &order)).await?
         {
             return Ok(cursor);
         }
@@ -174,7 +175,7 @@ impl<C: Connection> Seats<C> {
             _ => None,
         };
         if own.is_none() && (seat.is_some() || order.leaves != Leaves::Nothing) {
-            return self.query(pool, &order).await.map(Cursor::of);
+            return Box::pin(self.query(pool, &order)).await.map(Cursor::of);
         }
         let (mut flow, hatch) = Flow::stream(&pool.limits);
         let (pool, key, sql) = (Arc::clone(pool), order.key.to_owned(), order.sql.kept());
@@ -186,7 +187,7 @@ impl<C: Connection> Seats<C> {
             let mut left = None;
             let keep = |lease| left = Some(lease);
             let outcome = match own {
-                Some(lease) => run_on(lease, &order, &mut flow, keep).await,
+                Some(lease) => Box::pin(run_on(lease, &order, &mut flow, keep)).await,
                 None => run_anywhere(&pool, &order, &mut flow, keep).await,
             };
             // What a function has left is the client's, where that still is and keeps nothing else.

@@ -447,6 +447,16 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_begins_is_small_enough_to_be_one_of_many() {
+        let database = Database::new(Limits::default());
+        for dsn in ["postgres://localhost/a", "mysql://localhost/a", "sqlite::memory:"] {
+            let (dsn, client) = (Dsn::parse(dsn).unwrap(), Client::default());
+            let stream = database.stream_last(&client, &dsn, Statement::new("SELECT 1", Given::default()));
+            assert!(size_of_val(&stream) <= 1024, "{} bytes", size_of_val(&stream));
+        }
+    }
+
+    #[test]
     fn a_dsn_is_parsed_once_and_the_unused_ones_make_room() {
         let database = Database::new(Limits::default());
         let first = database.dsn("sqlite:first.db").unwrap();

@@ -3,6 +3,7 @@
 //! What always holds: the next chunk is asked for when all rows of the one before are encoded and taken, so of one answer
 //! some chunks are in memory at most; except for rows by key, which are held and counted.
 
+use std::future::Future;
 use std::rc::Rc;
 
 use super::super::exchange::Query;
@@ -23,13 +24,13 @@ pub(super) async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outl
     let Query { dsn, sql, params, options, .. } = query;
     let given = db::params::decode(&params)?;
     let client = leaving.client();
+    // In a box, as all that few answers do: this future is made, moved and held for each.
     let (sql, given, total) = match options.shape {
         Shape::Paged(page) => {
             let dialect = front.database.dialect(&dsn)?;
             let count = db::page::count(dialect, &sql);
-            let mut counted = Rows::of(&front, client, &dsn, statement(&options, &count, given.clone())).await?;
-            let total = counted.next().await?.map_or(Ok(0), |table| db::page::total(&table))?;
-            counted.next().await?; // to its end, or its connection would be closed
+            let counted = Rows::of(&front, client, &dsn, statement(&options, &count, given.clone()));
+            let total = Box::pin(total(counted)).await?;
             let (sql, given) = db::page::select(dialect, &sql, given, page);
             (sql, given, total)
         }
@@ -37,9 +38,20 @@ pub(super) async fn write(front: Rc<Front>, query: Query, leaving: Leaving, outl
     };
     let rows = Rows::of(&front, client, &dsn, statement(&options, &sql, given)).await?;
     match &options.shape {
-        Shape::Keyed(name) => keyed(rows, name, options.escapes, front.config.db_result_bytes_max, &outlet).await,
+        Shape::Keyed(name) => {
+            let result_bytes_max = front.config.db_result_bytes_max;
+            Box::pin(keyed(rows, name, options.escapes, result_bytes_max, &outlet)).await
+        }
         _ => streamed(rows, &options, total, &outlet).await,
     }
+}
+
+/// How many rows there are on all pages.
+async fn total(counted: impl Future<Output = Result<Rows, Failure>>) -> Result<u64, Failure> {
+    let mut counted = counted.await?;
+    let total = counted.next().await?.map_or(Ok(0), |table| db::page::total(&table))?;
+    counted.next().await?; // to its end, or its connection would be closed
+    Ok(total)
 }
 
 fn statement<'a>(options: &Options, sql: &'a str, given: Given) -> Statement<'a> {
