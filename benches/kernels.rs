@@ -3,7 +3,7 @@
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
 //! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels. Peers that aren't installed
-//! are named as absent: OpenBLAS and SLEEF are looked for as libraries, faiss and orjson in `python3` or the Python that
+//! are named as absent: OpenBLAS and SLEEF are looked for as libraries, faiss, numkong and orjson in `python3` or the Python that
 //! `LYGER_BENCH_PYTHON` names.
 
 #[path = "kernels/elements.rs"]

@@ -7,7 +7,7 @@ use lyger::kernels::vectors::{Bf16, Element, F16, Metric as Score, Rows, hamming
 use lyger::kernels::{self, Variant};
 use simsimd::{BinarySimilarity, SpatialSimilarity};
 
-use crate::faiss::Faiss;
+use crate::faiss::Script;
 use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
 use crate::vectors::{DIM, K, numbers, places, read};
 use crate::{SAMPLE, beside, fallback_min, twins};
@@ -143,20 +143,30 @@ pub(crate) fn fallback<'a>(what: What, work: &mut dyn FnMut(Variant) -> Box<dyn 
 
 /// The best few beside faiss, which measures itself in a process of its own.
 pub(crate) fn beside_faiss(what: What, index: &str, dim: usize, best: &mut dyn FnMut()) -> Option<Comparison> {
+    beside_script(what, "faiss flat", || Script::faiss(index, dim, what.1, K), best)
+}
+
+/// A library that measures itself.
+pub(crate) fn beside_script(
+    what: What,
+    peer: &str,
+    start: impl FnOnce() -> Result<Script, String>,
+    work: &mut dyn FnMut(),
+) -> Option<Comparison> {
     let (name, count, _) = what;
     if !is_wanted(name) {
         return None;
     }
-    let mut faiss = match Faiss::start(index, dim, count, K) {
-        Ok(faiss) => faiss,
+    let mut script = match start() {
+        Ok(script) => script,
         Err(reason) => {
-            absent("faiss flat", &reason);
+            absent(peer, &reason);
             return None;
         }
     };
-    let mut subject_run = repeated(SAMPLE, best);
+    let mut subject_run = repeated(SAMPLE, work);
     let mut subject = || subject_run() * 1e3 / count as f64;
-    beside(described(what), (kernels::active(), &mut subject), ("faiss flat", &mut || faiss.nanoseconds()), None)
+    beside(described(what), (kernels::active(), &mut subject), (peer, &mut || script.nanoseconds()), None)
 }
 
 /// Loads all of it.

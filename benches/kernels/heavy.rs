@@ -1,4 +1,5 @@
-//! The sum of `sqrt(i) * sin(i)` beside PHP, libm, and who computes several sines at once: glibc's libmvec and SLEEF.
+//! The sum of `sqrt(i) * sin(i)` beside PHP, libm, who computes several sines at once (glibc's libmvec and SLEEF), and what the
+//! ports of multiply-adds need at least.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -95,8 +96,8 @@ fn php(options: &[&str]) -> Result<f64, String> {
 mod several {
     use std::arch::x86_64::{
         __m256d, __m512d, _mm256_add_pd, _mm256_mul_pd, _mm256_set1_pd, _mm256_setr_pd, _mm256_setzero_pd,
-        _mm256_sqrt_pd, _mm256_storeu_pd, _mm512_add_pd, _mm512_mul_pd, _mm512_reduce_add_pd, _mm512_set1_pd,
-        _mm512_setr_pd, _mm512_setzero_pd, _mm512_sqrt_pd,
+        _mm256_sqrt_pd, _mm256_storeu_pd, _mm512_add_pd, _mm512_fmadd_pd, _mm512_mul_pd, _mm512_reduce_add_pd,
+        _mm512_set1_pd, _mm512_setr_pd, _mm512_setzero_pd, _mm512_sqrt_pd,
     };
     use std::ffi::{CStr, c_void};
     use std::hint::black_box;
@@ -162,7 +163,31 @@ mod several {
             let mut work = || _ = black_box(sum());
             comparisons.extend(beside_peer(case, (variant.name(), &mut subject), (peer, &mut work, ratio_min)));
         }
+        if let Some(variant) = Variant::available().find(|variant| variant.name() == format!("{language}-v4")) {
+            let mut subject = || _ = black_box(variant.heavy_computation(black_box(iterations)));
+            // SAFETY: the variant of this level says that the CPU has the instructions.
+            let mut work = || _ = black_box(unsafe { multiply_adds_8(black_box(iterations)) });
+            let floor = ("limit: the ports of multiply-adds", &mut work as &mut dyn FnMut(), Some(1.0 / 1.6));
+            comparisons.extend(beside_peer(case, (variant.name(), &mut subject), floor));
+        }
         comparisons
+    }
+
+    /// What of a term goes through the ports of fused multiply-adds: twelve of these (one to round, two to reduce, seven of the polynomial, one to
+    /// leave it, one to sum) and two multiplications. A subtraction and a root come on top, which have ports of their own.
+    const MULTIPLY_ADDS: usize = 14;
+
+    /// As many fused multiply-adds, none of which waits for another.
+    #[target_feature(enable = "avx512f")]
+    fn multiply_adds_8(iterations: u64) -> f64 {
+        let (factor, summand) = (_mm512_set1_pd(black_box(0.5)), _mm512_set1_pd(black_box(1.0)));
+        let mut sums = [_mm512_setzero_pd(); MULTIPLY_ADDS];
+        for _ in 0..iterations / 8 {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_pd(*sum, factor, summand);
+            }
+        }
+        sums.into_iter().map(|sum| _mm512_reduce_add_pd(sum)).sum()
     }
 
     fn load(library: &CStr, symbol: &CStr) -> Result<*mut c_void, String> {

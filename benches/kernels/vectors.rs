@@ -1,4 +1,4 @@
-//! One query against many candidates of 768 floats: beside simsimd, OpenBLAS and faiss where they are installed, a plain
+//! One query against many candidates of 768 floats: beside simsimd, and OpenBLAS, numkong and faiss where they are installed, a plain
 //! loop, and reading the candidates without computing anything.
 #![allow(unsafe_code)]
 
@@ -9,7 +9,8 @@ use lyger::kernels::vectors::{self, Metric as Score, Rows};
 use lyger::kernels::{self, Variant};
 use simsimd::SpatialSimilarity;
 
-use crate::elements::{beside_faiss, described, fallback};
+use crate::elements::{beside_faiss, beside_script, described, fallback};
+use crate::faiss::Script;
 use crate::support::{Comparison, absent, is_short, repeated};
 use crate::{SAMPLE, beside};
 
@@ -92,6 +93,13 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
             let (limit, work, _) = reading();
             add(what, &score, variant.name(), vec![(limit, work, None)]);
         }
+    }
+    for (what, metric) in [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)] {
+        let name = format!("{what}, {count} candidates of {DIM} f32, {place}");
+        let mut scores = vec![0.0; count];
+        let mut work = || vectors::score(metric, query, &rows, black_box(&mut scores)).expect("fits");
+        let what = || Script::numkong(what, DIM, count);
+        comparisons.extend(beside_script((&name, count, DIM * size_of::<f32>()), "numkong", what, &mut work));
     }
     for (index, metric) in [("dot", Score::Dot), ("l2", Score::L2)] {
         let name = format!("{index}, {count} candidates of {DIM} f32, {place}");
