@@ -92,6 +92,37 @@ fn all_kernels_decay_to_the_same_bits() {
     compare(&kernels(), CASES).unwrap();
 }
 
+#[test]
+fn one_odd_value_among_ordinary_ones_is_seen_wherever_it_stands() {
+    const HALF_LIFE: f32 = 10.0;
+    // Random inputs have so many of them that a place which nobody looks at goes unseen.
+    let odd = [
+        (1.0, -30.0),
+        (1.0, 1_300.0),
+        (1.0, f32::INFINITY),
+        (1.0, f32::NAN),
+        (-0.0, 5.0),
+        (f32::MAX, 5.0),
+        (f32::INFINITY, 5.0),
+        (f32::from_bits(0xffc1_2345), 5.0),
+    ];
+    for variant in Variant::available() {
+        let decayed = |strength: f32, age: f32| {
+            let mut alone = [strength];
+            variant.apply_decay(&mut alone, &[age], HALF_LIFE).unwrap();
+            alone[0].to_bits()
+        };
+        for ((strength, age), place) in odd.into_iter().flat_map(|odd| (0..64).map(move |place| (odd, place))) {
+            let (mut strengths, mut ages) = ([0.75; 64], [5.0; 64]);
+            (strengths[place], ages[place]) = (strength, age);
+            variant.apply_decay(&mut strengths, &ages, HALF_LIFE).unwrap();
+            let mut expected = [decayed(0.75, 5.0); 64];
+            expected[place] = decayed(strength, age);
+            assert_eq!(strengths.map(f32::to_bits), expected, "{variant:?}, {strength} of age {age} at {place}");
+        }
+    }
+}
+
 /// How far a result is from the true one, in units of the last place that the true one has as a float.
 fn error_ulps(strength: f32, age: f32, half_life: f32, found: f32) -> f64 {
     // The library's exponential is good to about 2^-52, which is 2^-29 of a float's last place.

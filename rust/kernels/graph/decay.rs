@@ -163,8 +163,9 @@ fn decayed_odd(strength: f32, age: f32, rate: &Rate) -> f32 {
 /// The highest bits of the four quarters' floats, each with those at the same place.
 #[inline(always)]
 fn highest(block: &[f32; LANES], at: usize) -> u32 {
-    let bits = |quarter: usize| block[at + quarter * (LANES / 4)].to_bits();
-    bits(0).max(bits(1)).max(bits(2).max(bits(3)))
+    const QUARTER: usize = LANES / 4;
+    let first_half = block[at].to_bits().max(block[at + QUARTER].to_bits());
+    first_half.max(block[at + 2 * QUARTER].to_bits().max(block[at + 3 * QUARTER].to_bits()))
 }
 
 /// `ages` is as long as `strengths`.
@@ -180,13 +181,14 @@ pub(super) fn apply(strengths: &mut [f32], ages: &[f32], rate: &Rate) {
         for at in 0..LANES / 4 {
             odd |= (highest(ages, at) > age_max) | (highest(block, at) > strength_max);
         }
+        // By places: were an adapter of two iterators not inlined, a call for each block would take as long as the block.
         if odd {
-            for (strength, &age) in block.iter_mut().zip(ages) {
-                *strength = decayed_odd(*strength, age, &rate);
+            for at in 0..LANES {
+                block[at] = decayed_odd(block[at], ages[at], &rate);
             }
         } else {
-            for (strength, &age) in block.iter_mut().zip(ages) {
-                *strength = decayed(*strength, age, &rate);
+            for at in 0..LANES {
+                block[at] = decayed(block[at], ages[at], &rate);
             }
         }
     }
