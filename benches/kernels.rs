@@ -111,7 +111,7 @@ fn fallback<'a>(case: Case, work: &mut dyn FnMut(Variant) -> Box<dyn FnMut() + '
 }
 
 /// The mark of a Rust variant beside its twin. The baseline has none: it is the plainest code there is, without an intrinsic, for CPUs that
-/// nothing else is known of; every x86-64 since 2009 has the second level.
+/// nothing else is known of; every x86-64 of the last ten years has the second level.
 fn fallback_min(rust: Variant) -> Option<f64> {
     (rust.name() != "rust").then_some(FALLBACK_MIN)
 }
