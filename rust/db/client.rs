@@ -146,7 +146,7 @@ pub(super) struct Order<'a> {
 
 impl Order<'_> {
     pub(super) fn work(&self) -> Work<'_> {
-        Work { sql: &self.sql, params: &self.params, forms: self.forms, is_alone: self.is_alone }
+        Work { sql: &self.sql, params: &self.params, forms: self.forms, is_alone: self.is_alone, leaves: self.leaves }
     }
 }
 

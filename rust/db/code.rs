@@ -31,6 +31,17 @@ impl Code {
         known.until.is_some_and(|until| now < until).then_some(known.may_leave)
     }
 
+    /// Whether the database was never asked, or its code has changed since.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.lock().until.is_none()
+    }
+
+    /// The same as `may_leave` where the database can't be asked: as it has said last, and yes where it never has, or its code has changed since.
+    pub(super) fn may_have_left(&self) -> bool {
+        let known = self.lock();
+        known.until.is_none() || known.may_leave
+    }
+
     /// What the database has said, and how long it took.
     pub(super) fn note(&self, may_leave: bool, took: Duration) {
         let until = Instant::now() + (took * SHARE).clamp(INTERVAL_MIN, INTERVAL_MAX);

@@ -1,5 +1,6 @@
 //! What the pool asks of a connection, whatever server it leads to.
 
+use super::leaves::Leaves;
 use super::limits::Limits;
 use super::{Error, Param, flow::Flow, wording};
 use crate::json::forms::Forms;
@@ -16,6 +17,8 @@ pub(super) struct Work<'a> {
     pub(super) forms: Forms,
     /// As in [`super::Statement`].
     pub(super) is_alone: bool,
+    /// What its text leaves.
+    pub(super) leaves: Leaves,
 }
 
 /// What a statement did beside giving rows.
@@ -135,6 +138,12 @@ pub(super) trait Connection: Sized + Send + 'static {
     /// Asks whether the database keeps code (functions, triggers, views) that may leave on a session what neither a statement's
     /// text nor the server tells. In doubt it does.
     fn may_be_left_unseen(&mut self) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// The database's code may have changed what names mean, behind each statement from now on.
+    fn doubt_names(&mut self) {}
+
+    /// Nothing is left on the connection any more, so that names mean what they mean on a new one.
+    fn come_home(&mut self) {}
 
     fn canceller(&self) -> Self::Canceller;
 

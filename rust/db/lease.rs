@@ -167,12 +167,32 @@ impl<C: Connection> Lease<C> {
         time_max: Option<Duration>,
         flow: &mut Flow,
     ) -> Result<Answer<C::Portal>, Broken> {
+        // Behind it, in a transaction or with something of its own, it would be too late to ask.
+        if leaves != Leaves::Nothing
+            && self.left == Left::default()
+            && self.pool.reset == Reset::Changed
+            && self.pool.code.is_unknown()
+        {
+            Box::pin(self.look(Instant::now())).await;
+        }
         let outcome = self.converse(ask, sql, leaves, time_max, flow).await;
         self.ended = Instant::now();
         if self.pool.reset != Reset::Told && outcome.as_ref().err().is_none_or(|broken| broken.is_whole) {
             self.note_code(sql).await;
+            // What opens a transaction or a savepoint runs no code.
+            if leaves != Leaves::Transaction {
+                self.note_names();
+            }
         }
         outcome
+    }
+
+    /// What names mean behind a statement that may have run the database's code.
+    fn note_names(&mut self) {
+        let is_in_doubt = self.pool.reset == Reset::Always || self.changes_code || self.pool.code.may_have_left();
+        if let Some(connection) = self.connection.as_deref_mut().filter(|_| is_in_doubt) {
+            connection.doubt_names();
+        }
     }
 
     /// What the database's code may have left unseen: where there is any such code, that belongs to the connection's user.
@@ -334,6 +354,7 @@ impl<C: Connection> Lease<C> {
         if !matches!(cleaned, Ok(Ok(()))) {
             Box::pin(leave(*connection)).await;
         } else {
+            connection.come_home();
             self.pool.push(connection, self.made, self.ended);
         }
     }

@@ -60,6 +60,16 @@ pub(super) fn of(dialect: Dialect, sql: &str) -> Leaves {
     }
 }
 
+/// Whether a statement of PostgreSQL that leaves this may have changed what names mean, otherwise than by a command whose tag
+/// says so.
+pub(super) fn may_rename(sql: &str, leaves: Leaves) -> bool {
+    match leaves {
+        Leaves::Nothing | Leaves::TransactionEnd => false,
+        Leaves::Transaction => contains(sql.as_bytes(), b"set_config"),
+        Leaves::Session => true,
+    }
+}
+
 /// `set_config(name, value, true)` ends with its transaction.
 fn of_set_config(mut words: Words<'_>) -> Leaves {
     let mut leaves = Leaves::Session; // a name in quotes is no word

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Failure, Lost, State, Work};
 use super::flow::Flow;
+use super::leaves::Leaves;
 use super::socket::Socket;
 use super::{Limits, Param};
 use crate::json::encode;
@@ -26,6 +27,7 @@ pub(super) const WORK: Work<'static> = Work {
     params: &[Param::Int(7)],
     forms: Forms { decimals_as_numbers: false, times_as_sql: false },
     is_alone: false,
+    leaves: Leaves::Nothing,
 };
 
 pub(super) fn runtime() -> Runtime {

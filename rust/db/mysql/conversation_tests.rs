@@ -202,7 +202,13 @@ fn a_statement_that_can_not_be_prepared_is_sent_as_it_is_and_has_no_rows() {
     let run = |words: Vec<u8>, params: &[Param]| {
         runtime().block_on(async {
             let mut connection = connect(words, 4096).await.unwrap();
-            let work = Work { sql: "CREATE TRIGGER", params, forms: Forms::default(), is_alone: false };
+            let work = Work {
+                sql: "CREATE TRIGGER",
+                params,
+                forms: Forms::default(),
+                is_alone: false,
+                leaves: Leaves::Nothing,
+            };
             connection.run(work, &mut Flow::whole(&limits)).await
         })
     };

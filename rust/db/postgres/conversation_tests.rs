@@ -37,6 +37,9 @@ fn greeting() -> Vec<u8> {
         message(b'T', &[&[0, 1][..], b"max_connections\0", &[0; 6], &[0, 0, 0, 25], &[0; 8]].concat()),
         message(b'D', b"\0\x01\0\0\0\x03100"),
         message(b'C', b"SHOW\0"),
+        message(b'T', &[&[0, 1][..], b"search_path\0", &[0; 6], &[0, 0, 0, 25], &[0; 8]].concat()),
+        message(b'D', b"\0\x01\0\0\0\x06public"),
+        message(b'C', b"SHOW\0"),
         message(b'Z', b"I"),
     ]
     .concat()

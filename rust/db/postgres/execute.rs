@@ -4,7 +4,7 @@ use super::decode::Decoder;
 use super::message::{self, Body, Change, Field, Refusal, Status, strange};
 use super::statements::{Prepared, schema_has_changed};
 use super::types::{self, Answer, Type};
-use super::{Outcome, PgSession, encode};
+use super::{Outcome, PgSession, Renames, encode};
 use crate::db::Error;
 use crate::db::connection::{Failure, Work};
 use crate::db::flow::Flow;
@@ -60,7 +60,7 @@ impl PgSession {
         }
 
         let mut decoder = Decoder::new(&prepared, work.forms);
-        let outcome = self.answer(&mut decoder, flow).await?;
+        let outcome = self.answer(Some(&prepared), &mut decoder, flow).await?;
         if outcome.is_ok() {
             flow.finish(decoder.into_table()).await?;
         }
@@ -70,19 +70,43 @@ impl PgSession {
     fn note_status(&mut self, status: Status) {
         self.status = status;
         self.portals.note_status(status);
-        if status == Status::Idle && std::mem::take(&mut self.changes_schema) {
+        if status != Status::Idle {
+            return;
+        }
+        if std::mem::take(&mut self.changes_schema) {
             schema_has_changed(); // it holds for others only now, or was rolled back
+        }
+        // What was changed for the transaction is as it was before.
+        if std::mem::take(&mut self.renames) != Renames::No {
+            self.dropped.extend(self.statements.leave_home());
         }
     }
 
     fn note_change(&mut self, change: Change) {
         match change {
             Change::None => {}
-            Change::OfSession => self.dropped.extend(self.statements.forget_all()),
+            Change::Perhaps if self.renames == Renames::No => {}
+            Change::Perhaps => self.rename(self.renames),
+            Change::OfPath => self.rename(Renames::Path),
+            Change::New => {
+                // Where the path of schemas begins with the one of temporary tables.
+                self.is_tainted |= self.has_temporary_home || self.renames == Renames::Path;
+                self.dropped.extend(self.statements.forget_all());
+                self.rename(Renames::Tables);
+            }
             Change::OfSchema => {
                 self.changes_schema = true;
                 schema_has_changed();
+                self.rename(Renames::Tables);
             }
+        }
+    }
+
+    /// Names may mean something else from now on, and once more when the open transaction ends.
+    pub(super) fn rename(&mut self, what: Renames) {
+        self.dropped.extend(self.statements.leave_home());
+        if self.status != Status::Idle {
+            self.renames = self.renames.max(what);
         }
     }
 
@@ -94,13 +118,15 @@ impl PgSession {
         }
     }
 
-    /// Reads the answer to Bind, Execute and Sync.
+    /// Reads the answer to Execute and Sync, and to Bind before them where that is of a statement.
     pub(super) async fn answer(
         &mut self,
+        mut bound: Option<&Prepared>,
         decoder: &mut Decoder,
         flow: &mut Flow,
     ) -> Result<Outcome<Answered>, Failure> {
         let mut outcome = Ok(Answered::default());
+        let has_columns = bound.is_none_or(|prepared| !prepared.fields.is_empty());
         let mut copied = None;
         loop {
             while let Some(header) = self.stream.ready()? {
@@ -120,12 +146,17 @@ impl PgSession {
                             self.dropped.clear();
                         }
                         self.portals.note_tag(body);
-                        let change = message::change(body);
+                        let change = message::change(body, has_columns);
                         outcome = Ok(Answered { affected: message::affected(body)?, is_suspended: false });
                         self.note_change(change);
                     }
                     b's' => outcome = Ok(Answered { affected: 0, is_suspended: true }),
-                    b'E' => outcome = Err(refusal(body)?),
+                    b'E' => {
+                        let mut refusal = refusal(body)?;
+                        refusal.refuses_bind = bound.is_some();
+                        outcome = Err(refusal);
+                    }
+                    b'2' => bound = None,
                     b'Z' => {
                         self.note_status(message::status(body)?);
                         self.stream.consume(header);
@@ -146,9 +177,13 @@ impl PgSession {
                             return Err(Failure::Cut(copy_refused()));
                         }
                     }
-                    b'S' => self.reported.note(body)?,
-                    // BindComplete, CloseComplete, CopyDone, EmptyQueryResponse, notices, notifications
-                    b'2' | b'3' | b'c' | b'I' | b'N' | b'A' => {}
+                    b'S' => {
+                        // Since PostgreSQL 18 the path of schemas is told, too.
+                        self.reported.note(body)?;
+                        self.rename(Renames::Path);
+                    }
+                    // CloseComplete, CopyDone, EmptyQueryResponse, notices, notifications
+                    b'3' | b'c' | b'I' | b'N' | b'A' => {}
                     _ => return Err(strange("unknown message type")),
                 }
                 self.stream.consume(header);
@@ -209,6 +244,8 @@ impl PgSession {
         if let Err(refusal) = described.await? {
             return Ok(Err(refusal));
         }
+        let is_known = |oid: &u32| Type::built_in(*oid).is_some() || self.types.contains_key(oid);
+        let asks = !oids.iter().chain(fields.iter().map(|field: &Field| &field.oid)).all(is_known);
         let mut parameters = Vec::with_capacity(oids.len());
         for oid in oids {
             parameters.push(self.type_of(oid).await?);
@@ -217,6 +254,15 @@ impl PgSession {
         for field in fields {
             let of_type = self.type_of(field.oid).await?;
             typed.push((field, of_type));
+        }
+        // A question of the engine's own has taken the place of a statement without a name.
+        if name.is_empty() && asks {
+            frontend::parse("", sql, [], &mut self.stream.output).map_err(unsendable)?;
+            frontend::sync(&mut self.stream.output);
+            self.stream.flush().await?;
+            if let Err(refusal) = self.until_ready(|_, _| Ok(())).await? {
+                return Ok(Err(refusal));
+            }
         }
         let prepared = Arc::new(Prepared { name, parameters, fields: typed, spare: Spare::default() });
         self.statements.insert(sql, Arc::clone(&prepared));

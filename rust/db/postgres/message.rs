@@ -168,18 +168,27 @@ pub(super) fn drops_statements(body: &[u8]) -> bool {
 pub(super) enum Change {
     /// They are as they were.
     None,
-    /// On this connection they may mean others: a temporary table hides another, a path of schemas leads elsewhere.
-    OfSession,
+    /// What the transaction has changed may be as it was before; a cursor may have changed something.
+    Perhaps,
+    /// A path of schemas may lead elsewhere.
+    OfPath,
+    /// A table, perhaps a temporary one, may hide another.
+    New,
     /// A schema has changed.
     OfSchema,
 }
 
-/// CommandComplete.
-pub(super) fn change(body: &[u8]) -> Change {
+/// CommandComplete, of a statement with or without columns.
+pub(super) fn change(body: &[u8], has_columns: bool) -> Change {
     let verb = body.split(|byte| !byte.is_ascii_uppercase()).next().unwrap_or_default();
     match verb {
         b"ALTER" | b"DROP" | b"DO" => Change::OfSchema,
-        b"CREATE" | b"SET" | b"RESET" => Change::OfSession,
+        b"CREATE" => Change::New,
+        // CREATE TABLE ... AS, SELECT ... INTO
+        b"SELECT" if !has_columns => Change::New,
+        b"SET" | b"RESET" => Change::OfPath,
+        // Where something has changed in the transaction.
+        b"COMMIT" | b"ROLLBACK" | b"FETCH" | b"MOVE" => Change::Perhaps,
         _ => Change::None,
     }
 }
@@ -214,6 +223,8 @@ pub(super) struct Refusal {
     routine: Option<String>,
     // What the server was at.
     context: String,
+    /// It refused to bind values to a statement that the engine keeps prepared.
+    pub(super) refuses_bind: bool,
 }
 
 /// What a server says of a text that its type can't read: invalid_text_representation, numeric_value_out_of_range,
@@ -261,9 +272,10 @@ impl Refusal {
     }
 
     /// A prepared statement whose result changed its type (`SELECT *` after ALTER TABLE), or that somebody deallocated.
-    /// Nothing was executed then.
+    /// Nothing was executed then. Behind the bind it is the user's own statement that is stale: `EXECUTE`.
     pub(super) fn is_stale_statement(&self) -> bool {
         match self.sqlstate() {
+            _ if !self.refuses_bind => false,
             // feature_not_supported has many causes; this function of the server has one.
             "0A000" => self.routine.as_deref() == Some("RevalidateCachedQuery"),
             "26000" => true,
@@ -321,8 +333,10 @@ mod tests {
     #[test]
     fn a_refusal_keeps_the_servers_words_and_knows_what_it_means() {
         let body = b"SERREUR\0VERROR\0C0A000\0Mno\0Dbecause\0Htry\0RRevalidateCachedQuery\0\0";
-        let refusal = Refusal::read(body).unwrap();
-        assert!(refusal.is_stale_statement() && !refusal.ends_connection());
+        let mut refusal = Refusal::read(body).unwrap();
+        assert!(!refusal.is_stale_statement() && !refusal.ends_connection());
+        refusal.refuses_bind = true;
+        assert!(refusal.is_stale_statement());
         let error = refusal.into_error();
         assert_eq!((error.message.as_str(), error.survives), ("no\nDETAIL: because\nHINT: try", true));
         let fatal = Refusal::read(b"SFATAL\0C57P01\0Mgone\0\0").unwrap();
@@ -331,17 +345,20 @@ mod tests {
 
     #[test]
     fn a_command_tag_tells_what_it_has_changed() {
-        for (tag, expected) in [
-            ("ALTER TABLE", Change::OfSchema),
-            ("DROP TABLE", Change::OfSchema),
-            ("DO", Change::OfSchema),
-            ("CREATE TABLE AS", Change::OfSession),
-            ("SET", Change::OfSession),
-            ("SELECT 3", Change::None),
-            ("INSERT 0 1", Change::None),
-            ("", Change::None),
+        for (tag, has_columns, expected) in [
+            ("ALTER TABLE", false, Change::OfSchema),
+            ("DROP TABLE", false, Change::OfSchema),
+            ("DO", false, Change::OfSchema),
+            ("CREATE TABLE", false, Change::New),
+            ("SELECT 3", false, Change::New),
+            ("SET", false, Change::OfPath),
+            ("ROLLBACK", false, Change::Perhaps),
+            ("FETCH 1", true, Change::Perhaps),
+            ("SELECT 3", true, Change::None),
+            ("INSERT 0 1", false, Change::None),
+            ("", false, Change::None),
         ] {
-            assert_eq!(change(format!("{tag}\0").as_bytes()), expected, "{tag}");
+            assert_eq!(change(format!("{tag}\0").as_bytes(), has_columns), expected, "{tag}");
         }
     }
 

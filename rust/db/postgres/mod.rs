@@ -43,7 +43,7 @@ pub(super) use options::Options;
 use super::connection::{Connection, Done, Failure, State, Work};
 use super::flow::Flow;
 use super::limits::Limits;
-use super::{Error, tokens};
+use super::{Error, leaves, tokens};
 use login::Login;
 use message::{Refusal, Status};
 use portal::{Portal, Portals};
@@ -69,6 +69,12 @@ pub(super) struct PgSession {
     dropped: Vec<String>,
     /// The transaction has changed a schema.
     changes_schema: bool,
+    /// What the transaction has done to what names mean.
+    renames: Renames,
+    /// The path of schemas of a new connection names that of temporary tables, so that any table may be one.
+    has_temporary_home: bool,
+    /// A table was made that may be a temporary one.
+    is_tainted: bool,
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
@@ -83,6 +89,17 @@ pub(super) struct PgSession {
 struct Timer {
     limit_ms: u64,
     is_set: bool,
+}
+
+/// What may have changed what names mean.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Renames {
+    #[default]
+    No,
+    /// Tables have come or gone.
+    Tables,
+    /// The path of schemas may be another one.
+    Path,
 }
 
 /// How a statement ended, when the connection is as good as before: the server's refusal is one of the answers.
@@ -110,6 +127,9 @@ impl Connection for PgSession {
             }
         }
         self.stream.shrink();
+        if leaves::may_rename(work.sql, work.leaves) {
+            self.rename(Renames::Path);
+        }
         let affected = told(outcome)?;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         Ok(Done { affected: if is_query(work.sql) { 0 } else { affected }, last_insert_id: None })
@@ -150,11 +170,19 @@ impl Connection for PgSession {
 
     fn is_changed(&self) -> bool {
         // Within a transaction a setting may be its own.
-        self.status == Status::Idle && self.reported.is_changed()
+        self.is_tainted || self.status == Status::Idle && self.reported.is_changed()
     }
 
     async fn may_be_left_unseen(&mut self) -> Result<bool, Failure> {
         self.looks_for_code().await
+    }
+
+    fn doubt_names(&mut self) {
+        self.dropped.extend(self.statements.doubt_names());
+    }
+
+    fn come_home(&mut self) {
+        self.dropped.extend(self.statements.come_home());
     }
 
     fn canceller(&self) -> Canceller {
@@ -225,6 +253,9 @@ impl PgSession {
             statements: Statements::default(),
             dropped: Vec::new(),
             changes_schema: false,
+            renames: Renames::No,
+            has_temporary_home: false,
+            is_tainted: false,
             types: HashMap::new(),
             canceller: Canceller(Arc::new(Target { options: Arc::clone(options), address, key, is_encrypted })),
             settings: format!(
@@ -236,10 +267,12 @@ impl PgSession {
             timer: Timer { limit_ms: timeout, is_set: true },
             connections_max: None,
         };
-        let sql = format!("{}; SHOW max_connections", connection.settings);
+        let sql = format!("{}; SHOW max_connections; SHOW search_path", connection.settings);
         let rows = connection.simple(&sql).await??;
         connection.reported.settle();
-        connection.connections_max = rows.last().and_then(|row| row.first()?.parse().ok());
+        let mut values = rows.iter().map(|row| row.first().map_or("", String::as_str));
+        connection.connections_max = values.next().and_then(|count| count.parse().ok());
+        connection.has_temporary_home = values.next().is_some_and(|path| path.contains("pg_temp"));
         Ok(connection)
     }
 }
@@ -267,6 +300,7 @@ impl PgSession {
 
     fn begin_again(&mut self) {
         self.timer.is_set = true;
+        self.is_tainted = false;
         self.reported.settle();
     }
 }

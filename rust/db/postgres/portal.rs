@@ -117,7 +117,7 @@ impl PgSession {
             has_rest: true,
             left: Arc::clone(&self.portals.left),
         };
-        Ok(self.next_part(&mut portal, flow).await?.map(|()| portal))
+        Ok(self.next_part(&mut portal, true, flow).await?.map(|()| portal))
     }
 
     /// Reads a portal's next rows.
@@ -135,17 +135,22 @@ impl PgSession {
             return Err(Failure::Refused(parts::gone()));
         }
         self.close_left()?;
-        self.next_part(portal, flow).await
+        self.next_part(portal, false, flow).await
     }
 
-    async fn next_part(&mut self, portal: &mut Portal, flow: &mut Flow) -> Result<Outcome<()>, Failure> {
+    async fn next_part(
+        &mut self,
+        portal: &mut Portal,
+        is_bound: bool,
+        flow: &mut Flow,
+    ) -> Result<Outcome<()>, Failure> {
         let rows = i32::try_from(portal.rows_next).unwrap_or(i32::MAX);
         frontend::execute(&portal.name, rows, &mut self.stream.output).map_err(unsendable)?;
         frontend::sync(&mut self.stream.output);
         self.stream.flush().await?;
         self.stream.sent = true;
         let mut decoder = Decoder::new(&portal.prepared, portal.forms);
-        let answered = match self.answer(&mut decoder, flow).await? {
+        let answered = match self.answer(is_bound.then_some(&*portal.prepared), &mut decoder, flow).await? {
             Ok(answered) => answered,
             Err(refusal) => {
                 portal.has_rest = false; // it went with its transaction

@@ -4,6 +4,10 @@
 //! column's type changes: what is bound then would be converted twice, and be another value in the end, without an error.
 //! So a statement is prepared anew after each change of the schema that this process has made, and after some seconds in any
 //! case, because others change schemas too.
+//!
+//! What the names in a statement mean is of that moment as well: a search path and temporary tables decide it. So statements
+//! are kept for two places. At home are those of a connection as it is when nobody has left anything on it; away, where names
+//! may mean something else, they are prepared anew, and let go of as soon as names may mean something else again.
 
 use super::message::Field;
 use super::types::Type;
@@ -53,7 +57,11 @@ impl Prepared {
 /// The cache of one connection: the statement that was unused for longest makes room.
 #[derive(Default)]
 pub(super) struct Statements {
-    by_text: HashMap<Box<str>, Entry>,
+    home: HashMap<Box<str>, Entry>,
+    away: HashMap<Box<str>, Entry>,
+    is_away: bool,
+    /// Each statement may change what names mean in the next one.
+    is_in_doubt: bool,
     // Counts uses: the entry with the smallest number was unused for longest.
     clock: u64,
     named: u64,
@@ -70,7 +78,29 @@ struct Entry {
 impl Statements {
     /// Lets go of all, and gives the names that they still have on the server.
     pub(super) fn forget_all(&mut self) -> Vec<String> {
-        self.by_text.drain().map(|(_, entry)| entry.prepared.name.clone()).collect()
+        names(self.home.drain().chain(self.away.drain()))
+    }
+
+    /// From now on names may mean something else than before. Gives the names on the server of what is of no use any more.
+    pub(super) fn leave_home(&mut self) -> Vec<String> {
+        self.is_away = true;
+        names(self.away.drain())
+    }
+
+    /// The same for now and behind each further statement: none is kept.
+    pub(super) fn doubt_names(&mut self) -> Vec<String> {
+        self.is_in_doubt = true;
+        self.leave_home()
+    }
+
+    /// Names mean again what they mean on a new connection.
+    pub(super) fn come_home(&mut self) -> Vec<String> {
+        (self.is_away, self.is_in_doubt) = (false, false);
+        names(self.away.drain())
+    }
+
+    fn here(&mut self) -> &mut HashMap<Box<str>, Entry> {
+        if self.is_away { &mut self.away } else { &mut self.home }
     }
 
     /// A statement. One that may be out of date (it is old, or a schema has changed) is let go of: the names of such, which they
@@ -83,7 +113,8 @@ impl Statements {
             return None;
         }
         self.clock += 1;
-        let entry = self.by_text.get_mut(text)?;
+        let here = if self.is_away { &mut self.away } else { &mut self.home };
+        let entry = here.get_mut(text)?;
         if entry.since.elapsed() < AGE_MAX {
             entry.used = self.clock;
             return Some(Arc::clone(&entry.prepared));
@@ -94,33 +125,45 @@ impl Statements {
 
     /// A name for a statement that is about to be prepared, never given before; and the name of the one that makes room.
     pub(super) fn name(&mut self, text: &str) -> (String, Option<String>) {
-        if text.len() > TEXT_BYTES_MAX {
+        if text.len() > TEXT_BYTES_MAX || self.is_in_doubt {
             return (String::new(), None);
         }
         self.named += 1;
         let mut evicted = None;
-        if self.by_text.len() >= STATEMENTS_MAX {
-            let oldest = self.by_text.iter().min_by_key(|(_, entry)| entry.used).map(|(text, _)| text.clone());
-            evicted = oldest.and_then(|text| self.forget(&text));
+        if self.home.len() + self.away.len() >= STATEMENTS_MAX {
+            let both = self.home.iter().chain(&self.away);
+            let oldest = both.min_by_key(|(_, entry)| entry.used).map(|(text, entry)| (text.clone(), entry.used));
+            evicted = oldest.and_then(|(text, used)| {
+                let is_home = self.home.get(&text).is_some_and(|entry| entry.used == used);
+                let entry = if is_home { self.home.remove(&text) } else { self.away.remove(&text) };
+                entry.map(|entry| entry.prepared.name.clone())
+            });
         }
         (format!("lyger_{}", self.named), evicted)
     }
 
     pub(super) fn insert(&mut self, text: &str, prepared: Arc<Prepared>) {
         if !prepared.name.is_empty() {
-            self.by_text.insert(text.into(), Entry { prepared, used: self.clock, since: Instant::now() });
+            let entry = Entry { prepared, used: self.clock, since: Instant::now() };
+            self.here().insert(text.into(), entry);
         }
     }
 
     /// Lets go of a statement, and gives the name that it still has on the server.
     pub(super) fn forget(&mut self, text: &str) -> Option<String> {
-        self.by_text.remove(text).map(|entry| entry.prepared.name.clone())
+        self.here().remove(text).map(|entry| entry.prepared.name.clone())
     }
 
     /// The server has forgotten them all. Names go on, so that none is ever another statement's.
     pub(super) fn clear(&mut self) {
-        self.by_text.clear();
+        self.home.clear();
+        self.away.clear();
     }
+}
+
+/// What statements are called on the server.
+fn names(entries: impl Iterator<Item = (Box<str>, Entry)>) -> Vec<String> {
+    entries.map(|(_, entry)| entry.prepared.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +198,30 @@ mod tests {
         }
         assert_eq!(prepare(&mut statements, "more"), Some(second));
         assert!(get(&mut statements, "1").is_none() && get(&mut statements, "0").is_some());
-        assert_eq!(statements.by_text.len(), STATEMENTS_MAX);
+        assert_eq!(statements.home.len(), STATEMENTS_MAX);
+        // Both places share the room.
+        statements.leave_home();
+        assert!(prepare(&mut statements, "0").is_some());
+        assert_eq!((statements.home.len(), statements.away.len()), (STATEMENTS_MAX - 1, 1));
+    }
+
+    #[test]
+    fn what_was_prepared_at_home_is_of_use_there_and_nowhere_else() {
+        let mut statements = new();
+        prepare(&mut statements, "a");
+        let name = |statements: &mut Statements| get(statements, "a").map(|prepared| prepared.name.clone());
+        let home = name(&mut statements).unwrap();
+        assert!(statements.leave_home().is_empty() && name(&mut statements).is_none());
+        prepare(&mut statements, "a");
+        let away = name(&mut statements).unwrap();
+        assert_eq!(statements.leave_home(), [away], "names have changed again");
+        assert!(name(&mut statements).is_none());
+        prepare(&mut statements, "a");
+        assert_eq!(statements.doubt_names().len(), 1);
+        prepare(&mut statements, "a");
+        assert!(name(&mut statements).is_none(), "nothing is kept for a statement that may be another one then");
+        assert!(statements.come_home().is_empty());
+        assert_eq!(name(&mut statements), Some(home));
     }
 
     #[test]
@@ -171,7 +237,7 @@ mod tests {
         let mut statements = new();
         prepare(&mut statements, "old");
         prepare(&mut statements, "young");
-        let entry = statements.by_text.get_mut("old").unwrap();
+        let entry = statements.home.get_mut("old").unwrap();
         entry.since = Instant::now().checked_sub(AGE_MAX).expect("a machine that runs for longer");
         let name = entry.prepared.name.clone();
         let mut dropped = Vec::new();

@@ -392,7 +392,13 @@ mod tests {
         let run = |session: &mut Session, params: &[Param]| {
             let sql = "SELECT ? AS v, 1 AS n UNION ALL SELECT ?, NULL UNION ALL SELECT ?, 'x'";
             let mut flow = Flow::whole(&Limits::default());
-            session.run(&Work { sql, params, forms: Forms::default(), is_alone: false }, None, &mut flow).unwrap();
+            session
+                .run(
+                    &Work { sql, params, forms: Forms::default(), is_alone: false, leaves: Leaves::Nothing },
+                    None,
+                    &mut flow,
+                )
+                .unwrap();
             flow.into_table()
         };
         let open = || Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
@@ -408,7 +414,7 @@ mod tests {
         let sql = "SELECT id FROM t WHERE id >= ? ORDER BY id LIMIT ?";
         let mut session = Session::open(&SqlitePath::Memory, "sqlite::memory:").unwrap();
         let mut run = |sql: &str, params: &[Param]| {
-            let work = Work { sql, params, forms: Forms::default(), is_alone: false };
+            let work = Work { sql, params, forms: Forms::default(), is_alone: false, leaves: Leaves::Nothing };
             session.run(&work, None, &mut Flow::whole(&Limits::default())).unwrap()
         };
         run("CREATE TABLE t (id INTEGER PRIMARY KEY)", &[]);

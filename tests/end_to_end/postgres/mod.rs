@@ -2,6 +2,7 @@
 
 mod differential;
 pub(crate) mod login;
+mod names;
 mod routines;
 pub(crate) mod server;
 mod sessions;

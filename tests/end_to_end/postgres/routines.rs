@@ -6,7 +6,7 @@ use lyger::json::encode;
 use std::time::{Duration, Instant};
 
 /// The DSN of a database of one test's own: what functions it has decides how all its connections are treated.
-fn database(name: &str) -> String {
+pub(super) fn database(name: &str) -> String {
     let dsn = postgres_dsn();
     let db = with_connections(&dsn, 1);
     json_once(&db, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
@@ -18,7 +18,7 @@ fn database(name: &str) -> String {
 const PID: &str = "SELECT pg_backend_pid() AS n";
 
 /// A function without arguments.
-fn function(db: &Fixture, name: &str, body: &str) {
+pub(super) fn function(db: &Fixture, name: &str, body: &str) {
     let head = format!("CREATE OR REPLACE FUNCTION {name}() RETURNS int LANGUAGE plpgsql");
     json_once(db, &format!("{head} AS $$ BEGIN {body} RETURN 1; END $$"));
 }
@@ -257,8 +257,9 @@ fn statements_stay_prepared_where_only_perhaps_something_is_left_and_those_of_fu
                     FROM pg_prepared_statements";
     let client = Client::default();
     for sql in ["SELECT 1", "SELECT 2", "SELECT sequences()", prepared] {
-        json(&db, &client, sql);
+        json_once(&db, sql);
     }
+    json(&db, &client, "SELECT sequences()");
     db.block_on(client.end());
     assert_eq!(json_once(&db, prepared), r#"[{"theirs":0,"ours":true}]"#);
     let lost = db.block_on(db.ask(&client, "SELECT lastval()", &[])).unwrap_err();
