@@ -315,7 +315,8 @@ pub unsafe extern "C" fn lyger_vector_load(
 /// file under this name is whole. docs/vectors.md describes its bytes.
 ///
 /// Errors: `INDEX_FILE_FAILED`, `INVALID_ARGUMENT` (an empty path, or one with a NUL byte), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`
-/// (above 4,096 bytes), `WRONG_PROCESS`. Any thread; the index can be searched meanwhile.
+/// (above 4,096 bytes), `WRONG_PROCESS`. Any thread. While the bytes are handed to the system the index can be searched, but a change
+/// waits, and searches that come behind it; while the disk is waited for both go on, and aren't in the file.
 ///
 /// # Safety
 /// `path` must be null with length 0 or readable for its length.
@@ -325,7 +326,9 @@ pub unsafe extern "C" fn lyger_vector_save(index: u64, path: *const c_char, path
         // SAFETY: the caller's promise, passed on.
         let path = unsafe { self::path(path, path_len) }?;
         let index = shared(index)?;
-        Ok(read(&index).save(path)?)
+        // A statement of its own, so that the lock is given back before the disk is waited for.
+        let written = read(&index).write_beside(path)?;
+        Ok(written.keep()?)
     })
 }
 

@@ -10,12 +10,16 @@ use crate::kernels::vectors::{Metric, Rows, score};
 /// `candidates[i * query_len]` on.
 ///
 /// A cosine is `dot / (norm * norm)`, cut to -1 and 1, each operation rounded to float in an order that is the same on every
-/// machine. It is 0 where a vector has the norm 0 (all elements 0, or below 2^-75), and the NaN 0x7fc00000 where either holds a
-/// NaN, or infinities that give one. Never -0. With `query_len` 0 all are 0.
+/// machine. It is 0 where a vector has the norm 0, and the NaN 0x7fc00000 where either holds a NaN, or infinities that give one.
+/// Never -0. With `query_len` 0 all are 0.
 ///
-/// On an error no score is written, and `lyger_last_error` says which: `NULL_POINTER`, `TOO_LONG` (more than 2^32 - 1 candidates, or
-/// floats of all candidates), `INVALID_ARGUMENT` (an array isn't aligned, or scores overlap what is read), `INVALID_CONFIG`
-/// (`LYGER_KERNELS`). Any thread, any process.
+/// Squares have to be floats: a vector of length 2^64 (1.8e19) or more gives 0, or NaN where the dot is infinite too; one whose
+/// elements all are below about 2^-63 (1.1e-19) loses digits, the more the smaller they are, and gives 0 from 2^-75 (2.6e-23)
+/// down. Multiply such a vector by a power of two before, which changes no true cosine, or divide it by its length in doubles.
+///
+/// On an error no score is written, and `lyger_last_error` says which: `NULL_POINTER`, `TOO_LONG` (more than 2^32 - 1 candidates,
+/// floats of the query, or floats of all candidates; the query's also without candidates), `INVALID_ARGUMENT` (an array isn't
+/// aligned, or scores overlap what is read), `INVALID_CONFIG` (`LYGER_KERNELS`). Any thread, any process.
 ///
 /// # Safety
 /// `query` must be readable for `query_len` floats, `candidates` for `query_len * num_candidates`, and `scores` writable for

@@ -16,7 +16,7 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -70,16 +70,20 @@ impl Index {
     /// # Errors
     /// What the operating system refuses. The file that was there stays.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let beside = beside(path);
-        let outcome = self.write_to(&beside).and_then(|()| std::fs::rename(&beside, path));
-        if outcome.is_err() {
-            let _ = std::fs::remove_file(&beside); // the first error is the one to tell
-        }
-        outcome.and_then(|()| force_folder(path)).map_err(failed(path, "written"))
+        self.write_beside(path)?.keep()
     }
 
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    /// Writes it beside the file whose place it takes. What is left, [`Written::keep`], needs no index: it waits for the disk.
+    pub(crate) fn write_beside(&self, path: &Path) -> Result<Written, Error> {
+        let beside = beside(path);
+        let create = || OpenOptions::new().write(true).create_new(true).open(&beside);
+        let file = create().map_err(failed(path, "written"))?;
+        let written = Written { file, beside, path: path.to_owned(), has_name: false };
+        self.write_to(&written.file).map_err(failed(path, "written"))?;
+        Ok(written)
+    }
+
+    fn write_to(&self, file: &File) -> io::Result<()> {
         let buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
         let mut out = Hashed { inner: buffered, hash: Xxh3Default::new() };
         let mut rows = self.rows_by_id().map_err(|error| io::Error::other(error.to_string()))?;
@@ -99,7 +103,7 @@ impl Index {
         }
         let checksum = out.hash.digest();
         out.inner.write_all(&checksum.to_le_bytes())?;
-        out.inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        out.inner.flush()
     }
 
     /// Reads an index that [`Index::save`], or pure PHP, has written.
@@ -184,8 +188,39 @@ enum Unread {
     Error(Error),
 }
 
+/// A whole file that doesn't have its name yet. Dropped, it is removed.
+#[must_use]
+pub(crate) struct Written {
+    file: File,
+    beside: PathBuf,
+    path: PathBuf,
+    has_name: bool,
+}
+
+impl Written {
+    /// Forces it to the disk and gives it its name.
+    pub(crate) fn keep(mut self) -> Result<(), Error> {
+        self.force_and_rename().map_err(failed(&self.path, "written"))
+    }
+
+    fn force_and_rename(&mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.beside, &self.path)?;
+        self.has_name = true;
+        force_folder(&self.path)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if !self.has_name {
+            let _ = std::fs::remove_file(&self.beside); // the first error is the one to tell
+        }
+    }
+}
+
 /// A name that no other writer uses, in the same folder, so that it can be renamed.
-fn beside(path: &Path) -> std::path::PathBuf {
+fn beside(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -258,6 +293,22 @@ mod tests {
         assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&path).unwrap());
         let names = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(names, 2, "nothing is left beside them");
+    }
+
+    #[test]
+    fn an_index_may_change_while_its_file_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let mut index = index();
+        let before = contents(&index);
+        let written = index.write_beside(&path).unwrap();
+        index.remove([7, 5]);
+        assert!(!path.exists(), "it has its name too early");
+        written.keep().unwrap();
+        assert_eq!(contents(&Index::open(&path, Limits::default()).unwrap()), before);
+        drop(index.write_beside(&path).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what isn't kept is removed");
+        assert_eq!(contents(&Index::open(&path, Limits::default()).unwrap()), before);
     }
 
     #[test]

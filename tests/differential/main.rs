@@ -10,6 +10,7 @@ mod elements;
 mod guard;
 mod heavy;
 mod json;
+mod lengths;
 mod oracle;
 mod reference;
 mod reread;

@@ -96,6 +96,29 @@ final class IndexTest extends TestCase
         self::assertSame('{"id":3,"score":null}', json_encode($matches->jsonSerialize()[0]));
     }
 
+    public function test_cosines_have_the_limits_that_the_documentation_states(): void
+    {
+        $index = Index::of(2);
+        $index->add([1, 2, 3], [[1e20, 1e20], [3e-23, 1e-23], [1e-21, 3e-22]]);
+        $index->add([4, 5], [[2 ** -75, 2 ** -75], [2 ** 63, 0]]);
+        $scores = iterator_to_array($index->search([1, 1]));
+        self::assertSame([0.0, 0.0], [$scores[1], $scores[4]]);
+        self::assertEqualsWithDelta(0.75558, $scores[2], 1e-5);
+        self::assertEqualsWithDelta(0.88039, $scores[3], 1e-5);
+        self::assertEqualsWithDelta(M_SQRT1_2, $scores[5], 1e-6);
+        $index->add(5, [2 ** 64, 0]);
+        self::assertSame(0.0, iterator_to_array($index->search([1, 1]))[5]);
+        self::assertNan(iterator_to_array($index->search([1e20, 1]))[1]);
+        self::assertSame([4 => 0.0, 5 => INF], iterator_to_array($index->search([0, 0], 5, Metric::L2, [4, 5])));
+        // As it advises: scaled, or divided by their lengths.
+        $scaled = Index::of(2);
+        $scaled->add(2, [3e-23 * 2 ** 70, 1e-23 * 2 ** 70]);
+        $scaled->add(3, [1e-21 / hypot(1e-21, 3e-22), 3e-22 / hypot(1e-21, 3e-22)]);
+        $scores = iterator_to_array($scaled->search([1, 1]));
+        self::assertEqualsWithDelta(0.8944272, $scores[2], 1e-6);
+        self::assertEqualsWithDelta(0.8804710, $scores[3], 1e-6);
+    }
+
     public function test_a_search_among_ids_finds_no_others(): void
     {
         $index = Numbers::plane();

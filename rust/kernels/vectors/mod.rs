@@ -18,10 +18,13 @@
 //!
 //! # Odd inputs
 //! Of i8 only the first and the last two can occur.
-//! - The cosine with a vector of norm 0 is 0. That is the zero vector, and also one whose elements are below 2^-75, for their
+//! - The cosine with a vector of norm 0 is 0. That is the zero vector, and also one whose elements all are at most 2^-75, for their
 //!   squares are 0.
-//! - Of elements above 2^64 the square is infinite, and so is the norm: the cosine is 0, or NaN where the dot is infinite
-//!   too. Whoever has such elements divides by the largest before.
+//! - Elements below about 2^-63 have squares with fewer digits than floats have, so a cosine of vectors that are as small
+//!   throughout loses digits: of [1, 1] and [3e-23, 1e-23] it is 0.756, not 0.894.
+//! - The norm of a vector of length 2^64 or more is infinite: the cosine is 0, or NaN where the dot is infinite too. So is a
+//!   distance from 2^64 on.
+//! - Whoever has such vectors scales them by a power of two, or divides them by their norms as computed in f64.
 //! - Infinities give what IEEE 754 says: `inf * 0` and `inf - inf` are NaN.
 //! - NaN in either vector makes every score NaN, with the bits 0x7fc00000 whatever hardware computes it.
 //! - No score is -0.
@@ -238,7 +241,10 @@ pub fn norms<E: Element>(rows: &Rows<E>, norms: &mut [f32]) -> Result<(), Error>
 }
 
 /// Divides a vector by its norm. One whose norm is 0 stays as it is; one whose norm is infinite becomes zeros, with NaN where
-/// it is infinite itself.
+/// it is infinite itself; one with NaN becomes NaN throughout. The norm is that of cosines, with its [limits](self#odd-inputs).
+///
+/// For f32 alone: the elements of a unit vector are at most 1, which i8 can't tell apart and floats of 16 bits would round once
+/// more. Cosines of all types divide by the norms themselves.
 ///
 /// ```
 /// let mut vector = [3.0, 0.0, 4.0];

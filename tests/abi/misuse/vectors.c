@@ -38,6 +38,9 @@ void misuse_vectors(void) {
     REFUSES(LYGER_STATUS_INVALID_ARGUMENT, query, candidates, query + 1, 2, 1);
     CHECK(candidates[5] == -4 && query[1] == 4);
 
+    /* Also without candidates. */
+    REFUSES(LYGER_STATUS_TOO_LONG, FLOATS_NOWHERE, NULL, NULL, floats_max + 1, 0);
+
     /* Nothing is asked for, or of nothing. */
     engram_vector_similarity(NULL, NULL, NULL, 0, 0);
     LEAVES(LYGER_STATUS_OK, out[0] == 7);
@@ -51,6 +54,11 @@ void misuse_vectors(void) {
     query[0] = NAN;
     engram_vector_similarity(query, candidates, out, 2, 1);
     LEAVES(LYGER_STATUS_OK, isnan(out[0]) && out[1] == 0);
+
+    /* The limits of squares. */
+    float one[2] = {1, 1}, far[6] = {1e20f, 1e20f, 3e-23f, 1e-23f, 0x1p-75f, 0x1p-75f};
+    engram_vector_similarity(one, far, out, 2, 3);
+    LEAVES(LYGER_STATUS_OK, out[0] == 0 && fabsf(out[1] - 0.75558f) < 1e-5f && out[2] == 0);
 
     /* Memory that ends with the last candidate, of lengths beside those of registers: AddressSanitizer looks. */
     for (size_t len = 1; len < 70; len++) {
