@@ -26,6 +26,8 @@ mod tables;
 #[path = "../differential/vectors.rs"]
 mod vectors;
 
+use std::process::Command;
+
 use lyger::kernels::{self, Error, Variant};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -49,6 +51,50 @@ fn the_best_variant_of_this_cpu_is_chosen_and_a_better_one_refused() {
             Ok(_) => assert!(!better && cfg!(target_arch = "x86_64"), "{name} on a CPU of {level}"),
             Err(Error::CpuLacks { .. }) => assert!(better, "{name} refused on a CPU of {level}"),
             Err(error) => assert!(cfg!(not(target_arch = "x86_64")), "{error}"),
+        }
+    }
+}
+
+/// By what the environment said when its process began, `LYGER_KERNELS` being read once.
+fn told_with(word: &str) -> String {
+    const NAME: &str = "the_environment_names_a_variant_and_one_that_the_cpu_lacks_is_refused";
+    // The emulator once more, or the host would run it.
+    let runner = std::env::var("LYGER_TEST_RUNNER").expect("tests/support/emulated sets it");
+    let mut words = runner.split(' ');
+    let output = Command::new(words.next().expect("a command"))
+        .args(words)
+        .arg(std::env::current_exe().expect("its path"))
+        .args(["--exact", NAME, "--nocapture"])
+        .env("LYGER_KERNELS", word)
+        .output()
+        .expect("the emulator starts");
+    let output = String::from_utf8(output.stdout).expect("text");
+    let told = output.lines().find_map(|line| line.split_once("kernels: ")).map(|(_, told)| told.to_owned());
+    told.unwrap_or_else(|| panic!("{word}: {output}"))
+}
+
+#[test]
+fn the_environment_names_a_variant_and_one_that_the_cpu_lacks_is_refused() {
+    if std::env::var_os("LYGER_KERNELS").is_some() {
+        let told = kernels::ready().map_or_else(|error| error.to_string(), str::to_owned);
+        println!("kernels: {told}");
+        return;
+    }
+    let level = std::env::var("LYGER_TEST_LEVEL").expect("tests/support/emulated sets it");
+    let languages: &[&str] = if cfg!(feature = "zig-kernels") { &["rust", "zig"] } else { &["rust"] };
+    for language in languages {
+        assert_eq!(told_with(language), *language);
+        for other in ["v2", "v3", "v4", "neon"] {
+            let word = format!("{language}-{other}");
+            let told = told_with(&word);
+            if (other == "neon") != cfg!(target_arch = "aarch64") {
+                assert!(told.contains(&format!("LYGER_KERNELS: `{word}` isn't part of this build")), "{told}");
+            } else if other > level.as_str() {
+                let reason = format!("LYGER_KERNELS: `{word}` needs a CPU of level x86-64-{other}, this is ");
+                assert!(told.contains(&reason) && told.ends_with(&format!("(x86-64-{level})")), "{told}");
+            } else {
+                assert_eq!(told, word);
+            }
         }
     }
 }
