@@ -1,5 +1,6 @@
 //! Who has the connections of a pool, for the error of those who wait for one in vain.
 
+use super::dsn::Reset;
 use foldhash::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,8 @@ struct Book {
 struct Held {
     sql: String,
     runs: bool,
-    /// It is kept only because the database's functions may have left something on it.
-    is_perhaps: bool,
+    /// Why it is kept although nobody knows of anything on it.
+    perhaps: Option<Reset>,
     since: Instant,
 }
 
@@ -46,12 +47,12 @@ impl Holders {
         let held = held.entry(number).or_insert_with(|| Held {
             sql: std::mem::take(blank),
             runs: true,
-            is_perhaps: false,
+            perhaps: None,
             since: now,
         });
         held.sql.clear();
         held.sql.push_str(shown);
-        (held.runs, held.is_perhaps, held.since) = (true, false, now);
+        (held.runs, held.perhaps, held.since) = (true, None, now);
     }
 
     /// The statement has ended, and the connection stays with whom it has left something on it.
@@ -61,11 +62,11 @@ impl Holders {
         }
     }
 
-    /// The same where only the database's functions may have left something.
-    pub(super) fn keep_perhaps(&self, number: u64) {
+    /// The same where only the database's functions may have left something, or whatever is left is to be removed.
+    pub(super) fn keep_perhaps(&self, number: u64, reset: Reset) {
         self.keep(number);
         if let Some(held) = self.lock().held.get_mut(&number) {
-            held.is_perhaps = true;
+            held.perhaps = Some(reset);
         }
     }
 
@@ -97,10 +98,13 @@ impl Held {
     fn describe(&self) -> String {
         let ms = self.since.elapsed().as_millis();
         let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        match (self.runs, self.is_perhaps) {
+        match (self.runs, self.perhaps) {
             (true, _) => format!("{sql} (running for {ms} ms)"),
-            (false, false) => format!("kept since {sql} ({ms} ms ago)"),
-            (false, true) => format!(
+            (false, None) => format!("kept since {sql} ({ms} ms ago)"),
+            (false, Some(Reset::Always)) => {
+                format!("kept since {sql} ({ms} ms ago) because of reset=always in the DSN")
+            }
+            (false, Some(_)) => format!(
                 "kept since {sql} ({ms} ms ago) for what the database's functions may have left: see reset in the DSN"
             ),
         }
@@ -121,7 +125,7 @@ mod tests {
             holders.begin(*number, "BEGIN", now);
         }
         holders.keep(numbers[1]);
-        holders.keep_perhaps(numbers[0]);
+        holders.keep_perhaps(numbers[0], Reset::Changed);
         let texts = holders.describe().join("; ");
         assert!(texts.contains("and 2 more"), "{texts}");
         for number in &numbers[2..] {
@@ -131,6 +135,8 @@ mod tests {
         assert_eq!(texts.len(), 2);
         assert!(texts[0].starts_with("kept since BEGIN (") && texts[0].ends_with(" ms ago)"), "{texts:?}");
         assert!(texts[1].starts_with("kept since SELECT 1 (") && texts[1].contains("see reset"), "{texts:?}");
+        holders.keep_perhaps(numbers[0], Reset::Always);
+        assert!(holders.describe().iter().any(|text| text.ends_with("because of reset=always in the DSN")));
         holders.begin(numbers[0], "SELECT 2", now);
         assert!(holders.describe().iter().any(|text| text.starts_with("SELECT 2 (running for ")));
     }

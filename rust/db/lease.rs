@@ -1,13 +1,14 @@
 //! A connection in use, and what its user has left on it.
 
 use super::client::Transaction;
+use super::code::{self, Change, Turn};
 use super::connection::{Canceller, Connection, Done, Failure, ServerError, State, Work};
 use super::dsn::Reset;
 use super::flow::Flow;
 use super::leaves::Leaves;
 use super::pace::Pace;
 use super::pool::{PING_TIMEOUT, Pool, leave, whole};
-use super::{Error, tokens, wire};
+use super::{Error, wire};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,33 +21,29 @@ use tokio::time::timeout;
 /// What the limit that the server enforces gets on top, before the engine stops the statement from outside.
 const TIMEOUT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long it may take to look for the database's code. Then the connection is closed.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long the server may take to stop a statement that was cancelled. Then the connection is closed.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
 /// A connection in use; it is closed when dropped, unless it was given back.
 pub(super) struct Lease<C: Connection> {
-    // Only None while it is dropped or given back.
+    // None where it broke, and while it is dropped or given back.
     connection: Option<Box<C>>,
     made: Instant,
     /// When it was taken, until its first statement.
     taken: Option<Instant>,
     /// When its last statement ended.
     ended: Instant,
-    left: Left,
-    /// Something may be on it that nobody knows of, so that it is reset, but nobody's.
-    is_suspect: bool,
-    /// The open transaction has changed the database's code.
-    changes_code: bool,
+    transaction: State,
+    session: Left,
+    /// What the open transaction has done to the database's code.
+    change: Change,
     runs: bool,
     /// Nothing has been asked of it before.
     is_new: bool,
     number: u64,
     pool: Arc<Pool<C>>,
-    // Declared behind the connection: the place is free only when that is gone.
-    _permit: OwnedSemaphorePermit,
+    // Declared behind the connection: the place is free only when that is gone. None only where whoever looks has it.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What a connection is to do.
@@ -74,13 +71,17 @@ impl<P: Send + 'static> Ask<'_, P> {
     }
 }
 
-/// What is on a connection that wasn't there when it was made.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Left {
-    transaction: State,
-    session: bool,
-    /// The database's code may have left something, of which nobody knows.
-    perhaps: bool,
+/// What is on a session that wasn't there when it was made. The last of these that is so for one of its statements.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Left {
+    #[default]
+    Nothing,
+    /// A statement that was refused may have left something, of which the server says nothing: it is reset, but stays with nobody.
+    Doubt,
+    /// The database's code may have left something for its user, who keeps it.
+    Perhaps,
+    /// Its user has left something.
+    Something,
 }
 
 impl<C: Connection> Lease<C> {
@@ -93,22 +94,20 @@ impl<C: Connection> Lease<C> {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let number = pool.holders.number();
-        let left = Left::default();
         let (is_new, made, taken, ended) = (made.is_none(), made.unwrap_or(now), Some(now), now);
-        let (runs, is_suspect, changes_code) = (false, false, false);
         Self {
             connection: Some(connection),
             made,
             taken,
             ended,
-            left,
-            is_suspect,
-            changes_code,
-            runs,
+            transaction: State::default(),
+            session: Left::default(),
+            change: Change::default(),
+            runs: false,
             is_new,
             number,
             pool,
-            _permit: permit,
+            permit: Some(permit),
         }
     }
 
@@ -169,11 +168,11 @@ impl<C: Connection> Lease<C> {
     ) -> Result<Answer<C::Portal>, Broken> {
         // Behind it, in a transaction or with something of its own, it would be too late to ask.
         if leaves != Leaves::Nothing
-            && self.left == Left::default()
+            && !self.is_left_with_something()
             && self.pool.reset == Reset::Changed
-            && self.pool.code.is_unknown()
+            && self.pool.code.is_unknown(self.ended)
         {
-            Box::pin(self.look(Instant::now())).await;
+            Box::pin(self.ask()).await;
         }
         let outcome = self.converse(ask, sql, leaves, time_max, flow).await;
         self.ended = Instant::now();
@@ -189,7 +188,8 @@ impl<C: Connection> Lease<C> {
 
     /// What names mean behind a statement that may have run the database's code.
     fn note_names(&mut self) {
-        let is_in_doubt = self.pool.reset == Reset::Always || self.changes_code || self.pool.code.may_have_left();
+        let is_in_doubt =
+            self.pool.reset == Reset::Always || self.change != Change::Nothing || self.pool.code.may_have_left();
         if let Some(connection) = self.connection.as_deref_mut().filter(|_| is_in_doubt) {
             connection.doubt_names();
         }
@@ -197,48 +197,52 @@ impl<C: Connection> Lease<C> {
 
     /// What the database's code may have left unseen: where there is any such code, that belongs to the connection's user.
     async fn note_code(&mut self, sql: &str) {
-        let is_idle = self.left.transaction == State::Idle;
-        self.changes_code |= changes_code(sql);
-        if self.changes_code {
-            self.pool.code.forget();
-            self.changes_code = !is_idle; // until the transaction ends, others see what was
+        let is_idle = self.transaction == State::Idle;
+        self.change = self.change.max(code::change(self.pool.dialect, sql));
+        if self.change != Change::Nothing {
+            self.pool.code.forget(self.change);
+            if is_idle {
+                self.change = Change::Nothing; // until the transaction ends, others see what was
+            }
         }
-        if self.left.session {
-            return;
-        }
-        let began = self.ended;
-        let may_leave = match self.pool.code.may_leave(began) {
-            _ if self.pool.reset == Reset::Always => true,
-            Some(may_leave) => may_leave,
-            // A statement of ours might be one too many for the transaction, or for the one that was announced.
-            None if !is_idle => false,
-            None => Box::pin(self.look(began)).await,
+        let may_leave = match self.session {
+            Left::Something => return,
+            Left::Perhaps => true,
+            Left::Nothing | Left::Doubt if self.pool.reset == Reset::Always => true,
+            Left::Nothing | Left::Doubt => match self.pool.code.known(self.ended) {
+                Some(may_leave) => may_leave,
+                // A statement of ours might be one too many for the transaction, or for the one that was announced.
+                None if !is_idle => false,
+                None => Box::pin(self.ask()).await,
+            },
         };
         if may_leave {
-            self.left.perhaps = true;
-            self.pool.holders.keep_perhaps(self.number);
+            self.session = self.session.max(Left::Perhaps);
+            self.pool.holders.keep_perhaps(self.number, self.pool.reset);
         }
     }
 
-    async fn look(&mut self, began: Instant) -> bool {
-        let Some(connection) = self.connection.as_deref_mut() else { return false };
-        match timeout(LOOK_TIMEOUT, whole(connection.may_be_left_unseen())).await {
-            Ok(Ok(may_leave)) => {
-                self.pool.code.note(may_leave, began.elapsed());
-                may_leave
-            }
-            // The connection is closed, and nothing is left on it.
-            Ok(Err(_)) => {
-                self.connection = None;
-                false
-            }
-            // So is this one, on which the answer may still come. Nobody waits for another one soon.
-            Err(_) => {
-                self.pool.code.note(true, LOOK_TIMEOUT);
-                self.connection = None;
-                false
-            }
+    /// Waits for the answer of another connection that looks for the code, or looks.
+    async fn ask(&mut self) -> bool {
+        match timeout(code::LOOK_TIMEOUT, self.pool.code.wait()).await {
+            Ok(Ok(may_leave)) => may_leave,
+            Ok(Err(turn)) => self.look(turn).await,
+            Err(_) => true,
         }
+    }
+
+    /// Looks for the code. Nothing is on the connection that could get lost with it.
+    async fn look(&mut self, turn: Turn) -> bool {
+        let (Some(connection), Some(permit)) = (self.connection.take(), self.permit.take()) else { return false };
+        // In a task of its own, which nobody need poll: the others don't wait for the reader of a stream.
+        let looking = tokio::spawn(code::look(Arc::clone(&self.pool), connection, permit, turn));
+        let Ok((connection, permit, may_leave)) = looking.await else { return false };
+        (self.connection, self.permit) = (connection, Some(permit));
+        if self.connection.is_none() {
+            self.is_new = false; // a statement that was to come behind it may have another
+            return false;
+        }
+        may_leave
     }
 
     async fn converse(
@@ -274,11 +278,9 @@ impl<C: Connection> Lease<C> {
         };
         connection.wait_until(None);
         self.runs = false;
-        let state = connection.state();
-        self.left.note(leaves, state);
-        self.left.session |= connection.is_changed();
-        self.is_suspect |= connection.is_suspect();
-        if self.left != Left::default() {
+        self.transaction = behind(leaves, connection.state(), self.transaction);
+        self.session = self.session.max(left_by(leaves, connection));
+        if self.transaction != State::Idle || self.session >= Left::Perhaps {
             pool.holders.keep(self.number);
         }
         let (error, was_stopped) = match outcome {
@@ -292,8 +294,8 @@ impl<C: Connection> Lease<C> {
             Failure::Server(error) if error.survives => {
                 // Otherwise the rest would lie in the socket like a goodbye.
                 let settled = matches!(timeout(PING_TIMEOUT, connection.settle()).await, Ok(Ok(())));
-                self.left.note_state(connection.state());
-                self.left.session |= connection.is_changed();
+                self.transaction = behind(Leaves::Nothing, connection.state(), self.transaction);
+                self.session = self.session.max(left_by(Leaves::Nothing, connection));
                 // By the engine, or by the server that knows the limit.
                 let is_late = was_stopped || knows_limit && time_max.is_some_and(|limit| began.elapsed() >= limit);
                 let error = if error.stopped && is_late { too_slow(time_max) } else { refusal(error) };
@@ -321,17 +323,17 @@ impl<C: Connection> Lease<C> {
 
     /// Whether something is on the connection that belongs to its user.
     pub(super) fn is_left_with_something(&self) -> bool {
-        self.left != Left::default()
+        self.transaction != State::Idle || self.session >= Left::Perhaps
     }
 
     /// Whether nothing is known to be on it, and something may be.
     pub(super) fn is_left_with_perhaps_something(&self) -> bool {
-        self.left == Left { perhaps: true, ..Left::default() } && !self.is_suspect
+        self.transaction == State::Idle && self.session == Left::Perhaps
     }
 
     /// Where the connection's transaction stands, as far as it is known.
     pub(super) fn transaction(&self) -> Transaction {
-        match self.left.transaction {
+        match self.transaction {
             State::Idle | State::Awaiting => Transaction::None,
             State::InTransaction | State::Unknown => Transaction::Open,
             State::Failed => Transaction::Failed,
@@ -342,14 +344,18 @@ impl<C: Connection> Lease<C> {
     /// on it is removed, or else the connection.
     pub(super) async fn give_back(mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        let is_known = self.left.session || self.is_suspect;
         // What an open transaction's functions have done to the session is not rolled back with it.
-        let is_open = self.left.transaction != State::Idle;
-        let is_perhaps = self.left.perhaps || is_open && self.may_have_been_left_unseen();
-        let cleaned = match () {
-            () if is_known || is_perhaps => timeout(PING_TIMEOUT, Box::pin(connection.reset(!is_known))).await,
-            () if !is_open => Ok(Ok(())),
-            () => timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await,
+        let is_open = self.transaction != State::Idle;
+        let has_functions = || self.pool.code.known(Instant::now()) != Some(false);
+        if is_open && self.session == Left::Nothing && self.pool.reset == Reset::Changed && has_functions() {
+            self.session = Left::Perhaps;
+        }
+        let cleaned = if self.session != Left::Nothing {
+            timeout(PING_TIMEOUT, Box::pin(connection.reset(self.session == Left::Perhaps))).await
+        } else if is_open {
+            timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await
+        } else {
+            Ok(Ok(()))
         };
         if !matches!(cleaned, Ok(Ok(()))) {
             Box::pin(leave(*connection)).await;
@@ -357,12 +363,6 @@ impl<C: Connection> Lease<C> {
             connection.come_home();
             self.pool.push(connection, self.made, self.ended);
         }
-    }
-}
-
-impl<C: Connection> Lease<C> {
-    fn may_have_been_left_unseen(&self) -> bool {
-        self.pool.reset == Reset::Changed && self.pool.code.may_leave(Instant::now()) != Some(false)
     }
 }
 
@@ -382,34 +382,24 @@ impl<C: Connection> Drop for Lease<C> {
     }
 }
 
-/// Whether a statement may change a function, a trigger or a view. What others that it calls change is seen as that of other
-/// programs is.
-fn changes_code(sql: &str) -> bool {
-    let word = tokens::first_keyword(sql);
-    ["CREATE", "ALTER", "DROP"].iter().any(|change| word.eq_ignore_ascii_case(change)) && !is_temporary(sql, word)
-}
-
-/// `CREATE TEMPORARY ...`, which some requests do each time.
-fn is_temporary(sql: &str, first: &str) -> bool {
-    let second =
-        sql.split_once(first).and_then(|(_, behind)| behind.split_ascii_whitespace().next()).unwrap_or_default();
-    ["TEMP", "TEMPORARY"].iter().any(|word| second.eq_ignore_ascii_case(word))
-}
-
-impl Left {
-    fn note(&mut self, leaves: Leaves, state: State) {
-        self.session |= leaves == Leaves::Session;
-        match (state, leaves) {
-            (State::Unknown, Leaves::Transaction) => self.transaction = State::InTransaction,
-            (State::Unknown, Leaves::TransactionEnd) => self.transaction = State::Idle,
-            _ => self.note_state(state),
-        }
+/// What a statement has left on its session.
+fn left_by<C: Connection>(leaves: Leaves, connection: &C) -> Left {
+    if leaves == Leaves::Session || connection.is_changed() {
+        Left::Something
+    } else if connection.is_suspect() {
+        Left::Doubt
+    } else {
+        Left::Nothing
     }
+}
 
-    fn note_state(&mut self, state: State) {
-        if state != State::Unknown {
-            self.transaction = state;
-        }
+/// Where the transaction stands behind a statement: as the server says, or else the statement's words.
+fn behind(leaves: Leaves, said: State, before: State) -> State {
+    match (said, leaves) {
+        (State::Unknown, Leaves::Transaction) => State::InTransaction,
+        (State::Unknown, Leaves::TransactionEnd) => State::Idle,
+        (State::Unknown, _) => before,
+        (said, _) => said,
     }
 }
 

@@ -12,7 +12,7 @@ use super::connection::{Connection, Failure, Lost};
 use super::holders::Holders;
 use super::lease::Lease;
 use super::limits::Limits;
-use super::{Dsn, Error, dsn::Reset};
+use super::{Dialect, Dsn, Error, dsn::Reset};
 use futures_util::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -32,8 +32,9 @@ pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Pool<C: Connection> {
     options: C::Options,
-    redacted: String,
+    pub(super) redacted: String,
     pub(super) limits: Limits,
+    pub(super) dialect: Dialect,
     pub(super) reset: Reset,
     pub(super) code: Code,
     permits: Arc<Semaphore>,
@@ -77,6 +78,7 @@ impl<C: Connection> Pool<C> {
             options,
             redacted: dsn.to_string(),
             limits,
+            dialect: dsn.dialect(),
             reset: dsn.reset(),
             code: Code::default(),
             permits,
@@ -139,7 +141,7 @@ impl<C: Connection> Pool<C> {
     }
 
     /// Why there is no connection, in the words of the server or the system.
-    fn refused(&self, failure: Failure) -> Error {
+    pub(super) fn refused(&self, failure: Failure) -> Error {
         match failure {
             Failure::Refused(error) | Failure::Cut(error) => error,
             Failure::Server(error) => Error::Connect {

@@ -7,6 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
 use std::future::Future;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 /// One database with its connections.
 pub(crate) struct Fixture {
@@ -28,6 +29,11 @@ impl Fixture {
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Goes on while something else is waited for.
+    pub(crate) fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn(future)
     }
 
     /// One statement of some client.

@@ -1,5 +1,6 @@
 //! What functions, procedures and triggers leave on a session, of which a statement's text says nothing.
 
+use super::server::Server;
 use crate::databases::{Fixture, json, json_once, mysql_dsn, with_connections};
 use lyger::db::{Client, Param, Statement};
 
@@ -201,14 +202,86 @@ fn whatever_may_run_untold_is_noticed_when_it_is_made_and_forgotten_when_it_is_g
         ("CREATE FUNCTION f() RETURNS INT BEGIN SELECT 1 INTO @x; RETURN 1; END", "DROP FUNCTION f"),
         ("CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW SET NEW.n = GET_LOCK('x', 0)", "DROP TRIGGER f"),
         ("CREATE VIEW v AS SELECT GET_LOCK('x', 0) AS n", "DROP VIEW v"),
+        ("CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW /*!50000CALL*/ p()", "DROP TRIGGER f"),
+        ("CREATE PACKAGE p AS FUNCTION inc RETURN INT; END", "DROP PACKAGE p"),
     ] {
         for (sql, may_leave) in [(make, true), (remove, false)] {
-            json_once(&db, sql);
+            let maker = Client::default();
+            if sql.contains("PACKAGE") {
+                json(&db, &maker, "SET sql_mode = 'ORACLE'");
+            }
+            json(&db, &maker, sql);
+            db.block_on(maker.end());
             let client = Client::default();
             json(&db, &client, "SELECT 1 AS n");
             assert_eq!(client.keeps(&db.dsn), may_leave, "{sql}");
             db.block_on(client.end());
         }
+    }
+}
+
+#[test]
+fn code_that_can_leave_nothing_costs_no_connection_of_its_own() {
+    let db = own("routines_harmless");
+    for sql in [
+        "CREATE OR REPLACE TABLE transactions (n INT, called INT)",
+        "CREATE OR REPLACE TABLE t (n INT)",
+        "CREATE OR REPLACE TRIGGER t BEFORE INSERT ON t FOR EACH ROW INSERT INTO transactions (called) VALUES (NEW.n)",
+        "CREATE OR REPLACE FUNCTION f(n INT) RETURNS INT BEGIN DECLARE recall INT; SET recall = n; RETURN recall; END",
+        "INSERT INTO t VALUES (f(1))",
+    ] {
+        let client = Client::default();
+        json(&db, &client, sql);
+        assert!(!client.keeps(&db.dsn), "{sql}");
+    }
+}
+
+#[test]
+fn what_its_user_may_call_but_not_read_may_leave_anything() {
+    let server = Server::start();
+    let root = with_connections(&server.dsn("super", "127.0.0.1", ""), 1);
+    let keeps = |user: &str| {
+        let db = with_connections(&server.dsn(user, "127.0.0.1", ""), 1);
+        let client = Client::default();
+        json(&db, &client, "SELECT 1 AS n");
+        let keeps = client.keeps(&db.dsn);
+        db.block_on(client.end());
+        keeps
+    };
+    let lock = "CREATE FUNCTION hidden.f() RETURNS INT RETURN GET_LOCK('hidden', 0)";
+    for sql in ["CREATE DATABASE hidden", "CREATE USER reader@'127.0.0.1'", "CREATE USER caller@'127.0.0.1'"] {
+        json_once(&root, sql);
+    }
+    for (sql, reader, caller) in [
+        ("GRANT SELECT ON hidden.* TO reader@'127.0.0.1'", false, false),
+        ("GRANT SELECT, EXECUTE ON hidden.* TO caller@'127.0.0.1'", false, false),
+        (lock, false, true), // the reader sees no function, and may call none
+        ("GRANT SELECT ON mysql.proc TO caller@'127.0.0.1'", false, true),
+        ("CREATE OR REPLACE FUNCTION hidden.f() RETURNS INT RETURN 1", false, false), // as it may read now
+    ] {
+        json_once(&root, sql);
+        assert_eq!((keeps("reader"), keeps("caller")), (reader, caller), "{sql}");
+    }
+}
+
+#[test]
+fn where_the_server_reads_texts_by_other_rules_each_may_leave_something() {
+    let server = Server::start();
+    let setting = with_connections(&server.dsn("super", "127.0.0.1", ""), 1);
+    for (mode, may_leave) in
+        [("ORACLE", true), ("NO_BACKSLASH_ESCAPES", true), ("ANSI_QUOTES", true), ("STRICT_ALL_TABLES", false)]
+    {
+        json_once(&setting, &format!("SET GLOBAL sql_mode = '{mode}'"));
+        let db = with_connections(&server.dsn("open", "127.0.0.1", ""), 1);
+        let client = Client::default();
+        json(&db, &client, "SELECT 1 AS n");
+        assert_eq!(client.keeps(&db.dsn), may_leave, "{mode}");
+        if mode == "NO_BACKSLASH_ESCAPES" {
+            json(&db, &client, r"SELECT 'a\', @x := 5, ''");
+            db.block_on(client.end());
+            assert_eq!(json(&db, &client, "SELECT @x IS NULL AS n"), r#"[{"n":1}]"#);
+        }
+        db.block_on(client.end());
     }
 }
 

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 const SETUP: &str = "SET NAMES utf8mb4;
 INSTALL SONAME 'auth_ed25519';
 CREATE USER open@'127.0.0.1';
+CREATE USER super@'127.0.0.1';
+GRANT ALL ON *.* TO super@'127.0.0.1' WITH GRANT OPTION;
 CREATE USER tls_only@'127.0.0.1' REQUIRE SSL;
 CREATE USER certified@'127.0.0.1' REQUIRE X509;
 CREATE USER native@'127.0.0.1' IDENTIFIED BY 'p@ss ü';

@@ -2,6 +2,7 @@
 
 mod differential;
 pub(crate) mod login;
+mod looks;
 mod names;
 mod routines;
 pub(crate) mod server;

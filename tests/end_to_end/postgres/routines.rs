@@ -15,7 +15,7 @@ pub(super) fn database(name: &str) -> String {
     format!("{server}/{name}")
 }
 
-const PID: &str = "SELECT pg_backend_pid() AS n";
+pub(super) const PID: &str = "SELECT pg_backend_pid() AS n";
 
 /// A function without arguments.
 pub(super) fn function(db: &Fixture, name: &str, body: &str) {
@@ -147,6 +147,10 @@ fn code_that_can_leave_nothing_costs_no_reset_and_no_connection_of_its_own() {
         "CREATE TRIGGER touch BEFORE INSERT ON ordinary FOR EACH ROW EXECUTE FUNCTION touch()",
         "CREATE FUNCTION twice(a int) RETURNS int LANGUAGE sql AS 'SELECT a * 2'",
         "CREATE FUNCTION thrice(a int) RETURNS int RETURN a * 3",
+        "CREATE FUNCTION own() RETURNS int LANGUAGE sql SET work_mem = '7MB' AS 'SELECT 1'",
+        "CREATE FUNCTION its_transaction() RETURNS int LANGUAGE plpgsql AS \
+         $$ BEGIN SET LOCAL work_mem = '7MB'; RETURN 1; END $$",
+        "SELECT own(), its_transaction()",
         "INSERT INTO ordinary (n) VALUES (1)",
         "SELECT twice(n::int), thrice(n::int) FROM seen",
     ] {
@@ -154,6 +158,7 @@ fn code_that_can_leave_nothing_costs_no_reset_and_no_connection_of_its_own() {
         json(&db, &client, sql);
         assert!(!client.keeps(&db.dsn), "{sql}");
     }
+    assert_eq!(left(&db, &Client::default()), NOTHING);
 }
 
 #[test]
@@ -205,6 +210,24 @@ fn whatever_may_run_unseen_is_noticed_when_it_is_made_and_forgotten_when_it_is_g
             "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN -- so\n SET work_mem = '7MB'; END $$"
                 .to_owned(),
             "DROP FUNCTION f()",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN --so\rSET work_mem = '7MB'; END $$"
+                .to_owned(),
+            "DROP FUNCTION f()",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET local.x = '7'; END $$".to_owned(),
+            "DROP FUNCTION f()",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET LOCAL search_path = x; END $$"
+                .to_owned(),
+            "DROP FUNCTION f()",
+        ),
+        (
+            "CREATE CAST (bigint AS boolean) WITH FUNCTION pg_try_advisory_lock(bigint)".to_owned(),
+            "DROP CAST (bigint AS boolean)",
         ),
     ] {
         for (sql, may_leave) in [(&*make, true), (remove, false)] {
