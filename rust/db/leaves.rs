@@ -8,7 +8,7 @@
 //! What is said here too much costs a reset and nothing else, so in doubt something is left.
 
 use super::Dialect;
-use super::words::{Token, Words};
+use super::words::{Token, Words, is_name};
 
 /// What stays on a connection after a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,18 @@ pub(super) enum Leaves {
 const NAMES_POSTGRES: [&[u8]; 7] =
     [b"advisory_lock", b"pg_temp", b"setseed", b"query_to_xml", b"ts_stat", b"ts_rewrite", b"u&\""];
 
+/// The same where a name begins with it: `set_limit()` of pg_trgm, and not `offset_limit`.
+const BEGINNING_POSTGRES: &[u8] = b"set_limit";
+
+/// The same, for what no reset of the session removes.
+const LASTING_POSTGRES: [&[u8]; 5] = [
+    b"physical_replication_slot",
+    b"logical_replication_slot",
+    b"pg_backup_start",
+    b"pg_start_backup",
+    b"dblink_connect",
+];
+
 /// What sets whatever is set in it, by whatever statement; to read it leaves nothing.
 const SETTINGS_POSTGRES: &[u8] = b"pg_settings";
 const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
@@ -37,8 +49,9 @@ const NAMES_MYSQL: [&[u8]; 1] = [b"get_lock"];
 pub(super) fn of(dialect: Dialect, sql: &str) -> Leaves {
     let mut words = Words::new(dialect, sql);
     while words.mark(b';') || words.mark(b'(') {}
-    if let Some(leaves) = of_statement(dialect, words.clone()) {
-        return leaves;
+    let first = of_statement(dialect, words.clone());
+    if first == Some(Leaves::Session) {
+        return Leaves::Session;
     }
     let names: &[&[u8]] = match dialect {
         Dialect::Postgres => &NAMES_POSTGRES,
@@ -48,16 +61,25 @@ pub(super) fn of(dialect: Dialect, sql: &str) -> Leaves {
     let has_name = names.iter().any(|name| contains(sql.as_bytes(), name))
         || dialect == Dialect::Postgres
             && contains(sql.as_bytes(), SETTINGS_POSTGRES)
-            && contains(sql.as_bytes(), b"update");
+            && contains(sql.as_bytes(), b"update")
+        || dialect == Dialect::Postgres && (begins(sql.as_bytes(), BEGINNING_POSTGRES) || outlives_reset(sql));
     // @x is a variable of the session, and @@x one of the server's.
     let has_variable = dialect == Dialect::MySql && sql.as_bytes().contains(&b'@') && has_variable(words.clone());
     if has_name || has_variable {
         Leaves::Session
     } else if dialect == Dialect::Postgres && contains(sql.as_bytes(), b"set_config") {
-        of_set_config(words)
+        match of_set_config(words) {
+            Leaves::Session => Leaves::Session,
+            of_call => first.unwrap_or(of_call),
+        }
     } else {
-        Leaves::Nothing
+        first.unwrap_or(Leaves::Nothing)
     }
+}
+
+/// Whether a statement of PostgreSQL may leave what only the end of its connection removes.
+pub(super) fn outlives_reset(sql: &str) -> bool {
+    LASTING_POSTGRES.iter().any(|name| contains(sql.as_bytes(), name))
 }
 
 /// Whether a statement of PostgreSQL that leaves this may have changed what names mean, otherwise than by a command whose tag
@@ -84,26 +106,35 @@ fn of_set_config(mut words: Words<'_>) -> Leaves {
     leaves
 }
 
-/// Whether the last argument of a call is the word TRUE.
+/// Whether the last argument of a call is the word TRUE, and nothing else.
 fn is_local(words: Words<'_>) -> bool {
-    let (mut depth, mut last) = (0_usize, Token::Other);
+    let (mut depth, mut before, mut last) = (0_usize, Token::Other, Token::Other);
     for token in words {
         match token {
             Token::Mark(b'(') => depth += 1,
-            Token::Mark(b')') if depth <= 1 => return last.is("TRUE"),
+            Token::Mark(b')') if depth <= 1 => return last.is("TRUE") && before == Token::Mark(b','),
             Token::Mark(b')') => depth -= 1,
             _ => {}
         }
-        last = token;
+        (before, last) = (last, token);
     }
     false
 }
 
 /// Whether the lower-case `name` stands in the text, in whatever case.
 fn contains(text: &[u8], name: &[u8]) -> bool {
+    places(text, name).next().is_some()
+}
+
+/// The same, where no name goes on there.
+fn begins(text: &[u8], name: &[u8]) -> bool {
+    places(text, name).any(|at| at == 0 || !is_name(text[at - 1]))
+}
+
+fn places<'a>(text: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
     let (first, upper) = (name[0], name[0].to_ascii_uppercase());
     memchr::memchr2_iter(first, upper, text)
-        .any(|at| text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
+        .filter(move |&at| text.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)))
 }
 
 fn has_variable(mut words: Words<'_>) -> bool {
@@ -150,7 +181,8 @@ fn of_statement(dialect: Dialect, mut words: Words<'_>) -> Option<Leaves> {
         ("EXPLAIN", _) if words.clone().any(|token| is_temporary(token) || token.is("PRAGMA")) => Some(Leaves::Session),
         ("PREPARE", Postgres) if words.eat(&["TRANSACTION"]) => Some(Leaves::TransactionEnd),
         ("PREPARE" | "DEALLOCATE" | "LOCK" | "UNLOCK", Postgres | MySql) => Some(Leaves::Session),
-        ("DROP", MySql) if words.eat(&["PREPARE"]) => Some(Leaves::Session),
+        // A session in the database that is dropped is in none then.
+        ("DROP", MySql) if words.eat(&["PREPARE", "DATABASE", "SCHEMA"]) => Some(Leaves::Session),
         ("USE" | "BACKUP" | "HANDLER", MySql) => Some(Leaves::Session),
         ("FLUSH", MySql) if words.any(|token| token.is("READ") || token.is("EXPORT")) => Some(Leaves::Session),
         ("CREATE", _) if creates_temporary(dialect, words.clone()) => Some(Leaves::Session),

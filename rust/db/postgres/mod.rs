@@ -75,6 +75,8 @@ pub(super) struct PgSession {
     has_temporary_home: bool,
     /// A table was made that may be a temporary one.
     is_tainted: bool,
+    /// Something may be on it that only its end removes.
+    outlives_reset: bool,
     types: HashMap<u32, Type>,
     canceller: Canceller,
     settings: String,
@@ -129,6 +131,7 @@ impl Connection for PgSession {
         self.stream.shrink();
         if leaves::may_rename(work.sql, work.leaves) {
             self.rename(Renames::Path);
+            self.outlives_reset |= leaves::outlives_reset(work.sql);
         }
         let affected = told(outcome)?;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
@@ -191,6 +194,9 @@ impl Connection for PgSession {
 
     async fn reset(&mut self, is_only_perhaps: bool) -> Result<(), Failure> {
         self.roll_back().await?;
+        if self.outlives_reset {
+            return Err(message::strange("a connection can't be reset"));
+        }
         if is_only_perhaps && self.cleans().await? {
             return Ok(());
         }
@@ -256,6 +262,7 @@ impl PgSession {
             renames: Renames::No,
             has_temporary_home: false,
             is_tainted: false,
+            outlives_reset: false,
             types: HashMap::new(),
             canceller: Canceller(Arc::new(Target { options: Arc::clone(options), address, key, is_encrypted })),
             settings: format!(

@@ -1,7 +1,7 @@
 //! What a session is, and what the server says about it.
 
-use crate::databases::{Fixture, json, mysql_dsn, text, with_connections};
-use lyger::db::{Client, Error, Param, Statement, Transaction};
+use crate::databases::{Fixture, json, json_once, mysql_dsn, text, with_connections};
+use lyger::db::{Client, Error, Limits, Param, Statement, Transaction};
 use std::time::Duration;
 
 fn state(db: &Fixture, client: &Client) -> Transaction {
@@ -328,4 +328,27 @@ fn a_refused_statement_keeps_no_connection() {
     });
     assert_eq!(total, 100_000);
     db.block_on(client.end());
+}
+
+#[test]
+fn a_database_that_was_dropped_and_made_again_is_the_next_requests_too() {
+    let dsn = mysql_dsn();
+    let maker = Fixture::new(&dsn, Limits::default());
+    for sql in ["DROP DATABASE IF EXISTS stage_dropped", "CREATE DATABASE stage_dropped"] {
+        maker.query(sql, &[]);
+    }
+    let (server, _) = dsn.rsplit_once('/').unwrap();
+    let db = with_connections(&format!("{server}/stage_dropped"), 1);
+    let client = Client::default();
+    for sql in [
+        "DROP DATABASE stage_dropped",
+        "CREATE DATABASE stage_dropped",
+        "CREATE TABLE stage_dropped.t (a int)",
+        "INSERT INTO stage_dropped.t VALUES (1)",
+    ] {
+        json(&db, &client, sql);
+    }
+    db.block_on(client.end());
+    assert_eq!(json_once(&db, "SELECT a FROM t"), r#"[{"a":1}]"#);
+    maker.query("DROP DATABASE stage_dropped", &[]);
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL alone: logins, TLS, sessions, and values compared with another client's.
 
 mod differential;
+mod left;
 pub(crate) mod login;
 mod looks;
 mod names;

@@ -56,7 +56,7 @@ enum Leaves
         'mysql' => '~^(?:
               CALL\b | DO\b | IF\b | CASE\b | LOOP\b | FOR\b | WHILE\b | REPEAT\b | BEGIN\s+NOT\b
             | \w+\s*:\s*(?:BEGIN|LOOP|WHILE|REPEAT|FOR)\b
-            | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+PREPARE\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
+            | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+(?:PREPARE|DATABASE|SCHEMA)\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
             | HANDLER\b | FLUSH\b.*\b(?:READ|EXPORT)\b | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\b
             )~xis',
@@ -68,12 +68,13 @@ enum Leaves
     ];
 
     /** The arguments of set_config() that make the setting end with the transaction. */
-    private const UNTIL_END = '\((?:[^()]++|(?<q>\((?:[^()]++|(?&q))*+\)))*?,\s*true\s*\)';
+    private const UNTIL_END = '\((?:[^(),]++|,|(?<q>\((?:[^()]++|(?&q))*+\)))*?,\s*true\s*\)';
 
     /** What leaves something wherever it stands, in quotes too. */
     private const NAMES = [
         'postgres' => '~advisory_lock|pg_temp|setseed|query_to_xml|ts_stat|ts_rewrite|u&"'
-            . '|update.*pg_settings|set_config(?!\s*' . self::UNTIL_END . ')~is',
+            . '|(?:physical|logical)_replication_slot|pg_backup_start|pg_start_backup|dblink_connect'
+            . '|(?<![\w\x80-\xff])set_limit|update.*pg_settings~is',
         'mysql' => '~get_lock~i',
         'sqlite' => '~(?!)~',
     ];
@@ -89,8 +90,9 @@ enum Leaves
             || ($dialect === 'mysql' && preg_match('~^SET\b(.*)~is', $text, $set) === 1 && self::isSetting($set[1]));
         // MySQL's @x is a variable of the session, and @@x one of the server's.
         $variables = $dialect === 'mysql' && preg_match('~(?<!@)@(?!\s*@)~', $text) === 1;
+        $sets = $dialect === 'postgres' && stripos($sql, 'set_config') !== false && !self::setsUntilEnd($text);
         return match (true) {
-            $words, $variables, preg_match(self::NAMES[$dialect], $sql) === 1 => self::Session,
+            $words, $variables, $sets, preg_match(self::NAMES[$dialect], $sql) === 1 => self::Session,
             preg_match('~^' . self::CHAIN . '\b~i', $text) === 1 => self::Transaction,
             preg_match('~^COMMIT\s+PREPARED\b~i', $text) === 1 => self::Nothing,
             preg_match('~^(?:COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b~i', $text) === 1 => self::End,
@@ -98,6 +100,13 @@ enum Leaves
             $dialect === 'postgres' && stripos($sql, 'set_config') !== false => self::Transaction,
             default => self::Nothing,
         };
+    }
+
+    /** Whether each set_config() ends with the transaction; a name in quotes is none. */
+    private static function setsUntilEnd(string $text): bool
+    {
+        $calls = preg_match_all('~\bset_config\b~i', $text);
+        return $calls > 0 && $calls === preg_match_all('~\bset_config\b(?=\s*' . self::UNTIL_END . ')~i', $text);
     }
 
     /** SET of MySQL is a list, and each item of it may be something else. */
