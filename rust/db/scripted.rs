@@ -25,7 +25,7 @@ pub(super) struct Script {
 pub(super) const WORK: Work<'static> = Work {
     sql: "SELECT ? AS n, t",
     params: &[Param::Int(7)],
-    forms: Forms { decimals_as_numbers: false, times_as_sql: false },
+    forms: Forms { decimals_as_numbers: false, times_as_sql: false, vectors_packed: false },
     is_alone: false,
     leaves: Leaves::Nothing,
 };

@@ -152,7 +152,9 @@ pub(super) struct Incoming<'a> {
     pub(super) dsn: &'a str,
     pub(super) sql: &'a str,
     pub(super) packed: &'a [u8],
-    pub(super) flags: u32,
+    /// How often the statement may be sent again.
+    pub(super) retries: u8,
+    pub(super) forms: Forms,
     pub(super) timeout_ms: u32,
 }
 
@@ -183,18 +185,16 @@ impl<'a> Incoming<'a> {
                 bytes("params", raw.params.0, raw.params.1, PARAMS_BYTES_MAX)?,
             )
         };
-        Ok(Self { dsn, sql, packed, flags, timeout_ms })
+        let forms = Forms {
+            decimals_as_numbers: flags & DECIMALS_AS_NUMBERS != 0,
+            times_as_sql: flags & TIMES_AS_SQL != 0,
+            vectors_packed: false,
+        };
+        Ok(Self { dsn, sql, packed, retries: u8::from(flags & RETRY != 0), forms, timeout_ms })
     }
 
     fn plain(dsn: &'a str, sql: &'a str, packed: &'a [u8]) -> Self {
-        Self { dsn, sql, packed, flags: 0, timeout_ms: 0 }
-    }
-
-    fn forms(&self) -> Forms {
-        Forms {
-            decimals_as_numbers: self.flags & DECIMALS_AS_NUMBERS != 0,
-            times_as_sql: self.flags & TIMES_AS_SQL != 0,
-        }
+        Self { dsn, sql, packed, retries: 0, forms: Forms::default(), timeout_ms: 0 }
     }
 
     pub(super) fn order(&self) -> SqlOrder<'a> {
@@ -202,8 +202,8 @@ impl<'a> Incoming<'a> {
             sql: self.sql,
             params: self.packed,
             timeout_ms: self.timeout_ms,
-            retries: u8::from(self.flags & RETRY != 0),
-            forms: self.forms(),
+            retries: self.retries,
+            forms: self.forms,
         }
     }
 
@@ -212,15 +212,16 @@ impl<'a> Incoming<'a> {
         let given = params::decode(self.packed)?;
         Ok(Statement {
             timeout_ms: (self.timeout_ms > 0).then_some(self.timeout_ms),
-            retries: u32::from(self.flags & RETRY != 0),
-            forms: self.forms(),
+            retries: self.retries.into(),
+            forms: self.forms,
             ..Statement::new(self.sql, given)
         })
     }
 
-    /// The same, with decimals as numbers, whatever the caller's flags are.
-    pub(super) fn with_numbers(self) -> Self {
-        Self { flags: self.flags | DECIMALS_AS_NUMBERS, ..self }
+    /// The same in the forms in which vectors are read best, whatever the caller's flags are.
+    pub(super) fn with_vectors(self) -> Self {
+        let forms = Forms { decimals_as_numbers: true, vectors_packed: true, ..self.forms };
+        Self { forms, ..self }
     }
 
     /// The place and the side where it runs.

@@ -267,8 +267,8 @@ pub unsafe extern "C" fn lyger_vector_search(
 /// value of PHP's; sets `*loaded` to how many rows it had, and the call's `id` to 0. They are read as a stream is, and added when
 /// the last has come: all of them, or none.
 ///
-/// A vector is bytes (bytea, blob) of floats as above, or a JSON array of numbers: text, JSON, PostgreSQL's arrays and the `vector`
-/// of pgvector. A number in JSON is read as a double and rounded to a float.
+/// A vector is bytes (bytea, blob) of floats as above, `vector` or `halfvec` of pgvector, which come in binary, or a JSON array of
+/// numbers: text, JSON, PostgreSQL's arrays. A number in JSON is read as a double and rounded to a float.
 ///
 /// Errors: those of `lyger_db_run`; `INVALID_VECTOR` (a vector that is NULL, has another number of elements or one that isn't finite, or
 /// can't be read: its id is the error's value; an id that is NULL), `UNSUPPORTED_TYPE` (other columns), `INDEX_TOO_LARGE`,
@@ -296,8 +296,8 @@ pub unsafe extern "C" fn lyger_vector_load(
             // Beside the index, so that searches go on until the last row has come.
             let mut incoming_rows = Index::new(read(&index).dimension(), limits()?)?;
             let mut rows = 0;
-            // Elements of `numeric[]` are decimals, and strings otherwise.
-            stream::each(incoming.with_numbers(), |table| {
+            // Elements of `numeric[]` are decimals, and strings otherwise; pgvector's vectors come in binary.
+            stream::each(incoming.with_vectors(), |table| {
                 incoming_rows.add_rows(&table, rows)?;
                 rows += table.rows() as u64;
                 Ok(())

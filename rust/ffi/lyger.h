@@ -938,8 +938,8 @@ lyger_status lyger_vector_search(uint64_t index,
  value of PHP's; sets `*loaded` to how many rows it had, and the call's `id` to 0. They are read as a stream is, and added when
  the last has come: all of them, or none.
 
- A vector is bytes (bytea, blob) of floats as above, or a JSON array of numbers: text, JSON, PostgreSQL's arrays and the `vector`
- of pgvector. A number in JSON is read as a double and rounded to a float.
+ A vector is bytes (bytea, blob) of floats as above, `vector` or `halfvec` of pgvector, which come in binary, or a JSON array of
+ numbers: text, JSON, PostgreSQL's arrays. A number in JSON is read as a double and rounded to a float.
 
  Errors: those of `lyger_db_run`; `INVALID_VECTOR` (a vector that is NULL, has another number of elements or one that isn't finite, or
  can't be read: its id is the error's value; an id that is NULL), `UNSUPPORTED_TYPE` (other columns), `INDEX_TOO_LARGE`,

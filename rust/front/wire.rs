@@ -378,7 +378,7 @@ mod tests {
             stream: 7,
             timeout_ms: 1500,
             retries: 2,
-            forms: Forms { decimals_as_numbers: true, times_as_sql: true },
+            forms: Forms { times_as_sql: true, vectors_packed: true, ..Forms::default() },
             dsn: "sqlite:x",
             sql: "SELECT \u{fc}",
             params: b"\xff",

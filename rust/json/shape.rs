@@ -164,6 +164,7 @@ impl Options {
         let forms = Forms {
             decimals_as_numbers: matches!(decimals, Decimals::Number),
             times_as_sql: matches!(times, Times::Sql),
+            vectors_packed: false,
         };
         Ok(Self { shape, escapes, etag, timeout_ms, retries, forms })
     }
@@ -183,7 +184,7 @@ mod tests {
             Ok(Options {
                 timeout_ms: Some(7),
                 retries: 2,
-                forms: Forms { decimals_as_numbers: true, times_as_sql: true },
+                forms: Forms { decimals_as_numbers: true, times_as_sql: true, vectors_packed: false },
                 ..Options::default()
             })
         );

@@ -3,7 +3,8 @@
 //! | the second column | is read as |
 //! |---|---|
 //! | bytes (bytea, blob) | floats of 4 bytes each, little-endian |
-//! | text, JSON, an array of PostgreSQL, its `vector` and `halfvec` | a JSON array of numbers |
+//! | `vector`, `halfvec` of pgvector | the same: [`Forms::vectors_packed`](crate::db::Forms) asks for their binary form |
+//! | text, JSON, an array of PostgreSQL | a JSON array of numbers |
 
 use super::index::unpack_floats;
 use super::{Error, Index, Of, text};

@@ -1,14 +1,19 @@
 //! A vector index filled by a statement of each database, in every form that a vector has there.
 
 use crate::databases::{Fixture, all, mysql, postgres, sqlite};
-use lyger::db::Statement;
+use lyger::db::{Forms, Statement};
 use lyger::vector::{Error, Index, Limits};
 
 /// What `lyger_vector_load` does, with the statement's chunks.
 fn load(db: &Fixture, sql: &str) -> Result<Index, Error> {
+    load_as(db, sql, Forms { vectors_packed: true, ..Forms::default() })
+}
+
+/// The same with a statement's values in these forms.
+pub(crate) fn load_as(db: &Fixture, sql: &str, forms: Forms) -> Result<Index, Error> {
     let mut index = Index::new(3, Limits::default()).unwrap();
     let chunks = db.block_on(async {
-        let statement = Statement::new(sql, &[][..]);
+        let statement = Statement { forms, ..Statement::new(sql, &[][..]) };
         let mut cursor = db.database.stream(&db.client, &db.dsn, statement).await?;
         let mut chunks = Vec::new();
         while let Some(table) = cursor.next().await? {

@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("fleet", &["front", "lane", "runtime"]),
     ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
     ("resp", &["cache"]),
-    ("db", &["json", "prepared", "handles", "runtime"]),
+    ("db", &["json", "kernels", "prepared", "handles", "runtime"]),
     ("cache", &["kernels"]),
     ("lane", &[]),
     ("json", &["kernels"]),

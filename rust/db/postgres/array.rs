@@ -84,6 +84,8 @@ fn write_element(out: &mut Vec<u8>, cell: &[u8], element: Scalar, forms: Forms, 
         Scalar::Bytea => append_base64(out, cell),
         Scalar::Text => append_text(out, cell),
         Scalar::Json => out.extend_from_slice(cell),
+        // Arrays of these come as text.
+        Scalar::Vector | Scalar::Halfvec => return None,
         Scalar::Jsonb => match cell {
             // The version of the format; there is only this one.
             [1, json @ ..] => out.extend_from_slice(json),
@@ -249,7 +251,7 @@ mod tests {
             let (mut out, mut scratch) = (Vec::new(), Vec::new());
             let _ = write_text(&mut out, &bytes, b',', &mut scratch);
             for element in [Scalar::Bool, Scalar::Int8, Scalar::Numeric, Scalar::Text, Scalar::Jsonb, Scalar::Date] {
-                let _ = write_binary(&mut out, &bytes, element, Forms { decimals_as_numbers: true, times_as_sql: true }, &mut scratch);
+                let _ = write_binary(&mut out, &bytes, element, Forms { decimals_as_numbers: true, times_as_sql: true, ..Forms::default() }, &mut scratch);
             }
         }
 

@@ -9,6 +9,7 @@ use super::array;
 use super::message::{Body, Cell, Field, Header};
 use super::statements::Prepared;
 use super::types::{Kind, Scalar, Type};
+use super::vector;
 use crate::db::connection::Failure;
 use crate::json::forms::Forms;
 use crate::json::spare::Spare;
@@ -122,7 +123,8 @@ fn new_column(kind: Kind, name: Name, forms: Forms) -> Column {
         Scalar::Float4 => Column::float32(name),
         Scalar::Float8 => Column::float64(name),
         Scalar::Text => Column::text(name),
-        Scalar::Json | Scalar::Jsonb => Column::json(name),
+        Scalar::Vector | Scalar::Halfvec if forms.vectors_packed => Column::bytes(name),
+        Scalar::Json | Scalar::Jsonb | Scalar::Vector | Scalar::Halfvec => Column::json(name),
         Scalar::Bytea => Column::bytes(name),
         Scalar::Numeric if forms.decimals_as_numbers => Column::number(name),
         Scalar::Numeric | Scalar::Uuid | Scalar::Date | Scalar::Time | Scalar::Timestamp | Scalar::Timestamptz => {
@@ -142,6 +144,9 @@ fn push(kind: Kind, column: &mut Column, cell: Cell<'_>, forms: Forms, scratch: 
         (Data::Float32(values), _) => values.push(f32::from_be_bytes(cell.try_into().ok()?)),
         (Data::Float64(values), _) => values.push(f64::from_be_bytes(cell.try_into().ok()?)),
         (Data::Bool(values), _) => values.push(u8::from(*cell.first()? != 0)),
+        (Data::Bytes(cells), Kind::One(scalar @ (Scalar::Vector | Scalar::Halfvec))) => {
+            cells.push_with(|out| vector::write(out, scalar, cell))?
+        }
         (Data::Text(cells) | Data::Json(cells) | Data::Bytes(cells), Kind::One(_)) => {
             cells.push_first(rest, cell.len())
         }

@@ -43,7 +43,7 @@ impl PgSession {
         let values = encode::values(&prepared.parameters, work.params).map_err(Failure::Refused)?;
         let turned = self.turn_timer(has_limit)?;
         self.close_left()?;
-        let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format());
+        let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format(work.forms));
         let output = &mut self.stream.output;
         if let Err(error) = encode::bind("", &prepared.name, &values, formats, output) {
             output.clear();
@@ -281,9 +281,10 @@ impl PgSession {
                 // A server that has no such table knows no such types either.
                 Err(_) => Vec::new(),
             };
-            let [name, made_of, is_array, delimiter] = row.as_slice() else { break None };
+            let [name, made_of, is_array, delimiter, sent_by] = row.as_slice() else { break None };
             let made_of = made_of.parse().unwrap_or(0);
-            asked.push((next, name.clone(), is_array == "t", delimiter.as_bytes().first().copied().unwrap_or(b',')));
+            let delimiter = delimiter.as_bytes().first().copied().unwrap_or(b',');
+            asked.push((next, name.clone(), is_array == "t", delimiter, sent_by.clone()));
             next = made_of;
             if next == 0 || asked.len() == TYPE_DEPTH_MAX {
                 break None;
@@ -292,8 +293,9 @@ impl PgSession {
         if self.types.len() > TYPES_MAX {
             self.types.clear();
         }
-        for (oid, name, is_array, delimiter) in asked.into_iter().rev() {
-            let found = Type::of_answer(oid, &Answer { name: &name, is_array, delimiter }, base);
+        for (oid, name, is_array, delimiter, sent_by) in asked.into_iter().rev() {
+            let answer = Answer { name: &name, is_array, delimiter, sent_by: &sent_by };
+            let found = Type::of_answer(oid, &answer, base);
             self.types.insert(oid, found);
             base = Some(found);
         }

@@ -15,7 +15,7 @@
 //! | `execute`, `statements` | one statement: prepared, bound, answered |
 //! | `portal` | a statement whose rows come in parts |
 //! | `reported` | settings whose changes the server reports |
-//! | `types`, `decode`, `array`, `encode` | values |
+//! | `types`, `decode`, `array`, `vector`, `encode` | values |
 //! | `cancel` | stopping a statement from outside |
 
 mod array;
@@ -34,6 +34,7 @@ mod reported;
 mod statements;
 mod stream;
 mod types;
+mod vector;
 
 pub(super) use cancel::Canceller;
 use cancel::Target;

@@ -100,7 +100,7 @@ impl PgSession {
         self.portals.named += 1;
         let name = format!("lyger_portal_{}", self.portals.named);
         let values = encode::values(&prepared.parameters, work.params).map_err(Failure::Refused)?;
-        let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format());
+        let formats = prepared.fields.iter().map(|(_, of_type)| of_type.format(work.forms));
         self.close_left()?;
         let output = &mut self.stream.output;
         if let Err(error) = encode::bind(&name, &prepared.name, &values, formats, output) {

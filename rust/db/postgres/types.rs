@@ -2,6 +2,8 @@
 //!
 //! What has a kind below comes in binary; everything else comes as the server's own text, so that no type is without a form.
 
+use crate::json::forms::Forms;
+
 /// How one value is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar {
@@ -27,6 +29,9 @@ pub(super) enum Scalar {
     /// The bytes are a JSON text; those of jsonb start with a version when they come in binary.
     Json,
     Jsonb,
+    /// pgvector's vectors: their text is a JSON array.
+    Vector,
+    Halfvec,
 }
 
 /// How a column's values are read.
@@ -66,7 +71,9 @@ impl Type {
     pub(super) fn of_answer(oid: u32, answer: &Answer<'_>, base: Option<Self>) -> Self {
         let kind = match (answer.name, answer.is_array, base) {
             (_, false, Some(base)) => return base,
-            // pgvector's text is a JSON array.
+            ("vector", false, _) if answer.sent_by == "vector_send" => Kind::One(Scalar::Vector),
+            ("halfvec", false, _) if answer.sent_by == "halfvec_send" => Kind::One(Scalar::Halfvec),
+            // Those of another extension, by their text alone.
             ("vector" | "halfvec", false, _) => Kind::One(Scalar::Json),
             (_, true, Some(Self { kind: Kind::One(element), oid })) if scalar(oid).is_some() || is_plain_text(oid) => {
                 Kind::Array(element)
@@ -78,9 +85,10 @@ impl Type {
     }
 
     /// 1 asks the server for the binary form of a column, 0 for its text.
-    pub(super) fn format(self) -> i16 {
+    pub(super) fn format(self, forms: Forms) -> i16 {
         match self.kind {
             Kind::TextArray(_) | Kind::One(Scalar::Text | Scalar::Json | Scalar::Jsonb) => 0,
+            Kind::One(Scalar::Vector | Scalar::Halfvec) => i16::from(forms.vectors_packed),
             Kind::One(_) | Kind::Array(_) => 1,
         }
     }
@@ -92,14 +100,17 @@ pub(super) struct Answer<'a> {
     pub(super) name: &'a str,
     pub(super) is_array: bool,
     pub(super) delimiter: u8,
+    /// The name of the function that writes its binary form.
+    pub(super) sent_by: &'a str,
 }
 
-/// The question about a type: its name, the type it is made of (0: none), whether it is an array, and what stands between
-/// an array's elements.
+/// The question about a type: its name, the type it is made of (0: none), whether it is an array, what stands between
+/// an array's elements, and what writes its binary form.
 pub(super) fn question(oid: u32) -> String {
     format!(
         "SELECT typname, CASE WHEN typtype = 'd' THEN typbasetype WHEN typlen = -1 THEN typelem ELSE 0 END, \
-         typtype <> 'd' AND typelem <> 0 AND typlen = -1, typdelim FROM pg_catalog.pg_type WHERE oid = {oid}"
+         typtype <> 'd' AND typelem <> 0 AND typlen = -1, typdelim, \
+         (SELECT proname FROM pg_catalog.pg_proc WHERE pg_proc.oid = typsend) FROM pg_catalog.pg_type WHERE oid = {oid}"
     )
 }
 
@@ -203,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_type_of_the_installation_is_what_it_is_made_of() {
-        let answer = |name, is_array| Answer { name, is_array, delimiter: b',' };
+        let answer = |name, is_array| Answer { name, is_array, delimiter: b',', sent_by: "" };
         let int4 = Type::built_in(23);
         assert_eq!(Type::built_in(20_000), None);
         assert_eq!(Type::of_answer(1, &answer("mood", false), None).kind, Kind::One(Scalar::Text), "an enum");
@@ -211,9 +222,12 @@ mod tests {
         assert_eq!(Type::of_answer(1, &answer("_percent", true), int4).kind, Kind::Array(Scalar::Int4));
         let mood = Some(Type { oid: 20_000, kind: Kind::One(Scalar::Text) });
         assert_eq!(Type::of_answer(1, &answer("_mood", true), mood).kind, Kind::TextArray(b','));
-        assert_eq!(Type::of_answer(1, &answer("vector", false), None).kind, Kind::One(Scalar::Json));
+        assert_eq!(Type::of_answer(1, &answer("vector", false), None).kind, Kind::One(Scalar::Json), "of its own");
+        let of_pgvector = Answer { sent_by: "vector_send", ..answer("vector", false) };
+        assert_eq!(Type::of_answer(1, &of_pgvector, None).kind, Kind::One(Scalar::Vector));
         assert_eq!(
-            Type::of_answer(1, &answer("_vector", true), Some(Type { oid: 2, kind: Kind::One(Scalar::Json) })).kind,
+            Type::of_answer(1, &answer("_vector", true), Some(Type { oid: 20_000, kind: Kind::One(Scalar::Vector) }))
+                .kind,
             Kind::TextArray(b',')
         );
     }
@@ -221,8 +235,12 @@ mod tests {
     #[test]
     fn what_has_no_kind_comes_as_text() {
         for oid in [869, 1186, 790, 600, 3614, 142, 2249, 2278, 18, 705] {
-            assert_eq!(Type::built_in(oid).unwrap().format(), 0, "{oid}");
+            assert_eq!(Type::built_in(oid).unwrap().format(Forms::default()), 0, "{oid}");
         }
-        assert_eq!((Type::built_in(23).unwrap().format(), Type::built_in(1007).unwrap().format()), (1, 1));
+        let format = |of_type: Option<Type>, forms| of_type.unwrap().format(forms);
+        assert_eq!([23, 1007].map(|oid| format(Type::built_in(oid), Forms::default())), [1, 1]);
+        let vector = Some(Type { oid: 20_000, kind: Kind::One(Scalar::Vector) });
+        let packed = Forms { vectors_packed: true, ..Forms::default() };
+        assert_eq!([Forms::default(), packed].map(|forms| format(vector, forms)), [0, 1]);
     }
 }

