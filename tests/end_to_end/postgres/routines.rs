@@ -1,5 +1,6 @@
 //! What functions and triggers leave on a session, of which a statement's text says nothing.
 
+use super::names::undisturbed;
 use crate::databases::{Fixture, json, json_once, postgres_dsn, with_connections};
 use lyger::db::{Client, Statement};
 use lyger::json::encode;
@@ -279,17 +280,17 @@ fn statements_stay_prepared_where_only_perhaps_something_is_left_and_those_of_fu
     let prepared = "SELECT count(*) FILTER (WHERE from_sql) AS theirs, count(*) FILTER (WHERE NOT from_sql) > 2 AS ours \
                     FROM pg_prepared_statements";
     let client = Client::default();
-    for sql in ["SELECT 1", "SELECT 2", "SELECT sequences()", prepared] {
-        json_once(&db, sql);
-    }
-    json(&db, &client, "SELECT sequences()");
-    db.block_on(client.end());
-    assert_eq!(json_once(&db, prepared), r#"[{"theirs":0,"ours":true}]"#);
+    undisturbed("first statements of requests", || {
+        for sql in ["SELECT 1", "SELECT 2", "SELECT sequences()", prepared] {
+            json_once(&db, sql);
+        }
+        json_once(&db, prepared) == r#"[{"theirs":0,"ours":true}]"#
+    });
     let lost = db.block_on(db.ask(&client, "SELECT lastval()", &[])).unwrap_err();
     assert_eq!(lost.sqlstate(), Some("55000"), "it is not yet defined in this session: {lost}");
     db.block_on(client.end());
     json(&db, &client, "SELECT prepares()");
-    assert_eq!(json(&db, &client, prepared), r#"[{"theirs":1,"ours":true}]"#);
+    assert!(json(&db, &client, prepared).contains(r#""theirs":1"#));
     db.block_on(client.end());
     assert_eq!(json_once(&db, prepared), r#"[{"theirs":0,"ours":false}]"#);
 }
