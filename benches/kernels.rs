@@ -2,9 +2,9 @@
 //! vectors, and the index of vectors.
 //!
 //! criterion gives each of them its statistics (`target/criterion`); the ratios come from alternating pairs
-//! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels. Peers that aren't installed
-//! are named as absent: OpenBLAS and SLEEF are looked for as libraries, faiss, numkong and orjson in `python3` or the Python that
-//! `LYGER_BENCH_PYTHON` names.
+//! ([`support`]) and go to `target/bench/kernels.json`. `make bench-kernels` runs it with the Zig kernels and installs the peers (`.ci/peers`);
+//! those that aren't there are named as absent: OpenBLAS and SLEEF are looked for as libraries, faiss, numkong and orjson in the
+//! Python that `LYGER_BENCH_PYTHON` names, or else `python3`.
 
 #[path = "kernels/elements.rs"]
 mod elements;
@@ -51,6 +51,7 @@ fn main() -> std::io::Result<()> {
     comparisons.extend(text::escape());
     comparisons.extend(text::utf8());
     comparisons.extend(text::base64());
+    comparisons.extend(text::csv());
     comparisons.extend(heavy::compare());
     comparisons.extend(graph::decay());
     comparisons.extend(graph::spread());

@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use lyger::kernels::vectors::{Bf16, Element, F16, Metric as Score, Rows, hamming_distances, hamming_top_k};
+use lyger::kernels::vectors::{Bf16, Element, F16, Metric as Score, Rows, hamming_distances, hamming_top_k, top_k};
 use lyger::kernels::{self, Variant};
 use simsimd::{BinarySimilarity, SpatialSimilarity};
 
@@ -77,6 +77,12 @@ fn of<N: Copy, E: Element, P: SpatialSimilarity>(
         ];
         comparisons.extend(case((&name, count, bytes), (active.name(), &mut score(active)), peers));
         comparisons.extend(fallback((&name, count, bytes), &mut |variant| Box::new(score(variant))));
+        if kind == "i8" && metric != Score::Cosine {
+            let mut best = || _ = black_box(top_k(metric, query, &rows, K).expect("fits"));
+            let start = || Script::faiss(&format!("i8-{what}"), DIM, count, K);
+            let name = format!("{name}, the best {K}");
+            comparisons.extend(beside_script((&name, count, bytes), "faiss, 8-bit quantizer", start, &mut best));
+        }
     }
     comparisons
 }

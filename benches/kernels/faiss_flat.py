@@ -1,6 +1,9 @@
 """Searches a flat index of faiss, once for each line that it reads, and writes the CPU time: nanoseconds a candidate.
 
-Arguments: dot, l2 or binary; dimension (bits of a binary one); candidates; how many are wanted.
+Arguments: dot, l2, binary, i8-dot or i8-l2; dimension (bits of a binary one); candidates; how many are wanted.
+
+faiss has no flat index of i8. What comes nearest is its scalar quantizer in the form that stores whole numbers from -128 to 127 in a byte each; its
+queries are floats.
 """
 
 import os
@@ -19,6 +22,10 @@ def main(kind, dim, count, k):
     if kind == "binary":
         index = faiss.IndexBinaryFlat(dim)
         vectors = random.integers(0, 256, (count, dim // 8), dtype=numpy.uint8)
+    elif kind.startswith("i8-"):
+        metric = faiss.METRIC_INNER_PRODUCT if kind == "i8-dot" else faiss.METRIC_L2
+        index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit_direct_signed, metric)
+        vectors = random.integers(-127, 128, (count, dim)).astype(numpy.float32)
     else:
         index = faiss.IndexFlatIP(dim) if kind == "dot" else faiss.IndexFlatL2(dim)
         vectors = random.random((count, dim), dtype=numpy.float32)

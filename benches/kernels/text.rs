@@ -1,22 +1,26 @@
-//! Text alone: escaping beside who does nothing else, and what libraries for UTF-8 and base64 alone would take.
+//! Text alone: escaping beside who does nothing else, what libraries for UTF-8 and base64 alone would take, and CSV.
 
 use std::hint::black_box;
 
+use lyger::json::body;
+use lyger::json::escapes::Escapes;
+use lyger::json::shape::Shape;
+use lyger::json::table::{Column, Table};
 use lyger::kernels::{self, Cells, ColumnView, Form, PADDING, Values};
 
-use crate::beside_peer;
 use crate::support::{Case, Comparison, Metric};
+use crate::{beside_peer, fallback};
 
 /// Of the long texts; in the second cache.
 const BYTES: usize = 65_536;
 
 /// A cell after another, as the kernel reads them.
-struct Column {
+struct Packed {
     offsets: Vec<u32>,
     bytes: Vec<u8>,
 }
 
-impl Column {
+impl Packed {
     fn new(cells: &[Vec<u8>]) -> Self {
         let (mut offsets, mut bytes) = (vec![0], Vec::new());
         for cell in cells {
@@ -54,7 +58,7 @@ pub(crate) fn escape() -> Vec<Comparison> {
     ] {
         let text: String =
             (1..=BYTES).map(|at| if at % every == 0 { '"' } else { (b'a' + (at % 23) as u8) as char }).collect();
-        let column = Column::new(&[text.clone().into_bytes()]);
+        let column = Packed::new(&[text.clone().into_bytes()]);
         let (mut out, mut other) = (Vec::new(), Vec::new());
         encode(Values::Text(column.cells()), 1, &mut out);
         assert_eq!(out[2..out.len() - 2], *serde_json::to_vec(&text).expect("a string"));
@@ -68,7 +72,22 @@ pub(crate) fn escape() -> Vec<Comparison> {
             };
             comparisons.extend(beside_peer(case, (kernels::active(), &mut subject), (peer, &mut work, ratio_min)));
         }
+        comparisons.extend(by_both(case, Values::Text(column.cells()), 1));
     }
+    comparisons
+}
+
+/// The Rust kernels of each level beside the Zig ones.
+fn by_both(case: Case, values: Values, rows: usize) -> Vec<Comparison> {
+    let active = kernels::active();
+    let comparisons = fallback(case, &mut |variant| {
+        let mut out = Vec::new();
+        Box::new(move || {
+            kernels::choose(variant.name()).expect("available");
+            encode(values, rows, &mut out);
+        })
+    });
+    kernels::choose(active).expect("available");
     comparisons
 }
 
@@ -89,7 +108,7 @@ pub(crate) fn utf8() -> Vec<Comparison> {
         ("64 KB of ASCII, checked, copied and escaped", "Weighs next to nothing, holds a great deal. "),
     ] {
         let text = pattern.repeat(BYTES / pattern.len());
-        let column = Column::new(&[text.clone().into_bytes()]);
+        let column = Packed::new(&[text.clone().into_bytes()]);
         let mut out = Vec::new();
         let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(text.len()) };
         let bytes = text.as_bytes();
@@ -115,7 +134,7 @@ pub(crate) fn base64() -> Vec<Comparison> {
     ] {
         let cell = |nth: usize| (0..len).map(|at| ((at * 31 + nth * 7) % 256) as u8).collect();
         let cells: Vec<Vec<u8>> = (0..cells).map(cell).collect();
-        let column = Column::new(&cells);
+        let column = Packed::new(&cells);
         let (mut out, mut other) = (Vec::new(), Vec::new());
         let case =
             Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes: Some(cells.len() * len) };
@@ -133,6 +152,44 @@ pub(crate) fn base64() -> Vec<Comparison> {
         subject();
         peer();
         assert_eq!(out.len(), other.len() + 1, "other bytes");
+        comparisons.extend(by_both(case, Values::Bytes(column.cells()), cells.len()));
+    }
+    comparisons
+}
+
+/// Rows of texts to CSV, which plain Rust writes, beside the crate that does nothing else.
+pub(crate) fn csv() -> Vec<Comparison> {
+    const ROWS: usize = 1000;
+    const COLUMNS: usize = 6;
+    let mut comparisons = Vec::new();
+    for (name, ending) in [
+        ("1,000 rows of 6 texts to CSV", "great deal."),
+        ("1,000 rows of 6 texts to CSV, each with quotes", "\"great\" deal."),
+    ] {
+        let cell = |row: usize, column: usize| format!("{row} {column} holds a {ending}");
+        let texts: Vec<Vec<String>> =
+            (0..ROWS).map(|row| (0..COLUMNS).map(|column| cell(row, column)).collect()).collect();
+        let columns = (0..COLUMNS).map(|at| {
+            let mut column = Column::text(format!("column_{at}"));
+            texts.iter().for_each(|row| column.push_bytes(row[at].as_bytes()));
+            column
+        });
+        let table = Table::new(columns.collect());
+        let names: Vec<&str> = table.columns().iter().map(Column::name).collect();
+        let ours = || body::whole(&Shape::Csv, Escapes::default(), black_box(&table), 0).expect("rows of it");
+        let theirs = || {
+            let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+            writer.write_record(&names).expect("in memory");
+            for row in black_box(&texts) {
+                writer.write_record(row).expect("in memory");
+            }
+            writer.into_inner().expect("in memory")
+        };
+        assert_eq!(ours(), theirs(), "other bytes");
+        let bytes = Some(ours().len());
+        let case = Case { name, unit: "us", placement: "one thread", metric: Metric::Cpu, bytes };
+        let (mut subject, mut peer) = (|| drop(black_box(ours())), || drop(black_box(theirs())));
+        comparisons.extend(beside_peer(case, ("plain Rust", &mut subject), ("the crate csv", &mut peer, None)));
     }
     comparisons
 }

@@ -24,6 +24,8 @@ pub(crate) fn places() -> [(&'static str, usize); 2] {
 /// How many are wanted where the best are.
 pub(crate) const K: usize = 10;
 
+const METRICS: [(&str, Score); 3] = [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)];
+
 /// What is done, by whom, and how far at least the subject is to be ahead.
 type Peer<'a> = (&'static str, Box<dyn FnMut(&mut [f32]) + 'a>, Option<f64>);
 
@@ -84,34 +86,62 @@ fn at(place: &str, count: usize, blas: Option<&Blas>) -> Vec<Comparison> {
     add("cosine, norms given", &score(Score::Cosine, normed), kernels::active(), vec![reading()]);
     let distances = vec![reading(), simsimd(f32::euclidean, Some(1.0))];
     add("l2", &score(Score::L2, rows), kernels::active(), distances);
-    let best = |_: &mut [f32]| _ = black_box(vectors::top_k(Score::Dot, query, &rows, K).expect("fits"));
-    let scoring: Peer = ("limit: scoring alone", Box::new(score(Score::Dot, rows)), Some(1.0));
-    add("dot, the best 10", &best, kernels::active(), vec![scoring]);
+    for (what, metric) in METRICS {
+        let best = |_: &mut [f32]| _ = black_box(vectors::top_k(metric, query, &rows, K).expect("fits"));
+        let scoring: Peer = ("limit: scoring alone", Box::new(score(metric, rows)), Some(1.0));
+        add(&format!("{what}, the best {K}"), &best, kernels::active(), vec![scoring]);
+    }
     for variant in Variant::available().filter(|variant| variant.name() != kernels::active()) {
-        for (what, metric) in [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)] {
+        for (what, metric) in METRICS {
             let score = |scores: &mut [f32]| variant.vector_scores(metric, query, &rows, scores).expect("fits");
             let (limit, work, _) = reading();
             add(what, &score, variant.name(), vec![(limit, work, None)]);
         }
     }
-    for (what, metric) in [("dot", Score::Dot), ("cosine", Score::Cosine), ("l2", Score::L2)] {
-        let name = format!("{what}, {count} candidates of {DIM} f32, {place}");
-        let mut scores = vec![0.0; count];
-        let mut work = || vectors::score(metric, query, &rows, black_box(&mut scores)).expect("fits");
-        let what = || Script::numkong(what, DIM, count);
-        comparisons.extend(beside_script((&name, count, DIM * size_of::<f32>()), "numkong", what, &mut work));
-    }
-    for (index, metric) in [("dot", Score::Dot), ("l2", Score::L2)] {
-        let name = format!("{index}, {count} candidates of {DIM} f32, {place}");
-        let bytes = DIM * size_of::<f32>();
-        comparisons.extend(fallback((&name, count, bytes), &mut |variant| {
-            let mut scores = vec![0.0; count];
-            Box::new(move || variant.vector_scores(metric, query, &rows, &mut scores).expect("fits"))
-        }));
-        let mut best = || _ = black_box(vectors::top_k(metric, query, &rows, K).expect("fits"));
-        comparisons.extend(beside_faiss((&format!("{name}, the best {K}"), count, bytes), index, DIM, &mut best));
+    comparisons.extend(elsewhere(place, query, &rows));
+    if in_cache {
+        comparisons.extend(normalizing(elements));
     }
     comparisons
+}
+
+/// Beside libraries in processes of their own, and the Rust kernels beside the Zig ones.
+fn elsewhere(place: &str, query: &[f32], rows: &Rows<f32>) -> Vec<Comparison> {
+    let (count, bytes) = (rows.count(), DIM * size_of::<f32>());
+    let mut comparisons = Vec::new();
+    for (what, metric) in METRICS {
+        let name = format!("{what}, {count} candidates of {DIM} f32, {place}");
+        let mut scores = vec![0.0; count];
+        let mut work = || vectors::score(metric, query, rows, black_box(&mut scores)).expect("fits");
+        let numkong = || Script::numkong(what, DIM, count);
+        comparisons.extend(beside_script((&name, count, bytes), "numkong", numkong, &mut work));
+        comparisons.extend(fallback((&name, count, bytes), &mut |variant| {
+            let mut scores = vec![0.0; count];
+            Box::new(move || variant.vector_scores(metric, query, rows, &mut scores).expect("fits"))
+        }));
+        let name = format!("{name}, the best {K}");
+        comparisons.extend(fallback((&name, count, bytes), &mut |variant| {
+            Box::new(move || _ = black_box(variant.vector_top_k(metric, query, rows, K).expect("fits")))
+        }));
+        // faiss has cosines as dots of vectors that were normalized before.
+        if metric != Score::Cosine {
+            let mut best = || _ = black_box(vectors::top_k(metric, query, rows, K).expect("fits"));
+            comparisons.extend(beside_faiss((&name, count, bytes), what, DIM, &mut best));
+        }
+    }
+    comparisons
+}
+
+/// The Rust kernel beside the Zig one; again and again the same vectors, which stay what they are after the first time.
+fn normalizing(elements: &[f32]) -> Vec<Comparison> {
+    let count = elements.len() / DIM;
+    let name = format!("normalize, {count} vectors of {DIM} f32, in cache");
+    fallback((&name, count, DIM * size_of::<f32>()), &mut |variant| {
+        let mut vectors = elements.to_vec();
+        Box::new(move || {
+            black_box(&mut vectors).chunks_exact_mut(DIM).for_each(|vector| variant.vector_normalize(vector))
+        })
+    })
 }
 
 fn case(name: &str, count: usize, subject: Subject, peers: Vec<Peer>) -> Vec<Comparison> {

@@ -585,6 +585,9 @@ char *lyger_hello_world(void);
  The sum of `sqrt(i) * sin(i)` over `i` in `0..iterations`, computed by the kernels on the calling thread: about half a
  second for 10^9 iterations with AVX-512, half a minute without any vector unit.
 
+ Each sine is within 2 units in the last place, for every `i` up to 2^53, and the sum within 4 epsilons (2^-52) of the sum of the terms'
+ absolute values; the same bits on every machine.
+
  NaN on an error: `INVALID_CONFIG` (`LYGER_KERNELS`). NaN also, without an error, above 2^53 iterations, which would take
  weeks. Any thread, any process.
  */
