@@ -2,7 +2,7 @@
 
 use super::decode::Decoder;
 use super::message::{self, Body, Change, Field, Refusal, Status, strange};
-use super::statements::{Prepared, schema_has_changed};
+use super::statements::Prepared;
 use super::types::{self, Answer, Type};
 use super::{Outcome, PgSession, Renames, encode};
 use crate::db::Error;
@@ -74,7 +74,7 @@ impl PgSession {
             return;
         }
         if std::mem::take(&mut self.changes_schema) {
-            schema_has_changed(); // it holds for others only now, or was rolled back
+            self.statements.schema_has_changed(); // it holds for others only now, or was rolled back
         }
         // What was changed for the transaction is as it was before.
         if std::mem::take(&mut self.renames) != Renames::No {
@@ -96,7 +96,7 @@ impl PgSession {
             }
             Change::OfSchema => {
                 self.changes_schema = true;
-                schema_has_changed();
+                self.statements.schema_has_changed();
                 self.rename(Renames::Tables);
             }
         }

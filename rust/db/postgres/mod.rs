@@ -50,7 +50,7 @@ use message::{Refusal, Status};
 use portal::{Portal, Portals};
 use postgres_protocol::message::frontend;
 use reported::Reported;
-use statements::Statements;
+use statements::{SchemaChanges, Statements};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -257,7 +257,7 @@ impl PgSession {
         let mut connection = Self {
             stream,
             status,
-            statements: Statements::default(),
+            statements: Statements::new(SchemaChanges::of(options.database.as_ref().unwrap_or(&options.user))),
             dropped: Vec::new(),
             changes_schema: false,
             renames: Renames::No,

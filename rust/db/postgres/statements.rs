@@ -13,20 +13,29 @@ use super::message::Field;
 use super::types::Type;
 use crate::json::spare::Spare;
 use foldhash::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long what somebody else has changed in the schema may stay unseen. Preparing a statement anew takes the server some
 /// hundred microseconds: nothing, once in so long.
 const AGE_MAX: Duration = Duration::from_secs(10);
 
-/// Counts the changes of any schema that this process has made, to whichever server: they are rare.
-static SCHEMA_CHANGES: AtomicU64 = AtomicU64::new(0);
+/// Counts the changes of a database's schemas that this process has made, on whichever connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SchemaChanges(Arc<AtomicU64>);
 
-/// A statement has changed a schema, or the transaction of one has ended.
-pub(super) fn schema_has_changed() {
-    SCHEMA_CHANGES.fetch_add(1, Ordering::Relaxed);
+impl SchemaChanges {
+    /// Those of the databases of this name: a server has many names itself, and is not told apart from others.
+    pub(super) fn of(database: &str) -> Self {
+        static ALL: Mutex<BTreeMap<Box<str>, SchemaChanges>> = Mutex::new(BTreeMap::new());
+        ALL.lock().unwrap_or_else(PoisonError::into_inner).entry(database.into()).or_default().clone()
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// How many statements a connection keeps. A server's process holds 10 to 100 KiB for each, so a pool of 16 connections
@@ -65,8 +74,9 @@ pub(super) struct Statements {
     // Counts uses: the entry with the smallest number was unused for longest.
     clock: u64,
     named: u64,
-    /// The changes of schemas that were seen.
-    schema_changes: u64,
+    schema_changes: SchemaChanges,
+    /// As many of them were seen.
+    seen_changes: u64,
 }
 
 struct Entry {
@@ -76,6 +86,16 @@ struct Entry {
 }
 
 impl Statements {
+    /// None yet, in a database whose schemas change so.
+    pub(super) fn new(schema_changes: SchemaChanges) -> Self {
+        Self { seen_changes: schema_changes.count(), schema_changes, ..Self::default() }
+    }
+
+    /// A statement of this connection has changed a schema, or the transaction of one has ended.
+    pub(super) fn schema_has_changed(&self) {
+        self.schema_changes.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Lets go of all, and gives the names that they still have on the server.
     pub(super) fn forget_all(&mut self) -> Vec<String> {
         names(self.home.drain().chain(self.away.drain()))
@@ -106,9 +126,9 @@ impl Statements {
     /// A statement. One that may be out of date (it is old, or a schema has changed) is let go of: the names of such, which they
     /// still have on the server, are put into `dropped`.
     pub(super) fn get(&mut self, text: &str, dropped: &mut Vec<String>) -> Option<Arc<Prepared>> {
-        let schema_changes = SCHEMA_CHANGES.load(Ordering::Relaxed);
-        if schema_changes != self.schema_changes {
-            self.schema_changes = schema_changes;
+        let schema_changes = self.schema_changes.count();
+        if schema_changes != self.seen_changes {
+            self.seen_changes = schema_changes;
             dropped.extend(self.forget_all());
             return None;
         }
@@ -176,18 +196,13 @@ mod tests {
         evicted
     }
 
-    fn new() -> Statements {
-        // It has seen the changes of other tests.
-        Statements { schema_changes: SCHEMA_CHANGES.load(Ordering::Relaxed), ..Statements::default() }
-    }
-
     fn get(statements: &mut Statements, text: &str) -> Option<Arc<Prepared>> {
         statements.get(text, &mut Vec::new())
     }
 
     #[test]
     fn the_statement_that_was_unused_for_longest_makes_room() {
-        let mut statements = new();
+        let mut statements = Statements::default();
         for n in 0..STATEMENTS_MAX {
             assert_eq!(prepare(&mut statements, &n.to_string()), None);
         }
@@ -207,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_was_prepared_at_home_is_of_use_there_and_nowhere_else() {
-        let mut statements = new();
+        let mut statements = Statements::default();
         prepare(&mut statements, "a");
         let name = |statements: &mut Statements| get(statements, "a").map(|prepared| prepared.name.clone());
         let home = name(&mut statements).unwrap();
@@ -226,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_prepared_for_once() {
-        let mut statements = new();
+        let mut statements = Statements::default();
         let long = "x".repeat(TEXT_BYTES_MAX + 1);
         prepare(&mut statements, &long);
         assert!(get(&mut statements, &long).is_none());
@@ -234,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_old_statement_is_prepared_anew() {
-        let mut statements = new();
+        let mut statements = Statements::default();
         prepare(&mut statements, "old");
         prepare(&mut statements, "young");
         let entry = statements.home.get_mut("old").unwrap();
@@ -247,8 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_a_schema_is_seen_by_all_connections_to_its_database_and_by_no_others() {
+        let [mut one, mut two, mut other] = ["schema_changes", "schema_changes", "schema_changes_elsewhere"]
+            .map(|name| Statements::new(SchemaChanges::of(name)));
+        for statements in [&mut one, &mut two, &mut other] {
+            prepare(statements, "a");
+        }
+        one.schema_has_changed();
+        assert!(get(&mut one, "a").is_none() && get(&mut two, "a").is_none());
+        assert!(get(&mut other, "a").is_some());
+        prepare(&mut two, "a");
+        assert!(get(&mut two, "a").is_some(), "once is enough");
+    }
+
+    #[test]
     fn no_name_is_given_twice() {
-        let mut statements = new();
+        let mut statements = Statements::default();
         let (first, _) = statements.name("a");
         statements.clear();
         assert_ne!(statements.name("a").0, first);

@@ -28,7 +28,7 @@ fn tenants(name: &str) -> String {
     dsn
 }
 
-/// Tries until it is so: each test that changes a schema meanwhile has every statement of this process prepared anew.
+/// Tries until it is so: on a busy machine ten seconds may pass, behind which every statement is prepared anew.
 pub(super) fn undisturbed(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {

@@ -1,7 +1,8 @@
 //! One connection over several statements: what stays prepared, what is stopped, what is put back.
 
 use super::login;
-use crate::databases::{Fixture, json_of, postgres, postgres_dsn, text};
+use super::routines::database;
+use crate::databases::{Fixture, json_of, postgres, postgres_dsn, text, with_connections};
 use lyger::db::{Client, Error, Forms, Limits, Param, Statement};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,9 @@ fn a_statement_with_a_limit_of_its_own_is_stopped_and_its_connection_goes_on() {
 
 #[test]
 fn a_changed_table_is_the_truth_within_a_transaction_and_no_error_outside() {
-    let (db, other) = (one_connection(), postgres());
+    // Nobody else changes a schema there, nor creates code that may, which would have statements prepared anew.
+    let dsn = database("sessions_changed");
+    let (db, other) = (with_connections(&dsn, 1), with_connections(&dsn, 1));
     db.create("changed_within", "a int");
     db.query("INSERT INTO changed_within VALUES (1)", &[]);
     let all = "SELECT * FROM changed_within";
