@@ -2,7 +2,7 @@
 
 use lyger::kernels::Variant;
 use lyger::kernels::vectors::Metric;
-use proptest::test_runner::TestError;
+use proptest::test_runner::{Config, TestError, TestRunner};
 
 use crate::heavy::{self, Sum};
 use crate::json::{Encode, compare, kernels};
@@ -14,8 +14,13 @@ use crate::vectors::{self, Recipe, Score, plain_score};
 /// too. It is seen after a few of them, but chance may have it that these are many, and no test may fail by chance.
 pub(crate) const UNTIL_SEEN: u32 = 10_000;
 
+/// For kernels of which nobody wants to know the smallest input: shrinking takes far longer than seeing them.
+pub(crate) fn until_seen() -> TestRunner {
+    TestRunner::new(Config { cases: UNTIL_SEEN, failure_persistence: None, max_shrink_iters: 0, ..Config::default() })
+}
+
 /// A kernel that is right.
-fn portable() -> (&'static str, Encode) {
+pub(crate) fn portable() -> (&'static str, Encode) {
     kernels().into_iter().find(|(name, _)| *name == "rust").expect("part of every build")
 }
 

@@ -4,16 +4,19 @@
 use std::fmt::Debug;
 
 use lyger::kernels::Variant;
-use lyger::kernels::vectors::{Bf16, Element, F16, Metric, Near, Rows};
+use lyger::kernels::vectors::{Bf16, Element, F16, Metric, Rows};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError};
 
+use crate::best::plain_top_k;
 use crate::broken::UNTIL_SEEN;
-use crate::vectors::{Kind, METRICS, Random, Recipe, plain_norm, plain_score, plain_top_k, recipe};
+use crate::vectors::{Kind, METRICS, Random, Recipe, plain_norm, plain_score, recipe};
 use crate::{CASES, runner};
 
 /// A type of elements with a plain loop for it.
 pub(crate) trait Plain: Element + Debug {
+    const ZERO: Self;
+
     fn element(random: &mut Random, kind: Kind) -> Self;
 
     fn score(metric: Metric, query: &[Self], candidate: &[Self]) -> f32;
@@ -49,6 +52,8 @@ fn half(random: &mut Random, kind: Kind, ordinary: fn(f32) -> u16, infinity: u16
 }
 
 impl Plain for F16 {
+    const ZERO: Self = Self(0);
+
     fn element(random: &mut Random, kind: Kind) -> Self {
         Self(half(random, kind, |number| Self::from_f32(number).0, 0x7c00))
     }
@@ -64,6 +69,8 @@ impl Plain for F16 {
 }
 
 impl Plain for Bf16 {
+    const ZERO: Self = Self(0);
+
     fn element(random: &mut Random, kind: Kind) -> Self {
         Self(half(random, kind, |number| Self::from_f32(number).0, 0x7f80))
     }
@@ -83,6 +90,8 @@ fn upper(bits: u16) -> f32 {
 }
 
 impl Plain for i8 {
+    const ZERO: Self = 0;
+
     fn element(random: &mut Random, kind: Kind) -> Self {
         let bits = random.next();
         match kind {
@@ -116,13 +125,14 @@ impl Plain for i8 {
 }
 
 /// A query, what holds its candidates, and the elements from one to the next.
-fn vectors<E: Clone>(recipe: &Recipe, mut element: impl FnMut(&mut Random) -> E) -> (Vec<E>, Vec<E>, usize) {
+fn vectors<E: Clone>(recipe: &Recipe, zero: E, mut element: impl FnMut(&mut Random) -> E) -> (Vec<E>, Vec<E>, usize) {
     let mut random = Random(recipe.seed);
     let query: Vec<E> = (0..recipe.dim).map(|_| element(&mut random)).collect();
     let mut elements = Vec::new();
     for _ in 0..recipe.count {
-        match random.next() % 8 {
-            0 => elements.extend_from_slice(&query),
+        match random.next() % 16 {
+            0 => elements.extend(std::iter::repeat_n(zero.clone(), recipe.dim)),
+            1..3 => elements.extend_from_slice(&query),
             _ => elements.extend((0..recipe.dim).map(|_| element(&mut random))),
         }
         elements.extend((0..recipe.gap).map(|_| element(&mut random)));
@@ -143,7 +153,7 @@ fn kernels<E: Element + 'static>() -> Vec<(&'static str, Score<E>)> {
 /// Runs `cases` through all kernels. `Err` holds the smallest on which one differs from the plain loop.
 pub(crate) fn compare<E: Plain>(kernels: &[(&'static str, Score<E>)], cases: u32) -> Result<(), TestError<Recipe>> {
     runner(cases).run(&recipe(), |recipe| {
-        let (query, elements, stride) = vectors(&recipe, |random| E::element(random, recipe.kind));
+        let (query, elements, stride) = vectors(&recipe, E::ZERO, |random| E::element(random, recipe.kind));
         let rows = Rows::new(&elements, recipe.dim, stride, recipe.count).unwrap();
         for metric in METRICS {
             let plain: Vec<f32> = (0..recipe.count).map(|row| E::score(metric, &query, rows.row(row))).collect();
@@ -167,29 +177,29 @@ fn same(name: &str, what: impl Debug, found: &[f32], plain: &[f32]) -> Result<()
 
 /// Norms, cosines by given norms, and the best of all.
 fn rest<E: Plain>() {
-    runner(CASES / 10)
-        .run(&(recipe(), 0_usize..400, 0_usize..20), |(recipe, many, k)| {
+    let many = prop_oneof![30 => Just(0_usize), 1 => 11_usize..400];
+    let metric = prop::sample::select(METRICS.as_slice());
+    runner(CASES)
+        .run(&(recipe(), many, 0_usize..20, metric), |(recipe, many, k, metric)| {
             // Many of few elements, so that scores are equal and more than one block is selected from.
-            let recipe = if many > 10 { Recipe { dim: recipe.dim % 3, count: many, ..recipe } } else { recipe };
-            let (query, elements, stride) = vectors(&recipe, |random| E::element(random, recipe.kind));
+            let recipe = if many > 0 { Recipe { dim: recipe.dim % 3, count: many, ..recipe } } else { recipe };
+            let (query, elements, stride) = vectors(&recipe, E::ZERO, |random| E::element(random, recipe.kind));
             let rows = Rows::new(&elements, recipe.dim, stride, recipe.count).unwrap();
-            let plain: Vec<f32> = (0..recipe.count).map(|row| E::norm(rows.row(row))).collect();
+            let of_all = |plain: &dyn Fn(&[E]) -> f32| (0..recipe.count).map(|row| plain(rows.row(row))).collect();
+            let plain_norms: Vec<f32> = of_all(&E::norm);
+            let plain: Vec<f32> = of_all(&|row| E::score(metric, &query, row));
+            let best = plain_top_k(metric, &plain, k);
             for variant in Variant::available() {
                 let mut norms = vec![7.0; recipe.count];
                 variant.vector_norms(&rows, &mut norms).unwrap();
-                same(variant.name(), "norm", &norms, &plain)?;
+                same(variant.name(), "norm", &norms, &plain_norms)?;
                 let rows = rows.with_norms(&norms).unwrap();
-                for metric in METRICS {
-                    let mut scores = vec![7.0; recipe.count];
-                    variant.vector_scores(metric, &query, &rows, &mut scores).unwrap();
-                    for (row, score) in scores.iter().enumerate() {
-                        let plain = E::score(metric, &query, rows.row(row));
-                        same(variant.name(), metric, &[*score], &[plain])?;
-                    }
-                    let found = variant.vector_top_k(metric, &query, &rows, k).unwrap();
-                    let found: Vec<_> = found.into_iter().map(|found| (found.index, found.score.to_bits())).collect();
-                    prop_assert_eq!(found, plain_top_k(metric, &scores, k));
-                }
+                let mut scores = vec![7.0; recipe.count];
+                variant.vector_scores(metric, &query, &rows, &mut scores).unwrap();
+                same(variant.name(), metric, &scores, &plain)?;
+                let found = variant.vector_top_k(metric, &query, &rows, k).unwrap();
+                let found: Vec<_> = found.into_iter().map(|found| (found.index, found.score.to_bits())).collect();
+                prop_assert_eq!(&found, &best, "{:?}", variant);
             }
             Ok(())
         })
@@ -215,7 +225,7 @@ fn i8_score_with_the_bits_of_exact_integers() {
 }
 
 /// In how many bits two vectors differ, a bit at a time.
-fn plain_distance(a: &[u8], b: &[u8]) -> u32 {
+pub(crate) fn plain_distance(a: &[u8], b: &[u8]) -> u32 {
     let differs = |bit: usize| (a[bit / 8] >> (bit % 8) & 1) != (b[bit / 8] >> (bit % 8) & 1);
     (0..8 * a.len()).map(|bit| u32::from(differs(bit))).sum()
 }
@@ -224,7 +234,7 @@ type Distances = Box<dyn Fn(&[u8], &Rows<u8>, &mut [u32])>;
 
 fn compare_distances(kernels: &[(&'static str, Distances)], cases: u32) -> Result<(), TestError<Recipe>> {
     runner(cases).run(&recipe(), |recipe| {
-        let (query, elements, stride) = vectors(&recipe, |random| match recipe.kind {
+        let (query, elements, stride) = vectors(&recipe, 0, |random| match recipe.kind {
             Kind::Finite => 0xff * (random.next() & 1) as u8,
             Kind::Odd => u8::from(random.next().is_multiple_of(97)) << 7,
             _ => random.next() as u8,
@@ -247,26 +257,6 @@ fn differing_bits_are_those_counted_one_by_one() {
     };
     let kernels: Vec<_> = Variant::available().map(|variant| (variant.name(), kernel(variant))).collect();
     compare_distances(&kernels, CASES).unwrap();
-}
-
-#[test]
-fn the_nearest_by_bits_are_those_of_sorting_all_distances() {
-    let cases = (0_usize..3, 0_usize..700, 0_usize..40, any::<u64>());
-    runner(CASES / 10)
-        .run(&cases, |(dim, count, k, seed)| {
-            let recipe = Recipe { dim, count, gap: 1, kind: Kind::Any, seed };
-            let (query, elements, stride) = vectors(&recipe, |random| random.next() as u8);
-            let rows = Rows::new(&elements, dim, stride, count).unwrap();
-            let all = (0..count).map(|index| Near { index, distance: plain_distance(&query, rows.row(index)) });
-            let mut sorted: Vec<Near> = all.collect();
-            sorted.sort_by_key(|near| near.distance);
-            for k in [k, count, count + k] {
-                let found = Variant::by_name("auto").unwrap().vector_hamming_top_k(&query, &rows, k).unwrap();
-                prop_assert_eq!(&found[..], &sorted[..k.min(count)]);
-            }
-            Ok(())
-        })
-        .unwrap();
 }
 
 #[test]
@@ -301,6 +291,30 @@ fn odd_inputs_of_other_types_give_what_is_stated() {
     }
     for variant in Variant::available() {
         for metric in METRICS {
+            // Zeros of both signs have no direction, and are as far from another as that is long.
+            for zero in [0, 0x8000] {
+                let far = if metric == Metric::L2 { 2.0_f32.sqrt().to_bits() } else { 0 };
+                let one = F16(0x3c00);
+                assert_eq!(score(variant, metric, &[F16(zero); 2], &[one; 2]).to_bits(), far, "{variant:?} {metric:?}");
+                assert_eq!(score(variant, metric, &[one; 2], &[F16(zero); 2]).to_bits(), far, "{variant:?} {metric:?}");
+                assert_eq!(score(variant, metric, &[F16(zero)], &[F16(0x8000)]).to_bits(), 0, "{variant:?} {metric:?}");
+                let one = Bf16(0x3f80);
+                assert_eq!(
+                    score(variant, metric, &[Bf16(zero); 2], &[one; 2]).to_bits(),
+                    far,
+                    "{variant:?} {metric:?}"
+                );
+                assert_eq!(
+                    score(variant, metric, &[one; 2], &[Bf16(zero); 2]).to_bits(),
+                    far,
+                    "{variant:?} {metric:?}"
+                );
+                assert_eq!(
+                    score(variant, metric, &[Bf16(zero)], &[Bf16(0x8000)]).to_bits(),
+                    0,
+                    "{variant:?} {metric:?}"
+                );
+            }
             // Quiet and signalling, of both signs.
             for nan in [0x7e00, 0xfe00, 0x7c01, 0xffff] {
                 let found = score(variant, metric, &[F16(nan)], &[F16(0)]);
@@ -316,6 +330,11 @@ fn odd_inputs_of_other_types_give_what_is_stated() {
         let (one, infinity) = (F16(0x3c00), F16(0x7c00));
         assert_eq!(score(variant, Metric::Dot, &[one], &[F16(1)]), f32::powi(2.0, -24), "subnormal");
         assert_eq!(score(variant, Metric::Dot, &[one], &[F16(0xfc00)]), f32::NEG_INFINITY);
+        let (one, infinity_b) = (Bf16(0x3f80), Bf16(0x7f80));
+        assert_eq!(score(variant, Metric::Dot, &[one], &[Bf16(1)]), f32::from_bits(1 << 16), "subnormal");
+        assert_eq!(score(variant, Metric::Dot, &[one], &[Bf16(0xff80)]), f32::NEG_INFINITY);
+        assert_eq!(score(variant, Metric::L2, &[infinity_b], &[infinity_b]).to_bits(), NAN_BITS);
+        assert_eq!(score(variant, Metric::Cosine, &[one], &[Bf16(1)]).to_bits(), 0, "its square is 0");
         assert_eq!(score(variant, Metric::L2, &[infinity], &[infinity]).to_bits(), NAN_BITS);
         assert_eq!(score(variant, Metric::Cosine, &[F16(1)], &[F16(0x7bff)]), 1.0, "no square is 0 or infinite");
         assert_eq!(score(variant, Metric::Cosine, &[0_i8, 0], &[1, 2]).to_bits(), 0);
@@ -363,6 +382,21 @@ fn an_f16_taken_for_a_bf16_is_seen_and_the_nan_of_hardware_too() {
     });
     is_seen::<F16>(|_, _, _, score| if score.is_nan() { -score } else { score });
     is_seen::<Bf16>(|_, _, _, score| if score.is_nan() { -score } else { score });
+}
+
+#[test]
+fn a_bf16_taken_for_an_f16_is_seen_and_one_whose_last_bit_or_small_numbers_are_lost() {
+    let among = |change: fn(u16) -> u16| {
+        move |vector: &[Bf16]| -> Vec<Bf16> { vector.iter().map(|element| Bf16(change(element.0))).collect() }
+    };
+    is_seen::<Bf16>(|metric, query, candidate, _| {
+        let other = |vector: &[Bf16]| -> Vec<F16> { vector.iter().map(|element| F16(element.0)).collect() };
+        F16::score(metric, &other(query), &other(candidate))
+    });
+    let cut = among(|bits| bits & !1);
+    is_seen::<Bf16>(move |metric, query, candidate, _| Bf16::score(metric, &cut(query), &cut(candidate)));
+    let flush = among(|bits| if bits & 0x7f80 == 0 { 0 } else { bits });
+    is_seen::<Bf16>(move |metric, query, candidate, _| Bf16::score(metric, &flush(query), &flush(candidate)));
 }
 
 #[test]

@@ -133,6 +133,51 @@ fn touch<E: Element + Any>() {
     });
 }
 
+/// Rows with something between them, norms that are given, and the best of them.
+fn touch_apart<E: Element + Any>() {
+    let [mut query, mut rows, mut scores, mut norms] = [Guarded::new(), Guarded::new(), Guarded::new(), Guarded::new()];
+    for (dim, gap, count) in (0..140).chain([768]).flat_map(|dim| [(dim, 1, 5), (dim, 3, 2), (dim, 67, 3)]) {
+        for is_last in [false, true] {
+            let query = query.elements::<E>(dim, is_last);
+            // Nothing behind the last row.
+            let elements = rows.elements::<E>((count - 1) * (dim + gap) + dim, is_last);
+            let scores = scores.elements::<f32>(count, is_last);
+            let norms = norms.elements::<f32>(count, is_last);
+            let rows = Rows::new(elements, dim, dim + gap, count).unwrap();
+            for variant in Variant::available() {
+                variant.vector_norms(&rows, norms).unwrap();
+                let with_norms = rows.with_norms(norms).unwrap();
+                for metric in METRICS {
+                    variant.vector_scores(metric, query, &rows, scores).unwrap();
+                    variant.vector_scores(metric, query, &with_norms, scores).unwrap();
+                    assert_eq!(variant.vector_top_k(metric, query, &with_norms, 2).unwrap().len(), 2);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_kernel_touches_an_element_beside_rows_that_lie_apart() {
+    touch_apart::<f32>();
+    touch_apart::<F16>();
+    touch_apart::<Bf16>();
+    touch_apart::<i8>();
+    let [mut query, mut rows, mut distances] = [Guarded::new(), Guarded::new(), Guarded::new()];
+    for (dim, gap) in (0..200).flat_map(|dim| [(dim, 1), (dim, 67)]) {
+        for is_last in [false, true] {
+            let query = query.elements::<u8>(dim, is_last);
+            let elements = rows.elements::<u8>(4 * (dim + gap) + dim, is_last);
+            let distances = distances.elements::<u32>(5, is_last);
+            let rows = Rows::new(elements, dim, dim + gap, 5).unwrap();
+            for variant in Variant::available() {
+                variant.vector_hamming(query, &rows, distances).unwrap();
+                assert_eq!(variant.vector_hamming_top_k(query, &rows, 3).unwrap().len(), 3);
+            }
+        }
+    }
+}
+
 #[test]
 fn no_kernel_touches_an_element_beside_its_vectors() {
     touch::<f32>();

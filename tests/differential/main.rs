@@ -4,16 +4,22 @@
 //! promise becomes that both languages agree. proptest makes the inputs, 10,000 cases for each kernel, and shrinks
 //! what fails. [`broken`] proves that the harness sees a wrong kernel: it runs the same comparison on some.
 
+mod best;
 mod broken;
+mod broken_json;
+mod csv;
 mod decay;
 mod elements;
+mod escapes;
 mod guard;
 mod heavy;
 mod json;
 mod lengths;
+mod norms;
 mod oracle;
 mod reference;
 mod reread;
+mod sequences;
 mod spread;
 mod tables;
 mod vectors;

@@ -1,19 +1,19 @@
 //! `spread_activation`: the same bits in every variant and in a plain loop over a list of edges, and what the documentation
 //! says of it.
 
+use lyger::kernels::Variant;
 use lyger::kernels::graph::{Graph, Normalization, Spreading};
-use lyger::kernels::{Error, Variant};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::TestError;
+use proptest::test_runner::{TestError, TestRunner};
 
-use crate::broken::UNTIL_SEEN;
+use crate::broken::until_seen;
 use crate::decay::floats;
 use crate::guard::Guarded;
 use crate::{CASES, runner};
 
-/// A kernel under test.
-type Spread = Box<dyn Fn(&Graph, &mut [f32], &Spreading, &mut [u32]) -> Result<(), Error>>;
+/// A kernel under test: the bits of what is active at the end.
+type Spread = Box<dyn Fn(&Input) -> Vec<u32>>;
 
 /// A graph as edges by source, what is active in it, and how it spreads.
 #[derive(Debug, Clone)]
@@ -36,11 +36,7 @@ impl Input {
 }
 
 fn kernels() -> Vec<(&'static str, Spread)> {
-    let kernel = |variant: Variant| -> Spread {
-        Box::new(move |graph, activations, spreading, scratch| {
-            variant.spread_activation(graph, activations, spreading, scratch)
-        })
-    };
+    let kernel = |variant: Variant| -> Spread { Box::new(move |input| run(variant, input)) };
     Variant::available().map(|variant| (variant.name(), kernel(variant))).collect()
 }
 
@@ -79,57 +75,80 @@ fn bits(activations: &[f32]) -> Vec<u32> {
     activations.iter().map(|activation| activation.to_bits()).collect()
 }
 
-fn run(spread: &Spread, input: &Input) -> Vec<u32> {
+fn run(variant: Variant, input: &Input) -> Vec<u32> {
     let (offsets, targets, weights) = input.rows();
     let graph = Graph::new(&offsets, &targets, &weights).unwrap();
     let mut activations = input.activations.clone();
     // What was in the scratch doesn't matter.
     let mut scratch = vec![u32::MAX; graph.scratch_len()];
-    spread(&graph, &mut activations, &input.spreading, &mut scratch).unwrap();
+    variant.spread_activation(&graph, &mut activations, &input.spreading, &mut scratch).unwrap();
     bits(&activations)
 }
 
+/// What each operation is. Kernels get these wrong.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// What a node keeps of its activation.
+    keeps: fn(f32, &Spreading) -> f32,
+    /// Whether a node that doesn't rest fires.
+    fires: fn(f32, &Spreading) -> bool,
+    /// What one with so many edges sends over each, before the edge's weight.
+    sends: fn(f32, f32, &Spreading) -> f32,
+    /// Whether all are divided by the largest.
+    levels: fn(f32) -> bool,
+    /// What is no number.
+    nan: u32,
+}
+
+/// As documented.
+const RULES: Rules = Rules {
+    keeps: |activation, spreading| activation * spreading.retention,
+    fires: |activation, spreading| activation > spreading.threshold,
+    sends: |activation, edges, spreading| match spreading.normalization {
+        Normalization::Fan => activation * spreading.transmission / edges,
+        _ => activation * spreading.transmission,
+    },
+    levels: |peak| peak > 1.0 && peak.is_finite(),
+    nan: 0x7fc0_0000,
+};
+
 /// The documentation as a program, which knows each edge's source and looks at one edge at a time.
-fn oracle(input: &Input) -> Vec<u32> {
-    let spreading = input.spreading;
+fn plain(input: &Input, rules: Rules) -> Vec<u32> {
+    let spreading = &input.spreading;
     let mut activations = input.activations.clone();
     let mut fired: Vec<Option<u32>> = vec![None; activations.len()];
     for step in 0..spreading.steps {
         let before = activations.clone();
         for activation in &mut activations {
-            *activation *= spreading.retention;
+            *activation = (rules.keeps)(*activation, spreading);
         }
         for (source, edges) in input.edges.iter().enumerate() {
             let rests = fired[source].is_some_and(|at| step - at <= spreading.refractory_steps);
-            if rests || before[source].is_nan() || before[source] <= spreading.threshold {
+            if rests || !(rules.fires)(before[source], spreading) {
                 continue;
             }
             fired[source] = Some(step);
             for &(target, weight) in edges {
-                let share = match spreading.normalization {
-                    Normalization::Fan => before[source] * spreading.transmission / edges.len() as f32,
-                    _ => before[source] * spreading.transmission,
-                };
-                activations[target as usize] += share * weight;
+                activations[target as usize] += (rules.sends)(before[source], edges.len() as f32, spreading) * weight;
             }
         }
         if spreading.normalization == Normalization::Peak {
             let peak =
                 activations.iter().filter(|activation| !activation.is_nan()).fold(0.0, |a: f32, b| a.max(b.abs()));
-            if peak > 1.0 && peak.is_finite() {
+            if (rules.levels)(peak) {
                 activations.iter_mut().for_each(|activation| *activation /= peak);
             }
         }
     }
-    bits(&activations).into_iter().map(|bits| if f32::from_bits(bits).is_nan() { 0x7fc0_0000 } else { bits }).collect()
+    bits(&activations).into_iter().map(|bits| if f32::from_bits(bits).is_nan() { rules.nan } else { bits }).collect()
 }
 
 /// Runs `cases` inputs through all kernels and the oracle. `Err` holds the smallest on which one differs.
-fn compare(kernels: &[(&'static str, Spread)], cases: u32) -> Result<(), TestError<Input>> {
-    runner(cases).run(&inputs(), |input| {
-        let expected = oracle(&input);
+fn compare(kernels: &[(&'static str, Spread)], mut runner: TestRunner) -> Result<(), TestError<Input>> {
+    runner.run(&inputs(), |input| {
+        let expected = plain(&input, RULES);
         for (name, spread) in kernels {
-            prop_assert_eq!(&run(spread, &input), &expected, "{}", name);
+            prop_assert_eq!(&spread(&input), &expected, "{}", name);
         }
         Ok(())
     })
@@ -137,7 +156,7 @@ fn compare(kernels: &[(&'static str, Spread)], cases: u32) -> Result<(), TestErr
 
 #[test]
 fn all_kernels_spread_to_the_bits_of_the_plain_loop() {
-    compare(&kernels(), CASES).unwrap();
+    compare(&kernels(), runner(CASES)).unwrap();
 }
 
 #[test]
@@ -159,7 +178,7 @@ fn what_is_sent_arrives_where_the_weights_are_one_and_nothing_is_kept() {
             let senders = input.activations.iter().zip(&input.edges).filter(|(_, edges)| !edges.is_empty());
             let sent: f64 = senders.map(|(&activation, _)| f64::from(activation)).sum();
             for (name, spread) in kernels() {
-                let arrived: f64 = run(&spread, &input).into_iter().map(|bits| f64::from(f32::from_bits(bits))).sum();
+                let arrived: f64 = spread(&input).into_iter().map(|bits| f64::from(f32::from_bits(bits))).sum();
                 prop_assert!((arrived - sent).abs() <= 1e-5 * sent + 1e-40, "{}: {} of {}", name, arrived, sent);
             }
             Ok(())
@@ -176,7 +195,7 @@ fn an_edge_leaves_from_the_node_whose_it_is() {
         spreading: Spreading { steps: 1, retention: 1.0, transmission: 1.0, ..Spreading::default() },
     };
     for (name, spread) in kernels() {
-        assert_eq!(run(&spread, &input), bits(&[2.0, 2.0, 4.5, 10.0]), "{name}");
+        assert_eq!(spread(&input), bits(&[2.0, 2.0, 4.5, 10.0]), "{name}");
     }
 }
 
@@ -197,7 +216,7 @@ fn a_node_that_has_fired_rests_and_is_activated_meanwhile() {
             },
         };
         for (name, spread) in kernels() {
-            assert_eq!(run(&spread, &input), bits(&[1.0, received]), "{name}, resting {refractory_steps}");
+            assert_eq!(spread(&input), bits(&[1.0, received]), "{name}, resting {refractory_steps}");
         }
     }
 }
@@ -206,7 +225,7 @@ fn a_node_that_has_fired_rests_and_is_activated_meanwhile() {
 fn no_kernel_touches_a_number_outside_of_its_slices() {
     let (mut activations, mut scratch, mut weights) = (Guarded::new(), Guarded::new(), Guarded::new());
     let (mut offsets, mut targets) = (Guarded::new(), Guarded::new());
-    for (name, spread) in kernels() {
+    for variant in Variant::available() {
         for nodes in 0..100_usize {
             let offsets = offsets.last_words(nodes + 1);
             (0..).zip(&mut *offsets).for_each(|(node, offset)| *offset = node);
@@ -223,40 +242,80 @@ fn no_kernel_touches_a_number_outside_of_its_slices() {
                     activations.fill(2.0);
                     scratch.fill(7);
                     let spreading = Spreading { steps, normalization, ..Spreading::default() };
-                    spread(&graph, &mut activations[1..], &spreading, &mut scratch[1..]).unwrap();
-                    assert!(activations[0] == 2.0 && scratch[0] == 7, "{name}, {nodes} nodes");
+                    variant.spread_activation(&graph, &mut activations[1..], &spreading, &mut scratch[1..]).unwrap();
+                    assert!(activations[0] == 2.0 && scratch[0] == 7, "{variant:?}, {nodes} nodes");
                 }
             }
         }
     }
 }
 
-/// Whether a kernel is told from the right ones that gives the right result of another input.
-fn is_seen(change: impl Fn(&mut Input) + 'static) -> bool {
-    runner(UNTIL_SEEN)
-        .run(&inputs(), |input| {
-            let mut other = input.clone();
-            change(&mut other);
-            prop_assert_eq!(oracle(&other), oracle(&input));
-            Ok(())
-        })
-        .is_err()
+/// A wrong kernel must be told from the right ones, by its name.
+fn is_seen(what: &str, broken: impl Fn(&Input) -> Vec<u32> + 'static) {
+    match compare(&[("broken", Box::new(broken))], until_seen()) {
+        Err(TestError::Fail(reason, _)) => assert!(reason.message().contains("broken"), "{what}: {reason}"),
+        other => panic!("{what} went unseen: {other:?}"),
+    }
+}
+
+/// A right kernel that is given another input.
+fn misled(change: impl Fn(&mut Input)) -> impl Fn(&Input) -> Vec<u32> {
+    let right = Variant::by_name("rust").unwrap();
+    move |input| {
+        let mut input = input.clone();
+        change(&mut input);
+        run(right, &input)
+    }
 }
 
 #[test]
-fn kernels_that_are_wrong_as_such_kernels_get_wrong_are_seen() {
-    assert!(is_seen(|input| input.edges.iter_mut().for_each(|edges| edges.reverse())), "another order went unseen");
-    assert!(is_seen(|input| input.spreading.refractory_steps += 1), "a longer rest went unseen");
-    assert!(is_seen(|input| input.spreading.threshold = input.spreading.threshold.next_down()), "`>=` went unseen");
-    assert!(
-        is_seen(|input| {
-            // The source guessed from the edge's position, as if all nodes had as many.
-            let all: Vec<(u32, f32)> = input.edges.iter().flatten().copied().collect();
-            let each = all.len().div_ceil(input.edges.len().max(1)).max(1);
-            for (node, edges) in input.edges.iter_mut().enumerate() {
-                *edges = all.iter().skip(node * each).take(each).copied().collect();
+fn kernels_that_take_an_input_for_another_are_seen() {
+    is_seen("another order", misled(|input| input.edges.iter_mut().for_each(|edges| edges.reverse())));
+    is_seen("a longer rest", misled(|input| input.spreading.refractory_steps += 1));
+    is_seen("a step too few", misled(|input| input.spreading.steps = input.spreading.steps.saturating_sub(1)));
+    is_seen("no normalization", misled(|input| input.spreading.normalization = Normalization::None));
+    for (from, to) in [(Normalization::Fan, Normalization::Peak), (Normalization::Peak, Normalization::None)] {
+        let change = move |input: &mut Input| {
+            if input.spreading.normalization == from {
+                input.spreading.normalization = to;
             }
-        }),
-        "a guessed source went unseen"
-    );
+        };
+        is_seen("another normalization", misled(change));
+    }
+    let guessed = |input: &mut Input| {
+        // The source guessed from the edge's position, as if all nodes had as many.
+        let all: Vec<(u32, f32)> = input.edges.iter().flatten().copied().collect();
+        let each = all.len().div_ceil(input.edges.len().max(1)).max(1);
+        for (node, edges) in input.edges.iter_mut().enumerate() {
+            *edges = all.iter().skip(node * each).take(each).copied().collect();
+        }
+    };
+    is_seen("a guessed source", misled(guessed));
+    is_seen("the last node", misled(|input| input.activations.iter_mut().skip(32).for_each(|last| *last = 0.0)));
+}
+
+#[test]
+fn kernels_that_compute_something_else_are_seen() {
+    let by = |rules: Rules| move |input: &Input| plain(input, rules);
+    is_seen("all of it kept", by(Rules { keeps: |activation, _| activation, ..RULES }));
+    let without = |activation, spreading: &Spreading| match spreading.retention {
+        0.0 => 0.0,
+        retention => activation * retention,
+    };
+    is_seen("nothing kept of what is no number", by(Rules { keeps: without, ..RULES }));
+    is_seen("what is no number fires", by(Rules { fires: |activation, by| !(activation <= by.threshold), ..RULES }));
+    is_seen("`>=`", by(Rules { fires: |activation, by| activation >= by.threshold, ..RULES }));
+    let divided_first = |activation: f32, edges: f32, spreading: &Spreading| match spreading.normalization {
+        Normalization::Fan => activation / edges * spreading.transmission,
+        _ => activation * spreading.transmission,
+    };
+    is_seen("a division before the transmission", by(Rules { sends: divided_first, ..RULES }));
+    let by_inverse = |activation: f32, edges: f32, spreading: &Spreading| match spreading.normalization {
+        Normalization::Fan => activation * spreading.transmission * (1.0 / edges),
+        _ => activation * spreading.transmission,
+    };
+    is_seen("a product with the inverse", by(Rules { sends: by_inverse, ..RULES }));
+    is_seen("a small peak", by(Rules { levels: |peak| peak > 0.0 && peak.is_finite(), ..RULES }));
+    is_seen("an infinite peak", by(Rules { levels: |peak| peak > 1.0, ..RULES }));
+    is_seen("the NaN of hardware", by(Rules { nan: 0xffc0_0000, ..RULES }));
 }

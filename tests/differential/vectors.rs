@@ -66,7 +66,7 @@ pub(crate) struct Vectors {
     pub(crate) query: Vec<f32>,
     elements: Vec<f32>,
     stride: usize,
-    count: usize,
+    pub(crate) count: usize,
 }
 
 impl Vectors {
@@ -74,7 +74,7 @@ impl Vectors {
         Rows::new(&self.elements, self.query.len(), self.stride, self.count).unwrap()
     }
 
-    fn row(&self, row: usize) -> &[f32] {
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
         &self.elements[row * self.stride..][..self.query.len()]
     }
 }
@@ -143,7 +143,7 @@ fn sum(terms: impl ExactSizeIterator<Item = f32>) -> f32 {
 }
 
 // Asked of the bits: optimized, `is_nan()` would leave the NaN of a square root as it is.
-fn canonical(score: f32) -> f32 {
+pub(crate) fn canonical(score: f32) -> f32 {
     if score.to_bits() & 0x7fff_ffff > 0x7f80_0000 { f32::from_bits(0x7fc0_0000) } else { score }
 }
 
@@ -198,93 +198,6 @@ pub(crate) fn compare(kernels: &[(&'static str, Score)], cases: u32) -> Result<(
 #[test]
 fn all_kernels_score_with_the_bits_of_a_plain_loop() {
     compare(&kernels(), CASES).unwrap();
-}
-
-#[test]
-fn norms_are_those_of_a_plain_loop_and_cosines_by_them_are_the_same() {
-    runner(CASES)
-        .run(&recipe(), |recipe| {
-            let vectors = recipe.make();
-            for variant in Variant::available() {
-                let mut norms = vec![7.0; vectors.count];
-                variant.vector_norms(&vectors.rows(), &mut norms).unwrap();
-                for (row, norm) in norms.iter().enumerate() {
-                    prop_assert_eq!(norm.to_bits(), plain_norm(vectors.row(row)).to_bits(), "{:?}", variant);
-                }
-                let mut scores = vec![7.0; vectors.count];
-                let rows = vectors.rows().with_norms(&norms).unwrap();
-                variant.vector_scores(Metric::Cosine, &vectors.query, &rows, &mut scores).unwrap();
-                for (row, score) in scores.iter().enumerate() {
-                    let plain = plain_score(Metric::Cosine, &vectors.query, vectors.row(row));
-                    prop_assert_eq!(score.to_bits(), plain.to_bits(), "{:?}", variant);
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-}
-
-#[test]
-fn normalizing_divides_by_the_norm_and_leaves_zeros_alone() {
-    runner(CASES)
-        .run(&recipe(), |recipe| {
-            let vector = recipe.make().query;
-            let norm = plain_norm(&vector);
-            for variant in Variant::available() {
-                let mut found = vector.clone();
-                variant.vector_normalize(&mut found);
-                for (found, element) in found.iter().zip(&vector) {
-                    let plain = if norm == 0.0 { *element } else { canonical(element / norm) };
-                    prop_assert_eq!(found.to_bits(), plain.to_bits(), "{:?}", variant);
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-}
-
-/// The best by sorting all, the way that nobody can get wrong.
-pub(crate) fn plain_top_k(metric: Metric, scores: &[f32], k: usize) -> Vec<(usize, u32)> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| match (scores[a].is_nan(), scores[b].is_nan()) {
-        (true, true) => std::cmp::Ordering::Equal,
-        (true, false) => std::cmp::Ordering::Greater,
-        (false, true) => std::cmp::Ordering::Less,
-        (false, false) if metric == Metric::L2 => scores[a].partial_cmp(&scores[b]).unwrap(),
-        (false, false) => scores[b].partial_cmp(&scores[a]).unwrap(),
-    });
-    order.into_iter().take(k).map(|index| (index, scores[index].to_bits())).collect()
-}
-
-#[test]
-fn the_best_are_those_of_sorting_all_scores() {
-    // Of one or two elements, so that hundreds of rows are quick and many scores equal.
-    let kind = prop::sample::select(vec![Kind::Ordinary, Kind::Any, Kind::Odd]);
-    let cases = (0_usize..3, 0_usize..700, 0_usize..40, kind, any::<u64>(), any::<bool>());
-    runner(CASES / 10)
-        .run(&cases, |(dim, count, k, kind, seed, is_coarse)| {
-            let mut random = Random(seed);
-            let mut element = || {
-                let element = random.element(kind);
-                if is_coarse { (element * 4.0).round() } else { element }
-            };
-            let query: Vec<f32> = (0..dim).map(|_| element()).collect();
-            let elements: Vec<f32> = (0..count * dim).map(|_| element()).collect();
-            let rows = Rows::new(&elements, dim, dim, count).unwrap();
-            // All, more than all, and some.
-            for k in [k, count, count + k] {
-                for metric in METRICS {
-                    let variant = Variant::by_name("auto").unwrap();
-                    let mut scores = vec![0.0; count];
-                    variant.vector_scores(metric, &query, &rows, &mut scores).unwrap();
-                    let found = variant.vector_top_k(metric, &query, &rows, k).unwrap();
-                    let found: Vec<_> = found.into_iter().map(|found| (found.index, found.score.to_bits())).collect();
-                    prop_assert_eq!(found, plain_top_k(metric, &scores, k));
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
 }
 
 #[test]

@@ -3,8 +3,12 @@
 
 extern crate lyger_kernels as lyger;
 
+#[path = "../differential/best.rs"]
+mod best;
 #[path = "../differential/broken.rs"]
 mod broken;
+#[path = "../differential/broken_json.rs"]
+mod broken_json;
 #[path = "../differential/decay.rs"]
 mod decay;
 #[path = "../differential/elements.rs"]
@@ -15,10 +19,16 @@ mod guard;
 mod heavy;
 #[path = "../differential/json.rs"]
 mod json;
+#[path = "../differential/lengths.rs"]
+mod lengths;
+#[path = "../differential/norms.rs"]
+mod norms;
 #[path = "../differential/oracle.rs"]
 mod oracle;
 #[path = "../differential/reference.rs"]
 mod reference;
+#[path = "../differential/sequences.rs"]
+mod sequences;
 #[path = "../differential/spread.rs"]
 mod spread;
 #[path = "../differential/tables.rs"]

@@ -25,6 +25,8 @@ mod heavy;
 mod json;
 mod memory;
 mod random;
+#[path = "../differential/reference.rs"]
+mod reference;
 mod vectors;
 mod watch;
 
@@ -90,6 +92,16 @@ fn main() -> ExitCode {
             Err((case, message)) => {
                 println!("not ok - {name}: case {case}: {message}");
                 println!("    once more: {}", command(name, settings.seed, case));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    if settings.only.is_none() && settings.kernels.iter().any(|(name, _)| *name == "heavy") {
+        let began = Instant::now();
+        match heavy::past_the_border(&Bench::new().variants) {
+            Ok(()) => println!("ok - heavy, past 2^26 terms: {:.1} s", began.elapsed().as_secs_f64()),
+            Err(message) => {
+                println!("not ok - heavy, past 2^26 terms: {message}");
                 code = ExitCode::FAILURE;
             }
         }

@@ -7,10 +7,12 @@ namespace Lyger\Tests\Server;
 use Lyger\Core\Engine;
 use Lyger\Tests\Support\ServerProcess;
 
-/** LYGER_KERNELS, read by a process that is started with it: what it names is what runs, everywhere where it is told. */
+/** LYGER_KERNELS, read by a process that is started with it: what it names is what runs, wherever that is told. */
 final class KernelsTest extends ServerTestCase
 {
-    private const WORDS = ['rust', 'rust-v2', 'rust-v3', 'rust-v4', 'rust-neon', 'zig', 'zig-v2', 'zig-v3', 'zig-v4', 'zig-neon'];
+    private const WORDS = [
+        'rust', 'rust-v2', 'rust-v3', 'rust-v4', 'rust-neon', 'zig', 'zig-v2', 'zig-v3', 'zig-v4', 'zig-neon',
+    ];
 
     /** What of a level Linux tells of a CPU, each with those above it. */
     private const FLAGS = [
