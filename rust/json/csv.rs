@@ -46,6 +46,10 @@ impl<'a> Lines<'a> {
                 if position > 0 {
                     out.push(b',');
                 }
+                if let Some(text) = as_it_is(column, row) {
+                    append_field(text, out);
+                    continue;
+                }
                 text.clear();
                 if append_text(column, row, &mut text) {
                     append_field(&text, out);
@@ -59,18 +63,37 @@ impl<'a> Lines<'a> {
 }
 
 fn append_field(text: &[u8], out: &mut Vec<u8>) {
-    let is_plain = !text.is_empty() && !text.iter().any(|byte| matches!(byte, b'"' | b',' | b'\r' | b'\n'));
-    if is_plain {
+    if is_plain(text) {
         return out.extend_from_slice(text);
     }
     out.push(b'"');
-    for piece in text.split_inclusive(|&byte| byte == b'"') {
+    let mut rest = text;
+    while let Some(quote) = memchr::memchr(b'"', rest) {
+        let (piece, behind) = rest.split_at(quote + 1);
         out.extend_from_slice(piece);
-        if piece.ends_with(b"\"") {
-            out.push(b'"');
-        }
+        out.push(b'"');
+        rest = behind;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Whether it needs no quotes. Each block is looked at as a whole, which the compiler does by vectors.
+fn is_plain(text: &[u8]) -> bool {
+    let has_special =
+        |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | matches!(byte, b'"' | b',' | b'\r' | b'\n'));
+    let (blocks, rest) = text.as_chunks::<16>();
+    !text.is_empty() && !blocks.iter().any(|block| has_special(block)) && !has_special(rest)
+}
+
+/// The cell's own bytes, where they are what is written.
+fn as_it_is(column: &Column, row: usize) -> Option<&[u8]> {
+    match column.data() {
+        _ if column.nulls().is_null(row) => None,
+        Data::Text(cells) => std::str::from_utf8(cells.get(row)).ok().map(str::as_bytes),
+        Data::Ascii(cells) => Some(cells.get(row)),
+        _ => None,
+    }
 }
 
 /// Appends a cell as text without quotes; false, and nothing, for what is null in JSON.
@@ -128,4 +151,30 @@ fn append_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     let mut quoted = Vec::new();
     append_base64(&mut quoted, bytes);
     out.extend_from_slice(&quoted[1..quoted.len() - 1]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_quotes_is_seen_at_every_place() {
+        for len in 1..50 {
+            let plain = vec![b'a'; len];
+            let mut out = Vec::new();
+            append_field(&plain, &mut out);
+            assert_eq!(out, plain);
+            for at in 0..len {
+                for special in [b'"', b',', b'\r', b'\n'] {
+                    let mut text = plain.clone();
+                    text[at] = special;
+                    let (before, behind) = text.split_at(at);
+                    let doubled: &[u8] = if special == b'"' { b"\"" } else { b"" };
+                    out.clear();
+                    append_field(&text, &mut out);
+                    assert_eq!(out, [b"\"", before, doubled, behind, b"\""].concat());
+                }
+            }
+        }
+    }
 }
