@@ -4,7 +4,7 @@ use lyger::kernels::{ColumnView, Error, Form, Progress, Variant};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError};
 
-use crate::tables::{TestColumn, TestTable, TestValues, numbers, table};
+use crate::tables::{FORMS, TestColumn, TestTable, TestValues, numbers, table};
 use crate::{CASES, oracle, runner};
 
 /// A kernel under test.
@@ -150,6 +150,62 @@ fn numbers_that_a_parser_takes_for_their_neighbours_are_the_same() {
     let values = TestValues::Float64(vec![7.680_953_8e-311, 5e-324, 2.225_073_858_507_201e-308]);
     let column = TestColumn { name: "n".to_owned(), values, valid: None };
     compare(&kernels(), 10, Just(TestTable { form: Form::Objects, rows: 3, columns: vec![column] })).unwrap();
+}
+
+/// Numbers of a column may be written ahead of their rows, some rows and some columns at a time: here are more of both, and the edges of what
+/// is written so stand in every place.
+#[test]
+fn numbers_of_many_columns_and_rows_are_the_same() {
+    const ROWS: usize = 70;
+    let (integers, doubles) = (edges_of_integers(), edges_of_doubles());
+    let columns = (0..40).map(|column| {
+        // The columns' lengths have no common divisor with that of a group of rows, and each starts elsewhere.
+        let place = move |row: usize| row * (1 + column % 3) + column * 5;
+        let values = match column % 4 {
+            0 => TestValues::Int64((0..ROWS).map(|row| integers[place(row) % integers.len()]).collect()),
+            1 => {
+                TestValues::UInt64((0..ROWS).map(|row| integers[place(row) % integers.len()].cast_unsigned()).collect())
+            }
+            2 => TestValues::Float64((0..ROWS).map(|row| doubles[place(row) % doubles.len()]).collect()),
+            _ => TestValues::Bool((0..ROWS).map(|row| (row % 2) as u8).collect()),
+        };
+        let valid = (column % 5 == 0).then(|| (0..ROWS).map(|row| row % 3 != column % 3).collect());
+        TestColumn { name: format!("n{column}"), values, valid }
+    });
+    let columns: Vec<TestColumn> = columns.collect();
+    for form in FORMS {
+        let table = TestTable { form, rows: ROWS, columns: columns.clone() };
+        // Capacities for a row at a time, some groups, and all.
+        for capacity in [0, 2_000, 20_000, 80_000] {
+            let lent = table.lend(0);
+            for (name, encode) in kernels() {
+                let (found, _) = in_pieces(&encode, form, &lent.views(), ROWS, capacity).unwrap();
+                assert_eq!(text(&found), text(&oracle::encode(&table)), "{name} in pieces of {capacity}");
+            }
+        }
+    }
+}
+
+/// Where numbers get another digit, and far from there.
+fn edges_of_integers() -> Vec<i64> {
+    let powers = (0..19).map(|exponent| 10_i64.pow(exponent));
+    let near = powers.flat_map(|power| [power - 1, power, power + 1, power * 7 / 2]);
+    near.flat_map(|value| [value, -value]).chain([i64::MIN, i64::MAX]).collect()
+}
+
+fn edges_of_doubles() -> Vec<f64> {
+    let mut values: Vec<f64> = edges_of_integers().iter().map(|&value| value as f64 / 100.0).collect();
+    values.extend([
+        0.1,
+        0.001,
+        12.345,
+        f64::from_bits(12.34_f64.to_bits() + 1),
+        5e-324,
+        f64::MAX,
+        f64::INFINITY,
+        f64::NAN,
+    ]);
+    values.iter().flat_map(|&value| [value, -value]).collect()
 }
 
 /// Every kind of leading byte before every kind of other, so that each sequence crosses the end of the first register

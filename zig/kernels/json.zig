@@ -7,13 +7,20 @@ const std = @import("std");
 const base64 = @import("json/base64.zig");
 const digits = @import("json/digits.zig");
 const float = @import("json/float.zig");
+const numbers = @import("json/numbers.zig");
 const text = @import("json/text.zig");
 
 /// Bytes that may be written behind the cursor; LK_PADDING in the header.
 pub const slack = 64;
 
-/// Rows of which it is asked at once whether they fit.
-const rows_per_group = 32;
+/// Rows of which it is asked at once whether they fit, and whose numbers are written ahead.
+const rows_per_group = numbers.rows_max;
+
+/// Columns whose numbers are written ahead: the first ones, for which 10 KB of the stack suffice. Those of others are written one at a time.
+const columns_ahead = 32;
+
+/// The numbers of a group of rows by column, and behind them a column's that has none.
+const Ahead = [columns_ahead + 1]numbers.Texts;
 
 /// The numbers of LK_INT64 and the others.
 pub const Kind = enum(u32) { int64, uint64, float64, float32, bool, text, ascii, json, bytes };
@@ -119,10 +126,14 @@ pub fn encodeTable(
     const fixed_bytes_max = table.fixedBytesMax();
     var at = out;
     var row = first_row;
+    var ahead: Ahead = undefined;
+    if (numbers.pays) ahead[columns_ahead] = .none;
     while (row < table.rows) {
+        const first = row;
         const end = fitting(table, row, fixed_bytes_max, capacity - (at - out));
         if (end == row) break;
-        while (row < end) : (row += 1) at = encodeRow(table, row, at);
+        if (numbers.pays) writeAhead(table, first, end, &ahead);
+        while (row < end) : (row += 1) at = encodeRow(table, row, &ahead, row - first, at);
     }
     if (table.is_list != 0 and row > first_row) {
         if (first_row == 0) out[0] = '[';
@@ -140,22 +151,46 @@ inline fn fitting(table: *const Table, row: usize, fixed_bytes_max: usize, capac
     return row;
 }
 
-inline fn encodeRow(table: *const Table, row: usize, start: [*]u8) [*]u8 {
+/// Writes the numbers of a group's rows.
+inline fn writeAhead(table: *const Table, first: usize, end: usize, ahead: *Ahead) void {
+    const count = @min(table.column_count, columns_ahead);
+    for (table.columns[0..count], ahead[0..count]) |*column, *texts| switch (column.kind) {
+        inline .int64, .uint64, .float64 => |kind| {
+            const Value = switch (kind) {
+                .int64 => i64,
+                .uint64 => u64,
+                else => f64,
+            };
+            const values: [*]const Value = @ptrCast(@alignCast(column.values));
+            texts.fill(Value, values + first, end - first);
+        },
+        else => {},
+    };
+}
+
+/// A row, which is the one at `place` of its group.
+inline fn encodeRow(table: *const Table, row: usize, ahead: *const Ahead, place: usize, start: [*]u8) [*]u8 {
     var at = start;
     if (table.column_count == 0) {
         at[0..2].* = table.open;
         at += table.open_len;
     }
+    var texts: [*]const numbers.Texts = ahead;
     for (table.columns[0..table.column_count]) |*column| {
         text.copy(column.key, column.key_len, at);
         at += column.key_len;
-        at = if (column.isValid(row)) encodeValue(column, row, at) else put(at, "null");
+        at = if (column.isValid(row)) encodeValue(column, row, &texts[0], place, at) else put(at, "null");
+        if (numbers.pays) texts += @intFromBool(texts != ahead[columns_ahead..]);
     }
     at[0..2].* = table.close;
     return at + table.close_len;
 }
 
-inline fn encodeValue(column: *const Column, row: usize, at: [*]u8) [*]u8 {
+inline fn encodeValue(column: *const Column, row: usize, texts: *const numbers.Texts, place: usize, at: [*]u8) [*]u8 {
+    if (numbers.pays) switch (column.kind) {
+        .int64, .uint64, .float64 => if (texts.write(place, at)) |end| return end,
+        else => {},
+    };
     switch (column.kind) {
         .int64 => return digits.writeSigned(at, column.value(i64, row)),
         .uint64 => return digits.write(at, column.value(u64, row)),

@@ -45,5 +45,6 @@ test {
     _ = @import("json/base64.zig");
     _ = @import("json/digits.zig");
     _ = @import("json/float.zig");
+    _ = @import("json/numbers.zig");
     _ = @import("json/text.zig");
 }

@@ -27,6 +27,8 @@ pub(super) trait Block: Copy {
     unsafe fn equal(self, byte: u8) -> u64;
     /// Bytes that aren't ASCII.
     unsafe fn high(self) -> u64;
+    /// Bytes that must be escaped or aren't ASCII: one mask for both.
+    unsafe fn special(self) -> u64;
 }
 
 const BYTES: usize = 64;
@@ -86,16 +88,26 @@ impl<B: Block> Copier for Blocks<B> {
             // has 6 bytes for each byte of input and 64 more.
             unsafe {
                 let block = B::load(from.add(done));
-                let counts = low_bits(len - done);
-                if !is_checked && block.high() & counts != 0 {
-                    // Everything before is ASCII, so a character begins here.
-                    if !is_utf8::<B>(from.add(done), len - done) {
-                        return portable::escape(std::slice::from_raw_parts(from.add(done), len - done), at);
-                    }
-                    is_checked = true;
-                }
                 block.store(at);
-                let mut escaped = (block.below(0x20) | block.equal(b'"') | block.equal(b'\\')) & counts;
+                let counts = low_bits(len - done);
+                let special = if is_checked { needs_escape(block) } else { block.special() };
+                let mut escaped = special & counts;
+                if escaped == 0 {
+                    at = at.add(BYTES.min(len - done));
+                    done += BYTES;
+                    continue;
+                }
+                if !is_checked {
+                    let high = block.high() & counts;
+                    if high != 0 && !are_two_byte_characters(block, high) {
+                        // What is before ends with a whole character, so one begins here.
+                        if !is_utf8::<B>(from.add(done), len - done) {
+                            return portable::escape(std::slice::from_raw_parts(from.add(done), len - done), at);
+                        }
+                        is_checked = true;
+                    }
+                    escaped &= !high;
+                }
                 let mut written = 0;
                 while escaped != 0 {
                     let position = escaped.trailing_zeros() as usize;
@@ -113,6 +125,35 @@ impl<B: Block> Copier for Blocks<B> {
             done += BYTES;
         }
         at
+    }
+}
+
+/// Bytes that must be escaped.
+///
+/// # Safety
+/// The CPU has the block's level.
+#[inline(always)]
+unsafe fn needs_escape<B: Block>(block: B) -> u64 {
+    // SAFETY: the caller's.
+    unsafe { block.below(0x20) | block.equal(b'"') | block.equal(b'\\') }
+}
+
+/// Whether what isn't ASCII in a block are characters of two bytes, the last of which ends there: all that most languages of Europe have,
+/// so that short text of theirs needs no function of its own.
+///
+/// # Safety
+/// The CPU has the block's level.
+#[inline(always)]
+unsafe fn are_two_byte_characters<B: Block>(block: B, high: u64) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        if high & !block.below(0xe0) != 0 {
+            return false;
+        }
+        let continuation = high & block.below(0xc0);
+        // C0 and C1 would start overlong forms.
+        let lead = high & !block.below(0xc2);
+        (lead << 1 ^ continuation) | lead >> 63 | (high ^ lead ^ continuation) == 0
     }
 }
 

@@ -28,6 +28,19 @@ impl Neon {
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
         }
     }
+
+    /// # Safety
+    /// As [`Neon::mask`].
+    #[inline(always)]
+    unsafe fn specials(bytes: uint8x16_t) -> uint8x16_t {
+        // SAFETY: the caller's.
+        unsafe {
+            // With its sign, what isn't ASCII is below the space as well.
+            let below = vcltq_s8(vreinterpretq_s8_u8(bytes), vdupq_n_s8(0x20));
+            let equal = vorrq_u8(vceqq_u8(bytes, vdupq_n_u8(b'"')), vceqq_u8(bytes, vdupq_n_u8(b'\\')));
+            vorrq_u8(equal, below)
+        }
+    }
 }
 
 impl Block for Neon {
@@ -73,5 +86,12 @@ impl Block for Neon {
     unsafe fn high(self) -> u64 {
         // SAFETY: the caller's.
         unsafe { !self.below(0x80) }
+    }
+
+    #[inline(always)]
+    unsafe fn special(self) -> u64 {
+        let [a, b, c, d] = self.0;
+        // SAFETY: the caller's.
+        unsafe { Self::mask([Self::specials(a), Self::specials(b), Self::specials(c), Self::specials(d)]) }
     }
 }

@@ -34,6 +34,20 @@ impl Sse {
         // SAFETY: the caller's.
         unsafe { _mm_cmpeq_epi8(_mm_max_epu8(bytes, last), last) }
     }
+
+    /// # Safety
+    /// As [`Sse::mask`].
+    #[inline(always)]
+    unsafe fn specials(bytes: __m128i) -> __m128i {
+        // SAFETY: the caller's.
+        unsafe {
+            // With its sign, what isn't ASCII is below the space as well.
+            let below = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+            let quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+            let backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+            _mm_or_si128(_mm_or_si128(quotes, backslashes), below)
+        }
+    }
 }
 
 impl Block for Sse {
@@ -93,6 +107,13 @@ impl Block for Sse {
         // SAFETY: the caller's.
         unsafe { Self::mask(self.0) }
     }
+
+    #[inline(always)]
+    unsafe fn special(self) -> u64 {
+        let [a, b, c, d] = self.0;
+        // SAFETY: the caller's.
+        unsafe { Self::mask([Self::specials(a), Self::specials(b), Self::specials(c), Self::specials(d)]) }
+    }
 }
 
 /// Two AVX2 registers.
@@ -109,6 +130,20 @@ impl Avx2 {
             let low = _mm256_movemask_epi8(low).cast_unsigned();
             let high = _mm256_movemask_epi8(high).cast_unsigned();
             u64::from(high) << 32 | u64::from(low)
+        }
+    }
+
+    /// # Safety
+    /// As [`Avx2::mask`].
+    #[inline(always)]
+    unsafe fn specials(bytes: __m256i) -> __m256i {
+        // SAFETY: the caller's.
+        unsafe {
+            // With its sign, what isn't ASCII is below the space as well.
+            let below = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
+            let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+            let backslashes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+            _mm256_or_si256(_mm256_or_si256(quotes, backslashes), below)
         }
     }
 }
@@ -154,6 +189,12 @@ impl Block for Avx2 {
         // SAFETY: the caller's.
         unsafe { Self::mask(self.0, self.1) }
     }
+
+    #[inline(always)]
+    unsafe fn special(self) -> u64 {
+        // SAFETY: the caller's.
+        unsafe { Self::mask(Self::specials(self.0), Self::specials(self.1)) }
+    }
 }
 
 /// One AVX-512 register.
@@ -189,5 +230,15 @@ impl Block for Avx512 {
     unsafe fn high(self) -> u64 {
         // SAFETY: the caller's.
         unsafe { _mm512_movepi8_mask(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn special(self) -> u64 {
+        // SAFETY: the caller's.
+        unsafe {
+            // With its sign, what isn't ASCII is below the space as well.
+            let below = _mm512_cmplt_epi8_mask(self.0, _mm512_set1_epi8(0x20));
+            below | self.equal(b'"') | self.equal(b'\\')
+        }
     }
 }
