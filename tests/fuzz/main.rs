@@ -20,6 +20,8 @@
 extern crate lyger_kernels as lyger;
 
 mod agree;
+#[cfg(test)]
+mod allocations;
 mod graph;
 mod heavy;
 mod json;
