@@ -80,6 +80,19 @@ mod tests {
     }
 
     #[test]
+    fn given_bytes_are_the_numbers_and_others_follow() {
+        let mut random = Random::of_bytes(&[0, 255, 128, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!([random.below(100), random.below(256), random.below(7)], [0, 255, 3]);
+        assert_eq!(random.next(), 0x0102_0304_0506_0708);
+        assert_eq!(random.next(), Random::of_bytes(&[]).next());
+        for kernel in 0..=u8::MAX {
+            let mut random = Random::of_bytes(&[kernel]);
+            let (name, check) = random.pick(&crate::KERNELS);
+            assert_eq!(check(&mut random, &mut Bench::new()), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
     fn every_kernel_agrees_on_its_first_cases() {
         let mut bench = Bench::new();
         for (name, check) in crate::KERNELS {

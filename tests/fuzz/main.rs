@@ -4,6 +4,9 @@
 //! A case is made of the seed and its number alone, so a failure is repeated by both: what is printed says how. Who adds
 //! a kernel writes one function as those in `json`, `graph`, `heavy` and `vectors`, and a line in [`KERNELS`].
 //!
+//! Before that `make fuzz` has libFuzzer find inputs by what they reach in the variants in Rust (`guided.rs`), where a nightly compiler
+//! and cargo-fuzz are installed.
+//!
 //! Settings, all from the environment:
 //!
 //! | name | meaning | without it |
@@ -14,6 +17,7 @@
 //! | `LYGER_FUZZ_KERNELS` | names of kernels, with commas | all |
 //! | `LYGER_FUZZ_CASE` | only the case of this number | all |
 //! | `LYGER_FUZZ_THREADS` | cases at the same time | one for each CPU |
+//! | `LYGER_FUZZ_GUIDED_SECONDS` | how long libFuzzer runs, on all kernels; 0 for not at all | 120, none for a single case |
 
 #![allow(unsafe_code, reason = "pages that nobody may touch, and a handler for who does")]
 
@@ -25,6 +29,7 @@ mod allocations;
 mod graph;
 mod heavy;
 mod json;
+mod kernels;
 mod memory;
 mod random;
 #[path = "../differential/reference.rs"]
@@ -39,24 +44,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use agree::Bench;
+use kernels::{Check, KERNELS};
 use lyger::kernels::Variant;
 use random::Random;
-
-/// Makes one case of what is random, runs it by every variant and says which differs.
-type Check = fn(&mut Random, &mut Bench) -> Result<(), String>;
-
-const KERNELS: [(&str, Check); 10] = [
-    ("json", json::check),
-    ("decay", graph::decay),
-    ("spread", graph::spread),
-    ("vectors-f32", vectors::f32),
-    ("vectors-f16", vectors::f16),
-    ("vectors-bf16", vectors::bf16),
-    ("vectors-i8", vectors::i8),
-    ("hamming", vectors::hamming),
-    ("normalize", vectors::normalize),
-    ("heavy", heavy::check),
-];
 
 /// What `make fuzz` runs of each kernel; minutes on two CPUs.
 const CASES: u64 = 10_000_000;

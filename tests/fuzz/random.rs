@@ -1,26 +1,48 @@
 //! What cases are made of: numbers that look random, and mutations of what is known to be hard.
 
-/// Vigna's splitmix64.
-pub(crate) struct Random(u64);
+/// Vigna's splitmix64, behind bytes that are given.
+pub(crate) struct Random {
+    state: u64,
+    given: Vec<u8>,
+    taken: usize,
+}
 
 impl Random {
     /// The numbers of one case: the same for the same seed and number.
     pub(crate) fn of_case(seed: u64, case: u64) -> Self {
-        let mut random = Self(seed ^ case.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        random.0 = random.next();
+        let state = seed ^ case.wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let mut random = Self { state, given: Vec::new(), taken: 0 };
+        random.state = random.next();
         random
     }
 
+    /// Numbers of these bytes, and behind their end always the same ones.
+    #[allow(dead_code, reason = "of `guided` and the tests")]
+    pub(crate) fn of_bytes(given: &[u8]) -> Self {
+        Self { state: 0, given: given.to_vec(), taken: 0 }
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.draw::<8>()
+    }
+
+    /// A number whose upper `N` bytes are the next ones that are given, or one of 64 bits.
+    fn draw<const N: usize>(&mut self) -> u64 {
+        if let Some(given) = self.given[self.taken..].first_chunk::<N>() {
+            self.taken += N;
+            return given.iter().enumerate().map(|(at, &byte)| u64::from(byte) << (56 - 8 * at)).sum();
+        }
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ self.state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
     }
 
     /// A number below `end`, which is above 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.next()) * end as u128) >> 64) as usize
+        // No more bytes than it takes: changing one of them then changes one decision.
+        let number = if end <= 1 << 8 { self.draw::<1>() } else { self.next() };
+        ((u128::from(number) * end as u128) >> 64) as usize
     }
 
     /// True once in so many times.
