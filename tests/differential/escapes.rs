@@ -80,11 +80,10 @@ fn plain(flags: u32, body: &[u8]) -> Vec<u8> {
     out
 }
 
-fn compare(
-    apply: Apply,
-    mut runner: TestRunner,
-    is_broken: bool,
-) -> Result<(), TestError<((Vec<u8>, Vec<u8>), Vec<bool>)>> {
+/// What stood before the pass, what it is given, and which of the flags.
+type Case = ((Vec<u8>, Vec<u8>), Vec<bool>);
+
+fn compare(apply: Apply, mut runner: TestRunner, is_broken: bool) -> Result<(), TestError<Case>> {
     runner.run(&(body(is_broken), vec(any::<bool>(), FLAGS.len())), |((before, body), chosen)| {
         let flags =
             FLAGS.iter().zip(chosen).filter(|(_, is_chosen)| *is_chosen).fold(0, |flags, (flag, _)| flags | flag);

@@ -303,7 +303,8 @@ fn kernels_that_compute_something_else_are_seen() {
         retention => activation * retention,
     };
     is_seen("nothing kept of what is no number", by(Rules { keeps: without, ..RULES }));
-    is_seen("what is no number fires", by(Rules { fires: |activation, by| !(activation <= by.threshold), ..RULES }));
+    let unless_below = |activation: f32, by: &Spreading| activation.is_nan() || activation > by.threshold;
+    is_seen("what is no number fires", by(Rules { fires: unless_below, ..RULES }));
     is_seen("`>=`", by(Rules { fires: |activation, by| activation >= by.threshold, ..RULES }));
     let divided_first = |activation: f32, edges: f32, spreading: &Spreading| match spreading.normalization {
         Normalization::Fan => activation / edges * spreading.transmission,

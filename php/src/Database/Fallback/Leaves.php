@@ -56,7 +56,8 @@ enum Leaves
         'mysql' => '~^(?:
               CALL\b | DO\b | IF\b | CASE\b | LOOP\b | FOR\b | WHILE\b | REPEAT\b | BEGIN\s+NOT\b
             | \w+\s*:\s*(?:BEGIN|LOOP|WHILE|REPEAT|FOR)\b
-            | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+(?:PREPARE|DATABASE|SCHEMA)\b | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
+            | XA\b | PREPARE\b | DEALLOCATE\b | EXECUTE\b | DROP\s+(?:PREPARE|DATABASE|SCHEMA)\b
+            | USE\b | LOCK\b | UNLOCK\b | BACKUP\b
             | HANDLER\b | FLUSH\b.*\b(?:READ|EXPORT)\b | EXPLAIN\b.*\bTEMP(?:ORARY)?\b
             | CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY\b
             )~xis',
