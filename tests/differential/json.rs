@@ -88,8 +88,8 @@ fn in_pieces(
     }
 }
 
-/// Whether one more row fits is decided by a byte, which a capacity out of a hat seldom hits: the first kernel tells
-/// where it is, at the stop that `choice` names, and all must go on there and not a byte before.
+/// Whether one more row fits, or the end behind the last, is decided by a byte, which a capacity out of a hat seldom hits:
+/// the first kernel tells where it is, at the stop that `choice` names, and all must go on there and not a byte before.
 fn stop_at_the_same_byte(
     kernels: &[(&'static str, Encode)],
     table: &TestTable,
@@ -102,7 +102,7 @@ fn stop_at_the_same_byte(
     let first_row = steps[..stop].iter().map(|step| step.rows).sum();
     let goes_on = |(_, encode): &(&str, Encode), capacity: usize| {
         call(encode, table.form, views, table.rows, first_row, capacity)
-            .map(|(_, progress)| progress.rows > steps[stop].rows)
+            .map(|(_, progress)| progress.needed == 0 || progress.rows > steps[stop].rows)
     };
     let (mut stops_at, mut goes_on_at) = (steps[stop].bytes, steps[stop].bytes + steps[stop].needed);
     while goes_on_at - stops_at > 1 {
