@@ -50,21 +50,58 @@ fn sequences_are_told_apart_at_every_place() {
         // At the end of a text, before a letter, and before as many as fill a register.
         let places = (0..=BEFORE_MAX).flat_map(|before| [0, 1, 64].map(|behind| (before, behind)));
         let cell = |(before, behind)| [&vec![b'a'; before][..], sequence, &vec![b'z'; behind]].concat();
-        let cells: Vec<Vec<u8>> = places.map(cell).collect();
-        let column = TestColumn { name: "t".to_owned(), values: TestValues::Text(cells.clone()), valid: None };
-        let table = TestTable { form: Form::Arrays, rows: cells.len(), columns: vec![column] };
-        let expected = oracle::encode(&table);
-        // Continuation bytes as padding, which nobody may take for the rest of a character.
-        let lent = table.lend(0x80);
-        for (name, encode) in kernels() {
-            let found = in_one_call(&encode, table.form, &lent.views(), table.rows).unwrap();
-            if found != expected {
-                let lines = |text: &[u8]| text.escape_ascii().to_string().replace("],[", "\n");
-                let (found, expected) = (lines(&found), lines(&expected));
-                let wrong =
-                    found.lines().zip(expected.lines()).enumerate().find(|(_, (found, expected))| found != expected);
-                panic!("{name}, {}: {wrong:?}", sequence.escape_ascii());
-            }
+        all_kernels_agree(places.map(cell).collect(), &sequence.escape_ascii().to_string());
+    }
+}
+
+/// As many bytes as a kernel takes at once of a long text without escapes.
+const STRIDE: usize = 256;
+
+/// One byte among plain ones, at each place of two strides and of what is left behind them: nothing else
+/// there makes a kernel look again.
+#[test]
+fn bytes_are_told_apart_at_every_place_of_a_long_text() {
+    for byte in *b"\"\\\x1f\0\xff\x80 !#[]\x7f" {
+        let len = 2 * STRIDE + 3;
+        let cell = |place| {
+            let mut cell = vec![b'a'; len];
+            cell[place] = byte;
+            cell
+        };
+        all_kernels_agree((0..len).map(cell).collect(), &byte.escape_ascii().to_string());
+    }
+}
+
+/// Escapes that come, go and come again: before them strides, blocks, and strides once more.
+#[test]
+fn long_texts_are_the_same_whatever_lies_between_their_escapes() {
+    let plain = vec![b'a'; 20 * STRIDE];
+    let betweens = [0, 1, 63, 64, 255, 256, 257, 4 * STRIDE - 1, 4 * STRIDE, 5 * STRIDE, 17 * STRIDE + 5];
+    for escape in ["\n", "é\"", "漢\\"] {
+        let cell = |(first, second): (usize, usize)| {
+            [&plain[..first], escape.as_bytes(), &plain[..second], escape.as_bytes(), &plain[..first]].concat()
+        };
+        let pairs = betweens.iter().flat_map(|&first| betweens.map(|second| (first, second)));
+        all_kernels_agree(pairs.map(cell).collect(), escape);
+    }
+}
+
+/// Encodes texts with all kernels, a row each.
+fn all_kernels_agree(cells: Vec<Vec<u8>>, what: &str) {
+    let rows = cells.len();
+    let column = TestColumn { name: "t".to_owned(), values: TestValues::Text(cells), valid: None };
+    let table = TestTable { form: Form::Arrays, rows, columns: vec![column] };
+    let expected = oracle::encode(&table);
+    // Continuation bytes as padding, which nobody may take for the rest of a character.
+    let lent = table.lend(0x80);
+    for (name, encode) in kernels() {
+        let found = in_one_call(&encode, table.form, &lent.views(), table.rows).unwrap();
+        if found != expected {
+            let lines = |text: &[u8]| text.escape_ascii().to_string().replace("],[", "\n");
+            let (found, expected) = (lines(&found), lines(&expected));
+            let wrong =
+                found.lines().zip(expected.lines()).enumerate().find(|(_, (found, expected))| found != expected);
+            panic!("{name}, {what}: {wrong:?}");
         }
     }
 }

@@ -2,8 +2,8 @@
 //! same.
 //!
 //! A block is copied first and looked at then: a mask has a bit for each byte that must be escaped, and the escapes are
-//! written by walking its bits. UTF-8 is checked only where text leaves ASCII, once for the rest of the cell; what
-//! isn't UTF-8 goes to [`portable`].
+//! written by walking its bits. Where a long text needs none, four blocks have one mask. UTF-8 is checked
+//! only where text leaves ASCII, once for the rest of the cell; what isn't UTF-8 goes to [`portable`].
 //!
 //! Everything here may read 64 bytes behind its input and write 64 behind its output.
 //!
@@ -29,23 +29,32 @@ pub(super) trait Block: Copy {
     unsafe fn high(self) -> u64;
     /// Bytes that must be escaped or aren't ASCII: one mask for both.
     unsafe fn special(self) -> u64;
+    /// Copies [`STRIDE_BYTES`], and tells whether all of them are ASCII that needs no escape: one mask for them, where a block alone takes
+    /// three. Half of the time of a long text.
+    unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool;
+    /// [`escape_strides`] in a function of its own, compiled for the level: inlined, it would take short cells their registers.
+    unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8;
 }
 
 const BYTES: usize = 64;
 
-/// What a byte becomes: up to 6 bytes of text, and in the last byte how many they are.
-static ESCAPES: [[u8; 8]; 256] = {
+/// Bytes that are looked at together where nothing has to be escaped.
+pub(super) const STRIDE_BYTES: usize = 4 * BYTES;
+
+/// What a byte becomes: up to 6 bytes of text, the first one lowest, and in the highest byte how many they are. A number, because of an array of
+/// bytes LLVM loads and stores the parts one by one.
+static ESCAPES: [u64; 256] = {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0; 8]; 256];
+    let mut table = [0; 256];
     let mut control = 0;
     while control < 0x20 {
-        table[control] = [b'\\', b'u', b'0', b'0', HEX[control >> 4], HEX[control & 15], 0, 6];
+        table[control] = u64::from_le_bytes([b'\\', b'u', b'0', b'0', HEX[control >> 4], HEX[control & 15], 0, 6]);
         control += 1;
     }
     let short = b"\x08b\tt\nn\x0cf\rr\"\"\\\\";
     let mut pair = 0;
     while pair < short.len() {
-        table[short[pair] as usize] = [b'\\', short[pair + 1], 0, 0, 0, 0, 0, 2];
+        table[short[pair] as usize] = u64::from_le_bytes([b'\\', short[pair + 1], 0, 0, 0, 0, 0, 2]);
         pair += 2;
     }
     table
@@ -80,52 +89,124 @@ impl<B: Block> Copier for Blocks<B> {
 
     #[inline(always)]
     unsafe fn escape(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
-        let mut at = to;
-        let mut done = 0;
-        let mut is_checked = false;
-        while done < len {
-            // SAFETY: done is below len, and the padding makes 64 bytes readable from any byte of the cell; the output
-            // has 6 bytes for each byte of input and 64 more.
-            unsafe {
-                let block = B::load(from.add(done));
-                block.store(at);
-                let counts = low_bits(len - done);
-                let special = if is_checked { needs_escape(block) } else { block.special() };
-                let mut escaped = special & counts;
-                if escaped == 0 {
-                    at = at.add(BYTES.min(len - done));
-                    done += BYTES;
-                    continue;
-                }
-                if !is_checked {
-                    let high = block.high() & counts;
-                    if high != 0 && !are_two_byte_characters(block, high) {
-                        // What is before ends with a whole character, so one begins here.
-                        if !is_utf8::<B>(from.add(done), len - done) {
-                            return portable::escape(std::slice::from_raw_parts(from.add(done), len - done), at);
-                        }
-                        is_checked = true;
-                    }
-                    escaped &= !high;
-                }
-                let mut written = 0;
-                while escaped != 0 {
-                    let position = escaped.trailing_zeros() as usize;
-                    let text = ESCAPES[*from.add(done + position) as usize];
-                    at = at.add(position - written);
-                    at.cast::<[u8; 8]>().write_unaligned(text);
-                    at = at.add(text[7] as usize);
-                    written = position + 1;
-                    // At most 64 bytes from the end of the cell, which is at or behind this byte.
-                    B::load(from.add(done + written)).store(at);
-                    escaped &= escaped - 1;
-                }
-                at = at.add(BYTES.min(len - done) - written);
+        // SAFETY: the caller's.
+        unsafe {
+            if len >= STRIDE_BYTES {
+                return B::escape_long(from, len, to);
             }
-            done += BYTES;
+            let mut cursor = Cursor::new(to);
+            if !escape_blocks::<B>(from, len, &mut cursor, len) {
+                return escape_lossy(from, len, cursor);
+            }
+            cursor.at
         }
-        at
     }
+}
+
+/// Where the next byte is written, how many are done, and whether the others are known to be UTF-8.
+struct Cursor {
+    at: *mut u8,
+    done: usize,
+    is_utf8: bool,
+}
+
+impl Cursor {
+    fn new(at: *mut u8) -> Self {
+        Self { at, done: 0, is_utf8: false }
+    }
+}
+
+/// Strides where the text is plain, and blocks where it isn't; for [`Block::escape_long`], whose functions it is compiled into.
+///
+/// # Safety
+/// As [`Copier::escape`], on a CPU with the block's level.
+#[inline(always)]
+pub(super) unsafe fn escape_strides<B: Block>(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+    let mut cursor = Cursor::new(to);
+    // How far single blocks go before strides are tried again. Each failure makes that four times as long, so that text full of escapes
+    // pays next to nothing for trying.
+    let mut blocks_len = 4 * STRIDE_BYTES;
+    while cursor.done < len {
+        // SAFETY: a whole stride of text is left, and the output has room for each byte that is.
+        while len - cursor.done >= STRIDE_BYTES && unsafe { B::copy_plain(from.add(cursor.done), cursor.at) } {
+            // SAFETY: so many were written.
+            cursor.at = unsafe { cursor.at.add(STRIDE_BYTES) };
+            cursor.done += STRIDE_BYTES;
+            blocks_len = 4 * STRIDE_BYTES;
+        }
+        let end = len.min(cursor.done + blocks_len);
+        // SAFETY: the caller's.
+        unsafe {
+            if !escape_blocks::<B>(from, len, &mut cursor, end) {
+                return escape_lossy(from, len, cursor);
+            }
+        }
+        blocks_len *= 4;
+    }
+    cursor.at
+}
+
+/// What is left, which isn't UTF-8.
+///
+/// # Safety
+/// As [`Copier::escape`], the cursor in it.
+#[cold]
+unsafe fn escape_lossy(from: *const u8, len: usize, cursor: Cursor) -> *mut u8 {
+    // SAFETY: the caller's.
+    unsafe { portable::escape(std::slice::from_raw_parts(from.add(cursor.done), len - cursor.done), cursor.at) }
+}
+
+/// Writes the blocks up to `end`: that of the text, or whole ones. False where what is left isn't UTF-8.
+///
+/// # Safety
+/// As [`Copier::escape`], the cursor in it, on a CPU with the block's level.
+#[inline(always)]
+unsafe fn escape_blocks<B: Block>(from: *const u8, len: usize, cursor: &mut Cursor, end: usize) -> bool {
+    let Cursor { mut at, mut done, mut is_utf8 } = *cursor;
+    while done < end {
+        // SAFETY: done is below len, and the padding makes 64 bytes readable from any byte of the cell; the output
+        // has 6 bytes for each byte of input and 64 more.
+        unsafe {
+            let block = B::load(from.add(done));
+            block.store(at);
+            let counts = low_bits(len - done);
+            let special = if is_utf8 { needs_escape(block) } else { block.special() };
+            let mut escaped = special & counts;
+            if escaped == 0 {
+                at = at.add(BYTES.min(len - done));
+                done += BYTES.min(len - done);
+                continue;
+            }
+            if !is_utf8 {
+                let high = block.high() & counts;
+                if high != 0 && !are_two_byte_characters(block, high) {
+                    // What is before ends with a whole character, so one begins here.
+                    if !is_valid_utf8::<B>(from.add(done), len - done) {
+                        *cursor = Cursor { at, done, is_utf8 };
+                        return false;
+                    }
+                    is_utf8 = true;
+                }
+                escaped &= !high;
+            }
+            let mut written = 0;
+            while escaped != 0 {
+                let position = escaped.trailing_zeros() as usize;
+                let text = ESCAPES[*from.add(done + position) as usize];
+                at = at.add(position - written);
+                at.cast::<u64>().write_unaligned(text.to_le());
+                at = at.add((text >> 56) as usize);
+                written = position + 1;
+                // At most 64 bytes from the end of the cell, which is at or behind this byte.
+                B::load(from.add(done + written)).store(at);
+                escaped &= escaped - 1;
+            }
+            at = at.add(BYTES.min(len - done) - written);
+            done += BYTES.min(len - done);
+        }
+    }
+    *cursor = Cursor { at, done, is_utf8 };
+    true
 }
 
 /// Bytes that must be escaped.
@@ -168,7 +249,7 @@ fn low_bits(count: usize) -> u64 {
 /// # Safety
 /// `len` bytes and 64 more are readable, and the CPU has the block's level.
 #[inline(always)]
-unsafe fn is_utf8<B: Block>(from: *const u8, len: usize) -> bool {
+unsafe fn is_valid_utf8<B: Block>(from: *const u8, len: usize) -> bool {
     // What the last bytes of the block before want of the first of this one.
     let mut wanted_before = 0;
     // Whether its last byte is one that says something of the next: then it is among the limits.

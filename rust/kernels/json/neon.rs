@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::block::Block;
+use super::block::{Block, STRIDE_BYTES, escape_strides};
 
 /// Four NEON registers.
 #[derive(Clone, Copy)]
@@ -93,5 +93,34 @@ impl Block for Neon {
         let [a, b, c, d] = self.0;
         // SAFETY: the caller's.
         unsafe { Self::mask([Self::specials(a), Self::specials(b), Self::specials(c), Self::specials(d)]) }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool {
+        // SAFETY: the caller's.
+        unsafe {
+            let quote = vdupq_n_u8(b'"');
+            let backslash = vdupq_n_u8(b'\\');
+            // Zero where a byte is one of the two.
+            let mut nearest = vdupq_n_u8(0xff);
+            // With its sign, what isn't ASCII is below the space as well.
+            let mut lowest = vdupq_n_s8(0x7f);
+            let mut at = 0;
+            while at < STRIDE_BYTES {
+                let bytes = vld1q_u8(from.add(at));
+                vst1q_u8(to.add(at), bytes);
+                nearest = vminq_u8(nearest, vminq_u8(veorq_u8(bytes, quote), veorq_u8(bytes, backslash)));
+                lowest = vminq_s8(lowest, vreinterpretq_s8_u8(bytes));
+                at += 16;
+            }
+            vminvq_u8(nearest) != 0 && vminvq_s8(lowest) >= 0x20
+        }
+    }
+
+    #[target_feature(enable = "neon")]
+    #[inline(never)]
+    unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { escape_strides::<Self>(from, len, to) }
     }
 }

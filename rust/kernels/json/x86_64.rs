@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::block::Block;
+use super::block::{Block, STRIDE_BYTES, escape_strides};
 
 /// Four SSE registers.
 #[derive(Clone, Copy)]
@@ -114,6 +114,29 @@ impl Block for Sse {
         // SAFETY: the caller's.
         unsafe { Self::mask([Self::specials(a), Self::specials(b), Self::specials(c), Self::specials(d)]) }
     }
+
+    #[inline(always)]
+    unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool {
+        // SAFETY: the caller's.
+        unsafe {
+            // The wider registers' minimum of signed bytes is an instruction that the least of these CPUs lack.
+            let mut special = _mm_setzero_si128();
+            let mut at = 0;
+            while at < STRIDE_BYTES {
+                let bytes = _mm_loadu_si128(from.add(at).cast());
+                _mm_storeu_si128(to.add(at).cast(), bytes);
+                special = _mm_or_si128(special, Self::specials(bytes));
+                at += 16;
+            }
+            _mm_movemask_epi8(special) == 0
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { escape_strides::<Self>(from, len, to) }
+    }
 }
 
 /// Two AVX2 registers.
@@ -195,6 +218,38 @@ impl Block for Avx2 {
         // SAFETY: the caller's.
         unsafe { Self::mask(Self::specials(self.0), Self::specials(self.1)) }
     }
+
+    #[inline(always)]
+    unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool {
+        // SAFETY: the caller's.
+        unsafe {
+            let quote = _mm256_set1_epi8(b'"'.cast_signed());
+            let backslash = _mm256_set1_epi8(b'\\'.cast_signed());
+            // Zero where a byte is one of the two.
+            let mut nearest = _mm256_set1_epi8(-1);
+            // With its sign, what isn't ASCII is below the space as well.
+            let mut lowest = _mm256_set1_epi8(0x7f);
+            let mut at = 0;
+            while at < STRIDE_BYTES {
+                let bytes = _mm256_loadu_si256(from.add(at).cast());
+                _mm256_storeu_si256(to.add(at).cast(), bytes);
+                let nearer = _mm256_min_epu8(_mm256_xor_si256(bytes, quote), _mm256_xor_si256(bytes, backslash));
+                nearest = _mm256_min_epu8(nearest, nearer);
+                lowest = _mm256_min_epi8(lowest, bytes);
+                at += 32;
+            }
+            let is_one_of_two = _mm256_cmpeq_epi8(nearest, _mm256_setzero_si256());
+            let is_below = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), lowest);
+            _mm256_movemask_epi8(_mm256_or_si256(is_one_of_two, is_below)) == 0
+        }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline(never)]
+    unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { escape_strides::<Self>(from, len, to) }
+    }
 }
 
 /// One AVX-512 register.
@@ -240,5 +295,36 @@ impl Block for Avx512 {
             let below = _mm512_cmplt_epi8_mask(self.0, _mm512_set1_epi8(0x20));
             below | self.equal(b'"') | self.equal(b'\\')
         }
+    }
+
+    #[inline(always)]
+    unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool {
+        // SAFETY: the caller's.
+        unsafe {
+            let quote = _mm512_set1_epi8(b'"'.cast_signed());
+            let backslash = _mm512_set1_epi8(b'\\'.cast_signed());
+            // Zero where a byte is one of the two.
+            let mut nearest = _mm512_set1_epi8(-1);
+            // With its sign, what isn't ASCII is below the space as well.
+            let mut lowest = _mm512_set1_epi8(0x7f);
+            let mut at = 0;
+            while at < STRIDE_BYTES {
+                let bytes = _mm512_loadu_si512(from.add(at).cast());
+                _mm512_storeu_si512(to.add(at).cast(), bytes);
+                let nearer = _mm512_min_epu8(_mm512_xor_si512(bytes, quote), _mm512_xor_si512(bytes, backslash));
+                nearest = _mm512_min_epu8(nearest, nearer);
+                lowest = _mm512_min_epi8(lowest, bytes);
+                at += 64;
+            }
+            let is_one_of_two = _mm512_testn_epi8_mask(nearest, nearest);
+            (is_one_of_two | _mm512_cmplt_epi8_mask(lowest, _mm512_set1_epi8(0x20))) == 0
+        }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    #[inline(never)]
+    unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { escape_strides::<Self>(from, len, to) }
     }
 }
