@@ -287,20 +287,9 @@ fn cosine(dot: f32, query_norm: f32, norm: f32) -> f32 {
 /// `dim` elements are readable and writable.
 #[inline(always)]
 pub(super) unsafe fn normalize(vector: *mut f32, dim: usize) {
-    let mut norm = 0.0;
-    let batch = Batch {
-        query: vector.cast_const(),
-        rows: vector.cast_const(),
-        norms: std::ptr::null(),
-        stride: dim,
-        dim,
-        count: 1,
-        query_norm: 0.0,
-        metric: NORM,
-    };
-    // SAFETY: the caller's; one row, one norm.
+    // SAFETY: the caller's.
     unsafe {
-        group::<f32, NORM, false, 1>(&batch, 0, 0, &raw mut norm);
+        let norm = norm(vector.cast_const(), dim);
         if norm == 0.0 {
             return;
         }
@@ -310,4 +299,31 @@ pub(super) unsafe fn normalize(vector: *mut f32, dim: usize) {
             vector.add(at).write(canonical(value, nan));
         }
     }
+}
+
+/// The norm of one vector, as [`group`] has it, but for which NaN. [`last`] in here, LLVM took the lanes for 16 pairs of numbers, and the norm
+/// for longer than the division.
+///
+/// # Safety
+/// `dim` elements are readable.
+#[inline(always)]
+unsafe fn norm(vector: *const f32, dim: usize) -> f32 {
+    let mut sums = [0.0; LANES];
+    let mut none = [0.0; LANES];
+    let tail = dim % LANES;
+    let whole = dim - tail;
+    let mut at = 0;
+    while at < whole {
+        // SAFETY: a whole block is left.
+        let block = unsafe { f32::load(vector.add(at)) };
+        add::<NORM, false>(&mut sums, &mut none, &block, &block);
+        at += LANES;
+    }
+    if tail > 0 {
+        let mut block = [0.0; LANES];
+        // SAFETY: so many elements are left, and as many lanes.
+        unsafe { block.as_mut_ptr().add(LANES - tail).copy_from_nonoverlapping(vector.add(whole), tail) };
+        add::<NORM, false>(&mut sums, &mut none, &block, &block);
+    }
+    join(&mut sums).sqrt()
 }
