@@ -63,7 +63,7 @@ final class MisuseTest extends TestCase
             if (getenv('LYGER_ENGINE') === 'required') {
                 throw $missing;
             }
-            self::markTestSkipped("runs where the library is: {$missing->getMessage()}");
+            self::markTestSkipped("runs once make build has made the library: {$missing->getMessage()}");
         }
         $foreign = static fn (string $name) => !str_starts_with($name, 'LYGER_');
         $environment = ['LYGER_LIBRARY' => $library] + array_filter(getenv(), $foreign, ARRAY_FILTER_USE_KEY);

@@ -29,7 +29,7 @@ final class KernelsTest extends ServerTestCase
             self::markTestSkipped('runs in the half with the library: PHP has no variants');
         }
         if (!is_readable('/proc/cpuinfo')) {
-            self::markTestSkipped('runs where /proc/cpuinfo tells what the CPU has');
+            self::markTestSkipped('runs on Linux, where /proc/cpuinfo tells what the CPU has');
         }
     }
 

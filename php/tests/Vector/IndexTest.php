@@ -224,7 +224,7 @@ final class IndexTest extends TestCase
     public function test_the_engine_gets_its_memory_back(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('runs in the half of the suite with the library: in pure PHP the memory is PHP\'s');
+            self::markTestSkipped('runs in the half with the library: in pure PHP the memory is PHP\'s');
         }
         $index = Index::of(1024);
         $resident = static fn (): int => (int) explode(' ', (string) file_get_contents('/proc/self/statm'))[1] * 4096;
@@ -239,7 +239,7 @@ final class IndexTest extends TestCase
     public function test_a_child_that_is_forked_cannot_use_it_and_leaves_it_alone(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('runs in the half of the suite with the library: in pure PHP a child has a copy');
+            self::markTestSkipped('runs in the half with the library: in pure PHP a child has a copy');
         }
         // In a process of its own: a child of PHPUnit's would end as PHPUnit does.
         $code = 'require $argv[1]; $index = Lyger\Vector\Index::of(1); $index->add(7, [1]);'

@@ -91,7 +91,7 @@ final class LimitsTest extends TestCase
     public function test_an_index_from_before_a_release_is_gone_with_the_engines_memory(): void
     {
         if (!Engine::getInstance()->isNative()) {
-            self::markTestSkipped('runs in the half of the suite with the library: in pure PHP the memory is PHP\'s');
+            self::markTestSkipped('runs in the half with the library: in pure PHP the memory is PHP\'s');
         }
         $index = Index::of(1);
         Engine::getInstance()->release();
