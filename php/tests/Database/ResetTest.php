@@ -6,6 +6,7 @@ namespace Lyger\Tests\Database;
 
 use Lyger\Database\Client;
 use Lyger\Database\Db;
+use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidDsn;
 use Lyger\Tests\Support\Databases;
 use Lyger\Tests\Support\SqlTestCase;
@@ -51,6 +52,26 @@ final class ResetTest extends SqlTestCase
         }
         Client::end();
         Db::connect($dsn)->execute("DROP FUNCTION $name");
+    }
+
+    /** @dataProvider servers */
+    public function test_a_connection_with_nothing_known_on_it_is_missed_once_when_it_has_broken(?string $dsn): void
+    {
+        $dsn ??= Databases::server('postgres');
+        [$id, $kill] = Databases::name($dsn) === 'postgres'
+            ? ['SELECT pg_backend_pid()', 'SELECT pg_terminate_backend(?::int)'] : ['SELECT CONNECTION_ID()', 'KILL ?'];
+        [$db, $admin] = [Db::connect("$dsn?reset=always"), Db::connect("$dsn?reset=told")];
+        $connection = $db->value($id);
+        $admin->execute($kill, [$connection]);
+        for ($began = microtime(true), $failure = null; $failure === null && microtime(true) - $began < 60;) {
+            try {
+                self::assertSame($connection, $db->value($id)); // the server takes a moment
+            } catch (ConnectionFailed $failure) {
+            }
+        }
+        self::assertNotNull($failure);
+        self::assertNotSame($connection, $db->value($id));
+        Client::end();
     }
 
     public function test_what_is_not_known_of_resets_is_an_error_of_both_engines(): void

@@ -58,9 +58,9 @@ final class Connections
             unset($this->lost[$dsn]);
             return new Table([], []);
         }
-        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
+        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed), $parsed->resetsAlways);
         $hadLeft = $lease->left !== Leaves::Nothing;
-        $lease->note($parsed->resetsAlways ? Leaves::Session : $leaves);
+        $lease->note($leaves);
         $this->open[$dsn] = $lease;
         $connection = $lease->connection;
         $limit = $this->limit($options);
@@ -91,7 +91,7 @@ final class Connections
     public function openStream(#[SensitiveParameter] string $dsn, string $sql, Given $given, Options $options): int
     {
         $parsed = self::check($dsn, $sql);
-        $isFree = !isset($this->lost[$dsn]) && ($this->open[$dsn]->left ?? Leaves::Nothing) === Leaves::Nothing
+        $isFree = !isset($this->lost[$dsn]) && !$this->keeps($dsn)
             && Leaves::of($parsed->dialect, $sql) === Leaves::Nothing;
         $rows = $isFree
             ? $this->stream($parsed, $dsn, $sql, $given, $options)
@@ -117,7 +117,7 @@ final class Connections
 
     public function keeps(#[SensitiveParameter] string $dsn): bool
     {
-        return ($this->open[$dsn]->left ?? Leaves::Nothing) !== Leaves::Nothing;
+        return isset($this->open[$dsn]) && $this->open[$dsn]->isKept();
     }
 
     /** Whoever asked has ended. */
@@ -126,12 +126,12 @@ final class Connections
         $this->streams = [];
         $this->lost = [];
         foreach ($this->open as $dsn => $lease) {
-            if ($lease->left === Leaves::Nothing) {
+            if (!$lease->isKept()) {
                 continue;
             }
             try {
                 $lease->connection->query('ROLLBACK', []);
-                $isAsBefore = $lease->left !== Leaves::Session;
+                $isAsBefore = !$lease->isReset && $lease->left !== Leaves::Session;
             } catch (LygerException) {
                 $isAsBefore = false; // SQLite had none open, or the connection broke
             }
@@ -170,8 +170,7 @@ final class Connections
         Options $options,
     ): Generator {
         [$sql, $params] = Bind::statement($parsed->dialect, $sql, $given);
-        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed));
-        $lease->note($parsed->resetsAlways ? Leaves::Session : Leaves::Nothing);
+        $lease = $this->take($dsn) ?? new Lease($this->connect($parsed), $parsed->resetsAlways);
         $connection = $lease->connection;
         if ($parsed->dialect === 'sqlite') {
             $this->open[$dsn] = $lease;
@@ -193,13 +192,13 @@ final class Connections
         $lease = $this->open[$dsn] ?? null;
         unset($this->open[$dsn]);
         foreach (count($this->open) < self::CONNECTIONS_MAX ? [] : $this->open as $other => $unused) {
-            if ($unused->left === Leaves::Nothing) {
+            if (!$unused->isKept()) {
                 unset($this->open[$other]);
                 break;
             }
         }
         // Where something was left the statement itself shall fail, when the connection has.
-        $isFresh = $lease !== null && ($lease->left !== Leaves::Nothing
+        $isFresh = $lease !== null && ($lease->isKept()
             || microtime(true) - $lease->usedAt < self::PING_AFTER_SECONDS);
         return $isFresh || $lease?->connection->isAlive() === true ? $lease : null;
     }

@@ -10,8 +10,15 @@ final class Lease
     public Leaves $left = Leaves::Nothing;
     public float $usedAt = 0.0;
 
-    public function __construct(public readonly Connection $connection)
+    /** @param bool $isReset whether it is its client's, and closed behind it, whatever was left */
+    public function __construct(public readonly Connection $connection, public readonly bool $isReset)
     {
+    }
+
+    /** Whether it is its client's alone. */
+    public function isKept(): bool
+    {
+        return $this->isReset || $this->left !== Leaves::Nothing;
     }
 
     /** Before a statement runs, because it may fail and still have left something. */
