@@ -172,6 +172,7 @@ pub(super) trait Connection: Sized + Send + 'static {
 
 /// Stops a statement on its server, over a connection of its own.
 pub(super) trait Canceller: Send + 'static {
-    /// Best effort, within `limit`: a statement that has just ended is not an error, and neither is a server that is gone.
-    fn cancel(self, limit: Duration) -> impl Future<Output = ()> + Send;
+    /// Best effort, within `limit`: a statement that has just ended is not an error, and neither is a server that is gone. False
+    /// where the server may still come to it, and would stop whatever its connection does then.
+    fn cancel(self, limit: Duration) -> impl Future<Output = bool> + Send;
 }

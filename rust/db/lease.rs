@@ -377,7 +377,9 @@ impl<C: Connection> Drop for Lease<C> {
         let canceller = connection.canceller();
         drop(connection);
         if let Ok(runtime) = Handle::try_current() {
-            self.pool.note_cancel(runtime.spawn(canceller.cancel(CANCEL_WAIT)));
+            self.pool.note_cancel(runtime.spawn(async move {
+                let _ = canceller.cancel(CANCEL_WAIT).await; // its connection is closed
+            }));
         }
     }
 }
@@ -466,7 +468,9 @@ async fn in_time<T>(
         }
         left = pace.map_or(Duration::ZERO, |pace| pace.left(limit));
     }
-    Box::pin(canceller.cancel(CANCEL_WAIT)).await;
+    if !Box::pin(canceller.cancel(CANCEL_WAIT)).await {
+        return InTime::TooSlow; // what is late might stop the connection's next statement, which is another's
+    }
     match timeout(CANCEL_WAIT, work).await {
         Ok(outcome) => InTime::Done(outcome, true),
         Err(_) => InTime::TooSlow,

@@ -179,3 +179,21 @@ fn a_statement_whose_own_time_is_over_is_stopped_on_its_server_and_keeps_its_con
         assert_eq!(db.json(id, &[]), connection, "{name}");
     }
 }
+
+#[test]
+fn what_was_to_stop_a_statement_stops_no_other_however_late_it_comes() {
+    for Stage { name, proxy, db, .. } in stages(Limits { connections_max: 1, ..quick() }) {
+        // So slow that it is on its way when it is given up: PostgreSQL takes one message for it, MySQL the last of some.
+        let (slow, next, delay_ms) = match name {
+            "postgres" => ("SELECT 1 AS n FROM pg_sleep(1.25)", "SELECT 1 AS n FROM pg_sleep(1)", 1_300),
+            _ => ("SELECT SLEEP(1.25) + 1 AS n", "SELECT SLEEP(1) + 1 AS n", 310),
+        };
+        db.query("SELECT 1 AS n", &[]);
+        proxy.plan(Plan { delay: Duration::from_millis(delay_ms), ..Plan::default() });
+        let statement = Statement { timeout_ms: Some(100), ..Statement::new(slow, Given::default()) };
+        // Whether it has ended before it was to be stopped is no matter here.
+        let _ = db.block_on(db.database.query(&db.client, &db.dsn, statement));
+        proxy.plan(Plan::default());
+        assert_eq!(db.json(next, &[]), r#"[{"n":1}]"#, "{name}");
+    }
+}

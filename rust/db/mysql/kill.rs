@@ -23,7 +23,7 @@ pub(super) struct Target {
 }
 
 impl connection::Canceller for Canceller {
-    async fn cancel(self, limit: Duration) {
+    async fn cancel(self, limit: Duration) -> bool {
         let Target { options, address, id } = &*self.0;
         let kill = async {
             let login = login::connect_again(options, address).await.ok()?;
@@ -32,7 +32,6 @@ impl connection::Canceller for Canceller {
             connection.close().await;
             Some(())
         };
-        // Best effort: who waits for the statement has a limit of its own.
-        let _ = tokio::time::timeout(limit, kill).await;
+        tokio::time::timeout(limit, kill).await.is_ok()
     }
 }

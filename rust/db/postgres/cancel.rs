@@ -23,7 +23,7 @@ pub(super) struct Target {
 }
 
 impl connection::Canceller for Canceller {
-    async fn cancel(self, limit: Duration) {
+    async fn cancel(self, limit: Duration) -> bool {
         let request = async {
             let socket = login::reach_again(&self.0.address, &self.0.options, self.0.is_encrypted).await.ok()?;
             let mut stream = Stream::new(socket);
@@ -33,7 +33,6 @@ impl connection::Canceller for Canceller {
             stream.drain().await;
             Some(())
         };
-        // Best effort: who waits for the statement has a limit of its own.
-        let _ = tokio::time::timeout(limit, request).await;
+        tokio::time::timeout(limit, request).await.is_ok()
     }
 }
