@@ -216,8 +216,8 @@ impl PgSession {
         let (name, evicted) = self.statements.name(sql);
         self.dropped.extend(evicted);
         let output = &mut self.stream.output;
-        // Not within a transaction: portals end with their statements.
-        if self.status == Status::Idle {
+        // Not where rows of a portal may still be asked for: it ends with its statement.
+        if self.status == Status::Idle || !self.portals.are_read() {
             for dropped in self.dropped.drain(..) {
                 frontend::close(b'S', &dropped, output).map_err(unsendable)?;
             }

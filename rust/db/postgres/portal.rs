@@ -75,6 +75,11 @@ impl Portals {
         }
     }
 
+    /// Whether rows of one may still be asked for.
+    pub(super) fn are_read(&self) -> bool {
+        Arc::strong_count(&self.left) > 1
+    }
+
     /// The names of those that can be closed.
     pub(super) fn take_left(&self) -> Vec<String> {
         std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner))

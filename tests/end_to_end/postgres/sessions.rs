@@ -2,7 +2,7 @@
 
 use super::login;
 use super::routines::database;
-use crate::databases::{Fixture, json_of, postgres, postgres_dsn, text, with_connections};
+use crate::databases::{Fixture, json, json_of, postgres, postgres_dsn, text, with_connections};
 use lyger::db::{Client, Error, Forms, Limits, Param, Statement};
 use std::time::{Duration, Instant};
 
@@ -237,4 +237,28 @@ fn decimals_as_numbers_are_numbers_in_arrays_too() {
     let rows = db.block_on(db.database.query(&db.client, &db.dsn, numbers)).unwrap();
     assert_eq!(json_of(&rows), r#"[{"a":1.50,"b":null,"c":[12345678901234567890.10,null,null]}]"#);
     assert_eq!(db.json(sql, &[]), r#"[{"a":"1.50","b":"NaN","c":["12345678901234567890.10","Infinity",null]}]"#);
+}
+
+#[test]
+fn a_transaction_keeps_a_bounded_number_of_statements_on_the_server_too() {
+    let (db, client) = (one_connection(), Client::default());
+    json(&db, &client, "BEGIN");
+    let many = Statement::new("SELECT n FROM generate_series(1, 2000) n", &[][..]);
+    let mut cursor = db.block_on(db.database.stream(&client, &db.dsn, many)).unwrap();
+    let mut rows = db.block_on(cursor.next()).unwrap().unwrap().rows();
+    let run_some = |from: usize| {
+        for n in from..from + 400 {
+            json(&db, &client, &format!("SELECT {n} AS n"));
+        }
+    };
+    run_some(0);
+    while let Some(table) = db.block_on(cursor.next()).unwrap() {
+        rows += table.rows();
+    }
+    assert_eq!(rows, 2000, "rows that are still read have their statement");
+    drop(cursor);
+    run_some(400);
+    let kept = json(&db, &client, "SELECT count(*) <= 257 AS few FROM pg_prepared_statements");
+    assert_eq!(kept, r#"[{"few":true}]"#);
+    db.block_on(client.end());
 }
