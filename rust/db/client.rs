@@ -111,15 +111,14 @@ pub(super) enum Kept<C: Connection> {
 }
 
 impl<C: Connection> Kept<C> {
-    /// The connection, for a statement. It counts as lost while that runs: so it stays when nobody waits for the end any more,
-    /// and what is dropped then has the server stop.
+    /// The connection, for a statement. It counts as lost while that runs, or as given back where nothing is known to be on it:
+    /// so it stays when nobody waits for the end any more, and what is dropped then has the server stop.
     pub(super) fn lend(&mut self) -> Option<Lease<C>> {
-        match std::mem::replace(self, Self::Lost) {
+        let Self::Lease(lease) = self else { return None };
+        let away = if lease.is_left_with_perhaps_something() { Self::Nothing } else { Self::Lost };
+        match std::mem::replace(self, away) {
             Self::Lease(lease) => Some(lease),
-            other => {
-                *self = other;
-                None
-            }
+            Self::Lost | Self::Nothing => None,
         }
     }
 }

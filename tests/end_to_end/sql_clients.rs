@@ -249,3 +249,30 @@ fn a_statement_that_nobody_awaits_is_stopped_on_its_server() {
         });
     }
 }
+
+#[test]
+fn a_statement_that_is_given_up_is_missed_by_no_other_where_only_perhaps_something_was_left() {
+    for (name, dsn, sleep) in
+        [("postgres", postgres_dsn(), "SELECT pg_sleep(60)"), ("mysql", mysql_dsn(), "SELECT SLEEP(60)")]
+    {
+        let (db, client) = (with_connections(&format!("{dsn}?reset=always"), 2), Client::default());
+        assert_eq!(number(&db, &client, "SELECT 1 AS n"), 1);
+        db.block_on(async {
+            let query = db.ask(&client, sleep, &[]);
+            assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
+        });
+        assert_eq!(number(&db, &client, "SELECT 1 AS n"), 1, "{name}");
+        assert!(client.keeps(&db.dsn), "{name}");
+        // A transaction is another matter: what follows must not run as if it had never been.
+        run(&db, &client, "BEGIN");
+        db.block_on(async {
+            let query = db.ask(&client, sleep, &[]);
+            assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
+        });
+        let error = db.block_on(db.ask(&client, "SELECT 1 AS n", &[])).unwrap_err();
+        assert_eq!(error.sqlstate(), Some("08003"), "{name}: {error}");
+        run(&db, &client, "ROLLBACK");
+        assert_eq!(number(&db, &client, "SELECT 1 AS n"), 1, "{name}");
+        db.block_on(client.end());
+    }
+}
