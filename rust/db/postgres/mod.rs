@@ -120,21 +120,22 @@ impl Connection for PgSession {
     async fn run(&mut self, work: Work<'_>, flow: &mut Flow) -> Result<Done, Failure> {
         self.stream.sent = false;
         let was_idle = self.status == Status::Idle;
-        let mut outcome = self.attempt(work, flow).await?;
-        if matches!(&outcome, Err(refusal) if refusal.is_stale_statement()) {
+        let mut outcome = self.attempt(work, flow).await;
+        if matches!(&outcome, Ok(Err(refusal)) if refusal.is_stale_statement()) {
             self.dropped.extend(self.statements.forget(work.sql));
             // The server refused before it executed anything. In a transaction the error is the truth: it has failed now.
             if was_idle {
                 self.stream.sent = false;
-                outcome = Box::pin(self.attempt(work, flow)).await?;
+                outcome = Box::pin(self.attempt(work, flow)).await;
             }
         }
         self.stream.shrink();
+        // Also behind a refusal of our own, which comes when a COPY has run.
         if leaves::may_rename(work.sql, work.leaves) {
             self.rename(Renames::Path);
             self.outlives_reset |= leaves::outlives_reset(work.sql);
         }
-        let affected = told(outcome)?;
+        let affected = told(outcome?)?;
         // The command tag of a SELECT counts the rows it gave, which are not rows that it changed.
         Ok(Done { affected: if is_query(work.sql) { 0 } else { affected }, last_insert_id: None })
     }

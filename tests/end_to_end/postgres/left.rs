@@ -95,6 +95,11 @@ fn what_no_reset_removes_is_gone_with_its_connection() {
             "SELECT count(*) AS n FROM pg_replication_slots WHERE slot_name = 'left_beyond'",
         ),
         ("SELECT pg_backup_start('left')::text", "SELECT 0 AS n"),
+        // Refused, once it has run.
+        (
+            "COPY (SELECT pg_create_physical_replication_slot('left_beyond', true, true)::text) TO STDOUT",
+            "SELECT count(*) AS n FROM pg_replication_slots WHERE slot_name = 'left_beyond'",
+        ),
     ] {
         let client = Client::default();
         let pid = json(&db, &client, PID);

@@ -112,6 +112,12 @@ fn a_search_path_is_changed_by_cursors_blocks_procedures_and_prepared_statements
         assert_eq!(steps(&db, &client, &[BY_STATUS, "COMMIT", BY_STATUS]), [TB, TA], "{texts:?}");
         db.block_on(client.end());
     }
+    let client = Client::default();
+    assert_eq!(steps(&db, &client, &["LISTEN something", BY_STATUS]), [TA]);
+    let copy = "COPY (SELECT set_config('search_path', 'tb', false)) TO STDOUT";
+    assert_eq!(db.block_on(db.ask(&client, copy, &[])).unwrap_err().sqlstate(), Some("0A000"), "once it has run");
+    assert_eq!(steps(&db, &client, &[BY_STATUS]), [TB]);
+    db.block_on(client.end());
     assert_eq!(request(&db, &[BY_STATUS, updated, BY_STATUS]), [TA, TB]);
     assert_eq!(request(&db, &[BY_STATUS]), [TA]);
 }
