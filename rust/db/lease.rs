@@ -76,7 +76,8 @@ impl<P: Send + 'static> Ask<'_, P> {
 enum Left {
     #[default]
     Nothing,
-    /// A statement that was refused may have left something, of which the server says nothing: it is reset, but stays with nobody.
+    /// A statement that was refused, or code that came and went with its transaction, may have left something, of which the
+    /// server says nothing: it is reset, but stays with nobody.
     Doubt,
     /// The database's code may have left something for its user, who keeps it.
     Perhaps,
@@ -198,12 +199,15 @@ impl<C: Connection> Lease<C> {
     /// What the database's code may have left unseen: where there is any such code, that belongs to the connection's user.
     async fn note_code(&mut self, sql: &str) {
         let is_idle = self.transaction == State::Idle;
-        self.change = self.change.max(code::change(self.pool.dialect, sql));
-        if self.change != Change::Nothing {
-            self.pool.code.forget(self.change);
-            if is_idle {
-                self.change = Change::Nothing; // until the transaction ends, others see what was
-            }
+        let change = code::change(self.pool.dialect, sql);
+        if is_idle && self.change == Change::Adds {
+            self.session = self.session.max(Left::Doubt); // by a function that its transaction has made, and taken back
+        }
+        self.change = self.change.max(change);
+        // Until the transaction ends, others see what was.
+        let change = if is_idle { std::mem::take(&mut self.change) } else { change };
+        if change != Change::Nothing {
+            self.pool.code.forget(change);
         }
         let may_leave = match self.session {
             Left::Something => return,
@@ -346,12 +350,12 @@ impl<C: Connection> Lease<C> {
         let Some(mut connection) = self.connection.take() else { return };
         // What an open transaction's functions have done to the session is not rolled back with it.
         let is_open = self.transaction != State::Idle;
-        let has_functions = || self.pool.code.known(Instant::now()) != Some(false);
+        let has_functions = || self.change != Change::Nothing || self.pool.code.known(Instant::now()) != Some(false);
         if is_open && self.session == Left::Nothing && self.pool.reset == Reset::Changed && has_functions() {
             self.session = Left::Perhaps;
         }
         let cleaned = if self.session != Left::Nothing {
-            timeout(PING_TIMEOUT, Box::pin(connection.reset(self.session == Left::Perhaps))).await
+            timeout(PING_TIMEOUT, Box::pin(connection.reset(self.session <= Left::Perhaps))).await
         } else if is_open {
             timeout(PING_TIMEOUT, Box::pin(connection.roll_back())).await
         } else {

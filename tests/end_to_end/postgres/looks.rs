@@ -1,5 +1,6 @@
 //! How a pool asks its database what code it keeps: once for all who need the answer, and at nobody's cost.
 
+use super::names::undisturbed;
 use super::routines::{PID, database};
 use crate::databases::{Fixture, json, json_once, postgres_dsn, with_connections};
 use lyger::db::{Client, Database, Limits, Statement};
@@ -151,4 +152,32 @@ fn a_database_that_refuses_the_look_may_have_any_code() {
     assert_eq!(json(&db, &client, PID), pid, "the connection is as good as before");
     assert!(client.keeps(&db.dsn));
     db.block_on(client.end());
+}
+
+#[test]
+fn a_transaction_that_has_made_something_costs_the_others_one_look_and_not_one_for_each_of_its_statements() {
+    let dsn = database("looks_in_transactions");
+    undisturbed("an answer that holds for a second", || {
+        let (db, closer) = (with_connections(&dsn, 2), with_connections(&format!("{dsn}?reset=told"), 1));
+        let (maker, other, closing) = (Client::default(), Client::default(), Client::default());
+        for sql in ["BEGIN", "CREATE TABLE made (n int)"] {
+            json(&db, &maker, sql);
+        }
+        let before = Instant::now();
+        let pid = json(&db, &other, PID);
+        assert!(!other.keeps(&db.dsn), "there is no code");
+        json(&db, &maker, "INSERT INTO made VALUES (1)");
+        for sql in ["BEGIN", "LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE"] {
+            json(&closer, &closing, sql);
+        }
+        let holds = before.elapsed() < Duration::from_millis(900);
+        // Whoever looks now, looks in vain, and gives the connection up.
+        json(&db, &other, "SELECT 1");
+        closer.block_on(closing.end());
+        let has_looked = json(&db, &other, PID) != pid;
+        assert!(!holds || !has_looked, "an answer was asked for again");
+        db.block_on(maker.end());
+        db.block_on(other.end());
+        holds
+    });
 }

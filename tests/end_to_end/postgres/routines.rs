@@ -272,6 +272,24 @@ fn a_function_that_a_transaction_or_another_program_makes_is_noticed_too() {
 }
 
 #[test]
+fn a_function_that_its_transaction_has_made_and_taken_back_has_left_nothing() {
+    let db = with_connections(&database("routines_taken_back"), 1);
+    let pid = json_once(&db, PID);
+    let locks = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    let make = "CREATE FUNCTION locks() RETURNS int LANGUAGE plpgsql AS \
+                $$ BEGIN EXECUTE format('SELECT pg_%s_lock(7)', 'advisory'); RETURN 1; END $$";
+    for ends in [&["ROLLBACK"][..], &["ROLLBACK TO s", "COMMIT"]] {
+        let client = Client::default();
+        for sql in ["BEGIN", "SAVEPOINT s", make, "SELECT locks()"].iter().chain(ends) {
+            json(&db, &client, sql);
+        }
+        db.block_on(client.end());
+        assert_eq!(json_once(&db, locks), r#"[{"n":0}]"#, "{ends:?}");
+        assert_eq!(json_once(&db, PID), pid, "a reset is enough");
+    }
+}
+
+#[test]
 fn statements_stay_prepared_where_only_perhaps_something_is_left_and_those_of_functions_do_not() {
     let db = with_connections(&database("routines_prepared"), 1);
     function(&db, "prepares", "EXECUTE 'PREPARE theirs AS SELECT 1';");
