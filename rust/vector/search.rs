@@ -144,8 +144,9 @@ impl Search<'_> {
     /// The best of the pieces that nobody else takes.
     fn scan(&self) -> Result<TopK<i64>, Error> {
         let memory = |_| Error::Memory { bytes: 16 * self.k as u64 };
-        let mut best = TopK::of_named(self.metric, self.k, self.k).map_err(memory)?;
         let count = self.index.count();
+        let candidates = self.chosen.as_ref().map_or(count, Vec::len);
+        let mut best = TopK::of_named(self.metric, self.k, candidates).map_err(memory)?;
         loop {
             let first = self.next_piece.fetch_add(1, Ordering::Relaxed).saturating_mul(self.piece_rows);
             if first >= count {
@@ -155,7 +156,7 @@ impl Search<'_> {
             match &self.chosen {
                 None => {
                     let (rows, ids) = self.index.store.rows(first, behind)?;
-                    best.scan_named(self.query, iter::once((rows, |at: usize| Some(ids[at]))))?;
+                    best.scan_named(self.query, iter::once((rows, |at: usize| ids[at])))?;
                 }
                 Some(chosen) => {
                     let from = chosen.partition_point(|row| *row < first);
@@ -175,13 +176,13 @@ impl Search<'_> {
                 is_chosen[row - first] = true;
             }
             let (rows, ids) = store.rows(first, behind)?;
-            return Ok(best.scan_named(self.query, iter::once((rows, |at: usize| is_chosen[at].then(|| ids[at]))))?);
+            return Ok(best.scan_some(self.query, iter::once((rows, |at: usize| is_chosen[at].then(|| ids[at]))))?);
         }
         let mut runs = Vec::new();
         for run in chosen.chunk_by(|row, next| row + 1 == *next) {
             runs.push(store.rows(run[0], run[0] + run.len())?);
         }
-        best.scan_named(self.query, runs.iter().map(|(rows, ids)| (*rows, |at: usize| Some(ids[at]))))?;
+        best.scan_named(self.query, runs.iter().map(|(rows, ids)| (*rows, |at: usize| ids[at])))?;
         Ok(())
     }
 }

@@ -59,11 +59,11 @@ struct Recipe {
 fn recipe() -> impl Strategy<Value = Recipe> {
     let kind = prop::sample::select(vec![Kind::Ordinary, Kind::Any, Kind::Odd]);
     // More than are selected from at once, and seldom: they take long.
-    let count = prop_oneof![15 => 0_usize..40, 1 => 200_usize..700];
-    // Some, all, and more than all.
-    let k = prop_oneof![3 => 0_usize..40, 1 => Just(usize::MAX), 1 => Just(usize::MAX - 1)];
+    let count = prop_oneof![30 => 0_usize..40, 1 => 40_usize..700, 1 => 1000_usize..2500];
+    // Some, many, all, and more than all.
+    let k = prop_oneof![6 => 0_usize..40, 1 => 40_usize..600, 1 => Just(usize::MAX), 1 => Just(usize::MAX - 1)];
     (0_usize..3, count, k, kind, any::<bool>(), any::<u64>()).prop_map(|(dim, count, k, kind, is_coarse, seed)| {
-        let k = if k > 40 { count + (usize::MAX - k) * 7 } else { k };
+        let k = if k >= usize::MAX - 1 { count + (usize::MAX - k) * 7 } else { k };
         Recipe { dim, count, k, kind, is_coarse, seed }
     })
 }

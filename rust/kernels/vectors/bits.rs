@@ -2,7 +2,7 @@
 //!
 //! Counts are exact in every order, so the kernel states none. `zig/kernels/vectors/bytes.zig` is its twin.
 
-use super::best::{Best, Ranked};
+use super::best::{Best, Order, Ranked};
 use super::lanes::{LINE, ahead, ask};
 use super::top::BLOCK;
 use super::{Batch, Error, Rows, Variant, variant};
@@ -242,6 +242,29 @@ pub fn hamming_top_k(query: &[u8], rows: &Rows<u8>, k: usize) -> Result<Vec<Near
     variant::active()?.vector_hamming_top_k(query, rows, k)
 }
 
+/// Distances in bits, which are their own ranks.
+struct Fewest;
+
+impl Order for Fewest {
+    type Score = u32;
+    const WORST: u32 = u32::MAX;
+
+    #[inline(always)]
+    fn is_better(one: u32, other: u32) -> bool {
+        one < other
+    }
+
+    #[inline(always)]
+    fn rank(score: u32) -> u32 {
+        score
+    }
+
+    #[inline(always)]
+    fn score(rank: u32) -> u32 {
+        rank
+    }
+}
+
 /// # Errors
 /// When the query doesn't fit the rows, or its bits may be too many to count.
 fn check(query: &[u8], rows: &Rows<u8>) -> Result<(), Error> {
@@ -294,7 +317,7 @@ impl Variant {
                 let part = rows.part(first, BLOCK);
                 let distances = &mut distances[..part.count()];
                 self.vector_hamming(query, &part, distances)?;
-                best.offer(distances, |distance| distance, |at| Some(first + at));
+                best.offer::<Fewest>(distances, |at| Some(first + at));
             }
         }
         let nearest = best.into_sorted();

@@ -20,7 +20,7 @@ pub(super) const LANES: usize = 32;
 pub(super) type Lanes = [f32; LANES];
 
 /// What every result becomes that is not a number: hardware differs in the sign it gives.
-const NAN: u32 = 0x7fc0_0000;
+pub(super) const NAN: u32 = 0x7fc0_0000;
 
 /// What becomes lanes.
 pub(super) trait Lane: Copy {

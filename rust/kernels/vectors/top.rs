@@ -6,12 +6,13 @@
 use std::collections::TryReserveError;
 
 use super::super::{Error, Variant};
-use super::best::{Best, Ranked};
+use super::best::{Best, Order, Ranked};
+use super::lanes::NAN;
 use super::{Element, Match, Metric, Rows};
 
-/// How many candidates are scored before their scores are looked at: few enough to stay in the nearest cache, many
-/// enough that a call per block costs nothing.
-pub(super) const BLOCK: usize = 256;
+/// How many candidates are scored before their scores are looked at: few enough that these stay in the nearest cache, many enough that a
+/// call per block costs nothing, and that little of a search is done before it knows what is among the best.
+pub(super) const BLOCK: usize = 1024;
 
 /// The `k` best so far of candidates that come in parts.
 ///
@@ -91,7 +92,7 @@ impl<N: Copy + Ord> TopK<N> {
     /// use lyger::kernels::vectors::{Metric, Rows, TopK};
     /// let mut best = TopK::of_named(Metric::Dot, 2, 3)?;
     /// let rows = Rows::new(&[5.0, 5.0, 5.0], 1, 1, 3)?;
-    /// best.scan_named(&[1.0_f32], [(rows, |at: usize| Some(["c", "a", "b"][at]))])?;
+    /// best.scan_named(&[1.0_f32], [(rows, |at: usize| ["c", "a", "b"][at])])?;
     /// assert_eq!(best.into_named().collect::<Vec<_>>(), [("a", 5.0), ("b", 5.0)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -104,18 +105,47 @@ impl<N: Copy + Ord> TopK<N> {
         Ok(Self { metric, best })
     }
 
-    /// Scores rows that come in parts, each with what names its rows, counted from 0, and keeps the best; what has no name isn't
-    /// kept. The query is prepared once for all of them.
+    /// Scores rows that come in parts, each with what names its rows, counted from 0, and keeps the best. The query is prepared once
+    /// for all of them.
     ///
     /// # Errors
     /// As [`TopK::scan`].
     ///
     /// # Panics
     /// When a part has another dimension than the first.
-    pub fn scan_named<'a, E: Element + 'a, F: Fn(usize) -> Option<N>>(
+    pub fn scan_named<'a, E: Element + 'a, F: Fn(usize) -> N>(
         &mut self,
         query: &[E],
         parts: impl IntoIterator<Item = (Rows<'a, E>, F)>,
+    ) -> Result<(), Error> {
+        self.scan_parts(query, parts, |best, scores, first, name| best.offer(scores, |at| Some(name(first + at))))
+    }
+
+    /// The same where not all rows have names; what has none isn't kept.
+    ///
+    /// # Errors
+    /// As [`TopK::scan`].
+    ///
+    /// # Panics
+    /// As [`TopK::scan_named`].
+    pub fn scan_some<'a, E: Element + 'a, F: Fn(usize) -> Option<N>>(
+        &mut self,
+        query: &[E],
+        parts: impl IntoIterator<Item = (Rows<'a, E>, F)>,
+    ) -> Result<(), Error> {
+        self.scan_parts(query, parts, |best, scores, first, name| {
+            for (at, score) in scores.iter_mut().enumerate() {
+                *score = if name(first + at).is_some() { *score } else { f32::NAN };
+            }
+            best.offer(scores, |at| name(first + at));
+        })
+    }
+
+    fn scan_parts<'a, E: Element + 'a, F>(
+        &mut self,
+        query: &[E],
+        parts: impl IntoIterator<Item = (Rows<'a, E>, F)>,
+        offer: impl Fn(&mut Self, &mut [f32], usize, &F),
     ) -> Result<(), Error> {
         let mut parts = parts.into_iter().peekable();
         let Some((rows, _)) = parts.peek() else { return Ok(()) };
@@ -129,15 +159,17 @@ impl<N: Copy + Ord> TopK<N> {
                 let part = rows.part(first, BLOCK);
                 let scores = &mut scores[..part.count()];
                 query.score(&part, scores);
-                self.offer(scores, |at| name(first + at));
+                offer(self, scores, first, &name);
             }
         }
         Ok(())
     }
 
     fn offer(&mut self, scores: &[f32], name: impl Fn(usize) -> Option<N>) {
-        let metric = self.metric;
-        self.best.offer(scores, |score| rank_of(metric, score), name);
+        match self.metric {
+            Metric::Dot | Metric::Cosine => self.best.offer::<Highest>(scores, name),
+            Metric::L2 => self.best.offer::<Lowest>(scores, name),
+        }
     }
 
     /// Takes what another selection by the same metric has found among candidates with other indices.
@@ -151,32 +183,75 @@ impl<N: Copy + Ord> TopK<N> {
 
     /// The names of the best and their scores, the very best first.
     pub fn into_named(self) -> impl ExactSizeIterator<Item = (N, f32)> {
-        let metric = self.metric;
+        let score = match self.metric {
+            Metric::Dot | Metric::Cosine => Highest::score,
+            Metric::L2 => Lowest::score,
+        };
         let sorted = self.best.into_sorted().into_iter();
-        sorted.map(move |Ranked { rank, name }| (name, score_of(metric, rank)))
+        sorted.map(move |Ranked { rank, name }| (name, score(rank)))
     }
 }
 
-/// Ranks ascend from the best score to the worst. No kernel gives -0, which would be another rank than 0.
-#[inline(always)]
-fn rank_of(metric: Metric, score: f32) -> u32 {
-    let bits = score.to_bits();
-    // In this form integers compare as the floats do: all bits of negative ones flipped, the sign of others.
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-    let rank = if metric == Metric::L2 { ascending } else { !ascending };
-    if score.is_nan() { NAN_RANK } else { rank }
+/// Dots and cosines. No kernel gives -0, which would have another rank than 0.
+struct Highest;
+
+impl Order for Highest {
+    type Score = f32;
+    const WORST: f32 = f32::NEG_INFINITY;
+
+    #[inline(always)]
+    fn is_better(one: f32, other: f32) -> bool {
+        one > other
+    }
+
+    #[inline(always)]
+    fn rank(score: f32) -> u32 {
+        if score.is_nan() { NAN_RANK } else { !ascending(score) }
+    }
+
+    #[inline(always)]
+    fn score(rank: u32) -> f32 {
+        if rank == NAN_RANK { f32::from_bits(NAN) } else { of_ascending(!rank) }
+    }
+}
+
+/// Distances.
+struct Lowest;
+
+impl Order for Lowest {
+    type Score = f32;
+    const WORST: f32 = f32::INFINITY;
+
+    #[inline(always)]
+    fn is_better(one: f32, other: f32) -> bool {
+        one < other
+    }
+
+    #[inline(always)]
+    fn rank(score: f32) -> u32 {
+        if score.is_nan() { NAN_RANK } else { ascending(score) }
+    }
+
+    #[inline(always)]
+    fn score(rank: u32) -> f32 {
+        if rank == NAN_RANK { f32::from_bits(NAN) } else { of_ascending(rank) }
+    }
 }
 
 /// Behind that of every number.
 const NAN_RANK: u32 = u32::MAX;
 
-/// The score that has a rank.
-fn score_of(metric: Metric, rank: u32) -> f32 {
-    if rank == NAN_RANK {
-        return f32::from_bits(0x7fc0_0000);
-    }
-    let ascending = if metric == Metric::L2 { rank } else { !rank };
-    f32::from_bits(if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending })
+/// An integer that compares with others as its float does: all bits of negative ones flipped, the sign of others.
+#[inline(always)]
+fn ascending(float: f32) -> u32 {
+    let bits = float.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+/// The float of such an integer.
+#[inline(always)]
+fn of_ascending(bits: u32) -> f32 {
+    f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
 }
 
 #[cfg(test)]
@@ -187,22 +262,20 @@ mod tests {
 
     #[test]
     fn ranks_ascend_from_the_best_score_to_what_is_no_number() {
-        for metric in [Metric::Dot, Metric::Cosine] {
-            let ranks = DESCENDING.map(|score| rank_of(metric, score));
-            assert!(ranks.is_sorted() && ranks[8] < rank_of(metric, f32::NAN));
-        }
-        let ranks = DESCENDING.map(|score| rank_of(Metric::L2, score));
-        assert!(ranks.iter().rev().is_sorted() && ranks[0] < rank_of(Metric::L2, -f32::NAN));
+        assert!(DESCENDING.is_sorted_by_key(|&score| Highest::rank(score)));
+        assert!(Highest::rank(DESCENDING[8]) < Highest::rank(f32::NAN));
+        assert!(DESCENDING.iter().rev().is_sorted_by_key(|&score| Lowest::rank(score)));
+        assert!(Lowest::rank(DESCENDING[0]) < Lowest::rank(-f32::NAN));
     }
 
     #[test]
     fn a_rank_gives_its_score_back() {
-        for metric in [Metric::Dot, Metric::Cosine, Metric::L2] {
-            for score in DESCENDING {
-                assert_eq!(score_of(metric, rank_of(metric, score)).to_bits(), score.to_bits());
-            }
-            assert_eq!(score_of(metric, rank_of(metric, -f32::NAN)).to_bits(), 0x7fc0_0000);
+        for score in DESCENDING {
+            assert_eq!(Highest::score(Highest::rank(score)).to_bits(), score.to_bits());
+            assert_eq!(Lowest::score(Lowest::rank(score)).to_bits(), score.to_bits());
         }
+        assert_eq!(Highest::score(Highest::rank(-f32::NAN)).to_bits(), NAN);
+        assert_eq!(Lowest::score(Lowest::rank(-f32::NAN)).to_bits(), NAN);
     }
 
     #[test]
@@ -210,6 +283,19 @@ mod tests {
         let mut best = TopK::new(Metric::Dot, 0);
         best.scan(&[1.0_f32], &Rows::new(&[5.0, 2.0], 1, 1, 2).unwrap(), 0).unwrap();
         assert!(best.into_matches().is_empty());
+    }
+
+    #[test]
+    fn what_has_no_name_keeps_nothing_out() {
+        // The better half has none.
+        let numbers: Vec<f32> = (0..3000_i16).map(f32::from).collect();
+        let rows = Rows::new(&numbers, 1, 1, numbers.len()).unwrap();
+        for k in [1, 10, 32, 100, 2000] {
+            let mut best = TopK::of_named(Metric::Dot, k, numbers.len()).unwrap();
+            best.scan_some(&[1.0_f32], [(rows, |at: usize| (at < 1500).then_some(at))]).unwrap();
+            let wanted: Vec<_> = (0..1500).rev().take(k).map(|at| (at, numbers[at])).collect();
+            assert_eq!(best.into_named().collect::<Vec<_>>(), wanted);
+        }
     }
 
     #[test]
