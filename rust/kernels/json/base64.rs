@@ -1,4 +1,8 @@
-//! Standard base64 with padding (RFC 4648, section 4), by base64-simd: it asks the CPU itself, so all variants are alike here.
+//! Standard base64 with padding (RFC 4648, section 4), by base64-simd where the levels of x86-64 don't have their own: that asks the CPU itself,
+//! so it is alike in all of those variants.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86_64;
 
 use std::mem::MaybeUninit;
 

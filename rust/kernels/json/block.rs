@@ -12,7 +12,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Copier, portable};
+use super::{Copier, base64, portable};
 
 /// 64 bytes in registers. A mask's lowest bit stands for the first byte.
 ///
@@ -34,6 +34,12 @@ pub(super) trait Block: Copy {
     unsafe fn copy_plain(from: *const u8, to: *mut u8) -> bool;
     /// [`escape_strides`] in a function of its own, compiled for the level: inlined, it would take short cells their registers.
     unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8;
+    /// [`Copier::base64`].
+    #[inline(always)]
+    unsafe fn base64(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { base64::encode(std::slice::from_raw_parts(from, len), to) }
+    }
 }
 
 const BYTES: usize = 64;
@@ -100,6 +106,12 @@ impl<B: Block> Copier for Blocks<B> {
             }
             cursor.at
         }
+    }
+
+    #[inline(always)]
+    unsafe fn base64(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { B::base64(from, len, to) }
     }
 }
 
@@ -240,7 +252,7 @@ unsafe fn are_two_byte_characters<B: Block>(block: B, high: u64) -> bool {
 
 /// The low `count` bits.
 #[inline(always)]
-fn low_bits(count: usize) -> u64 {
+pub(super) fn low_bits(count: usize) -> u64 {
     if count >= BYTES { u64::MAX } else { (1 << count) - 1 }
 }
 

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::base64::x86_64::{self as base64, By128, By256, By512};
 use super::block::{Block, STRIDE_BYTES, escape_strides};
 
 /// Four SSE registers.
@@ -137,6 +138,12 @@ impl Block for Sse {
         // SAFETY: the caller's.
         unsafe { escape_strides::<Self>(from, len, to) }
     }
+
+    #[inline(always)]
+    unsafe fn base64(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { base64::encode_blocks::<By128>(from, len, to) }
+    }
 }
 
 /// Two AVX2 registers.
@@ -250,6 +257,12 @@ impl Block for Avx2 {
         // SAFETY: the caller's.
         unsafe { escape_strides::<Self>(from, len, to) }
     }
+
+    #[inline(always)]
+    unsafe fn base64(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { base64::encode_blocks::<By256>(from, len, to) }
+    }
 }
 
 /// One AVX-512 register.
@@ -326,5 +339,11 @@ impl Block for Avx512 {
     unsafe fn escape_long(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
         // SAFETY: the caller's.
         unsafe { escape_strides::<Self>(from, len, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn base64(from: *const u8, len: usize, to: *mut u8) -> *mut u8 {
+        // SAFETY: the caller's.
+        unsafe { base64::encode_blocks::<By512>(from, len, to) }
     }
 }
