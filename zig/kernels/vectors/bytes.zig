@@ -1,6 +1,8 @@
 //! Vectors of i8, and of bits. Their sums are exact in every order, so none is stated: LLVM widens, multiplies and adds pairs in whatever
 //! way the CPU is good at. rust/kernels/vectors/integers.rs and bits.rs are the twins.
 
+const builtin = @import("builtin");
+
 const vectors = @import("../vectors.zig");
 const Batch = vectors.Batch;
 const Metric = vectors.Metric;
@@ -105,28 +107,70 @@ pub fn hamming(batch: *const Batch, distances: [*]u32) callconv(.c) void {
     }
 }
 
+/// Words of a register.
+const register_words = if (builtin.cpu.arch != .x86_64)
+    2
+else if (builtin.cpu.has(.x86, .avx512bw))
+    8
+else if (builtin.cpu.has(.x86, .avx2))
+    4
+else
+    2;
+const Register = @Vector(register_words, u64);
+const register_bytes = 8 * register_words;
+
+/// Of four registers one is counted, by the carry-save adders of Muła, Kurz and Lemire ("Faster Population Counts Using AVX2
+/// Instructions", 2018).
 inline fn differing(query: [*]const u8, candidate: [*]const u8, dim: usize) u32 {
     var at: usize = 0;
-    var counts: @Vector(8, u64) = @splat(0);
-    while (at + 4 * 64 <= dim) : (at += 4 * 64) {
-        inline for (0..4) |block| counts += words(8, query + at + 64 * block, candidate + at + 64 * block);
+    var counts: Register = @splat(0);
+    // A group alone is counted as quickly by itself.
+    if (dim >= 2 * 4 * register_bytes) {
+        var ones: Register = @splat(0);
+        var twos: Register = @splat(0);
+        var fours: Register = @splat(0);
+        while (at + 4 * register_bytes <= dim) : (at += 4 * register_bytes) {
+            var bits: [4]Register = undefined;
+            inline for (&bits, 0..) |*register, n| {
+                register.* = differingWords(register_words, query + at + n * register_bytes, candidate + at + n * register_bytes);
+            }
+            const more = addBits(&ones, bits[0], bits[1]);
+            const still_more = addBits(&ones, bits[2], bits[3]);
+            fours += @popCount(addBits(&twos, more, still_more));
+        }
+        counts = @popCount(ones) + (@as(Register, @popCount(twos)) << @splat(1)) + (fours << @splat(2));
     }
-    while (at + 64 <= dim) : (at += 64) counts += words(8, query + at, candidate + at);
+    while (at + register_bytes <= dim) : (at += register_bytes) {
+        counts += @popCount(differingWords(register_words, query + at, candidate + at));
+    }
     var count: u32 = @intCast(@reduce(.Add, counts));
-    if (at + 32 <= dim) {
-        count += @intCast(@reduce(.Add, words(4, query + at, candidate + at)));
+    if (register_words > 4 and at + 32 <= dim) {
+        count += @intCast(@reduce(.Add, @as(@Vector(4, u64), @popCount(differingWords(4, query + at, candidate + at)))));
         at += 32;
     }
-    while (at + 8 <= dim) : (at += 8) count += @intCast(words(1, query + at, candidate + at)[0]);
+    while (at + 8 <= dim) : (at += 8) count += @popCount(differingWords(1, query + at, candidate + at)[0]);
     while (at < dim) : (at += 1) count += @popCount(query[at] ^ candidate[at]);
     return count;
 }
 
-/// How many bits differ in each of the next words.
-inline fn words(comptime count: usize, query: [*]const u8, candidate: [*]const u8) @Vector(count, u64) {
+/// Adds two bits to those of `sum` in each place, and returns the carry.
+inline fn addBits(sum: *Register, a: Register, b: Register) Register {
+    // LLVM would make two instructions of what one truth table says.
+    const carry = if (register_words == 8 and builtin.zig_backend == .stage2_llvm) asm ("vpternlogq $0xe8, %[b], %[a], %[carry]"
+        : [carry] "=v" (-> Register),
+        : [sum] "0" (sum.*),
+          [a] "v" (a),
+          [b] "v" (b),
+    ) else (a & b) | (sum.* & (a | b));
+    sum.* = sum.* ^ a ^ b;
+    return carry;
+}
+
+/// Which bits differ in the next words.
+inline fn differingWords(comptime count: usize, query: [*]const u8, candidate: [*]const u8) @Vector(count, u64) {
     const q: @Vector(count, u64) = @bitCast(query[0 .. 8 * count].*);
     const c: @Vector(count, u64) = @bitCast(candidate[0 .. 8 * count].*);
-    return @popCount(q ^ c);
+    return q ^ c;
 }
 
 const std = @import("std");
@@ -176,15 +220,23 @@ test "the most negative of many elements don't overflow" {
     try std.testing.expectEqual(@as(f32, @floatCast(@sqrt(@as(f64, 255 * 255 * len)))), score[0]);
 }
 
-test "each bit counts once" {
-    const zeros: [131]u8 = @splat(0);
-    for ([_]usize{ 1, 7, 8, 9, 63, 64, 65, 131 }) |dim| {
+test "each bit counts once, alone and among others" {
+    const zeros: [529]u8 = @splat(0);
+    for ([_]usize{ 1, 7, 8, 9, 63, 64, 65, 131, 300, 529 }) |dim| {
+        var rows: [3 * 529]u8 = @splat(0);
+        var batch = batchOf(&zeros, &rows, dim, .dot);
+        batch.stride = 529;
+        var distances: [3]u32 = undefined;
         for (0..dim * 8) |bit| {
-            var rows: [3 * 133]u8 = @splat(0);
-            rows[133 + bit / 8] = @as(u8, 1) << @intCast(bit % 8);
-            var distances: [3]u32 = undefined;
-            hamming(&batchOf(&zeros, &rows, dim, .dot), &distances);
+            rows[529 + bit / 8] = @as(u8, 1) << @intCast(bit % 8);
+            hamming(&batch, &distances);
             try std.testing.expectEqual([3]u32{ 0, 1, 0 }, distances);
+            rows[529 + bit / 8] = 0;
+        }
+        for (0..dim * 8) |bit| {
+            rows[529 + bit / 8] |= @as(u8, 1) << @intCast(bit % 8);
+            hamming(&batch, &distances);
+            try std.testing.expectEqual([3]u32{ 0, @intCast(bit + 1), 0 }, distances);
         }
     }
 }
