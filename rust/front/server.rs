@@ -272,6 +272,7 @@ fn serve(
 
 /// The runtime of a front: one thread, whose turns begin and end with a look at the lanes.
 pub(super) fn runtime(joint: &Arc<Joint>) -> io::Result<tokio::runtime::Runtime> {
+    crate::runtime::memory::keep_freed();
     // Weak, because the joint holds the collector's waker, which holds the runtime, which holds these two.
     let (before_park, after_park) = (Arc::downgrade(joint), Arc::downgrade(joint));
     tokio::runtime::Builder::new_current_thread()
