@@ -28,10 +28,16 @@ $scratch = scratchFolder();
 $postgres = (string) getenv('LYGER_TEST_POSTGRES');
 $sqlite = (string) getenv('LYGER_BENCH_SQLITE');
 fillProducts(new PDO("sqlite:$sqlite"), PRODUCTS);
-fillProducts(
-    new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), getenv('LYGER_BENCH_USER'), getenv('LYGER_BENCH_PASSWORD')),
-    PRODUCTS,
-);
+$login = [getenv('LYGER_BENCH_USER'), getenv('LYGER_BENCH_PASSWORD')];
+$pdo = new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), ...$login);
+fillProducts($pdo, PRODUCTS);
+// The same where code may leave what the server doesn't tell, so that a request keeps its connection, which is reset behind it.
+$code = substr((string) strrchr((string) getenv('LYGER_BENCH_POSTGRES_CODE'), '/'), 1);
+$pdo->exec("DROP DATABASE IF EXISTS $code");
+$pdo->exec("CREATE DATABASE $code");
+$pdo = new PDO((string) getenv('LYGER_BENCH_PDO_postgres_code'), ...$login);
+fillProducts($pdo, PRODUCTS);
+$pdo->exec("CREATE FUNCTION run_text(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; END'");
 
 $servers = [];
 register_shutdown_function(static function () use (&$servers): void {
@@ -99,6 +105,20 @@ foreach ($statements as $path) {
     }
 }
 
+// Two statements of one request, where nothing is left and where something may be.
+$pairs = ['postgres, two statements' => '/two/postgres/', 'postgres with code, two statements' => '/two/postgres-code/'];
+foreach ($pairs as $path) {
+    foreach ($servers as $server) {
+        if ($server->name === 'nginx return 200') {
+            continue;
+        }
+        $rows = json_decode((string) file_get_contents("$server->url{$path}17"), true);
+        if (array_column($rows, 'name') !== ['Product 17', 'Product 18']) {
+            throw new RuntimeException("$server->name answers something else to $path");
+        }
+    }
+}
+
 $all = ['lyger', 'lyger solo', 'php -S', 'php-fpm 2', 'php-fpm 16'];
 $cases = [
     'hello JSON' => ['/hello/', 0, ['lyger', 'lyger solo', 'nginx return 200', 'php -S', 'php-fpm 2', 'php-fpm 16']],
@@ -110,12 +130,15 @@ foreach ($statements as $name => $path) {
         $cases["$name, $rows $word"] = ["$path/$rows/", PRODUCTS - $rows, $all];
     }
 }
+foreach ($pairs as $name => $path) {
+    $cases[$name] = [$path, PRODUCTS - 1, $all];
+}
 $wanted = (string) getenv('LYGER_BENCH_CASES');
 $cases = array_filter($cases, static fn (string $case) => $wanted === '' || str_contains($case, $wanted), ARRAY_FILTER_USE_KEY);
 
 $records = [];
 $placement = 'server, load and database share all cores';
-printf("%-27s %-11s %-17s %9s %9s %6s %7s %9s %9s %6s\n", 'case', '', 'peer', 'us', 'peer us', 'ratio', 'spread', 'req/s', 'peer', 'ratio');
+printf("%-35s %-11s %-17s %9s %9s %6s %7s %9s %9s %6s\n", 'case', '', 'peer', 'us', 'peer us', 'ratio', 'spread', 'req/s', 'peer', 'ratio');
 foreach ($cases as $case => [$path, $fromMax, $order]) {
     foreach ($order as $name) {
         measure($servers[$name], $path, $fromMax, 1);
@@ -138,7 +161,7 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
             $records[] = $about + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
             $records[] = $about + ['metric' => 'throughput', 'unit' => 'requests/s'] + $rate;
             printf(
-                "%-27s %-11s %-17s %9.1f %9.1f %6.2f %7.2f %9.0f %9.0f %6.2f\n",
+                "%-35s %-11s %-17s %9.1f %9.1f %6.2f %7.2f %9.0f %9.0f %6.2f\n",
                 $case, $subject, $peer,
                 $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread'],
                 $rate['subject_median'], $rate['peer_median'], $rate['ratio'],
@@ -155,7 +178,7 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
             $cpu = compare($runs[$subject], $mark, 'micros');
             $records[] = ['case' => $case, 'subject' => $subject, 'peer' => 'mark', 'placement' => $placement]
                 + ['metric' => 'cpu', 'unit' => 'us/request'] + $cpu;
-            printf("%-27s %-11s %-17s %9.1f %9.1f %6.2f %7.2f\n", $case, $subject, 'mark', $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread']);
+            printf("%-35s %-11s %-17s %9.1f %9.1f %6.2f %7.2f\n", $case, $subject, 'mark', $cpu['subject_median'], $cpu['peer_median'], $cpu['ratio'], $cpu['spread']);
         }
     }
 }

@@ -27,16 +27,30 @@ if ($parts[1] === 'burn' || $parts[1] === 'sleep') {
     return;
 }
 // /array/... is the same here: PDO has no other way.
-[$database, $rows, $from] = array_slice($parts, -3);
+[$database, $rows, $from] = $parts[1] === 'two' ? [$parts[2], 0, $parts[3]] : array_slice($parts, -3);
 // Persistent: connecting for every request would cost the peers more than anything else.
 $pdo = new PDO(
-    (string) getenv("LYGER_BENCH_PDO_$database"),
+    (string) getenv('LYGER_BENCH_PDO_' . strtr($database, '-', '_')),
     getenv('LYGER_BENCH_USER') ?: null,
     getenv('LYGER_BENCH_PASSWORD') ?: null,
     [PDO::ATTR_PERSISTENT => true],
 );
-$statement = $pdo->prepare('SELECT * FROM products WHERE id >= ? ORDER BY id LIMIT ?');
-$statement->bindValue(1, (int) $from, PDO::PARAM_INT);
-$statement->bindValue(2, (int) $rows, PDO::PARAM_INT);
-$statement->execute();
-send($statement->fetchAll(PDO::FETCH_ASSOC));
+
+/** @return list<array<string, mixed>> */
+function fetch(PDO $pdo, string $sql, int ...$values): array
+{
+    $statement = $pdo->prepare($sql);
+    foreach ($values as $index => $value) {
+        $statement->bindValue($index + 1, $value, PDO::PARAM_INT);
+    }
+    $statement->execute();
+    return $statement->fetchAll(PDO::FETCH_ASSOC);
+}
+
+const PRODUCTS_FROM = 'SELECT * FROM products WHERE id >= ? ORDER BY id LIMIT ?';
+if ($parts[1] === 'two') {
+    $first = fetch($pdo, 'SELECT * FROM products WHERE id = ?', (int) $from);
+    send([...$first, ...fetch($pdo, PRODUCTS_FROM, (int) $from + 1, 1)]);
+    return;
+}
+send(fetch($pdo, PRODUCTS_FROM, (int) $from, (int) $rows));
