@@ -6,9 +6,39 @@
 //!
 //! It is safe to use from any thread; a reader never waits for another reader.
 
+#[cfg(test)]
+mod audit;
+mod batch;
+mod chain;
+mod copy;
+mod entry;
+mod evict;
+mod ghost;
+mod index;
+mod layout;
+mod lock;
+mod map;
+mod read;
+mod scan;
+mod segments;
+mod seq;
+mod shard;
+mod slot;
+mod sync;
+mod table;
+mod write;
+
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache as Table, DefaultLifecycle};
+pub use batch::Batch;
+pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use read::Found;
+pub use scan::Watch;
+pub use slot::{Old, Slot};
+pub use table::{Stats, Table};
+pub use write::Full;
+
+use quick_cache::sync::{Cache as Quick, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 /// `cache.bytes_max` when nothing is configured: 64 MiB.
@@ -50,7 +80,7 @@ impl Weighter<Box<[u8]>, Arc<[u8]>> for Bytes {
 /// ```
 pub struct Cache {
     // One shard: shards divide the limit, and an entry may not be larger than its shard's part of it.
-    table: Table<Box<[u8]>, Arc<[u8]>, Bytes>,
+    table: Quick<Box<[u8]>, Arc<[u8]>, Bytes>,
     entry_bytes_max: u64,
 }
 
@@ -65,7 +95,7 @@ impl Cache {
             .estimated_items_capacity((bytes_max / ENTRY_BYTES_ESTIMATE).clamp(32, 1 << 20) as usize)
             .build()
             .expect("capacity and estimate are set");
-        let table = Table::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let table = Quick::with_options(options, Bytes, DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self { table, entry_bytes_max: (bytes_max as f64 * HOT_PART) as u64 }
     }
 
@@ -116,6 +146,11 @@ impl std::fmt::Debug for Cache {
         f.debug_struct("Cache").field("count", &self.count()).field("bytes", &self.bytes()).finish()
     }
 }
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod table_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,3 @@
+//! What the table promises, in one process.
+
+use super::*;
