@@ -15,9 +15,11 @@ mod entry;
 mod evict;
 mod ghost;
 mod index;
+mod kept;
 mod layout;
 mod lock;
 mod map;
+mod ops;
 mod read;
 mod scan;
 mod segments;
@@ -32,6 +34,8 @@ use std::sync::Arc;
 
 pub use batch::Batch;
 pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use kept::Kept;
+pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
 pub use read::Found;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
@@ -147,6 +151,8 @@ impl std::fmt::Debug for Cache {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod deaths_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

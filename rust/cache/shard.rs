@@ -80,6 +80,10 @@ impl<'a> Shard<'a> {
     }
 
     fn repair(&self) {
+        if self.is_kept() {
+            self.reread();
+            return;
+        }
         // What the dead one had counted, and what it hadn't.
         self.map.header().recount.store(1, Ordering::Relaxed);
         self.wipe();
@@ -181,6 +185,10 @@ impl<'a> Shard<'a> {
 
     /// Takes an entry out of the index, and gives back what only it had.
     pub(super) fn remove(&self, position: Position, hash: u64) {
+        if self.is_kept() {
+            self.remove_kept(position, hash);
+            return;
+        }
         let chain = self.take_out(position, hash);
         chain::release(&self.segments(), chain);
     }
