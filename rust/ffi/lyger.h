@@ -417,7 +417,7 @@ uint64_t lyger_cache_size(void);
  Keeps `value` under `key`, in place of the value before. Both may hold any bytes, and the engine copies them.
 
  Errors: `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, a value above 1 GiB), `CACHE_VALUE_TOO_LARGE` (key and value
- are more than 97% of `cache.bytes_max`; the value before stays), `INVALID_CONFIG` (in the environment),
+ are more than `cache.bytes_max`, or the value more than 512 MiB; the value before stays), `INVALID_CONFIG` (in the environment),
  `WRONG_PROCESS`. Any thread.
 
  Promised by the caller:
@@ -718,7 +718,8 @@ lyger_status lyger_async_fetch(struct lyger_call *call,
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 
  `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
- and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `config` (a string: the front's
+ and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `cache_bytes_max` (of the cache that the
+ workers share), `config` (a string: the front's
  configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
  `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
  replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
