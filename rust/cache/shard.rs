@@ -1,6 +1,7 @@
 //! A locked shard: finding, adding and removing entries, and repairing what a dead owner left.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
 use super::chain;
 use super::entry::{self, Entry, NEVER};
@@ -30,6 +31,8 @@ pub(super) struct Shard<'a> {
     freed: Cell<u32>,
     /// How often entries may have moved or gone, so that a position is to be looked up anew.
     changes: Cell<u32>,
+    /// Not to be sent: the thread that has the lock has to give it back.
+    _here: PhantomData<*const ()>,
 }
 
 impl<'a> Shard<'a> {
@@ -58,7 +61,8 @@ impl<'a> Shard<'a> {
 
     fn locked(map: &'a Map, number: u32, head: &'a Head, found: Found) -> Self {
         LOCKED.set(LOCKED.get() + 1);
-        let shard = Self { map, number, head, writing: Cell::new(false), freed: Cell::new(0), changes: Cell::new(0) };
+        let (writing, freed, changes) = (Cell::new(false), Cell::new(0), Cell::new(0));
+        let shard = Self { map, number, head, writing, freed, changes, _here: PhantomData };
         if found == Found::Orphaned {
             // An even number says that nothing was half done.
             if head.sequence.note().is_none() {
@@ -172,6 +176,9 @@ impl<'a> Shard<'a> {
 
     /// Counts what an entry weighs, as much more or less as it does now.
     pub(super) fn weigh(&self, kind: Kind, before: u64, now: u64) {
+        if now == before {
+            return;
+        }
         let queue = self.segments().queue(kind);
         queue.bytes.set((queue.bytes.get() + now).saturating_sub(before));
         let bytes = &self.map.header().pool.bytes;
@@ -269,10 +276,14 @@ impl<'a> Shard<'a> {
 impl Drop for Shard<'_> {
     fn drop(&mut self) {
         if self.writing.get() {
+            if std::thread::panicking() {
+                // Nobody knows what was half done: as after a death.
+                self.repair();
+            }
             self.head.sequence.end();
         }
         LOCKED.set(LOCKED.get() - 1);
-        // SAFETY: this thread has the lock, and a shard is never sent to another one, for it has cells.
+        // SAFETY: this thread took the lock, for a shard can't be sent to another one.
         unsafe { self.head.lock.unlock() };
     }
 }

@@ -281,6 +281,26 @@ fn a_table_that_is_used_within_its_own_update_says_so() {
 }
 
 #[test]
+fn a_panic_amid_an_update_may_forget_and_breaks_nothing() {
+    let table = Table::in_process(1 << 20).unwrap();
+    table.kept().update(b"kept", 0, |slot| slot.put(&[b"v"], None)).unwrap();
+    let panics = |in_kept: bool| {
+        let update = |slot: &mut Slot<'_>| {
+            slot.put(&[b"half done"], None).unwrap();
+            panic!("as it should");
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            if in_kept { table.kept().update(b"more", 0, update) } else { table.update(b"k", 0, update) }
+        }))
+    };
+    assert!(panics(false).is_err() && panics(true).is_err());
+    assert!(table.peek(b"k", 0).is_none());
+    assert!(table.kept().peek(b"kept", 0).is_some());
+    put(&table, b"k", b"v").unwrap();
+    table.audit();
+}
+
+#[test]
 fn one_key_is_counted_up_by_all_threads() {
     let table = Table::in_process(1 << 20).unwrap();
     std::thread::scope(|scope| {
