@@ -98,11 +98,14 @@ impl<'t> Batch<'t> {
         let (map, geometry) = (&self.table.map, &self.table.map.geometry);
         assert_eq!(self.shards.len(), geometry.shards as usize, "only a batch of all keys can remove them");
         for shard in &self.shards {
-            shard.wipe();
+            shard.reset();
             // Zeros from the kernel, and no memory.
             let (index_at, _) = geometry.index(shard.number);
             map.forget(index_at, super::layout::Geometry::index_bytes(BUCKETS_MIN.max(geometry.buckets_max)));
         }
+        // All of them at once: who looked for those of each shard would go through all of them for each.
+        let taken = |&number: &u32| map.segment(number).owner.load(Ordering::Relaxed) != 0;
+        (0..geometry.segments).filter(taken).for_each(|number| self.shards[0].segments().release(number));
         self.shards[0].touch_all();
         map.forget(geometry.ghosts_at, geometry.table_at - geometry.ghosts_at);
         map.forget(geometry.pool_at, geometry.segments as usize * SEGMENT_BYTES);

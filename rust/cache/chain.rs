@@ -100,8 +100,8 @@ pub(super) fn extend(
         }
         last = number + 1;
     }
-    if first == 0 {
-        return Some(added);
+    if first == 0 || added == 0 {
+        return Some(first.max(added));
     }
     let mut end = first - 1;
     while map.segment(end).next.get() != 0 {
@@ -114,10 +114,12 @@ pub(super) fn extend(
 /// Writes bytes into a chain that is long enough, and the checksums of the segments that it changes.
 pub(super) fn write<'b>(map: &Map, first: u32, offset: usize, parts: impl Iterator<Item = &'b [u8]>) {
     let mut number = first - 1;
-    for _ in 0..offset / SEGMENT_BYTES {
+    // Its end is reached from the segment before: there may be none behind it, if nothing is written there.
+    let passed = offset.saturating_sub(1) / SEGMENT_BYTES;
+    for _ in 0..passed {
         number = map.segment(number).next.get() - 1;
     }
-    let mut at = offset % SEGMENT_BYTES;
+    let mut at = offset - passed * SEGMENT_BYTES;
     for mut left in parts {
         while !left.is_empty() {
             if at == SEGMENT_BYTES {

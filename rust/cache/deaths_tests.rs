@@ -238,6 +238,53 @@ fn what_is_no_table_is_refused() {
     let file = tempfile::tempfile().unwrap();
     assert_eq!(Table::attach(file.as_fd()).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
     let (table, file) = Table::shared(1 << 20).unwrap();
-    table.map.header().magic.store(layout::MAGIC + 1, Ordering::Relaxed);
+    table.map.header().magic.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(Table::attach(file.as_fd()).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn a_batch_that_is_forgotten_keeps_its_table_mapped() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let (address, bytes) = (table.map.at(0) as usize, table.map.geometry.total_bytes);
+    std::thread::spawn(move || {
+        std::mem::forget(table.batch(&[b"k"]));
+        drop(table);
+        let mut pages = vec![0_u8; bytes.div_ceil(4096)];
+        // SAFETY: a question about addresses, and a byte for each page of them.
+        let code = unsafe { libc::mincore(address as *mut libc::c_void, bytes, pages.as_mut_ptr()) };
+        // The thread's end walks its list of locks: that one's memory has to be there.
+        assert_eq!(code, 0, "{}", std::io::Error::last_os_error());
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_lock_given_back_by_who_has_not_got_it_ends_the_process() {
+    let table = Table::in_process(1 << 20).unwrap();
+    // SAFETY: the child uses one lock and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: it isn't, and that is what is tried.
+        let unlock = || unsafe { table.map.head(0).lock.unlock() };
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(unlock));
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT, "{status:x}");
+}
+
+#[test]
+fn a_table_whose_areas_lie_elsewhere_is_refused() {
+    let (table, file) = Table::shared(1 << 20).unwrap();
+    assert!(Table::attach(file.as_fd()).is_ok());
+    // Of as many bytes, but of another version's reckoning.
+    let mut other = table.map.geometry;
+    other.ghosts_at += 1;
+    assert_ne!(layout::magic(&other), layout::magic(&table.map.geometry));
+    table.map.header().magic.store(layout::magic(&other), Ordering::Relaxed);
     assert_eq!(Table::attach(file.as_fd()).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }

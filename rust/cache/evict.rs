@@ -8,8 +8,6 @@ use super::chain;
 use super::entry::{self, Entry};
 use super::ghost::Ghosts;
 use super::index::{Position, USED_MAX};
-use super::layout::SEGMENT_BYTES;
-use super::lock::Busy;
 use super::segments::Kind;
 use super::shard::{Shard, weight};
 use super::sync::Ordering;
@@ -24,36 +22,44 @@ const ROUNDS_MAX: u32 = 1000;
 /// What a step at a log's end did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// There is nothing in the log.
+    /// There is nothing in the log, or what must not go is in the way.
     Nothing,
     /// It went past something: dead, or moved.
     Past,
+    /// It moved the entry that must not go.
+    Pinned,
     /// An entry went.
     Gone,
 }
 
 impl Shard<'_> {
     /// Makes one entry go; false when there is none.
-    pub(super) fn evict(&self, now: u64) -> bool {
+    fn evict(&self, now: u64) -> bool {
+        if self.count_loose() == 0 {
+            return false;
+        }
         self.begin();
         // Who was used as often as is counted comes round so often.
         let steps_max = (self.head.count.get() + 2) * u64::from(USED_MAX + 2) + 1000;
         for _ in 0..steps_max {
             match self.step(now) {
                 Step::Gone => return true,
-                Step::Past => {}
+                Step::Past | Step::Pinned => {}
                 Step::Nothing => return false,
             }
         }
         // More that is dead than was thought.
-        self.head.count.get() > 0
+        true
     }
 
     /// Evicts until a segment is free, or nothing is left.
     fn evict_segment(&self, now: u64) -> bool {
-        self.begin();
         let freed = self.freed();
         while self.freed() == freed {
+            if self.count_loose() == 0 {
+                return false;
+            }
+            self.begin();
             if self.step(now) == Step::Nothing {
                 return false;
             }
@@ -68,6 +74,11 @@ impl Shard<'_> {
         let second = if first == Kind::Small { Kind::Main } else { Kind::Small };
         match self.step_in(first, now) {
             Step::Nothing => self.step_in(second, now),
+            // It would come round for ever, if those who may go were all in the other log.
+            Step::Pinned => match self.step_in(second, now) {
+                Step::Nothing => Step::Pinned,
+                step => step,
+            },
             step => step,
         }
     }
@@ -96,6 +107,14 @@ impl Shard<'_> {
         let hash = entry::hash(self.map, entry.key(word));
         let place = Entry::place_of(self.map, entry.at);
         let position = self.position_of(hash, place).expect("who is alive is in the index");
+        // Even if it has expired: who has just said so may go on with it.
+        if place == self.pinned() {
+            if self.relocate(position, entry, word, Kind::Main) {
+                return Step::Pinned;
+            }
+            queue.swept.set(swept);
+            return Step::Nothing;
+        }
         if entry.expiry(word) <= now {
             self.remove(position, hash);
             self.head.expirations.add(1);
@@ -129,6 +148,7 @@ impl Shard<'_> {
         unsafe { super::copy::copy(self.map.at(entry.at), self.map.at(at), bytes) };
         segments.enliven(at, bytes);
         self.index().replace(position, Entry::place_of(self.map, at));
+        self.moved(position.place, Entry::place_of(self.map, at));
         let from = Kind::of(self.map, self.map.segment_of(entry.at));
         if from != to {
             segments.queue(from).bytes.subtract(weight(word));
@@ -155,7 +175,7 @@ impl Shard<'_> {
             let hash = entry::hash(self.map, entry.key(word));
             let place = Entry::place_of(self.map, entry.at);
             let position = self.position_of(hash, place).expect("who is alive is in the index");
-            if entry.expiry(word) <= now {
+            if entry.expiry(word) <= now && place != self.pinned() {
                 self.remove(position, hash);
                 self.head.expirations.add(1);
             } else if !self.relocate(position, entry, word, kind) {
@@ -177,33 +197,22 @@ impl Shard<'_> {
         self.evict_segment(now) || self.elsewhere(|shard| shard.evict_segment(now))
     }
 
-    /// Room in a log for an entry.
-    pub(super) fn room(&self, kind: Kind, bytes: usize, now: u64) -> Option<usize> {
-        debug_assert!(bytes <= SEGMENT_BYTES);
-        loop {
-            if let Some(at) = self.segments().append(kind, bytes, false) {
-                return Some(at);
-            }
-            if !self.reclaim(now) {
-                return None;
-            }
-        }
-    }
-
     /// A chain for `wanted` bytes; see [`chain::extend`].
     pub(super) fn chain(&self, first: u32, len: usize, wanted: usize, now: u64) -> Option<u32> {
         chain::extend(&self.segments(), first, len, wanted, || self.reclaim(now))
     }
 
-    /// Evicts until so many more bytes fit under the limit. `adds` says how many they are, anew after each eviction: what they
-    /// replace may have gone.
-    pub(super) fn fit(&self, now: u64, adds: impl Fn() -> u64) -> bool {
-        let (pool, bytes_max) = (&self.map.header().pool, self.map.geometry.bytes_max);
-        while pool.bytes.load(Ordering::Relaxed) + adds() > bytes_max {
-            let went = (self.is_poor() && self.elsewhere(|shard| shard.evict(now)))
-                || self.evict(now)
-                || self.elsewhere(|shard| shard.evict(now));
-            if !went {
+    /// Makes one entry go, of this shard or of another; false when there is none.
+    pub(super) fn give_up_one(&self, now: u64) -> bool {
+        (self.is_poor() && self.elsewhere(|shard| shard.evict(now)))
+            || self.evict(now)
+            || self.elsewhere(|shard| shard.evict(now))
+    }
+
+    /// Reserves so many bytes, for which others go.
+    pub(super) fn afford(&self, bytes: u64, now: u64) -> bool {
+        while !self.reserve(bytes) {
+            if !self.give_up_one(now) {
                 return false;
             }
         }
@@ -216,20 +225,21 @@ impl Shard<'_> {
         self.map.geometry.shards > 1 && self.bytes() * u64::from(self.map.geometry.shards) * 2 < pool
     }
 
-    /// Has another shard give something up. No lock is waited for, so whoever has some may call this.
+    /// Has another shard give something up. No lock is waited for, so whoever has some may call this; those that the thread
+    /// has itself, as parts of a batch, give as the others do.
     fn elsewhere(&self, give: impl Fn(&Shard<'_>) -> bool) -> bool {
         let (geometry, pool) = (&self.map.geometry, &self.map.header().pool);
         for _ in 0..ROUNDS_MAX {
             let mut busy = false;
             for _ in 0..geometry.shards {
                 let other = pool.victim.fetch_add(1, Ordering::Relaxed) % geometry.shards;
-                if other == self.number || self.map.head(other).count.get() == 0 {
+                if other == self.number {
                     continue;
                 }
                 match Shard::try_lock(self.map, other) {
-                    Ok(shard) if give(&shard) => return true,
-                    Ok(_) | Err(Busy::ThisThread) => {}
-                    Err(Busy::Others) => busy = true,
+                    Some(shard) if give(&shard) => return true,
+                    Some(_) => {}
+                    None => busy = true,
                 }
             }
             if !busy {

@@ -151,7 +151,7 @@ impl<'a> Index<'a> {
     /// Puts an entry in; `None` when all buckets that it may be in are full.
     pub(super) fn insert(&self, spot: Spot, place: u32, used: u32) -> Option<Position> {
         let home = self.home(spot.within);
-        for bucket in home..=home + PROBES_MAX {
+        for bucket in self.window(spot) {
             let Some(slot) = (0..BUCKET_SLOTS as u32).find(|&slot| self.place(bucket, slot) == 0) else { continue };
             for passed in home..bucket {
                 self.word(passed).fetch_add(1 << PAST_SHIFT, Ordering::Relaxed);
@@ -164,6 +164,22 @@ impl<'a> Index<'a> {
             return Some(found);
         }
         None
+    }
+
+    /// The buckets that an entry with this hash may be put into.
+    fn window(&self, spot: Spot) -> std::ops::RangeInclusive<u32> {
+        let home = self.home(spot.within);
+        home..=home + PROBES_MAX
+    }
+
+    /// Whether an entry with this hash can be put in.
+    pub(super) fn has_room(&self, spot: Spot) -> bool {
+        self.window(spot).any(|bucket| (0..BUCKET_SLOTS as u32).any(|slot| self.place(bucket, slot) == 0))
+    }
+
+    /// The entries that lie where one with this hash may be put.
+    pub(super) fn neighbours(self, spot: Spot) -> impl Iterator<Item = Position> + use<'a> {
+        self.window(spot).flat_map(move |bucket| self.entries(bucket))
     }
 
     /// Takes an entry out.

@@ -3,14 +3,15 @@
 //! It has shards of its own, each a log in one of two halves. A record is written whole, with its checksum, behind the log's
 //! end; one store that moves the end makes it count. Only then the index and the record before it are changed, and both
 //! follow from the log: whoever finds the lock orphaned reads it again from its begin. A full half is copied, without what
-//! is dead or expired, to the other one, which one store makes the log.
+//! is dead or expired, to the other one, which one store makes the log. What would have it grow beyond three quarters is
+//! refused: so each copy makes room for a quarter's writes, and what is there can always be written again.
 
 use super::entry::{self, Entry, NEVER, Plan, Word};
 use super::index::Position;
 use super::layout::{BUCKETS_MIN, INLINE_BYTES_MAX, KEPT_SHARDS};
 use super::map::Map;
-use super::read::{Appended, Found, Nowhere, Reader};
-use super::shard::Shard;
+use super::read::{Appended, Found, Nowhere, Reader, Sink};
+use super::shard::{Shard, assert_free};
 use super::slot::Slot;
 use super::sync::Ordering;
 use super::table::Table;
@@ -34,14 +35,24 @@ const SECOND_HALF: u64 = 1 << 63;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'t> {
-    table: &'t Table,
+    pub(super) table: &'t Table,
+    /// What all keys begin with that are of this kind, so that they are nobody else's.
+    kind: u8,
 }
+
+/// What keys of the region begin with, for whoever gives them names of their own.
+const NAMED: u8 = b'k';
 
 impl Table {
     /// The region that eviction and recovery never drop.
     #[must_use]
     pub fn kept(&self) -> Kept<'_> {
-        Kept { table: self }
+        self.region(NAMED)
+    }
+
+    /// The region's keys of one kind.
+    pub(super) fn region(&self, kind: u8) -> Kept<'_> {
+        Kept { table: self, kind }
     }
 
     /// A number that was never given before: not by this table, and not by one before it, unless the clock was set back. It is
@@ -71,24 +82,31 @@ impl Table {
 }
 
 impl Kept<'_> {
-    fn number(&self, hash: u64) -> u32 {
+    fn key(&self, name: &[u8]) -> Vec<u8> {
+        [&[self.kind], name].concat()
+    }
+
+    fn number(&self, key: &[u8]) -> u32 {
+        let hash = entry::hash(&self.table.map, key);
         self.table.map.geometry.shards + (hash >> 24) as u32 % KEPT_SHARDS
     }
 
-    fn reader<'k>(&self, key: &'k [u8], now: u64) -> Reader<'_, 'k> {
-        let hash = entry::hash(&self.table.map, key);
-        Reader { map: &self.table.map, shard: self.number(hash), key, hash, now, marks: false }
+    fn read(&self, name: &[u8], now: u64, sink: &mut impl Sink) -> Option<Found> {
+        assert_free();
+        let (map, key) = (&self.table.map, self.key(name));
+        let (shard, hash) = (self.number(&key), entry::hash(map, &key));
+        Reader { map, shard, key: &key, hash, now, marks: false }.read(sink)
     }
 
     /// Appends the value of a key to `into`. Takes no lock.
     pub fn get(&self, key: &[u8], now: u64, into: &mut Vec<u8>) -> Option<Found> {
-        self.reader(key, now).read(&mut Appended::to(into, |_, _| {}))
+        self.read(key, now, &mut Appended::to(into, |_, _| {}))
     }
 
     /// What is known of a key's value. Takes no lock.
     #[must_use]
     pub fn peek(&self, key: &[u8], now: u64) -> Option<Found> {
-        self.reader(key, now).read(&mut Nowhere)
+        self.read(key, now, &mut Nowhere)
     }
 
     /// Has `f` change one key, while nobody else can. A value may have 60 KiB.
@@ -96,9 +114,18 @@ impl Kept<'_> {
     /// # Panics
     /// When `f` calls the table's own methods: it has its slot.
     pub fn update<R>(&self, key: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>) -> R) -> R {
-        let number = self.number(entry::hash(&self.table.map, key));
-        let shard = Shard::lock(&self.table.map, number);
-        f(&mut Slot::new(&shard, key, now))
+        let key = self.key(key);
+        let shard = Shard::lock(&self.table.map, self.number(&key));
+        f(&mut Slot::new(&shard, &key, now))
+    }
+
+    /// Has `f` change one of these keys, and one of the cache that the same name stands for, while nobody else can either.
+    pub(super) fn update_both<R>(&self, name: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>, &mut Slot<'_>) -> R) -> R {
+        let key = self.key(name);
+        // In the order of their numbers, as with all who take several.
+        let cached = self.table.lock_shard(name, now);
+        let shard = Shard::lock_next(&self.table.map, self.number(&key));
+        f(&mut Slot::new(&shard, &key, now), &mut Slot::new(&cached, name, now))
     }
 
     /// How many keys there are, with those that have expired and were not written since.
@@ -163,18 +190,24 @@ impl Shard<'_> {
     pub(super) fn put_kept(&self, key: &[u8], hash: u64, parts: &[&[u8]], expiry: u64, now: u64) -> Result<(), Full> {
         let (map, geometry) = (self.map, &self.map.geometry);
         let value_len = parts.iter().map(|part| part.len()).sum();
-        let full = Full { bytes: (key.len() + value_len) as u64, bytes_max: geometry.kept_half_bytes as u64 };
+        // Without the byte that says of what kind the key is.
+        let full = Full { bytes: (key.len() - 1 + value_len) as u64, bytes_max: geometry.kept_half_bytes as u64 };
         let plan = Plan { key_len: key.len(), value_len, expires: expiry != NEVER, chained: false };
-        if value_len > INLINE_BYTES_MAX || key.len() > entry::KEY_BYTES_MAX || !self.widen() {
+        if value_len > INLINE_BYTES_MAX || key.len() > 1 + entry::KEY_BYTES_MAX {
             return Err(full);
         }
         let bytes = plan.bytes(geometry);
         self.begin();
+        let before = self.find(key, hash).map_or(0, |old| self.record_bytes(self.entry(old.place).word()));
+        if !self.may_grow(before, bytes, now) {
+            return Err(full);
+        }
         if self.log().used + bytes > geometry.kept_half_bytes {
             self.compact(now);
         }
         let log = self.log();
-        if log.used + bytes > geometry.kept_half_bytes {
+        // Last of all, for a copy makes the index anew.
+        if log.used + bytes > geometry.kept_half_bytes || before == 0 && !self.widen(hash) {
             return Err(full);
         }
         let place = Entry::place_of(map, log.at + log.used);
@@ -183,11 +216,42 @@ impl Shard<'_> {
         self.write_parts(entry, word, parts);
         entry.seal(word, hash);
         self.publish(log.half, log.used + bytes);
-        if self.enter(hash, key, place) {
-            return Ok(());
+        self.enter(hash, key, entry, word);
+        Ok(())
+    }
+
+    /// Whether a record may have so many bytes more than before. If not, what has expired goes first.
+    fn may_grow(&self, before: usize, bytes: usize, now: u64) -> bool {
+        let most = (self.map.geometry.kept_half_bytes / 4 * 3) as u64;
+        let fits = || bytes <= before || self.head.kept_live.get() + (bytes - before) as u64 <= most;
+        fits() || {
+            self.expire(now);
+            fits()
         }
-        entry.kill(word);
-        Err(full)
+    }
+
+    /// Takes out what has expired, if there is any.
+    fn expire(&self, now: u64) {
+        if self.head.kept_expires.get() > now {
+            return;
+        }
+        let mut next = NEVER;
+        for position in self.index().all() {
+            let entry = self.entry(position.place);
+            let word = entry.word();
+            let expiry = entry.expiry(word);
+            if expiry <= now {
+                self.remove_kept(position, entry::hash(self.map, entry.key(word)));
+                self.head.expirations.add(1);
+            } else {
+                next = next.min(expiry);
+            }
+        }
+        self.head.kept_expires.set(next);
+    }
+
+    fn record_bytes(&self, word: Word) -> usize {
+        word.units() << self.map.geometry.unit_shift
     }
 
     pub(super) fn write_at_kept(
@@ -212,21 +276,28 @@ impl Shard<'_> {
         self.put_kept(key, hash, &[&value], expiry, now).map(|()| value.len())
     }
 
-    /// Puts a record into the index, in place of the one before it.
-    fn enter(&self, hash: u64, key: &[u8], place: u32) -> bool {
+    /// Puts a record into the index, which has room for it, in place of the one before it.
+    fn enter(&self, hash: u64, key: &[u8], entry: Entry<'_>, word: Word) {
+        let place = Entry::place_of(self.map, entry.at);
         if let Some(old) = self.find(key, hash) {
             self.index().replace(old, place);
-            let gone = self.entry(old.place);
-            gone.kill(gone.word());
-            return true;
+            self.bury(self.entry(old.place));
+        } else {
+            self.insert(hash, place);
         }
-        self.insert(hash, place)
+        self.head.kept_live.add(self.record_bytes(word) as u64);
+        self.head.kept_expires.set(self.head.kept_expires.get().min(entry.expiry(word)));
+    }
+
+    /// Counts a record as dead that isn't in the index any more.
+    fn bury(&self, entry: Entry<'_>) {
+        self.head.kept_live.subtract(self.record_bytes(entry.word()) as u64);
+        entry.kill(entry.word());
     }
 
     pub(super) fn remove_kept(&self, position: Position, hash: u64) {
         self.begin();
-        let entry = self.entry(position.place);
-        entry.kill(entry.word());
+        self.bury(self.entry(position.place));
         self.index().remove(self.spot(hash), position);
         self.head.count.subtract(1);
     }
@@ -239,7 +310,7 @@ impl Shard<'_> {
         let mut used = 0;
         for (entry, word) in self.records(log) {
             if word.is_live() && entry.expiry(word) > now {
-                let bytes = word.units() << self.map.geometry.unit_shift;
+                let bytes = self.record_bytes(word);
                 // SAFETY: a whole record, and the other half has room for what this one had.
                 unsafe { super::copy::copy(self.map.at(entry.at), self.map.at(at + used), bytes) };
                 used += bytes;
@@ -255,13 +326,16 @@ impl Shard<'_> {
         self.index().clear();
         self.head.buckets.set(BUCKETS_MIN);
         self.head.count.set(0);
+        self.head.kept_live.set(0);
+        self.head.kept_expires.set(NEVER);
         for (entry, word) in self.records(self.log()) {
             let key = entry.key(word);
             let hash = entry::hash(self.map, key);
             // A dead one's checksum is that of the living.
             if word.is_live() && entry.is_sound(word, hash) {
-                self.widen();
-                self.enter(hash, key, Entry::place_of(self.map, entry.at));
+                // At most half full, as large as it may be.
+                assert!(self.widen(hash), "the kept region's index has room for all of it");
+                self.enter(hash, key, entry, word);
             }
         }
     }

@@ -11,8 +11,10 @@ use super::lock::Lock;
 use super::seq::Sequence;
 use super::sync::{AtomicU32, AtomicU64, Half, Word};
 
-/// The layout's version, in the low half. Whoever maps another one refuses it.
-pub(super) const MAGIC: u64 = 0x4c79_6765_0000_0001;
+/// What a table begins with, in its high half.
+const NAME: u64 = 0x4c79_6765 << 32;
+/// To be counted up with every change of what lies in the memory that [`magic`] doesn't see.
+const VERSION: u64 = 2;
 
 /// What a log grows by.
 pub(super) const SEGMENT_BYTES: usize = 128 << 10;
@@ -34,6 +36,8 @@ const SHARDS_MAX: u64 = 1024;
 pub(super) const SPARE_PER_SHARD: u64 = 1;
 /// Shards of the kept region.
 pub(super) const KEPT_SHARDS: u32 = 8;
+/// A quarter of it holds the longest record, so that there is room for one where three quarters count.
+const KEPT_HALF_BYTES_MIN: u64 = 512 << 10;
 /// The counters of versions for `watch`.
 pub(super) const VERSIONS: usize = 1 << 16;
 /// Threads spread over so many counters of hits, so that they don't wait for each other's cache lines.
@@ -42,7 +46,6 @@ pub(super) const STRIPES: usize = 64;
 pub(super) const GHOST_WAYS: usize = 8;
 /// Large enough for every system's pages, which areas begin with.
 const PAGE: usize = 64 << 10;
-const SMALL_PAGE: usize = 4 << 10;
 
 /// Hits and misses of some threads, on a line of its own.
 #[repr(C, align(64))]
@@ -54,7 +57,7 @@ pub(super) struct Stripe {
 /// The table's beginning.
 #[repr(C, align(64))]
 pub(super) struct Header {
-    /// [`MAGIC`], written last.
+    /// [`magic`], written last.
     pub(super) magic: AtomicU64,
     pub(super) bytes_max: AtomicU64,
     /// Random, so that nobody who chooses keys can choose buckets.
@@ -112,6 +115,10 @@ pub(super) struct Head {
     pub(super) ghosts: Word,
     /// A kept shard's log: its bytes, and in which half they are.
     pub(super) kept: Word,
+    /// How many of them belong to records that count.
+    pub(super) kept_live: Word,
+    /// When the first of them expires, or earlier.
+    pub(super) kept_expires: Word,
     /// Writes, for the sweep that comes with every some of them.
     pub(super) writes: Word,
     /// The next bucket of that sweep.
@@ -172,12 +179,11 @@ impl Geometry {
         let shards = (pool_bytes / SHARD_BYTES).clamp(1, SHARDS_MAX);
         let shards = if shards.is_power_of_two() { shards } else { shards.next_power_of_two() / 2 };
         let segments = pool_bytes.div_ceil(SEGMENT_BYTES as u64) + shards * (2 + SPARE_PER_SHARD) + 4;
-        // An entry has at least 12 bytes beside its key. Half as many again: keys aren't spread evenly over shards.
-        let buckets_max = ((pool_bytes / shards * 3 / 2) / 16 / 9).clamp(u64::from(BUCKETS_MIN), 1 << 28) as u32;
+        let buckets_max = Self::buckets_for(segments * SEGMENT_BYTES as u64 / shards);
         let ghost_sets = (pool_bytes / shards / 128 / GHOST_WAYS as u64).clamp(1, 1 << 24) as u32;
         let kept_half_bytes =
-            ((bytes_max / 8 / u64::from(KEPT_SHARDS)).clamp(256 << 10, 64 << 20) as usize) & !(PAGE - 1);
-        let kept_buckets_max = (kept_half_bytes / 24 / 9) as u32;
+            ((bytes_max / 8 / u64::from(KEPT_SHARDS)).clamp(KEPT_HALF_BYTES_MIN, 64 << 20) as usize) & !(PAGE - 1);
+        let kept_buckets_max = Self::buckets_for(kept_half_bytes as u64);
 
         let index_bytes = Self::index_bytes(buckets_max);
         let kept_index_bytes = Self::index_bytes(kept_buckets_max);
@@ -222,9 +228,15 @@ impl Geometry {
         }
     }
 
+    /// Buckets for all entries that so many bytes can hold, which have 16 at least: half full then, for keys aren't spread
+    /// evenly, neither over shards nor over buckets.
+    fn buckets_for(bytes: u64) -> u32 {
+        (bytes / 16 * 2 / BUCKET_SLOTS as u64).clamp(u64::from(BUCKETS_MIN), 1 << 28) as u32
+    }
+
     /// Bytes of an index that may have so many buckets.
     pub(super) fn index_bytes(buckets_max: u32) -> usize {
-        ((buckets_max + PROBES_MAX) as usize * BUCKET_BYTES).next_multiple_of(SMALL_PAGE)
+        ((buckets_max + PROBES_MAX) as usize * BUCKET_BYTES).next_multiple_of(PAGE)
     }
 
     /// Whether it is one of the kept region.
@@ -261,6 +273,14 @@ impl Geometry {
         let unit = 1 << self.unit_shift;
         (bytes + unit - 1) & !(unit - 1)
     }
+}
+
+/// What a table begins with that has these areas, and heads and segments as they are here. Whoever would look elsewhere
+/// for something finds another number, and refuses the table.
+pub(super) fn magic(geometry: &Geometry) -> u64 {
+    let sizes = [size_of::<Header>(), size_of::<Head>(), size_of::<Segment>(), SEGMENT_BYTES, INLINE_BYTES_MAX];
+    let about = format!("{VERSION} {sizes:?} {BUCKETS_MIN} {PROBES_MAX} {geometry:?}");
+    NAME | xxhash_rust::xxh3::xxh3_64(about.as_bytes()) & u64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) enum Found {
     /// As its last owner left it.
     Whole,
-    /// Its last owner died with it. What it guards has to be repaired, and [`Lock::repaired`] called.
+    /// Its last owner died with it. [`Lock::repaired`] is to be called, and what it guards to be looked at.
     Orphaned,
 }
 
@@ -89,7 +89,7 @@ impl Lock {
         }
     }
 
-    /// Says that what it guards is whole again. Who dies before leaves it orphaned.
+    /// Makes one that was found orphaned a lock like others. Who dies from here on leaves it orphaned again.
     pub(super) fn repaired(&self) {
         #[cfg(target_os = "linux")]
         // SAFETY: this thread has it, and found it orphaned.
@@ -103,7 +103,17 @@ impl Lock {
     pub(super) unsafe fn unlock(&self) {
         // SAFETY: the caller's promise.
         let code = unsafe { libc::pthread_mutex_unlock(self.0.get()) };
-        debug_assert_eq!(code, 0);
+        if code != 0 {
+            // Somebody else writes what this thread took for its own.
+            std::process::abort();
+        }
+    }
+
+    /// Whether a thread of this process has it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_ours(&self) -> bool {
+        // SAFETY: a question about a thread, by numbers.
+        self.owner().is_some_and(|thread| unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, 0) == 0 })
     }
 
     /// The thread that has it, as the kernel numbers them: a process's first thread has the process's number.

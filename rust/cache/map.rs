@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
-use super::layout::{BUCKETS_MIN, Geometry, Head, Header, KEPT_SHARDS, MAGIC, SEGMENT_BYTES, Segment};
+use super::layout::{BUCKETS_MIN, Geometry, Head, Header, KEPT_SHARDS, SEGMENT_BYTES, Segment, magic};
 use super::sync::{AtomicU32, Ordering};
 
 /// A mapping, unmapped when it is dropped.
@@ -72,10 +72,13 @@ impl Map {
         let mut words = [0; 16];
         file.read_exact_at(&mut words, 0)?;
         let word = |at: usize| u64::from_ne_bytes(words[at..at + 8].try_into().expect("eight"));
-        if word(0) != MAGIC {
-            return Err(refuse(format!("no cache of this version of the engine: {:x} and not {MAGIC:x}", word(0))));
+        let other = || refuse(format!("no cache of this version of the engine: it begins with {:x}", word(0)));
+        // Else the sum of its areas may be beyond what can be reckoned with.
+        let geometry =
+            (1..=super::BYTES_MAX_MAX).contains(&word(8)).then(|| Geometry::of(word(8))).ok_or_else(other)?;
+        if word(0) != magic(&geometry) {
+            return Err(other());
         }
-        let geometry = Geometry::of(word(8));
         let bytes = file.metadata()?.len();
         if bytes != geometry.total_bytes as u64 {
             return Err(refuse(format!("a cache of {bytes} bytes, where {} belong to it", geometry.total_bytes)));
@@ -115,7 +118,7 @@ impl Map {
             unsafe { head.lock.begin() };
             head.buckets.set(BUCKETS_MIN);
         }
-        header.magic.store(MAGIC, Ordering::Release);
+        header.magic.store(magic(geometry), Ordering::Release);
     }
 
     /// Some byte of the mapping.
@@ -197,6 +200,11 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
+        // A thread with a lock here, whose batch was forgotten, has it in a list that it and the kernel follow.
+        #[cfg(target_os = "linux")]
+        if (0..self.geometry.shards + KEPT_SHARDS).any(|shard| self.head(shard).lock.is_ours()) {
+            return;
+        }
         // SAFETY: mapped with this length, and nobody refers to it any more.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.geometry.total_bytes) };
     }

@@ -12,6 +12,7 @@
 //! the region for what must not be forgotten. `table`, `slot`, `batch` and `scan` are what others see of it, and `ops` is
 //! what PHP and Redis clients do with it.
 
+mod amend;
 #[cfg(test)]
 mod audit;
 mod batch;
@@ -20,6 +21,7 @@ mod copy;
 mod entry;
 mod evict;
 mod ghost;
+mod grow;
 mod index;
 mod kept;
 mod layout;
@@ -49,9 +51,14 @@ pub use write::Full;
 /// `cache.bytes_max` when nothing is configured: 64 MiB.
 pub const BYTES_MAX_DEFAULT: u64 = 64 << 20;
 
+/// What it may be: a terabyte, for places of 32 bits still find everything in it, and a CPU addresses it many times over.
+pub const BYTES_MAX_MAX: u64 = 1 << 40;
+
 #[cfg(all(test, target_os = "linux"))]
 mod deaths_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod pressure_tests;
 #[cfg(test)]
 mod table_tests;

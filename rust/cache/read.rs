@@ -51,6 +51,8 @@ pub(super) trait Sink {
     fn room(&mut self, len: usize) -> *mut u8;
     /// The value is whole.
     fn keep(&mut self, len: usize);
+    /// There is no value, though there may have been room for one before.
+    fn none(&mut self);
 }
 
 impl<'a> Reader<'a, '_> {
@@ -93,7 +95,10 @@ impl<'a> Reader<'a, '_> {
         if !is_still() {
             return None;
         }
-        let Some(seen) = seen.filter(|seen| seen.expiry > self.now) else { return Some(None) };
+        let Some(seen) = seen.filter(|seen| seen.expiry > self.now) else {
+            sink.none();
+            return Some(None);
+        };
         let len = seen.word.value_len();
         let room = sink.room(len);
         if !room.is_null() {
@@ -156,6 +161,8 @@ impl Sink for Nowhere {
     }
 
     fn keep(&mut self, _len: usize) {}
+
+    fn none(&mut self) {}
 }
 
 /// The end of a vector, behind what `head` writes there.
@@ -185,6 +192,11 @@ impl<F: FnMut(usize, &mut Vec<u8>)> Sink for Appended<'_, F> {
         // SAFETY: `len` bytes behind the vector's end were reserved and written.
         unsafe { self.vector.set_len(self.vector.len() + len) };
     }
+
+    #[inline(always)]
+    fn none(&mut self) {
+        self.vector.truncate(self.begin);
+    }
 }
 
 /// Memory of the caller's, if it is large enough.
@@ -197,4 +209,31 @@ impl Sink for Buffer<'_> {
     }
 
     fn keep(&mut self, _len: usize) {}
+
+    fn none(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::cache::{Table, entry};
+
+    #[test]
+    fn a_read_that_finds_nothing_after_all_leaves_nothing_behind() {
+        let table = Table::in_process(1 << 20).unwrap();
+        table.update(b"k", 0, |slot| slot.put(&[b"value"], None)).unwrap();
+        let hash = entry::hash(&table.map, b"k");
+        let reader =
+            Reader { map: &table.map, shard: table.map.geometry.shard(hash), key: b"k", hash, now: 0, marks: true };
+        let mut into = b"before ".to_vec();
+        let mut sink = Appended::to(&mut into, |len, into: &mut Vec<u8>| into.extend(format!("${len}").bytes()));
+        // Somebody writes while the value is copied.
+        let looks = Cell::new(0);
+        assert_eq!(reader.attempt(&mut sink, || looks.replace(looks.get() + 1) == 0), None);
+        table.delete(b"k", 0);
+        assert_eq!(reader.attempt(&mut sink, || true), Some(None));
+        assert_eq!(into, b"before ");
+    }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::layout::{Queue, SEGMENT_BYTES, SPARE_PER_SHARD};
 use super::map::Map;
-use super::sync::Ordering;
+use super::sync::{Ordering, fence};
 
 /// Which log, and what else a segment may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ impl<'a> Segments<'a> {
             let is_free = segment.owner.load(Ordering::Relaxed) == 0;
             let (free, ours) = (0, self.shard + 1);
             if is_free && segment.owner.compare_exchange(free, ours, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                // What is written here is read, by who was still reading what the last owner had, after that one's number.
+                fence(Ordering::Release);
                 header.pool.rover.store((number + 1) % geometry.segments, Ordering::Relaxed);
                 let less = |count: u64| count.checked_sub(1);
                 let _ = header.pool.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -184,8 +186,8 @@ impl<'a> Segments<'a> {
         least.map(|(number, _)| number)
     }
 
-    /// Gives back everything that is the shard's, whatever state it is in.
-    pub(super) fn release_all(&self) {
+    /// Has nothing in its logs.
+    pub(super) fn forget_queues(&self) {
         let head = self.map.head(self.shard);
         for queue in [&head.small, &head.main] {
             for number in [&queue.oldest, &queue.newest, &queue.swept] {
@@ -193,6 +195,10 @@ impl<'a> Segments<'a> {
             }
             queue.bytes.set(0);
         }
+    }
+
+    /// Gives back everything that is the shard's, whatever state it is in.
+    pub(super) fn release_all(&self) {
         for number in 0..self.map.geometry.segments {
             if self.map.segment(number).owner.load(Ordering::Relaxed) == self.shard + 1 {
                 self.release(number);

@@ -26,6 +26,12 @@ impl Sequence {
         self.0.load(Ordering::Relaxed) == noted
     }
 
+    /// Whether it is odd: somebody writes, or died of it.
+    #[inline(always)]
+    pub(super) fn is_odd(&self) -> bool {
+        !self.0.load(Ordering::Relaxed).is_multiple_of(2)
+    }
+
     /// Before the first word is written, by whoever has the lock. It may be odd already: a dead writer's.
     #[inline(always)]
     pub(super) fn begin(&self) {

@@ -1,4 +1,4 @@
-//! A locked shard: finding, adding and removing entries, and repairing what a dead owner left.
+//! A locked shard: its entries, its sums, and repairing what a dead owner left.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::chain;
 use super::entry::{self, Entry, NEVER};
 use super::index::{Index, Position, Spot};
-use super::layout::{BUCKET_SLOTS, BUCKETS_MIN, Head, VERSIONS};
+use super::layout::{BUCKETS_MIN, Head, VERSIONS};
 use super::lock::{Busy, Found};
 use super::map::Map;
 use super::segments::{Kind, Segments};
@@ -17,18 +17,18 @@ thread_local! {
     static LOCKED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Above so many tenths of its slots an index grows, by a quarter.
-const LOAD_TENTHS: u64 = 8;
-
 /// The lock of a shard, and what can be done while one has it.
 pub(super) struct Shard<'a> {
     pub(super) map: &'a Map,
     pub(super) number: u32,
     pub(super) head: &'a Head,
-    /// Whether the sequence is odd: from the first change until the lock is given back, so that nobody without the lock
-    /// sees some of the changes and not the others.
-    writing: Cell<bool>,
     freed: Cell<u32>,
+    /// The place of an entry that may move but not go, as it is being changed. 0 is none.
+    pinned: Cell<u32>,
+    /// Whether it gives the lock back at its end: a view of one that this thread has anyhow doesn't.
+    owns: bool,
+    /// Whether the thread was unwinding when it took the lock: then a panic says nothing of what it did with it.
+    unwinding: bool,
     /// How often entries may have moved or gone, so that a position is to be looked up anew.
     changes: Cell<u32>,
     /// Not to be sent: the thread that has the lock has to give it back.
@@ -41,7 +41,7 @@ impl<'a> Shard<'a> {
     /// # Panics
     /// When this thread has one already: it would wait for itself sooner or later.
     pub(super) fn lock(map: &'a Map, number: u32) -> Self {
-        assert_eq!(LOCKED.get(), 0, "within a batch or an update only its own methods may be called");
+        assert_free();
         Self::lock_next(map, number)
     }
 
@@ -52,35 +52,69 @@ impl<'a> Shard<'a> {
         Self::locked(map, number, head, found)
     }
 
-    /// Takes the lock if nobody has it.
-    pub(super) fn try_lock(map: &'a Map, number: u32) -> Result<Self, Busy> {
+    /// Takes the lock if nobody else has it. One that this thread has, as part of a batch, is its to change, too.
+    pub(super) fn try_lock(map: &'a Map, number: u32) -> Option<Self> {
         let head = map.head(number);
-        let found = head.lock.try_lock()?;
-        Ok(Self::locked(map, number, head, found))
+        match head.lock.try_lock() {
+            Ok(found) => Some(Self::locked(map, number, head, found)),
+            Err(Busy::ThisThread) => Some(Self::new(map, number, head, false)),
+            Err(Busy::Others) => None,
+        }
+    }
+
+    fn new(map: &'a Map, number: u32, head: &'a Head, owns: bool) -> Self {
+        let (freed, pinned, changes) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let unwinding = std::thread::panicking();
+        Self { map, number, head, freed, pinned, owns, unwinding, changes, _here: PhantomData }
     }
 
     fn locked(map: &'a Map, number: u32, head: &'a Head, found: Found) -> Self {
         LOCKED.set(LOCKED.get() + 1);
-        let (writing, freed, changes) = (Cell::new(false), Cell::new(0), Cell::new(0));
-        let shard = Self { map, number, head, writing, freed, changes, _here: PhantomData };
         if found == Found::Orphaned {
-            // An even number says that nothing was half done.
-            if head.sequence.note().is_none() {
-                shard.begin();
-                shard.repair();
-                head.recoveries.add(1);
-            }
+            // At once, for a lock that is given back without it is lost for ever. Who dies from here on leaves it orphaned
+            // again, and what is half done is said by the number.
             head.lock.repaired();
+        }
+        let shard = Self::new(map, number, head, true);
+        // An even number says that nothing was half done.
+        if head.sequence.is_odd() {
+            shard.begin();
+            shard.repair();
+            head.recoveries.add(1);
         }
         shard
     }
 
-    /// Before any change.
+    /// Before any change. The sequence is odd from the first one until the lock is given back, so that nobody without the
+    /// lock sees some of the changes and not the others.
     #[inline]
     pub(super) fn begin(&self) {
-        if !self.writing.replace(true) {
-            self.head.sequence.begin();
+        self.head.sequence.begin();
+    }
+
+    /// Runs `body`, in which the entry at this position may move but not go.
+    pub(super) fn pinning<R>(&self, position: Position, body: impl FnOnce() -> R) -> R {
+        self.pinned.set(position.place);
+        let result = body();
+        self.pinned.set(0);
+        result
+    }
+
+    /// The place that the pinned entry has by now; 0 when none is pinned.
+    pub(super) fn pinned(&self) -> u32 {
+        self.pinned.get()
+    }
+
+    /// Says that an entry is elsewhere.
+    pub(super) fn moved(&self, from: u32, to: u32) {
+        if self.pinned.get() == from {
+            self.pinned.set(to);
         }
+    }
+
+    /// How many entries may go.
+    pub(super) fn count_loose(&self) -> u64 {
+        self.head.count.get() - u64::from(self.pinned.get() != 0)
     }
 
     fn repair(&self) {
@@ -95,16 +129,19 @@ impl<'a> Shard<'a> {
     }
 
     /// Forgets everything, whatever state it is in.
-    pub(super) fn wipe(&self) {
+    fn wipe(&self) {
+        self.reset();
+        self.segments().release_all();
+    }
+
+    /// The same, but for the segments, which are left to whoever gives back those of all shards.
+    pub(super) fn reset(&self) {
         self.begin();
         let index = Index::of(self.map, self.number);
         index.clear();
         self.head.buckets.set(BUCKETS_MIN);
-        let bytes = self.head.small.bytes.get() + self.head.main.bytes.get();
-        let pool = &self.map.header().pool;
-        let less = |sum: u64| Some(sum.saturating_sub(bytes));
-        let _ = pool.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        self.segments().release_all();
+        self.give_back(self.bytes());
+        self.segments().forget_queues();
         for word in [&self.head.count, &self.head.expiring, &self.head.sweep] {
             word.set(0);
         }
@@ -174,19 +211,25 @@ impl<'a> Shard<'a> {
         }
     }
 
-    /// Counts what an entry weighs, as much more or less as it does now.
+    /// Counts what an entry of a log weighs now.
     pub(super) fn weigh(&self, kind: Kind, before: u64, now: u64) {
-        if now == before {
-            return;
-        }
         let queue = self.segments().queue(kind);
         queue.bytes.set((queue.bytes.get() + now).saturating_sub(before));
-        let bytes = &self.map.header().pool.bytes;
-        if now >= before {
-            bytes.fetch_add(now - before, Ordering::Relaxed);
-        } else {
-            let less = |sum: u64| Some(sum.saturating_sub(before - now));
-            let _ = bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Takes so many bytes of what all shards may have together, if they are left, before anything comes to weigh as much:
+    /// that is what makes the limit one. What a dead writer took is counted anew after the recovery.
+    pub(super) fn reserve(&self, bytes: u64) -> bool {
+        let more = |sum: u64| sum.checked_add(bytes).filter(|&sum| sum <= self.map.geometry.bytes_max);
+        self.begin();
+        bytes == 0 || self.map.header().pool.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Gives bytes back that something weighed, or that were reserved for it.
+    pub(super) fn give_back(&self, bytes: u64) {
+        if bytes > 0 {
+            let less = |sum: u64| Some(sum.saturating_sub(bytes));
+            let _ = self.map.header().pool.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
     }
 
@@ -196,21 +239,24 @@ impl<'a> Shard<'a> {
             self.remove_kept(position, hash);
             return;
         }
-        let chain = self.take_out(position, hash);
-        chain::release(&self.segments(), chain);
-    }
-
-    /// The same, but for its chain, which is the caller's. 0 is none.
-    pub(super) fn take_out(&self, position: Position, hash: u64) -> u32 {
         self.begin();
         self.index().remove(self.spot(hash), position);
         self.head.count.subtract(1);
         self.touch(hash);
-        self.unlink(self.entry(position.place))
+        self.drop_entry(position.place);
     }
 
-    /// Counts an entry's bytes as dead, when nothing in the index leads to it any more. Returns its chain: the entry's segment
-    /// may be another's from now on.
+    /// Gives back what an entry has that is in no index any more.
+    pub(super) fn drop_entry(&self, place: u32) {
+        let entry = self.entry(place);
+        let bytes = weight(entry.word());
+        let chain = self.unlink(entry);
+        chain::release(&self.segments(), chain);
+        self.give_back(bytes);
+    }
+
+    /// Counts an entry as dead, when nothing in the index leads to it any more. Returns its chain: the entry's segment may be
+    /// another's from now on.
     pub(super) fn unlink(&self, entry: Entry<'_>) -> u32 {
         let word = entry.word();
         let chain = if word.is_chained() { entry.chain(word) } else { 0 };
@@ -223,60 +269,15 @@ impl<'a> Shard<'a> {
         self.segments().deaden(entry.at, word.units() << self.map.geometry.unit_shift);
         chain
     }
-
-    /// Makes sure that the index has room for one more, if it may.
-    pub(super) fn widen(&self) -> bool {
-        let index = self.index();
-        let slots = u64::from(index.buckets) * BUCKET_SLOTS as u64;
-        self.head.count.get() * 10 < slots * LOAD_TENTHS || self.grow() || self.head.count.get() < slots
-    }
-
-    /// Puts an entry into the index, which grows if it must.
-    pub(super) fn insert(&self, hash: u64, place: u32) -> bool {
-        loop {
-            if self.index().insert(self.spot(hash), place, 0).is_some() {
-                self.head.count.add(1);
-                return true;
-            }
-            if !self.grow() {
-                return false;
-            }
-        }
-    }
-
-    /// Gives the index a quarter more buckets; whether it may have them.
-    fn grow(&self) -> bool {
-        self.change();
-        let old = self.index();
-        let (_, buckets_max) = self.map.geometry.index(self.number);
-        let entries: Vec<(u64, u32, u32)> = old
-            .all()
-            .map(|position| {
-                let entry = self.entry(position.place);
-                (entry::hash(self.map, entry.key(entry.word())), position.place, old.used(position))
-            })
-            .collect();
-        let mut buckets = old.buckets;
-        loop {
-            if buckets == buckets_max {
-                return buckets > old.buckets;
-            }
-            buckets = (buckets + buckets / 4 + 1).min(buckets_max);
-            self.begin();
-            self.index().clear();
-            self.head.buckets.set(buckets);
-            let index = self.index();
-            if entries.iter().all(|&(hash, place, used)| index.insert(self.spot(hash), place, used).is_some()) {
-                return true;
-            }
-        }
-    }
 }
 
 impl Drop for Shard<'_> {
     fn drop(&mut self) {
-        if self.writing.get() {
-            if std::thread::panicking() {
+        if !self.owns {
+            return;
+        }
+        if self.head.sequence.is_odd() {
+            if std::thread::panicking() && !self.unwinding {
                 // Nobody knows what was half done: as after a death.
                 self.repair();
             }
@@ -286,6 +287,15 @@ impl Drop for Shard<'_> {
         // SAFETY: this thread took the lock, for a shard can't be sent to another one.
         unsafe { self.head.lock.unlock() };
     }
+}
+
+/// Before a table's method looks at anything.
+///
+/// # Panics
+/// When this thread has a shard: it would wait for itself sooner or later.
+#[inline(always)]
+pub(super) fn assert_free() {
+    assert_eq!(LOCKED.get(), 0, "within a batch or an update only its own methods may be called");
 }
 
 /// What the index needs of a hash.

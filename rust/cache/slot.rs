@@ -47,7 +47,7 @@ impl<'a> Slot<'a> {
     /// Puts a value, made of `parts`, in place of what is there. Without an expiry it stays until it is evicted.
     ///
     /// # Errors
-    /// [`Full`]; then the old value stays.
+    /// [`Full`]; then the old value stays, unless it had to be evicted in search of room.
     pub fn put(&mut self, parts: &[&[u8]], expires_at: Option<u64>) -> Result<(), Full> {
         let done = self.shard.put(self.key, self.hash, self.found, parts, expires_at, self.now);
         self.look_again();

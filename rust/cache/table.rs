@@ -12,7 +12,7 @@ use super::entry;
 use super::layout::{STRIPES, Stripe};
 use super::map::Map;
 use super::read::{Appended, Buffer, Found, Nowhere, Reader, Sink};
-use super::shard::Shard;
+use super::shard::{Shard, assert_free};
 use super::slot::Slot;
 use super::sync::{AtomicU32, Ordering};
 
@@ -97,6 +97,7 @@ impl Table {
 
     #[inline(always)]
     fn reader<'a, 'k>(&'a self, key: &'k [u8], now: u64, marks: bool) -> Reader<'a, 'k> {
+        assert_free();
         let hash = entry::hash(&self.map, key);
         Reader { map: &self.map, shard: self.map.geometry.shard(hash), key, hash, now, marks }
     }
@@ -132,7 +133,8 @@ impl Table {
         self.read(key, now, &mut Appended::to(into, head))
     }
 
-    /// Copies the value of a key to `buf`, if it is large enough; else nothing is written to it. Takes no lock.
+    /// Copies the value of a key to `buf`, if it is large enough. Else what is in `buf` means nothing: a shorter value may have
+    /// been replaced while it was copied. Takes no lock.
     #[inline]
     pub fn copy(&self, key: &[u8], now: u64, buf: &mut [MaybeUninit<u8>]) -> Option<Found> {
         self.read(key, now, &mut Buffer(buf))
@@ -150,11 +152,15 @@ impl Table {
     /// # Panics
     /// When `f` calls the table's own methods: it has its slot.
     pub fn update<R>(&self, key: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>) -> R) -> R {
+        f(&mut Slot::new(&self.lock_shard(key, now), key, now))
+    }
+
+    /// The shard of a key, for a write.
+    pub(super) fn lock_shard(&self, key: &[u8], now: u64) -> Shard<'_> {
         self.recount();
-        let number = self.map.geometry.shard(entry::hash(&self.map, key));
-        let shard = Shard::lock(&self.map, number);
+        let shard = Shard::lock(&self.map, self.map.geometry.shard(entry::hash(&self.map, key)));
         shard.tend(now);
-        f(&mut Slot::new(&shard, key, now))
+        shard
     }
 
     /// Locks several keys, so that they can be read and changed together: who reads them meanwhile sees none of the changes,

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-fn put(table: &Table, key: &[u8], value: &[u8]) -> Result<(), Full> {
+pub(super) fn put(table: &Table, key: &[u8], value: &[u8]) -> Result<(), Full> {
     table.update(key, 0, |slot| slot.put(&[value], None))
 }
 
-fn get(table: &Table, key: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn get(table: &Table, key: &[u8]) -> Option<Vec<u8>> {
     let mut value = Vec::new();
     table.get(key, 0, &mut value).map(|_| value)
 }
@@ -130,7 +130,7 @@ fn an_entry_goes_at_its_expiry_and_its_memory_with_a_sweep() {
     assert_eq!(table.peek(&1_u64.to_le_bytes(), 100).unwrap().expires_at, Some(101));
     assert_eq!((table.sweep(100, usize::MAX), table.len()), (500, 500));
     let mut rest = 0;
-    while table.len() > 0 {
+    while !table.is_empty() {
         rest += table.sweep(101, 10);
     }
     assert_eq!((rest, table.stats().expirations), (500, 1000));
@@ -326,4 +326,82 @@ fn a_million_keys_take_at_most_140_bytes_each() {
         }
     }
     assert!(most <= 140.0, "{most} bytes");
+}
+
+#[test]
+fn an_update_amid_an_unwinding_is_as_good_as_any() {
+    struct Unlocks<'t>(&'t Table);
+    impl Drop for Unlocks<'_> {
+        fn drop(&mut self) {
+            put(self.0, b"left", b"behind").unwrap();
+        }
+    }
+    let table = Table::in_process(1 << 20).unwrap();
+    put(&table, b"k", b"v").unwrap();
+    let panics = || {
+        let _unlocks = Unlocks(&table);
+        panic!("as it should");
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    assert_eq!(get(&table, b"k").as_deref(), Some(&b"v"[..]));
+    assert_eq!(get(&table, b"left").as_deref(), Some(&b"behind"[..]));
+}
+
+#[test]
+fn a_read_within_an_update_says_so_whoever_writes_meanwhile() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let reads: [&dyn Fn(); 3] =
+        [&|| assert!(get(&table, b"other").is_none()), &|| assert!(table.peek(b"other", 0).is_none()), &|| {
+            assert!(table.kept().peek(b"other", 0).is_none())
+        }];
+    for read in reads {
+        let within = || table.update(b"k", 0, |_| read());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(within)).is_err());
+    }
+}
+
+#[test]
+fn names_of_locks_rates_and_flights_are_nobody_elses_keys() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let kept = table.kept();
+    for key in [&b"login"[..], b"rogin", b"fogin", b"l\0flight\0k"] {
+        kept.update(key, 0, |slot| slot.put(&[b"12345678"], None)).unwrap();
+    }
+    assert!(table.lock(b"ogin", 1000, 0).unwrap().is_some());
+    assert_eq!(table.count_rate(b"ogin", 1000, 0).unwrap().count, 1);
+    assert!(matches!(table.take_off(b"ogin", 1000, 0, &mut Vec::new()).unwrap(), Flight::Yours { .. }));
+    assert!(matches!(table.take_off(b"k", 1000, 0, &mut Vec::new()).unwrap(), Flight::Yours { .. }));
+    let mut value = Vec::new();
+    assert!(kept.get(b"login", 0, &mut value).is_some() && value == b"12345678");
+}
+
+#[test]
+fn the_longest_key_has_locks_rates_and_flights() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let longest = vec![b'k'; KEY_BYTES_MAX];
+    assert!(table.lock(&longest, 1000, 0).unwrap().is_some());
+    assert_eq!(table.count_rate(&longest, 1000, 0).unwrap().count, 1);
+    assert!(matches!(table.take_off(&longest, 1000, 0, &mut Vec::new()).unwrap(), Flight::Yours { .. }));
+    table.kept().update(&longest, 0, |slot| slot.put(&[b"v"], None)).unwrap();
+    let too_long = vec![b'k'; KEY_BYTES_MAX + 1];
+    assert!(table.kept().update(&too_long, 0, |slot| slot.put(&[b"v"], None)).is_err());
+}
+
+#[test]
+fn a_later_holder_of_a_lock_has_a_higher_token() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let last = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..30_000 {
+                    if let Some(token) = table.lock(b"job", 1000, 0).unwrap() {
+                        let before = last.swap(token, Ordering::Relaxed);
+                        assert!(token > before, "{token} after {before}");
+                        assert!(table.unlock(b"job", token, 0));
+                    }
+                }
+            });
+        }
+    });
 }

@@ -6,11 +6,8 @@ use crate::cache::{Full, Kept, Slot, Table};
 /// What keys of locks begin with in the kept region.
 const LOCKS: u8 = b'l';
 
-fn key_of(name: &[u8]) -> Vec<u8> {
-    [&[LOCKS], name].concat()
-}
-
-fn holder(slot: &Slot<'_>) -> Option<u64> {
+/// Whose token a slot of a lock has.
+pub(super) fn holder(slot: &Slot<'_>) -> Option<u64> {
     Some(u64::from_le_bytes(slot.old()?.bytes().as_ref().try_into().ok()?))
 }
 
@@ -31,19 +28,12 @@ impl Table {
     /// # Errors
     /// [`Full`], when the kept region is.
     pub fn lock(&self, name: &[u8], ttl_ms: u64, now: u64) -> Result<Option<u64>, Full> {
-        let token = self.token();
-        self.kept().update(&key_of(name), now, |slot| {
-            if slot.old().is_some() {
-                return Ok(None);
-            }
-            slot.put(&[&token.to_le_bytes()], Some(now.saturating_add(ttl_ms)))?;
-            Ok(Some(token))
-        })
+        self.region(LOCKS).lock(name, ttl_ms, now)
     }
 
     /// Gives a lock back; false when it isn't the token's any more.
     pub fn unlock(&self, name: &[u8], token: u64, now: u64) -> bool {
-        self.kept().update(&key_of(name), now, |slot| holder(slot) == Some(token) && slot.remove())
+        self.region(LOCKS).unlock(name, token, now)
     }
 
     /// Keeps a lock for some more time from now on; false when it isn't the token's any more.
@@ -59,7 +49,7 @@ impl Table {
     /// # Errors
     /// [`Full`], when the kept region is.
     pub fn extend_lock(&self, name: &[u8], token: u64, ttl_ms: u64, now: u64) -> Result<bool, Full> {
-        self.kept().update(&key_of(name), now, |slot| {
+        self.region(LOCKS).update(name, now, |slot| {
             if holder(slot) != Some(token) {
                 return Ok(false);
             }
@@ -70,9 +60,28 @@ impl Table {
     /// Who has a lock: its token.
     #[must_use]
     pub fn lock_holder(&self, name: &[u8], now: u64) -> Option<u64> {
-        let kept: Kept<'_> = self.kept();
         let mut token = Vec::new();
-        kept.get(&key_of(name), now, &mut token)?;
+        self.region(LOCKS).get(name, now, &mut token)?;
         Some(u64::from_le_bytes(token.try_into().ok()?))
+    }
+}
+
+impl Kept<'_> {
+    /// See [`Table::lock`].
+    pub(super) fn lock(&self, name: &[u8], ttl_ms: u64, now: u64) -> Result<Option<u64>, Full> {
+        self.update(name, now, |slot| {
+            if slot.old().is_some() {
+                return Ok(None);
+            }
+            // Not before nobody else can: whoever gets the lock later has the higher one.
+            let token = self.table.token();
+            slot.put(&[&token.to_le_bytes()], Some(now.saturating_add(ttl_ms)))?;
+            Ok(Some(token))
+        })
+    }
+
+    /// See [`Table::unlock`].
+    pub(super) fn unlock(&self, name: &[u8], token: u64, now: u64) -> bool {
+        self.update(name, now, |slot| holder(slot) == Some(token) && slot.remove())
     }
 }

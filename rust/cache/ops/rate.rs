@@ -27,7 +27,7 @@ impl Table {
     /// # Errors
     /// [`Full`], when the kept region is.
     pub fn count_rate(&self, name: &[u8], window_ms: u64, now: u64) -> Result<Rate, Full> {
-        self.kept().update(&[&[RATES], name].concat(), now, |slot| {
+        self.region(RATES).update(name, now, |slot| {
             let old = slot.old().and_then(|old| {
                 let count = u64::from_le_bytes(old.bytes().as_ref().try_into().ok()?);
                 Some((count, old.expires_at()?))
@@ -41,6 +41,6 @@ impl Table {
 
     /// Begins a counter's window anew.
     pub fn reset_rate(&self, name: &[u8], now: u64) -> bool {
-        self.kept().update(&[&[RATES], name].concat(), now, |slot| slot.remove())
+        self.region(RATES).update(name, now, |slot| slot.remove())
     }
 }
