@@ -17,7 +17,7 @@ use super::error::Failure;
 use super::slice::{KEY_BYTES_MAX, Out, Output, VALUE_BYTES_MAX, bytes, c_bytes};
 use super::status::Status;
 use super::{panic, settings, strings};
-use crate::cache::{Full, Table};
+use crate::cache::{BYTES_MAX_DEFAULT, Full, Table};
 use crate::runtime;
 
 // Made at the first use, with the limit of that moment; gone after a release. The lock guards the place and not the
@@ -35,13 +35,35 @@ fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure> {
     let mut place = CACHE.write().unwrap_or_else(PoisonError::into_inner);
     if place.is_none() {
         let [bytes_max] = settings::start_with([settings::Key::CacheBytesMax])?;
-        let table = match SHARED.get() {
-            Some(file) => attach(file),
-            None => Table::in_process(bytes_max),
-        };
+        let table = open(SHARED.get(), bytes_max);
         *place = Some(table.map_err(|error| Failure::new(Status::ServerFailed, format!("the cache: {error}")))?);
     }
     Ok(body(place.as_ref().expect("just made")))
+}
+
+/// The table that others share, or one for this process alone: where there is no other, or where that one can't be had. A new
+/// version of the engine may meet the old one's after a reload.
+fn open(shared: Option<&OwnedFd>, bytes_max: u64) -> io::Result<Table> {
+    let Some(file) = shared else { return Table::in_process(bytes_max) };
+    match attach(file) {
+        Ok(table) => {
+            let theirs = table.stats().bytes_max;
+            if bytes_max != theirs && bytes_max != BYTES_MAX_DEFAULT {
+                say(&format!(
+                    "cache.bytes_max is {bytes_max} for this worker, and {theirs} for the cache that all share"
+                ));
+            }
+            Ok(table)
+        }
+        Err(error) => {
+            say(&format!("this worker has a cache of its own until the fleet is started anew: {error}"));
+            Table::in_process(bytes_max)
+        }
+    }
+}
+
+fn say(line: &str) {
+    runtime::say::say(io::stderr(), &format!("lyger: {line}\n"));
 }
 
 #[cfg(target_os = "linux")]
@@ -184,8 +206,9 @@ pub unsafe extern "C" fn lyger_cache_store(
 
 /// Copies the value under `key` to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
 ///
-/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB),
-/// `WRONG_PROCESS`. Any thread; another one may change the value between two calls.
+/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB), `WRONG_PROCESS`. Any thread; another
+/// one may change the value between two calls, and during one: after `NOT_FOUND` and `BUFFER_TOO_SMALL` what is in `buf` means
+/// nothing.
 ///
 /// # Safety
 /// `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
@@ -245,4 +268,20 @@ pub unsafe extern "C" fn lyger_cache_count(out: *mut u64) -> Status {
         out.set(with_cache(Table::len)?);
         Ok(())
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_cannot_share_a_cache_has_one_of_its_own() {
+        let (first, file) = Table::shared(1 << 20).unwrap();
+        first.update(b"k", 0, |slot| slot.put(&[b"v"], None)).unwrap();
+        assert!(open(Some(&file), 2 << 20).unwrap().peek(b"k", 0).is_some());
+        // As another version of the engine leaves it.
+        std::os::unix::fs::FileExt::write_all_at(&std::fs::File::from(file.try_clone().unwrap()), b"older", 0).unwrap();
+        let own = open(Some(&file), 2 << 20).unwrap();
+        assert!(own.peek(b"k", 0).is_none() && own.stats().bytes_max == 2 << 20);
+    }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::engine::ABI_VERSION;
 use super::error::Failure;
 use super::panic;
+use super::settings;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
 use crate::fleet::{self, BOOT_REPORT_BYTES_MAX, BootReport, Fork, Spec};
@@ -54,7 +55,8 @@ pub unsafe extern "C" fn lyger_fleet_run(spec: *const c_char, len: usize, exit_c
         let spec: Spec = serde_json::from_str(spec)
             .map_err(|error| Failure::new(Status::InvalidConfig, format!("the fleet's specification: {error}")))?;
         front::Config::from_json(&spec.config)?;
-        let cache = super::cache::create_shared(spec.cache_bytes_max);
+        let bytes_max = settings::checked(settings::Key::CacheBytesMax, "cache_bytes_max", spec.cache_bytes_max)?;
+        let cache = super::cache::create_shared(bytes_max);
         exit_code.set(fleet::run(spec, cache)?);
         Ok(())
     })

@@ -423,18 +423,26 @@ uint64_t lyger_cache_size(void);
  Promised by the caller:
  Each pointer must be null with length 0, or readable for its length.
  */
-lyger_status lyger_cache_store(const char *key, size_t key_len, const char *value, size_t value_len);
+lyger_status lyger_cache_store(const char *key,
+                               size_t key_len,
+                               const char *value,
+                               size_t value_len);
 
 /*
  Copies the value under `key` to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
 
- Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB),
- `WRONG_PROCESS`. Any thread; another one may change the value between two calls.
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB), `WRONG_PROCESS`. Any thread; another
+ one may change the value between two calls, and during one: after `NOT_FOUND` and `BUFFER_TOO_SMALL` what is in `buf` means
+ nothing.
 
  Promised by the caller:
  `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
  */
-lyger_status lyger_cache_fetch(const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+lyger_status lyger_cache_fetch(const char *key,
+                               size_t key_len,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
 
 /*
  Forgets `key`.
@@ -645,7 +653,8 @@ lyger_status lyger_engine_configure(const char *json,
                                     size_t len);
 
 /*
- Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.
+ Lets go of everything that the plain shape holds: closes connections, drops results and the cache (what a fleet's workers share
+ stays), ends the runtime.
 
  The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
  runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
