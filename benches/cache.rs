@@ -4,6 +4,7 @@
 //! redis-server; and how much is missed on traces, beside moka (W-TinyLFU) and Redis's allkeys-lru, each with room for the
 //! same number of entries. `LYGER_BENCH_SHORT=1` is for trying, `LYGER_BENCH_CASES` picks cases by a part of their names.
 #![cfg(target_os = "linux")]
+#![allow(unsafe_code, reason = "two processes at one hot key: fork, and a page that both see")]
 
 #[path = "cache/redis.rs"]
 mod redis;
