@@ -149,6 +149,7 @@ fn seal(map: &Map, number: u32, end: usize) {
 }
 
 /// Whether every segment is what was written.
+#[cfg(test)]
 pub(super) fn is_sound(map: &Map, first: u32, len: usize) -> bool {
     let mut next = first;
     for _ in 0..len.div_ceil(SEGMENT_BYTES) {

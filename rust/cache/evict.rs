@@ -195,18 +195,17 @@ impl Shard<'_> {
         chain::extend(&self.segments(), first, len, wanted, || self.reclaim(now))
     }
 
-    /// Evicts until so many more bytes fit under the limit. After each eviction `adds` says anew how many they are: what
-    /// they replace may have gone.
-    pub(super) fn fit(&self, now: u64, mut adding: u64, adds: impl Fn() -> u64) -> bool {
+    /// Evicts until so many more bytes fit under the limit. `adds` says how many they are, anew after each eviction: what they
+    /// replace may have gone.
+    pub(super) fn fit(&self, now: u64, adds: impl Fn() -> u64) -> bool {
         let (pool, bytes_max) = (&self.map.header().pool, self.map.geometry.bytes_max);
-        while pool.bytes.load(Ordering::Relaxed) + adding > bytes_max {
+        while pool.bytes.load(Ordering::Relaxed) + adds() > bytes_max {
             let went = (self.is_poor() && self.elsewhere(|shard| shard.evict(now)))
                 || self.evict(now)
                 || self.elsewhere(|shard| shard.evict(now));
             if !went {
                 return false;
             }
-            adding = adds();
         }
         true
     }

@@ -63,6 +63,8 @@ pub(super) struct Header {
     pub(super) token: AtomicU64,
     /// How many `Watch`es there are: versions are counted only for them.
     pub(super) watchers: AtomicU32,
+    /// How often all keys of a shard or of the table were removed at once.
+    pub(super) clears: AtomicU32,
     /// Set after a recovery: the sums below may be off by what the dead one had in hand.
     pub(super) recount: AtomicU32,
     /// Where the next sweep begins.
@@ -91,7 +93,7 @@ pub(super) struct Queue {
     pub(super) newest: Half,
     /// How far eviction has come in the oldest segment, in bytes.
     pub(super) swept: Half,
-    unused: Half,
+    _unused: Half,
     /// Keys and values of its entries.
     pub(super) bytes: Word,
 }
@@ -102,8 +104,6 @@ pub(super) struct Head {
     pub(super) sequence: Sequence,
     /// Buckets of the index, without those behind the last.
     pub(super) buckets: Half,
-    /// Which half of a kept shard is in use.
-    pub(super) half: Half,
     pub(super) lock: Lock,
     pub(super) count: Word,
     /// Entries that have an expiry.
@@ -112,7 +112,7 @@ pub(super) struct Head {
     pub(super) main: Queue,
     /// How many keys went to the ghosts.
     pub(super) ghosts: Word,
-    /// Bytes in use of a kept shard's half.
+    /// A kept shard's log: its bytes, and in which half they are.
     pub(super) kept: Word,
     /// Writes, for the sweep that comes with every some of them.
     pub(super) writes: Word,

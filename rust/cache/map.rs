@@ -28,7 +28,7 @@ impl Map {
     /// Memory of this process alone, all zeros but for what [`Map::begin`] wrote.
     pub(super) fn private(bytes_max: u64) -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
-        let map = Self::map(Geometry::of(bytes_max), flags, -1)?;
+        let map = Self::reserve(Geometry::of(bytes_max), flags, -1)?;
         map.begin();
         Ok(map)
     }
@@ -49,7 +49,7 @@ impl Map {
         if unsafe { libc::fcntl(fd, libc::F_ADD_SEALS, SEALS) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        let map = Self::map(geometry, libc::MAP_SHARED | libc::MAP_NORESERVE, fd)?;
+        let map = Self::reserve(geometry, libc::MAP_SHARED | libc::MAP_NORESERVE, fd)?;
         map.begin();
         Ok((map, file.into()))
     }
@@ -80,10 +80,10 @@ impl Map {
         if bytes != geometry.total_bytes as u64 {
             return Err(refuse(format!("a cache of {bytes} bytes, where {} belong to it", geometry.total_bytes)));
         }
-        Self::map(geometry, libc::MAP_SHARED | libc::MAP_NORESERVE, file.as_raw_fd())
+        Self::reserve(geometry, libc::MAP_SHARED | libc::MAP_NORESERVE, file.as_raw_fd())
     }
 
-    fn map(geometry: Geometry, flags: libc::c_int, fd: libc::c_int) -> io::Result<Self> {
+    fn reserve(geometry: Geometry, flags: libc::c_int, fd: libc::c_int) -> io::Result<Self> {
         let read_write = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice; a file has as many bytes and can't shrink.
         let address = unsafe { libc::mmap(std::ptr::null_mut(), geometry.total_bytes, read_write, flags, fd, 0) };

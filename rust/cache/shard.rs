@@ -80,6 +80,10 @@ impl<'a> Shard<'a> {
     }
 
     fn repair(&self) {
+        if self.is_kept() {
+            self.reread();
+            return;
+        }
         // What the dead one had counted, and what it hadn't.
         self.map.header().recount.store(1, Ordering::Relaxed);
         self.wipe();
@@ -104,11 +108,7 @@ impl<'a> Shard<'a> {
 
     /// Says to who watches any key that it changed.
     pub(super) fn touch_all(&self) {
-        if self.map.header().watchers.load(Ordering::Relaxed) > 0 {
-            for at in 0..VERSIONS {
-                self.map.number(self.map.geometry.versions_at, at).fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.map.header().clears.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn index(&self) -> Index<'a> {
@@ -181,6 +181,10 @@ impl<'a> Shard<'a> {
 
     /// Takes an entry out of the index, and gives back what only it had.
     pub(super) fn remove(&self, position: Position, hash: u64) {
+        if self.is_kept() {
+            self.remove_kept(position, hash);
+            return;
+        }
         let chain = self.take_out(position, hash);
         chain::release(&self.segments(), chain);
     }

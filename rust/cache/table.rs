@@ -226,6 +226,15 @@ impl Table {
         stats
     }
 
+    /// The threads that have a shard's lock at this moment, by the numbers that the kernel gives them: whom to look at when
+    /// everybody waits. A process's first thread has the process's number.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn writers(&self) -> Vec<u32> {
+        let shards = 0..self.map.geometry.shards + super::layout::KEPT_SHARDS;
+        shards.filter_map(|shard| self.map.head(shard).lock.owner()).collect()
+    }
+
     /// Bytes of the table's mapping that have memory, as the kernel says.
     ///
     /// # Errors

@@ -39,8 +39,10 @@ struct New<'a> {
     /// What the value may grow to before it moves.
     room: usize,
     expiry: u64,
-    /// Whether it has room for an expiry although it has none.
+    /// Whether it has room for an expiry.
     expires: bool,
+    /// Where the key was, when the shard had changed so often.
+    found: (Option<Position>, u32),
 }
 
 impl Shard<'_> {
@@ -64,6 +66,9 @@ impl Shard<'_> {
         expires_at: Option<u64>,
         now: u64,
     ) -> Result<(), Full> {
+        if self.is_kept() {
+            return self.put_kept(key, hash, parts, expires_at.unwrap_or(NEVER), now);
+        }
         let value_len = parts.iter().map(|part| part.len()).sum();
         self.check(key, value_len)?;
         self.begin();
@@ -71,8 +76,14 @@ impl Shard<'_> {
         if found.is_some_and(|found| self.rewrite(found, hash, value_len, parts, expiry)) {
             return Ok(());
         }
-        let new = New { key, hash, value_len, room: value_len, expiry, expires };
-        self.replace(&new, found, parts, now)
+        let found = (found, self.changes());
+        let new = New { key, hash, value_len, room: value_len, expiry, expires, found };
+        self.replace(&new, parts, now)
+    }
+
+    /// Where the key of a new entry is by now.
+    fn current(&self, new: &New<'_>) -> Option<Position> {
+        if new.found.1 == self.changes() { new.found.0 } else { self.find(new.key, new.hash) }
     }
 
     /// Writes a value over one that has room for it.
@@ -102,7 +113,7 @@ impl Shard<'_> {
         true
     }
 
-    fn write_parts(&self, entry: Entry<'_>, word: Word, parts: &[&[u8]]) {
+    pub(super) fn write_parts(&self, entry: Entry<'_>, word: Word, parts: &[&[u8]]) {
         let mut to = entry.value(word);
         for part in parts {
             // SAFETY: the parts are as long together as the entry has room for.
@@ -124,13 +135,14 @@ impl Shard<'_> {
     }
 
     /// Makes room for a new entry, and puts it in place of the one that there is.
-    fn replace(&self, new: &New<'_>, found: Option<Position>, parts: &[&[u8]], now: u64) -> Result<(), Full> {
+    fn replace(&self, new: &New<'_>, parts: &[&[u8]], now: u64) -> Result<(), Full> {
         let full = || self.full(new.key, new.value_len);
         let total = (new.key.len() + new.value_len) as u64;
-        let adds = |found: Option<Position>| {
-            total.saturating_sub(found.map_or(0, |found| weight(self.entry(found.place).word())))
+        let adds = || {
+            let old = self.current(new).map_or(0, |found| weight(self.entry(found.place).word()));
+            total.saturating_sub(old)
         };
-        if !self.fit(now, adds(found), || adds(self.find(new.key, new.hash))) {
+        if !self.fit(now, adds) {
             return Err(full());
         }
         if new.value_len <= INLINE_BYTES_MAX {
@@ -163,7 +175,7 @@ impl Shard<'_> {
         let kind = self.kind(new);
         let Some(at) = self.room(kind, bytes, now) else { return false };
         // From here on nobody is evicted.
-        let old = self.find(new.key, new.hash);
+        let old = self.current(new);
         let place = Entry::place_of(self.map, at);
         let entry = self.entry(place);
         let word = entry.write(plan, bytes, new.key, new.expiry);
@@ -196,7 +208,7 @@ impl Shard<'_> {
 
     /// The log that a new entry comes to: that of the one it replaces, or of what it was when it was evicted.
     fn kind(&self, new: &New<'_>) -> Kind {
-        if let Some(old) = self.find(new.key, new.hash) {
+        if let Some(old) = self.current(new) {
             return Kind::of(self.map, self.map.segment_of(self.entry(old.place).at));
         }
         let ghosts = Ghosts::of(self.map, self.number);
@@ -214,6 +226,9 @@ impl Shard<'_> {
         bytes: &[u8],
         now: u64,
     ) -> Result<usize, Full> {
+        if self.is_kept() {
+            return self.write_at_kept(key, hash, found, offset, bytes, now);
+        }
         let len = found.map_or(0, |found| self.entry(found.place).word().value_len());
         let value_len = offset.checked_add(bytes.len()).ok_or_else(|| self.full(key, usize::MAX >> 1))?.max(len);
         self.check(key, value_len)?;
@@ -223,7 +238,7 @@ impl Shard<'_> {
             self.index().set_used(found, USED_MAX);
         }
         let grows = (value_len - len) as u64 + if found.is_none() { key.len() as u64 } else { 0 };
-        if !self.fit(now, grows, || grows) {
+        if !self.fit(now, || grows) {
             return Err(self.full(key, value_len));
         }
         let found = if found.is_some() { self.find(key, hash) } else { None };
@@ -280,8 +295,9 @@ impl Shard<'_> {
         let parts: Vec<&[u8]> = std::iter::once(before).chain(zeros(gap)).chain([bytes, after]).collect();
         let room = if found.is_some() { (value_len + value_len / 2).min(INLINE_BYTES_MAX) } else { value_len };
         let room = if value_len > INLINE_BYTES_MAX { value_len } else { room };
-        let new = New { key, hash, value_len, room, expiry: expiry.1, expires: expiry.0 };
-        self.replace(&new, found, &parts, now)?;
+        let found = (found, self.changes());
+        let new = New { key, hash, value_len, room, expiry: expiry.1, expires: expiry.0, found };
+        self.replace(&new, &parts, now)?;
         Ok(value_len)
     }
 
@@ -322,7 +338,8 @@ impl Shard<'_> {
             fill(first);
         }
         let value_len = if extended.is_some() { value_len } else { len };
-        let new = New { key, hash, value_len, room: value_len, expiry, expires };
+        let found = (None, self.changes());
+        let new = New { key, hash, value_len, room: value_len, expiry, expires, found };
         if !self.place(&new, &Content::Chain(first), now) {
             chain::release(&self.segments(), first);
             return Err(self.full(key, value_len));
@@ -339,20 +356,27 @@ impl Shard<'_> {
         expires_at: Option<u64>,
         now: u64,
     ) -> Result<(), Full> {
-        self.begin();
         let (entry, expiry) = (self.entry(found.place), expires_at.unwrap_or(NEVER));
         let word = entry.word();
+        if self.is_kept() {
+            let value: Vec<u8> = self.chunks(entry, word).flatten().copied().collect();
+            return self.put_kept(key, hash, &[&value], expiry, now);
+        }
+        self.begin();
         if word.expires() || expiry == NEVER {
             self.change_expiry(entry, word, expiry);
             entry.seal(word, hash);
             self.touch(hash);
             return Ok(());
         }
-        let new = New { key, hash, value_len: word.value_len(), room: word.value_len(), expiry, expires: true };
-        let full = || self.full(key, new.value_len);
+        let value_len = word.value_len();
+        let found_now = (Some(found), self.changes());
+        let mut new = New { key, hash, value_len, room: value_len, expiry, expires: true, found: found_now };
+        let full = || self.full(key, value_len);
         if word.is_chained() {
             let first = entry.chain(word);
             self.take_out(found, hash);
+            new.found.0 = None;
             if !self.place(&new, &Content::Chain(first), now) {
                 chain::release(&self.segments(), first);
                 return Err(full());

@@ -46,7 +46,7 @@ const KEYS: [Rule; 10] = [
     Rule { name: "db.idle_timeout_ms", default: 600_000, range: Limits::AGE_MS },
     Rule { name: "db.lifetime_ms", default: 1_800_000, range: Limits::AGE_MS },
     Rule { name: "db.result_bytes_max", default: 64 << 20, range: Limits::RESULT_BYTES_MAX },
-    // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.
+    // A terabyte: what places of 32 bits can still be found in, and what a CPU can address many times over.
     Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=1 << 40 },
     Rule { name: "vector.dimension_max", default: 65_536, range: vector::Limits::DIMENSION_MAX },
     Rule { name: "vector.bytes_max", default: 4 << 30, range: vector::Limits::BYTES_MAX },

@@ -57,6 +57,8 @@ pub struct Spec {
     pub watch: Option<Watch>,
     /// How long the drain may take.
     pub drain_timeout_ms: u64,
+    /// What the cache that the workers share may hold. Whoever calls [`run`] makes it.
+    pub cache_bytes_max: u64,
     /// The front's configuration, a JSON object.
     pub config: String,
     /// Program and arguments of the front.
@@ -67,14 +69,15 @@ pub struct Spec {
     pub announcement: String,
 }
 
-/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code.
+/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code. The workers get the file of
+/// their `cache`; where there is none each has one of its own.
 ///
 /// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads, and drains when it says that the terminal was
 /// closed from which this process was started.
 ///
 /// # Errors
 /// When it could not even begin: the address, a program that isn't there, the operating system.
-pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
+pub fn run(spec: Spec, cache: io::Result<OwnedFd>) -> Result<i32, crate::front::Error> {
     let listener = crate::front::listen(SocketAddr::new(spec.host, spec.port))?;
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -93,7 +96,9 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
     });
     let (lanes, fallback) = lane::Kind::choose(&std::env::var("LYGER_LANES").unwrap_or_default())
         .map_err(failed("the lanes between the front and the workers"))?;
-    let degraded: Vec<String> = fallback.into_iter().collect();
+    let no_cache =
+        cache.as_ref().err().map(|error| format!("each worker has a cache of its own: no shared memory: {error}"));
+    let degraded: Vec<String> = fallback.into_iter().chain(no_cache).collect();
     degraded.iter().for_each(|fallback| say(format_args!("{fallback}")));
     let mut master = Master {
         plan: Plan::new(spec.workers),
@@ -107,6 +112,7 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
         listener: listener.into(),
         bell,
         lanes,
+        cache: cache.ok(),
         degraded,
         signals,
         front: None,
@@ -159,6 +165,8 @@ struct Master {
     listener: OwnedFd,
     bell: OwnedFd,
     lanes: lane::Kind,
+    /// The file of the cache that all workers share, of every generation.
+    cache: Option<OwnedFd>,
     /// Fallbacks in use, for `/health`.
     degraded: Vec<String>,
     signals: Intake,

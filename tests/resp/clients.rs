@@ -1,6 +1,6 @@
 //! Real clients: what people use is what must work, in RESP2 and RESP3.
 //!
-//! redis-cli and phpredis are Debian packages; Python's redis and Node's ioredis are in `target/clients`, where `.ci/clients`
+//! redis-cli and phpredis are Debian packages; Python's redis and Node's ioredis are in `target/clients`, where `.ci/setup`
 //! puts them.
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn root() -> PathBuf {
 
 fn installed(path: &str) -> PathBuf {
     let path = root().join("target/clients").join(path);
-    assert!(path.exists(), "{} is missing: .ci/clients installs it", path.display());
+    assert!(path.exists(), "{} is missing: .ci/setup installs it", path.display());
     path
 }
 

@@ -43,13 +43,16 @@ impl Transaction {
 pub(crate) struct Watched {
     key: Box<[u8]>,
     watch: Watch,
+    /// FLUSHALL changes nothing for a key that isn't there.
+    was_there: bool,
     /// When it would expire by itself, which is a change too.
     expires_at: Option<u64>,
 }
 
 impl Watched {
     fn has_changed(&self, now: u64) -> bool {
-        self.watch.changed() || self.expires_at.is_some_and(|expires_at| expires_at <= now)
+        let changed = if self.was_there { self.watch.changed() } else { self.watch.written() };
+        changed || self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 }
 
@@ -82,13 +85,18 @@ pub(crate) fn watch(call: &mut Call<'_>) -> Outcome {
         }
         // A key that has expired and lies there still is taken away first: that it goes later is no change.
         let watch = table.watch(key);
-        let expires_at = table.update(key, call.now, |slot| {
+        let old = table.update(key, call.now, |slot| {
             if slot.old().is_none() {
                 slot.remove();
             }
-            slot.old().and_then(|old| old.expires_at())
+            slot.old().map(|old| old.expires_at())
         });
-        call.session.watched.push(Watched { key: key.into(), watch, expires_at });
+        call.session.watched.push(Watched {
+            key: key.into(),
+            watch,
+            was_there: old.is_some(),
+            expires_at: old.flatten(),
+        });
     }
     call.session.refresh();
     call.reply.ok();
