@@ -89,7 +89,7 @@ fn reduced(args: &[Vec<u8>], reply: &[u8]) -> Vec<u8> {
     let reply = match name.as_slice() {
         // Both have asked the clock at their own time.
         b"ttl" | b"pttl" if reply.starts_with(b":") && reply.len() > 5 => b":soon".to_vec(),
-        b"expiretime" | b"pexpiretime" if is_of_the_clock(&reply[1..]) => b":soon".to_vec(),
+        b"expiretime" | b"pexpiretime" if is_of_the_clock(reply.get(1..).unwrap_or_default()) => b":soon".to_vec(),
         // The number of the connection.
         b"hello" if !reply.starts_with(b"-") => b"hello".to_vec(),
         // In the order in which each has its keys.
