@@ -37,6 +37,18 @@ fn announced_lengths_take_no_memory_and_impossible_ones_are_refused() {
     assert!(took < 16 << 20, "{took} bytes");
 }
 
+/// A page in a browser on this machine can send a server of this machine whatever a POST's body holds.
+#[test]
+fn an_http_request_runs_no_command() {
+    let lyger = Lyger::start(1);
+    for head in ["POST / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: localhost:6380\r\n"] {
+        let mut client = lyger.client();
+        client.send(format!("{head}SET stolen 1\r\n").as_bytes());
+        assert!(!String::from_utf8_lossy(&client.finish()).contains("OK"), "{head}");
+        assert_eq!(lyger.client().say("EXISTS stolen"), ":0\r\n");
+    }
+}
+
 #[test]
 fn half_a_frame_is_waited_for_and_finished() {
     let lyger = Lyger::start(1);

@@ -155,6 +155,12 @@ pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
             let why = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - duplicate parameter");
             return Err(Failure::of(why));
         }
+        let open = !call.core.shared.settings.listen.ip().is_loopback();
+        if matches!(setting, Changeable::Password) && open && args.at(place + 1).is_empty() {
+            return Err(Failure::new(
+                "ERR CONFIG SET failed (possibly related to argument 'requirepass') - a password is needed where not only this machine can come",
+            ));
+        }
         changes.push((name, change(name, setting, args.at(place + 1))?));
     }
     changes.into_iter().for_each(|(_, change)| change(&call.core.shared.live));

@@ -103,6 +103,8 @@ enum Checked {
     Run(&'static Command),
     Queue(&'static Command),
     Refuse(Failure, Option<&'static Command>),
+    /// The line of an HTTP request: a page in this machine's browser tries to have commands run. Nothing more is read.
+    HangUp,
 }
 
 /// Runs a request and writes its reply to the end of `out`.
@@ -124,6 +126,7 @@ pub(crate) fn execute(args: Args<'_>, out: &mut Vec<u8>, space: Space<'_>, sessi
             }
         }
         Checked::Refuse(failure, command) => refuse(&failure, command, out, session, core),
+        Checked::HangUp => session.closing = true,
     }
     session.after_reply(out, start);
 }
@@ -157,6 +160,7 @@ fn refuse(
 fn check(args: Args<'_>, session: &mut Session, core: &Core) -> Checked {
     let command = match REGISTRY.command(args) {
         Found::Command(command) => command,
+        Found::Unknown if args.is(0, "post") || args.is(0, "host:") => return Checked::HangUp,
         Found::Unknown => return Checked::Refuse(unknown(args), None),
         Found::UnknownSubcommand(command) => return Checked::Refuse(unknown_subcommand(command, args), None),
     };
