@@ -85,7 +85,8 @@ impl Kept {
         Args::new(&self.bytes, &self.spans)
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len() + self.spans.len() * size_of::<Span>()
+    /// What keeping a request takes.
+    pub(crate) fn bytes_of(args: Args<'_>) -> usize {
+        args.iter().map(|arg| arg.len() + size_of::<Span>()).sum()
     }
 }

@@ -5,12 +5,13 @@
 //! none, and tells those for whom there is none. Messages of channels could not reach a thread that waits in a socket, so
 //! there are none.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::card::{Addresses, Card};
 use super::client::{Buffers, Came};
@@ -19,6 +20,9 @@ use super::session::Session;
 use super::socket;
 use super::worker::execute;
 use crate::cache::Table;
+
+/// After an accept that failed.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Threads that have no client right now, by where to send one.
 pub(crate) struct Idle(Mutex<Vec<usize>>);
@@ -65,7 +69,11 @@ impl Door {
             if self.shared.stopping.load(Relaxed) {
                 return Ok(());
             }
-            let Ok((stream, _)) = accepted else { continue };
+            let Ok((stream, _)) = accepted else {
+                // Out of descriptors, as a rule: at once it would be told the same.
+                std::thread::sleep(RETRY);
+                continue;
+            };
             let thread = self.idle.lock().pop();
             let refused = match thread {
                 // A thread without a client takes one; when it has ended, the server is about to.
@@ -122,28 +130,30 @@ impl Seat {
     fn converse(&mut self, stream: &mut TcpStream, session: &mut Session) -> io::Result<()> {
         let mut buffers = Buffers::default();
         let mut output = Vec::with_capacity(self.core.shared.settings.buffer_bytes);
+        let mut timeout_s = 0;
         while !session.closing {
+            let wanted_s = self.core.shared.live.idle_timeout_s.load(Relaxed);
+            if wanted_s != timeout_s {
+                timeout_s = wanted_s;
+                let timeout = (timeout_s > 0).then(|| Duration::from_secs(timeout_s));
+                stream.set_read_timeout(timeout)?;
+                stream.set_write_timeout(timeout)?;
+            }
             match buffers.read_on(stream)? {
                 Came::End => break,
                 Came::Full(bytes) | Came::Some(bytes) => self.core.tally.read_bytes.add(bytes as u64),
-                Came::Nothing => return Err(ErrorKind::WouldBlock.into()),
+                // It was idle for too long.
+                Came::Nothing => break,
             }
             self.core.refresh_time();
             session.card.active_s.store(self.core.now_ms / 1000, Relaxed);
             let reply_bytes_max = self.core.shared.live.reply_bytes_max.load(Relaxed) as usize;
-            let unread = std::mem::take(&mut buffers.unread);
-            let mut done = 0;
+            let mut reader = std::mem::take(&mut buffers.reader);
             loop {
-                let (bytes, whole) = execute(
-                    &mut self.core,
-                    &self.table,
-                    session,
-                    &mut buffers.reader,
-                    &unread[done..],
-                    &mut output,
-                    reply_bytes_max,
-                );
-                done += bytes;
+                let waiting = buffers.waiting();
+                let (done, whole) =
+                    execute(&mut self.core, &self.table, session, &mut reader, waiting, &mut output, reply_bytes_max);
+                buffers.drop_read(done);
                 stream.write_all(&output)?;
                 self.core.tally.sent_bytes.add(output.len() as u64);
                 output.clear();
@@ -152,8 +162,7 @@ impl Seat {
                 }
             }
             output.shrink_to(self.core.shared.settings.buffer_bytes);
-            buffers.unread = unread;
-            buffers.drop_read(done);
+            buffers.reader = reader;
         }
         Ok(())
     }

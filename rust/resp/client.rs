@@ -24,13 +24,19 @@ pub(crate) struct Client {
     pub(crate) stream: mio::net::TcpStream,
     pub(crate) session: Session,
     pub(crate) buffers: Buffers,
+    /// It has sent its last byte; what that was is still executed, and answered as long as it reads.
+    pub(crate) ended: bool,
+    /// A message found no room any more, so it is lost, and with it the connection.
+    pub(crate) overrun: bool,
 }
 
 /// What is kept of a client between two turns.
 #[derive(Default)]
 pub(crate) struct Buffers {
     pub(crate) reader: Reader,
+    /// What has come and isn't executed, behind `done` bytes that are.
     pub(crate) unread: Vec<u8>,
+    done: usize,
     unsent: Vec<u8>,
     sent: usize,
 }
@@ -47,9 +53,14 @@ pub(crate) enum Came {
 }
 
 impl Client {
-    /// A message for it, to be sent with what it gets next.
-    pub(crate) fn push(&mut self, frame: &[u8]) {
-        self.buffers.unsent.extend_from_slice(frame);
+    /// A message for it, to be sent with what it gets next. Many may come before it is tried to send them, so it is here that
+    /// they are bounded.
+    pub(crate) fn push(&mut self, frame: &[u8], push_bytes_max: usize) {
+        if self.buffers.unsent() > push_bytes_max {
+            self.overrun = true;
+        } else if !self.session.closing {
+            self.buffers.unsent.extend_from_slice(frame);
+        }
     }
 }
 
@@ -58,11 +69,22 @@ impl Buffers {
         self.unsent.len() - self.sent
     }
 
+    /// Whether it is read into memory of its own, and not into its thread's.
+    pub(crate) fn has_own(&self) -> bool {
+        self.unread.capacity() > 0
+    }
+
+    /// Requests that have come, as far as they aren't executed.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        &self.unread[self.done..]
+    }
+
     /// Reads what has come to the end of what is there.
     pub(crate) fn read_on(&mut self, socket: &impl Socket) -> io::Result<Came> {
         // Twice what has come, and not what was announced.
-        let room = self.unread.len().clamp(READ_BYTES_MIN, READ_BYTES_MAX);
-        let room = room.min(self.reader.wanted().saturating_sub(self.unread.len()).max(READ_BYTES_MIN));
+        let waiting = self.waiting().len();
+        let room = waiting.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        let room = room.min(self.reader.wanted().saturating_sub(waiting).max(READ_BYTES_MIN));
         self.unread.reserve(room);
         read_into(socket, &mut self.unread)
     }
@@ -97,12 +119,18 @@ impl Buffers {
 
     /// Forgets requests that were executed. Who sends large ones keeps the memory for the next, until one is smaller.
     pub(crate) fn drop_read(&mut self, bytes: usize) {
-        if bytes < self.unread.len() {
-            self.unread.drain(..bytes);
-        } else if self.unread.capacity() > bytes * 4 || bytes < READ_BYTES_MIN {
-            self.unread = Vec::new();
-        } else {
-            self.unread.clear();
+        self.done += bytes;
+        if self.done == self.unread.len() {
+            if self.unread.capacity() > self.done * 4 || self.done < READ_BYTES_MIN {
+                self.unread = Vec::new();
+            } else {
+                self.unread.clear();
+            }
+            self.done = 0;
+        } else if self.done >= self.unread.len() / 2 {
+            // No byte is moved unless another one has gone for it, however many requests wait behind those that are executed.
+            self.unread.drain(..self.done);
+            self.done = 0;
         }
     }
 
@@ -114,7 +142,7 @@ impl Buffers {
     }
 
     pub(crate) fn show(&self, session: &Session) {
-        session.card.unread_bytes.store(self.unread.len() + self.reader.memory_bytes(), Relaxed);
+        session.card.unread_bytes.store(self.waiting().len() + self.reader.memory_bytes(), Relaxed);
         session.card.unread_free_bytes.store(self.unread.capacity() - self.unread.len(), Relaxed);
         session.card.unsent_bytes.store(self.unsent(), Relaxed);
     }
@@ -153,4 +181,26 @@ fn write(socket: &mut impl Socket, mut bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(all - bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipeline of a GiB behind replies that are taken slowly would otherwise be moved thousands of times.
+    #[test]
+    fn what_waits_is_not_moved_for_each_request_that_is_executed() {
+        let mut buffers = Buffers { unread: (0..100).collect(), ..Buffers::default() };
+        let place = |buffers: &Buffers| buffers.waiting().as_ptr() as usize;
+        let begin = place(&buffers);
+        buffers.drop_read(10);
+        buffers.drop_read(30);
+        assert_eq!(place(&buffers), begin + 40);
+        assert_eq!(buffers.waiting(), (40..100).collect::<Vec<u8>>());
+        buffers.drop_read(20);
+        assert_eq!((place(&buffers), buffers.waiting().len()), (begin, 40));
+        assert_eq!(buffers.waiting()[0], 60);
+        buffers.drop_read(40);
+        assert!(buffers.waiting().is_empty() && !buffers.has_own());
+    }
 }

@@ -173,6 +173,7 @@ impl Core {
 
     /// Hands a message to this thread's listeners.
     pub(crate) fn deliver(&mut self, channel: &[u8], text: &[u8], mut own: Option<(&Session, &mut Vec<u8>)>) {
+        let push_bytes_max = self.shared.live.push_bytes_max.load(Relaxed) as usize;
         let matching = self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel, false));
         let groups = self.channels.get(channel).map(|tokens| (None, tokens));
         let groups = groups.into_iter().chain(matching.map(|(pattern, tokens)| (Some(&**pattern), tokens)));
@@ -182,7 +183,7 @@ impl Core {
             for token in tokens {
                 match (self.clients.get_mut(*token), &mut own) {
                     (Some(Some(client)), _) => {
-                        client.push(frame(client.session.protocol));
+                        client.push(frame(client.session.protocol), push_bytes_max);
                         self.to_flush.push(*token);
                     }
                     (Some(None), Some((session, out))) if session.token == *token => {

@@ -31,11 +31,42 @@ pub(crate) enum Mail {
         token: usize,
         id: u64,
     },
+    /// Messages found no room in the mailbox: who listens on this thread has missed some, and is ended as a subscriber who takes none.
+    Lost,
+}
+
+/// Messages that may wait for a thread that is busy with one long command, each counted once however many listen: publishers
+/// can't wait for it. It is eight times the default of what one subscriber may leave lying.
+const MAIL_BYTES_MAX: usize = 256 << 20;
+
+#[derive(Debug, Default)]
+struct Letters {
+    all: Vec<Mail>,
+    message_bytes: usize,
+}
+
+impl Letters {
+    /// Whether these are the first, for which the thread is to be woken.
+    fn add(&mut self, mail: Mail) -> bool {
+        let first = self.all.is_empty();
+        if let Mail::Message(message) = &mail {
+            if self.message_bytes > MAIL_BYTES_MAX {
+                return false;
+            }
+            self.message_bytes += size_of::<Mail>() + size_of::<Message>() + message.channel.len() + message.text.len();
+            if self.message_bytes > MAIL_BYTES_MAX {
+                self.all.push(Mail::Lost);
+                return first;
+            }
+        }
+        self.all.push(mail);
+        first
+    }
 }
 
 #[derive(Debug, Default)]
 struct Mailbox {
-    mail: Mutex<Vec<Mail>>,
+    letters: Mutex<Letters>,
     waker: OnceLock<mio::Waker>,
 }
 
@@ -83,11 +114,7 @@ impl Hub {
 
     pub(crate) fn send(&self, thread: usize, mail: Mail) {
         let place = &self.boxes[thread];
-        let first = {
-            let mut all = place.mail.lock().unwrap_or_else(PoisonError::into_inner);
-            all.push(mail);
-            all.len() == 1
-        };
+        let first = place.letters.lock().unwrap_or_else(PoisonError::into_inner).add(mail);
         if first {
             self.wake(thread);
         }
@@ -101,7 +128,7 @@ impl Hub {
     }
 
     pub(crate) fn mail(&self, thread: usize) -> Vec<Mail> {
-        std::mem::take(&mut *self.boxes[thread].mail.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.boxes[thread].letters.lock().unwrap_or_else(PoisonError::into_inner)).all
     }
 
     pub(crate) fn join(&self, thread: usize, topic: Topic, name: &[u8]) {
@@ -191,5 +218,22 @@ mod tests {
         assert_eq!(hub.publish(0, b"news", b"x"), Reach { clients: 1, here: false });
         assert!(hub.channels().is_empty());
         assert_eq!(hub.patterns(), 2);
+    }
+
+    #[test]
+    fn messages_for_a_thread_that_takes_none_are_bounded_and_their_loss_is_told() {
+        let hub = Hub::new(2);
+        hub.join(1, Topic::Channel, b"c");
+        let text = vec![b'x'; MAIL_BYTES_MAX / 16];
+        for _ in 0..40 {
+            hub.publish(0, b"c", &text);
+        }
+        hub.send(1, Mail::Kill { token: 0, id: 7 });
+        let mail = hub.mail(1);
+        let messages = mail.iter().filter(|mail| matches!(mail, Mail::Message(_))).count();
+        assert_eq!((messages, mail.len()), (15, 17));
+        assert!(matches!(mail[15..], [Mail::Lost, Mail::Kill { .. }]));
+        hub.publish(0, b"c", &text);
+        assert!(matches!(hub.mail(1)[..], [Mail::Message(_)]));
     }
 }

@@ -30,6 +30,8 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
 
 /// A cursor of SCAN, as C's strtoul reads it: with a sign, and nothing at all is 0.
 pub(crate) fn cursor(text: &[u8]) -> Option<u64> {
+    // To C a text ends at a NUL.
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
     let (negative, digits) = match text {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
@@ -65,9 +67,15 @@ mod tests {
 
     #[test]
     fn cursors_are_read_as_redis_reads_them() {
-        for (text, cursor) in
-            [("", 0), ("0", 0), ("+7", 7), ("-1", u64::MAX), ("18446744073709551615", u64::MAX), ("007", 7)]
-        {
+        for (text, cursor) in [
+            ("", 0),
+            ("0", 0),
+            ("+7", 7),
+            ("-1", u64::MAX),
+            ("18446744073709551615", u64::MAX),
+            ("007", 7),
+            ("7\0x", 7),
+        ] {
             assert_eq!(super::cursor(text.as_bytes()), Some(cursor), "{text}");
         }
         for text in ["-", "x", "1x", " 1", "18446744073709551616", "1.5", "--1"] {

@@ -17,6 +17,9 @@ use super::worker::Worker;
 use super::{blocking, socket};
 use crate::cache::Table;
 
+/// A read into no room at all would look as if the client had ended.
+const BUFFER_BYTES_MIN: usize = 1 << 10;
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartFailed {
@@ -45,6 +48,7 @@ impl Server {
     /// [`StartFailed`]; nothing is left running then.
     pub fn start(table: &Table, mut settings: Settings) -> Result<Self, StartFailed> {
         settings.threads = settings.threads.max(1);
+        settings.buffer_bytes = settings.buffer_bytes.max(BUFFER_BYTES_MIN);
         let asked = settings.listen;
         if !asked.ip().is_loopback() && settings.password.as_ref().is_none_or(String::is_empty) {
             return Err(StartFailed::NoPassword(asked));

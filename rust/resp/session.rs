@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::card::Card;
-use super::commands::transactions::{Transaction, Watched};
+use super::commands::transactions::{Transaction, Watchlist};
 use super::hub::Topic;
 use super::reply::Protocol;
 
@@ -28,7 +28,7 @@ pub(crate) struct Session {
     pub(crate) protocol: Protocol,
     pub(crate) logged_in: bool,
     pub(crate) transaction: Option<Box<Transaction>>,
-    pub(crate) watched: Vec<Watched>,
+    pub(crate) watched: Watchlist,
     pub(crate) replies: Replies,
     /// After the reply that is being written nothing more is read.
     pub(crate) closing: bool,
@@ -47,7 +47,7 @@ impl Session {
             protocol: Protocol::default(),
             logged_in,
             transaction: None,
-            watched: Vec::new(),
+            watched: Watchlist::default(),
             replies: Replies::On,
             closing: false,
             blocking,

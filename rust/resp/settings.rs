@@ -45,10 +45,13 @@ pub struct Settings {
     pub request_bytes_max: u64,
     /// Replies that a client has not taken. Above it nothing of it is executed until it reads. It is one reply more at most.
     pub reply_bytes_max: u64,
+    /// One reply of several values (MGET, EXEC, COMMAND INFO): some bytes of a request for each could otherwise ask for more than any
+    /// machine has. Twice the largest value.
+    pub one_reply_bytes_max: u64,
     /// Messages of channels that a subscriber has not taken. Above it the connection is ended, because no publisher can wait
     /// for it: Redis's limit for them.
     pub push_bytes_max: u64,
-    /// Commands and bytes that wait for EXEC.
+    /// Commands that wait for EXEC, and keys that it asks about, each in so many bytes.
     pub transaction_bytes_max: u64,
     /// After so many seconds without a request a connection is ended; 0 is never.
     pub idle_timeout_s: u64,
@@ -73,6 +76,7 @@ impl Default for Settings {
             args_max: 1 << 20,
             request_bytes_max: 1 << 30,
             reply_bytes_max: 1 << 20,
+            one_reply_bytes_max: 1 << 30,
             push_bytes_max: 32 << 20,
             transaction_bytes_max: 1 << 30,
             idle_timeout_s: 0,
@@ -91,6 +95,7 @@ pub(crate) struct Live {
     pub(crate) args_max: AtomicU64,
     pub(crate) request_bytes_max: AtomicU64,
     pub(crate) reply_bytes_max: AtomicU64,
+    pub(crate) one_reply_bytes_max: AtomicU64,
     pub(crate) push_bytes_max: AtomicU64,
     pub(crate) transaction_bytes_max: AtomicU64,
     pub(crate) idle_timeout_s: AtomicU64,
@@ -108,6 +113,7 @@ impl Live {
             args_max: settings.args_max.into(),
             request_bytes_max: settings.request_bytes_max.min(REQUEST_BYTES_MOST).into(),
             reply_bytes_max: settings.reply_bytes_max.into(),
+            one_reply_bytes_max: settings.one_reply_bytes_max.into(),
             push_bytes_max: settings.push_bytes_max.into(),
             transaction_bytes_max: settings.transaction_bytes_max.into(),
             idle_timeout_s: settings.idle_timeout_s.into(),

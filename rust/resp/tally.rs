@@ -44,6 +44,8 @@ pub(crate) struct Tally {
     pub(crate) read_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) errors: Counter,
+    /// How often the thread has looked for what is ready. While nothing comes, these are its ticks alone.
+    pub(crate) turns: Counter,
     /// By their codes: `ERR`, `WRONGPASS`.
     error_codes: Mutex<BTreeMap<Box<[u8]>, u64>>,
 }
@@ -60,6 +62,7 @@ impl Tally {
             read_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             errors: Counter::default(),
+            turns: Counter::default(),
             error_codes: Mutex::default(),
         }
     }
@@ -81,7 +84,7 @@ impl Tally {
 
     /// CONFIG RESETSTAT, from whichever thread: a count that its owner writes at this very moment may stay.
     pub(crate) fn reset(&self) {
-        let own = [&self.connections, &self.refused, &self.read_bytes, &self.sent_bytes, &self.errors];
+        let own = [&self.connections, &self.refused, &self.read_bytes, &self.sent_bytes, &self.errors, &self.turns];
         let of_commands = self.by_command.iter().flat_map(|of| [&of.calls, &of.took_us, &of.rejected, &of.failed]);
         own.into_iter().chain(of_commands).for_each(Counter::reset);
         self.error_codes.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -90,6 +90,7 @@ impl Worker {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         while !self.core.shared.stopping.load(Relaxed) {
+            self.core.tally.turns.add(1);
             let now = Instant::now();
             let busy = !self.again.is_empty() || self.accepts_more;
             let timeout = if busy { Duration::ZERO } else { self.next_tick.saturating_duration_since(now) };
@@ -98,7 +99,10 @@ impl Worker {
                 other => other?,
             }
             self.core.refresh_time();
-            let again = std::mem::take(&mut self.again);
+            let mut again = std::mem::take(&mut self.again);
+            // A client that goes on sending is in it for its events and for having been in it before.
+            again.sort_unstable();
+            again.dedup();
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepts_more = true,
@@ -164,7 +168,8 @@ impl Worker {
         }
         self.core.tally.connections.add(1);
         let session = Session::new(token, card, !shared.live.has_password(), false);
-        entry.insert(Some(Box::new(Client { stream, session, buffers: Buffers::default() })));
+        let buffers = Buffers::default();
+        entry.insert(Some(Box::new(Client { stream, session, buffers, ended: false, overrun: false })));
     }
 
     fn serve(&mut self, token: usize, readable: bool, ends: bool) {
@@ -189,69 +194,78 @@ impl Worker {
 
     /// Reads, executes, writes. An error is the socket's.
     fn turn(&mut self, client: &mut Client, readable: bool, ends: bool) -> io::Result<Next> {
+        self.core.refresh_time();
         let live = &self.core.shared.live;
         let (reply_bytes_max, request_bytes_max) =
             (live.reply_bytes_max.load(Relaxed) as usize, live.request_bytes_max.load(Relaxed) as usize);
         if client.buffers.unsent() > 0 {
             self.send(client)?;
         }
+        if client.session.closing {
+            // Nothing more is read; if it doesn't take the rest because it has gone, sending that fails.
+            return Ok(if client.buffers.unsent() > 0 { Next::Wait } else { Next::Close });
+        }
         let waits = client.buffers.unsent() > reply_bytes_max;
-        let came = match (readable || ends, client.buffers.unread.capacity() == 0) {
+        let came = match ((readable || ends) && !client.ended, client.buffers.has_own()) {
             (false, _) => Came::Nothing,
-            (true, true) if !waits => {
+            (true, false) if !waits => {
                 self.input.clear();
                 read_into(&client.stream, &mut self.input)?
             }
             (true, _) => client.buffers.read_on(&client.stream)?,
         };
         match came {
-            Came::End => return Ok(Next::Close),
+            Came::End => client.ended = true,
             Came::Full(bytes) | Came::Some(bytes) => self.core.tally.read_bytes.add(bytes as u64),
-            Came::Nothing => self.input.clear(),
+            Came::Nothing => {}
         }
-        if client.session.closing {
-            return Ok(if client.buffers.unsent() > 0 { Next::Wait } else { Next::Close });
-        }
-        let mut whole = true;
+        let anew = matches!(came, Came::Full(_) | Came::Some(_));
+        // Of one that waits nobody knows what is whole.
+        let mut whole = !waits;
         if !waits {
             client.session.card.active_s.store(self.core.now_ms / 1000, Relaxed);
-            whole = self.execute_all(client, came == Came::Nothing, reply_bytes_max);
+            whole = self.execute_all(client, anew, reply_bytes_max);
         }
         // What waits behind replies that aren't taken has come, so it takes memory, but only up to here.
-        if client.buffers.unread.len() > request_bytes_max {
+        if client.buffers.waiting().len() > request_bytes_max {
             return Ok(Next::Close);
         }
         self.send(client)?;
         let unsent = client.buffers.unsent();
-        if client.session.closing {
+        if client.session.closing || client.ended && whole {
             return Ok(if unsent > 0 { Next::Wait } else { Next::Close });
         }
-        let more = matches!(came, Came::Full(_)) || ends && came != Came::Nothing;
+        let more = matches!(came, Came::Full(_)) || ends && anew;
+        // Above the limit the socket is full, so that it tells when it isn't any more.
         Ok(if more || !whole && unsent <= reply_bytes_max { Next::Again } else { Next::Wait })
     }
 
     /// Executes the requests that are whole, wherever they were read to. False when it stopped before the end.
-    fn execute_all(&mut self, client: &mut Client, nothing_new: bool, reply_bytes_max: usize) -> bool {
+    fn execute_all(&mut self, client: &mut Client, anew: bool, reply_bytes_max: usize) -> bool {
         let Self { core, table, input, output, .. } = self;
         let Client { session, buffers, .. } = client;
-        if buffers.unread.capacity() == 0 {
-            if nothing_new {
+        if !buffers.has_own() {
+            if !anew {
                 return true;
             }
             let (done, whole) = execute(core, table, session, &mut buffers.reader, input, output, reply_bytes_max);
             buffers.unread.extend_from_slice(&input[done..]);
             return whole;
         }
-        let unread = std::mem::take(&mut buffers.unread);
-        let (done, whole) = execute(core, table, session, &mut buffers.reader, &unread, output, reply_bytes_max);
-        buffers.unread = unread;
+        let mut reader = std::mem::take(&mut buffers.reader);
+        let (done, whole) = execute(core, table, session, &mut reader, buffers.waiting(), output, reply_bytes_max);
+        buffers.reader = reader;
         buffers.drop_read(done);
         whole
     }
 
     fn send(&mut self, client: &mut Client) -> io::Result<()> {
         let sent = client.buffers.send(&mut client.stream, &mut self.output)?;
-        self.core.tally.sent_bytes.add(sent as u64);
+        if sent > 0 {
+            self.core.tally.sent_bytes.add(sent as u64);
+            // Who takes a long reply slowly isn't idle.
+            client.session.card.active_s.store(self.core.now_ms / 1000, Relaxed);
+        }
         if self.output.capacity() > 4 * self.core.shared.settings.buffer_bytes {
             self.output = Vec::with_capacity(self.core.shared.settings.buffer_bytes);
         }
@@ -270,6 +284,7 @@ impl Worker {
         for mail in self.core.shared.hub.mail(self.core.thread) {
             match mail {
                 Mail::Message(message) => self.core.deliver(&message.channel, &message.text, None),
+                Mail::Lost => self.end_all(|client| client.session.listens()),
                 Mail::Kill { token, id } => {
                     let there = self.core.clients.get_mut(token).and_then(Option::as_mut);
                     if there.is_some_and(|client| client.session.card.id == id) {
@@ -291,7 +306,7 @@ impl Worker {
             let Some(mut client) = self.core.clients.get_mut(token).and_then(Option::take) else { continue };
             let sent = self.send(&mut client);
             client.buffers.show(&client.session);
-            if sent.is_err() || client.buffers.unsent() > push_bytes_max {
+            if sent.is_err() || client.overrun || client.buffers.unsent() > push_bytes_max {
                 self.close(client);
             } else {
                 self.core.clients[token] = Some(client);
@@ -308,24 +323,32 @@ impl Worker {
             return;
         }
         self.last_idle_look_s = now_s;
-        let mut idle = Vec::new();
-        for (token, client) in &mut self.core.clients {
-            let Some(client) = client else { continue };
-            let idle_s = now_s.saturating_sub(client.session.card.active_s.load(Relaxed));
-            if idle_s >= IDLE_S {
+        let idle_s = |client: &Client| now_s.saturating_sub(client.session.card.active_s.load(Relaxed));
+        for (_, client) in &mut self.core.clients {
+            if let Some(client) = client.as_mut().filter(|client| idle_s(client) >= IDLE_S) {
                 client.buffers.shrink();
                 client.buffers.show(&client.session);
             }
-            // Who listens to channels has nothing to send.
-            if timeout_s > 0 && idle_s > timeout_s && !client.session.listens() {
-                idle.push(token);
-            }
         }
-        for token in idle {
+        if timeout_s > 0 {
+            // Who listens to channels has nothing to send.
+            self.end_all(|client| idle_s(client) > timeout_s && !client.session.listens());
+        }
+    }
+
+    fn end_all(&mut self, which: impl Fn(&Client) -> bool) {
+        let picked = |client: &Option<Box<Client>>| client.as_deref().is_some_and(&which);
+        let tokens: Vec<usize> =
+            self.core.clients.iter().filter(|(_, client)| picked(client)).map(|(token, _)| token).collect();
+        for token in tokens {
             let client = self.core.clients[token].take();
             client.into_iter().for_each(|client| self.close(client));
         }
     }
+}
+
+fn is_stranger(session: &Session, core: &Core) -> bool {
+    !session.logged_in && core.shared.live.has_password()
 }
 
 /// Executes the requests in `input`, one after the other. Up to where, and whether that is all that is whole: it stops before
@@ -340,7 +363,7 @@ pub(crate) fn execute(
     reply_bytes_max: usize,
 ) -> (usize, bool) {
     let mut done = 0;
-    let mut limits = core.shared.live.limits(!session.logged_in);
+    let mut limits = core.shared.live.limits(is_stranger(session, core));
     while done < input.len() {
         match reader.read(&input[done..], &limits) {
             Ok(Read::More) => break,
@@ -351,8 +374,9 @@ pub(crate) fn execute(
                 }
                 done += bytes;
                 reader.reset();
-                if limits.stranger && session.logged_in {
-                    limits = core.shared.live.limits(false);
+                // AUTH has made it known, or RESET a stranger.
+                if limits.stranger == session.logged_in {
+                    limits = core.shared.live.limits(is_stranger(session, core));
                 }
                 if session.closing {
                     session.card.closing.store(true, Relaxed);

@@ -31,3 +31,15 @@ fn as_many_clients_as_threads_are_served_and_the_others_told_so() {
     lyger.server.stop().unwrap();
     assert_eq!(one.reply(), b"");
 }
+
+#[test]
+fn an_idle_client_leaves_its_thread_to_the_next_where_that_is_asked_for() {
+    let lyger = Lyger::with(|settings| {
+        settings.io = Io::Blocking;
+        settings.threads = 1;
+        settings.idle_timeout_s = 1;
+    });
+    let mut idle = lyger.client();
+    assert_eq!(idle.say("PING"), "+PONG\r\n");
+    assert_eq!(idle.reply(), b"", "the connection has ended");
+}

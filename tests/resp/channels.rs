@@ -1,6 +1,6 @@
 //! Channels: messages reach clients of other threads, in both protocols, in their order.
 
-use crate::servers::{Lyger, Redis};
+use crate::servers::{Lyger, Program, Redis};
 use crate::wire::Client;
 
 /// Enough that each of two threads has some.
@@ -47,6 +47,26 @@ fn a_subscriber_who_takes_nothing_is_ended_and_the_others_are_served() {
         }
     }
     assert_eq!(receivers, ":1\r\n");
+}
+
+/// A transaction's messages come all in one turn of the thread, before any of them can be sent.
+#[test]
+fn messages_that_come_at_once_take_no_more_memory_than_a_subscriber_may() {
+    let lyger = Program::start(&["--threads", "1"]);
+    let mut publisher = lyger.client();
+    publisher.say("CONFIG SET pubsub-output-limit 1mb");
+    let mut listeners: Vec<Client> = (0..10).map(|_| lyger.client()).collect();
+    for listener in &mut listeners {
+        listener.ask(&["SUBSCRIBE", "c"]);
+    }
+    let before = lyger.peak();
+    publisher.say("MULTI");
+    let text = "x".repeat(1_000_000);
+    (0..40).for_each(|_| drop(publisher.ask(&["PUBLISH", "c", &text])));
+    assert!(publisher.say("EXEC").starts_with("*40\r\n:10\r\n"));
+    assert_eq!(publisher.say("PUBLISH c gone"), ":0\r\n");
+    let took = lyger.peak() - before;
+    assert!(took < 120 << 20, "{took} bytes");
 }
 
 /// Every step is answered as a real Redis answers it; messages among replies included.

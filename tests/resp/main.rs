@@ -11,6 +11,8 @@
 //! | `transactions.rs` | nobody sees a half of a transaction |
 //! | `blocking.rs` | `--io blocking` serves as many clients as threads and tells the others |
 //! | `program.rs` | the program ends as it should and says why it doesn't start |
+//! | `time.rs` | keys are gone when their time has come, to the millisecond |
+//! | `spin.rs` | who waits costs no turns |
 //! | `crowd.rs` | ten thousand idle clients cost no buffers and delay nobody |
 
 mod blocking;
@@ -23,6 +25,8 @@ mod hostile;
 mod program;
 mod random;
 mod servers;
+mod spin;
 mod streams;
+mod time;
 mod transactions;
 mod wire;

@@ -14,6 +14,7 @@ use crate::wire::Client;
 /// Lyger's server on a free port.
 pub(crate) struct Lyger {
     pub(crate) server: Server,
+    pub(crate) table: Table,
 }
 
 impl Lyger {
@@ -25,7 +26,7 @@ impl Lyger {
         let table = Table::in_process(512 << 20).expect("memory for a table");
         let mut settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), threads: 2, ..Settings::default() };
         change(&mut settings);
-        Self { server: Server::start(&table, settings).expect("the server starts") }
+        Self { server: Server::start(&table, settings).expect("the server starts"), table }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -45,12 +46,17 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_lyger-resp"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("lyger-resp starts");
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_lyger-resp")).args(["--listen", "127.0.0.1:0"]).args(flags))
+    }
+
+    /// One that may have no more open than so many.
+    pub(crate) fn with_descriptors(descriptors: u32, flags: &[&str]) -> Self {
+        let line = format!("ulimit -n {descriptors} && exec \"$0\" --listen 127.0.0.1:0 \"$@\"");
+        Self::spawn(Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_lyger-resp")]).args(flags))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("lyger-resp starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split(' ').nth(1).and_then(|address| address.parse().ok());
@@ -69,6 +75,20 @@ impl Program {
     pub(crate) fn resident(&self) -> u64 {
         let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.process.id())).unwrap();
         pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
+    /// The most that it has had in memory so far.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    /// Hundredths of a second that it has computed so far.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

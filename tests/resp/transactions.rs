@@ -82,3 +82,39 @@ fn commands_that_walk_over_the_table_work_within_a_transaction() {
     assert!(reply.starts_with("*9\r\n+OK\r\n*1\r\n$1\r\nk\r\n:1\r\n$1\r\nk\r\n+OK\r\n*0\r\n+OK\r\n:"), "{reply}");
     assert!(reply.ends_with("$1\r\nw\r\n"), "{reply}");
 }
+
+/// The table is shared with other threads and processes: who sleeps lets go of it.
+#[test]
+fn nobody_sleeps_with_keys_locked() {
+    let lyger = Lyger::start(1);
+    let woken = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = lyger.client();
+            client.send(b"MULTI\r\nSET k one\r\nDEBUG SLEEP 3\r\nGET k\r\nEXEC\r\n");
+            (0..4).for_each(|_| assert!(!client.reply().is_empty()));
+            let replies = client.reply();
+            woken.store(true, Ordering::Relaxed);
+            assert_eq!(String::from_utf8_lossy(&replies), "*3\r\n+OK\r\n+OK\r\n$3\r\ntwo\r\n");
+        });
+        let mut value = Vec::new();
+        while lyger.table.get(b"k", 0, &mut value).is_none() {
+            std::thread::yield_now();
+        }
+        lyger.table.update(b"k", 0, |slot| slot.put(&[b"two"], None)).unwrap();
+        assert!(!woken.load(Ordering::Relaxed), "the key was locked all the time");
+    });
+}
+
+#[test]
+fn what_waits_for_exec_is_shown_to_others() {
+    let lyger = Lyger::start(1);
+    let (mut client, mut other) = (lyger.client(), lyger.client());
+    let line = |list: String| list.lines().find(|line| line.contains("flags=x")).unwrap_or_default().to_owned();
+    client.say("MULTI");
+    client.say("SET k v");
+    client.say("GET k");
+    assert!(line(other.say("CLIENT LIST")).contains(" multi=2 "));
+    client.say("EXEC");
+    assert_eq!(line(other.say("CLIENT LIST")), "");
+}

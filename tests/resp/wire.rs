@@ -89,6 +89,11 @@ impl Client {
         }
     }
 
+    /// Says that nothing more will come from it, and goes on reading.
+    pub(crate) fn end_writing(&self) {
+        self.stream.end_writing();
+    }
+
     /// Ends its own side, and gives everything that still comes.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.stream.end_writing();

@@ -160,12 +160,18 @@ pub(crate) fn bitop(call: &mut Call<'_>) -> Outcome {
     let keys: Vec<&[u8]> = call.args.from(2).iter().collect();
     let now = call.now;
     let length = call.space.together(&keys, |space| {
-        let sources = keys[1..].iter().map(|key| {
-            let mut value = Vec::new();
+        let mut result = Vec::new();
+        space.get(keys[1], now, &mut result);
+        if inverts {
+            result.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        // One at a time: a key can be named a million times.
+        let mut value = Vec::new();
+        for key in &keys[2..] {
+            value.clear();
             space.get(key, now, &mut value);
-            value
-        });
-        let result = combine(sources.collect(), operation, inverts);
+            combine(&mut result, &mut value, operation);
+        }
         space.update(keys[0], now, |slot| {
             if result.is_empty() {
                 slot.remove();
@@ -179,20 +185,12 @@ pub(crate) fn bitop(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
-/// Shorter values are as if zeros followed.
-fn combine(sources: Vec<Vec<u8>>, operation: fn(u8, u8) -> u8, inverts: bool) -> Vec<u8> {
-    let length = sources.iter().map(Vec::len).max().unwrap_or_default();
-    let mut sources = sources.into_iter();
-    let mut result = sources.next().unwrap_or_default();
+/// The shorter one is as if zeros followed.
+fn combine(result: &mut Vec<u8>, value: &mut Vec<u8>, operation: fn(u8, u8) -> u8) {
+    let length = result.len().max(value.len());
     result.resize(length, 0);
-    if inverts {
-        result.iter_mut().for_each(|byte| *byte = !*byte);
-    }
-    for mut source in sources {
-        source.resize(length, 0);
-        result.iter_mut().zip(source).for_each(|(byte, other)| *byte = operation(*byte, other));
-    }
-    result
+    value.resize(length, 0);
+    result.iter_mut().zip(value).for_each(|(byte, other)| *byte = operation(*byte, *other));
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ enum Changeable {
     Password,
 }
 
-const CHANGEABLE: [(&str, Changeable); 12] = {
+const CHANGEABLE: [(&str, Changeable); 13] = {
     use Changeable::{Bytes, Number, Password, Signed};
     [
         ("client-query-buffer-limit", Bytes(|live| &live.request_bytes_max, 1 << 20..=REQUEST_BYTES_MOST)),
@@ -26,6 +26,7 @@ const CHANGEABLE: [(&str, Changeable); 12] = {
         ("proto-inline-max-len", Bytes(|live| &live.inline_bytes_max, 1024..=1 << 30)),
         ("proto-max-args", Number(|live| &live.args_max, 16..=1 << 30)),
         ("proto-max-bulk-len", Bytes(|live| &live.bulk_bytes_max, 1 << 20..=512 << 20)),
+        ("proto-max-reply-len", Bytes(|live| &live.one_reply_bytes_max, 1 << 20..=1 << 40)),
         ("pubsub-output-limit", Bytes(|live| &live.push_bytes_max, 1 << 10..=1 << 40)),
         ("reply-output-limit", Bytes(|live| &live.reply_bytes_max, 1 << 10..=1 << 40)),
         ("requirepass", Password),

@@ -126,6 +126,7 @@ fn counters(core: &Core, stats: &Stats) -> Lines {
         ("pubsub_channels", core.shared.hub.channels().len() as u64),
         ("pubsub_patterns", core.shared.hub.patterns() as u64),
         ("total_error_replies", sum(core, |tally| tally.errors.get())),
+        ("eventloop_cycles", sum(core, |tally| tally.turns.get())),
     ])
 }
 

@@ -68,6 +68,7 @@ const IN_TRANSACTION: Failure = Failure::new("ERR Command not allowed inside a t
 const LONG_TRANSACTION: Failure = Failure::new("ERR the transaction is larger than transaction-max-bytes");
 const BLOCKING: Failure =
     Failure::new("ERR channels are not possible with --io blocking: nothing could wake its thread");
+const LONG_REPLY: Failure = Failure::new("ERR the reply would be longer than proto-max-reply-len");
 pub(crate) const TOO_LARGE: Failure = Failure::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 /// The table's bound; longer keys were never any good.
 const KEY_BYTES_MAX: usize = crate::cache::KEY_BYTES_MAX;
@@ -86,6 +87,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// To be asked between the parts of a reply that the request has named one by one.
+    pub(crate) fn check_reply(&self) -> Outcome {
+        let most = self.core.shared.live.one_reply_bytes_max.load(Relaxed) as usize;
+        if self.reply.out.len() > most { Err(LONG_REPLY) } else { Ok(()) }
+    }
+
     pub(crate) fn integer(&self, place: usize) -> Result<i64, Failure> {
         number::integer(self.args.at(place)).ok_or(NOT_INTEGER)
     }
@@ -118,12 +125,13 @@ pub(crate) fn execute(args: Args<'_>, out: &mut Vec<u8>, space: Space<'_>, sessi
             run(Call { args, reply, space, now, command, session, core });
         }
         Checked::Queue(command) => {
-            let queued = session.transaction.as_mut().expect("checked").queue(command, args);
-            if queued > core.shared.live.transaction_bytes_max.load(Relaxed) as usize {
-                refuse(&LONG_TRANSACTION, Some(command), out, session, core);
-            } else {
+            let bytes_max = core.shared.live.transaction_bytes_max.load(Relaxed) as usize;
+            if session.transaction.as_mut().expect("checked").queue(command, args, bytes_max) {
                 out.extend_from_slice(b"+QUEUED\r\n");
+            } else {
+                refuse(&LONG_TRANSACTION, Some(command), out, session, core);
             }
+            session.refresh();
         }
         Checked::Refuse(failure, command) => refuse(&failure, command, out, session, core),
         Checked::HangUp => session.closing = true,
@@ -139,7 +147,7 @@ fn refuse(
     core: &mut Core,
 ) {
     if let Some(transaction) = &mut session.transaction {
-        transaction.failed = true;
+        transaction.fail();
     }
     if let Some(command) = command {
         core.tally.by_command[command.index].rejected.add(1);
@@ -210,6 +218,10 @@ pub(crate) fn run(mut call: Call<'_>) {
             of.calls.add(1);
             if timed {
                 of.took_us.add(took_us);
+                // What follows in the same pipeline must not take keys for alive that have expired meanwhile.
+                if took_us >= 1000 {
+                    call.core.refresh_time();
+                }
                 call.core.note_time(call.args, took_us, call.session);
             }
             outcome

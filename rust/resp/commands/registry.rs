@@ -45,7 +45,7 @@ pub(crate) struct Command {
     pub(crate) no_auth: bool,
     /// May be sent by who listens to channels in RESP2.
     pub(crate) beside_channels: bool,
-    /// Looks at the whole table, and not with its locks held.
+    /// Looks at the whole table, and not with its locks held; or sleeps.
     pub(crate) roams: bool,
     /// Needs all of the table's locks.
     pub(crate) all_keys: bool,
@@ -92,7 +92,7 @@ impl Command {
                 name,
                 "subscribe" | "unsubscribe" | "psubscribe" | "punsubscribe" | "ping" | "quit" | "reset"
             ),
-            roams: matches!(name, "keys" | "scan" | "randomkey" | "info" | "memory|usage" | "memory|stats"),
+            roams: matches!(name, "keys" | "scan" | "randomkey" | "info" | "memory|usage" | "memory|stats" | "debug"),
             all_keys: matches!(name, "flushall" | "flushdb" | "dbsize"),
             flags,
             index,

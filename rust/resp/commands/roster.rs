@@ -1,5 +1,6 @@
 //! CLIENT: this connection and all the others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -46,7 +47,7 @@ pub(crate) fn info(call: &mut Call<'_>) -> Outcome {
 /// Who is wanted by LIST and KILL.
 #[derive(Default)]
 struct Filter<'a> {
-    ids: Option<Vec<u64>>,
+    ids: Option<BTreeSet<u64>>,
     address: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
     /// `Some(true)`: those who listen to channels; `Some(false)`: the others.
@@ -84,7 +85,7 @@ pub(crate) fn list(call: &mut Call<'_>) -> Outcome {
     } else if call.args.len() > 3 && call.args.is(2, "id") {
         // Those that can't be anybody's are asked for in vain.
         let id = |text| number::integer(text).map(|id| id as u64);
-        let ids: Option<Vec<u64>> = call.args.iter().skip(3).map(id).collect();
+        let ids: Option<BTreeSet<u64>> = call.args.iter().skip(3).map(id).collect();
         filter.ids = Some(ids.ok_or(Failure::new("ERR Invalid client ID"))?);
     } else if call.args.len() != 2 {
         return Err(SYNTAX);
@@ -110,7 +111,7 @@ pub(crate) fn kill(call: &mut Call<'_>) -> Outcome {
         if call.args.is(place, "id") {
             let id = number::integer(value).filter(|id| *id > 0);
             let id = id.ok_or(Failure::new("ERR client-id should be greater than 0"))?;
-            filter.ids = Some(vec![id as u64]);
+            filter.ids = Some(BTreeSet::from([id as u64]));
         } else if call.args.is(place, "type") {
             filter.set_type(value)?;
         } else if call.args.is(place, "addr") {

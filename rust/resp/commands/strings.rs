@@ -137,9 +137,10 @@ pub(crate) fn mget(call: &mut Call<'_>) -> Outcome {
                 Some(_) => out.extend_from_slice(b"\r\n"),
                 None => call.reply.null(),
             }
+            call.check_reply()?;
         }
-    });
-    Ok(())
+        Ok(())
+    })
 }
 
 type Pairs<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);

@@ -28,6 +28,7 @@ pub(crate) fn info(call: &mut Call<'_>) -> Outcome {
             Some(command) => entry(&mut call.reply, command),
             None => call.reply.null(),
         }
+        call.check_reply()?;
     }
     Ok(())
 }
@@ -98,8 +99,10 @@ pub(crate) fn docs(call: &mut Call<'_>) -> Outcome {
         call.args.iter().skip(2).filter_map(|name| REGISTRY.find(name)).collect()
     };
     call.reply.map(commands.len());
-    commands.iter().for_each(|command| documentation(&mut call.reply, command));
-    Ok(())
+    commands.iter().try_for_each(|command| {
+        documentation(&mut call.reply, command);
+        call.check_reply()
+    })
 }
 
 fn documentation(reply: &mut Reply<'_>, command: &Command) {
