@@ -5,6 +5,10 @@
 
 /// Whether a text matches a pattern as a whole.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    // Stars match nothing there in Redis; `KEYS *` and `SCAN` with it don't ask.
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut at, mut in_text) = (0, 0);
     // Where the last star stands, and how far its match reaches.
     let mut star: Option<(usize, usize)> = None;
@@ -100,6 +104,7 @@ mod tests {
         }
         for (pattern, text) in [
             ("", "a"),
+            ("*", ""),
             ("a", ""),
             ("a?", "a"),
             ("[^a]x", "ax"),
