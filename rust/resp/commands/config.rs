@@ -143,7 +143,7 @@ pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
         let Some((name, setting)) = known else {
             let fixed =
                 settings(call.core, call.space).iter().any(|(name, _)| name.as_bytes().eq_ignore_ascii_case(given));
-            let shown = super::printed(given, 128);
+            let shown = super::printed(given, usize::MAX);
             return Err(if fixed {
                 let why: &[u8] = b"') - can't set immutable config";
                 Failure::of([b"ERR CONFIG SET failed (possibly related to argument '", shown, why].concat())
