@@ -24,13 +24,16 @@
 //!
 //! `unsafe` is denied for the crate and allowed here by name, for the rooms that can't do without.
 
-pub mod cache;
 pub mod db;
 pub mod fleet;
 pub mod front;
 pub mod handles;
 pub mod json;
 pub mod vector;
+
+// Memory that processes share and read without a lock.
+#[allow(unsafe_code)]
+pub mod cache;
 
 // The C boundary: raw pointers from PHP.
 #[allow(unsafe_code)]

@@ -59,6 +59,8 @@ pub(crate) enum Metric {
     Wall,
     /// Memory that nobody shares.
     Memory,
+    /// Requests that a cache could not answer.
+    Misses,
 }
 
 impl Metric {
@@ -67,6 +69,7 @@ impl Metric {
             Self::Cpu => "CPU",
             Self::Wall => "wall time",
             Self::Memory => "memory",
+            Self::Misses => "requests",
         }
     }
 }

@@ -3,21 +3,31 @@
 //! All share one table. Any thread may call them at once; a forked child of a process that used the engine gets
 //! `WRONG_PROCESS`. Keys and values are bytes: NUL and invalid UTF-8 are welcome where a length is carried.
 
+use std::borrow::Cow;
 use std::ffi::c_char;
-use std::sync::{PoisonError, RwLock};
+use std::io;
+use std::mem::MaybeUninit;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::Failure;
 use super::slice::{KEY_BYTES_MAX, Out, Output, VALUE_BYTES_MAX, bytes, c_bytes};
 use super::status::Status;
 use super::{panic, settings, strings};
-use crate::cache::Cache;
+use crate::cache::{BYTES_MAX_DEFAULT, Full, Table};
 use crate::runtime;
 
 // Made at the first use, with the limit of that moment; gone after a release. The lock guards the place and not the
 // table, which is safe to share by itself, so that calls only ever wait for a start or a release.
-static CACHE: RwLock<Option<Cache>> = RwLock::new(None);
+static CACHE: RwLock<Option<Table>> = RwLock::new(None);
 
-fn with_cache<T>(body: impl FnOnce(&Cache) -> T) -> Result<T, Failure> {
+/// In a worker of a fleet: the file of the table that all of them share.
+static SHARED: OnceLock<OwnedFd> = OnceLock::new();
+
+fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure> {
     runtime::claim()?;
     if let Some(cache) = &*CACHE.read().unwrap_or_else(PoisonError::into_inner) {
         return Ok(body(cache));
@@ -25,14 +35,77 @@ fn with_cache<T>(body: impl FnOnce(&Cache) -> T) -> Result<T, Failure> {
     let mut place = CACHE.write().unwrap_or_else(PoisonError::into_inner);
     if place.is_none() {
         let [bytes_max] = settings::start_with([settings::Key::CacheBytesMax])?;
-        *place = Some(Cache::new(bytes_max));
+        let table = open(SHARED.get(), bytes_max);
+        *place = Some(table.map_err(|error| Failure::new(Status::ServerFailed, format!("the cache: {error}")))?);
     }
     Ok(body(place.as_ref().expect("just made")))
 }
 
-/// Drops the table and everything in it.
+/// The table that others share, or one for this process alone: where there is no other, or where that one can't be had. A new
+/// version of the engine may meet the old one's after a reload.
+fn open(shared: Option<&OwnedFd>, bytes_max: u64) -> io::Result<Table> {
+    let Some(file) = shared else { return Table::in_process(bytes_max) };
+    match attach(file) {
+        Ok(table) => {
+            let theirs = table.stats().bytes_max;
+            if bytes_max != theirs && bytes_max != BYTES_MAX_DEFAULT {
+                say(&format!(
+                    "cache.bytes_max is {bytes_max} for this worker, and {theirs} for the cache that all share"
+                ));
+            }
+            Ok(table)
+        }
+        Err(error) => {
+            say(&format!("this worker has a cache of its own until the fleet is started anew: {error}"));
+            Table::in_process(bytes_max)
+        }
+    }
+}
+
+fn say(line: &str) {
+    runtime::say::say(io::stderr(), &format!("lyger: {line}\n"));
+}
+
+#[cfg(target_os = "linux")]
+fn attach(file: &OwnedFd) -> io::Result<Table> {
+    Table::attach(file.as_fd())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attach(_file: &OwnedFd) -> io::Result<Table> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The file of a table for the workers of a fleet.
+#[cfg(target_os = "linux")]
+pub(super) fn create_shared(bytes_max: u64) -> io::Result<OwnedFd> {
+    Table::shared(bytes_max).map(|(_, file)| file)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn create_shared(_bytes_max: u64) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// From here on this process, a worker, uses the fleet's table.
+pub(super) fn share(file: OwnedFd) {
+    let _ = SHARED.set(file); // a process becomes a worker once
+    release();
+}
+
+/// Drops the table: everything in it, unless others share it.
 pub(super) fn release() {
     *CACHE.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Milliseconds since 1970: what expiries are counted in.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+fn put(key: &[u8], value: &[u8]) -> Result<(), Failure> {
+    let done: Result<(), Full> = with_cache(|cache| cache.update(key, now(), |slot| slot.put(&[value], None)))?;
+    Ok(done?)
 }
 
 fn missing() -> Failure {
@@ -52,7 +125,7 @@ pub unsafe extern "C" fn lyger_cache_set(key: *const c_char, value: *const c_cha
     panic::value((), || {
         // SAFETY: the caller's promise, passed on.
         let (key, value) = unsafe { (c_bytes("key", key, KEY_BYTES_MAX)?, c_bytes("value", value, VALUE_BYTES_MAX)?) };
-        Ok(with_cache(|cache| cache.store(key, value))??)
+        put(key, value)
     });
 }
 
@@ -69,9 +142,9 @@ pub unsafe extern "C" fn lyger_cache_get(key: *const c_char) -> *mut c_char {
     let value = panic::value(std::ptr::null_mut(), || {
         // SAFETY: the caller's promise, passed on.
         let key = unsafe { c_bytes("key", key, KEY_BYTES_MAX) }?;
-        let value = with_cache(|cache| cache.fetch(key))?;
-        found = value.is_some();
-        strings::issue(value.as_deref().unwrap_or_default())
+        let mut value = Vec::new();
+        found = with_cache(|cache| cache.get(key, now(), &mut value))?.is_some();
+        strings::issue(value)
     });
     if !found && !value.is_null() {
         super::error::remember(Some(missing()));
@@ -90,7 +163,7 @@ pub unsafe extern "C" fn lyger_cache_delete(key: *const c_char) {
     panic::value((), || {
         // SAFETY: the caller's promise, passed on.
         let key = unsafe { c_bytes("key", key, KEY_BYTES_MAX) }?;
-        with_cache(|cache| cache.remove(key))?;
+        with_cache(|cache| cache.delete(key, now()))?;
         Ok(())
     });
 }
@@ -98,19 +171,19 @@ pub unsafe extern "C" fn lyger_cache_delete(key: *const c_char) {
 /// Forgets every key. `lyger_last_error` says `WRONG_PROCESS` when nothing was done. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_cache_clear() {
-    panic::value((), || with_cache(Cache::purge));
+    panic::value((), || with_cache(Table::clear));
 }
 
 /// How many keys the cache has; 0 on an error (`WRONG_PROCESS`). Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_cache_size() -> u64 {
-    panic::value(0, || with_cache(Cache::count))
+    panic::value(0, || with_cache(Table::len))
 }
 
 /// Keeps `value` under `key`, in place of the value before. Both may hold any bytes, and the engine copies them.
 ///
 /// Errors: `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, a value above 1 GiB), `CACHE_VALUE_TOO_LARGE` (key and value
-/// are more than 97% of `cache.bytes_max`; the value before stays), `INVALID_CONFIG` (in the environment),
+/// are more than `cache.bytes_max`, or the value more than 512 MiB; the value before stays), `INVALID_CONFIG` (in the environment),
 /// `WRONG_PROCESS`. Any thread.
 ///
 /// # Safety
@@ -127,14 +200,15 @@ pub unsafe extern "C" fn lyger_cache_store(
         let key = unsafe { bytes("key", key, key_len, KEY_BYTES_MAX) }?;
         // SAFETY: the same.
         let value = unsafe { bytes("value", value, value_len, VALUE_BYTES_MAX) }?;
-        Ok(with_cache(|cache| cache.store(key, value))??)
+        put(key, value)
     })
 }
 
 /// Copies the value under `key` to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
 ///
-/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB),
-/// `WRONG_PROCESS`. Any thread; another one may change the value between two calls.
+/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB), `WRONG_PROCESS`. Any thread; another
+/// one may change the value between two calls, and during one: after `NOT_FOUND` and `BUFFER_TOO_SMALL` what is in `buf` means
+/// nothing.
 ///
 /// # Safety
 /// `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
@@ -151,8 +225,13 @@ pub unsafe extern "C" fn lyger_cache_fetch(
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         // SAFETY: the same.
         let key = unsafe { bytes("key", key, key_len, KEY_BYTES_MAX) }?;
-        let value = with_cache(|cache| cache.fetch(key))?.ok_or_else(missing)?;
-        output.fill(&value)
+        // The buffer is written while the key is still compared.
+        let key = if output.overlaps(key) { Cow::Owned(key.to_vec()) } else { Cow::Borrowed(key) };
+        let room: *mut [u8] = output.room();
+        // SAFETY: bytes that may be anything, and the table puts only bytes there; nobody else has the buffer for this call.
+        let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
+        let found = with_cache(|cache| cache.copy(&key, now(), room))?.ok_or_else(missing)?;
+        output.reserve(found.len)
     })
 }
 
@@ -167,14 +246,14 @@ pub unsafe extern "C" fn lyger_cache_remove(key: *const c_char, key_len: usize) 
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
         let key = unsafe { bytes("key", key, key_len, KEY_BYTES_MAX) }?;
-        if with_cache(|cache| cache.remove(key))? { Ok(()) } else { Err(missing()) }
+        if with_cache(|cache| cache.delete(key, now()))? { Ok(()) } else { Err(missing()) }
     })
 }
 
 /// Forgets every key. Errors: `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_cache_purge() -> Status {
-    panic::status(|| with_cache(Cache::purge))
+    panic::status(|| with_cache(Table::clear))
 }
 
 /// Sets `*out` to how many keys the cache has. Errors: `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
@@ -186,7 +265,23 @@ pub unsafe extern "C" fn lyger_cache_count(out: *mut u64) -> Status {
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
         let mut out = unsafe { Out::new("out", out) }?;
-        out.set(with_cache(Cache::count)?);
+        out.set(with_cache(Table::len)?);
         Ok(())
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_cannot_share_a_cache_has_one_of_its_own() {
+        let (first, file) = Table::shared(1 << 20).unwrap();
+        first.update(b"k", 0, |slot| slot.put(&[b"v"], None)).unwrap();
+        assert!(open(Some(&file), 2 << 20).unwrap().peek(b"k", 0).is_some());
+        // As another version of the engine leaves it.
+        std::os::unix::fs::FileExt::write_all_at(&std::fs::File::from(file.try_clone().unwrap()), b"older", 0).unwrap();
+        let own = open(Some(&file), 2 << 20).unwrap();
+        assert!(own.peek(b"k", 0).is_none() && own.stats().bytes_max == 2 << 20);
+    }
 }

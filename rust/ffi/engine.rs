@@ -141,7 +141,8 @@ pub unsafe extern "C" fn lyger_engine_configure(json: *const c_char, len: usize)
     })
 }
 
-/// Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.
+/// Lets go of everything that the plain shape holds: closes connections, drops results and the cache (what a fleet's workers share
+/// stays), ends the runtime.
 ///
 /// The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
 /// runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were

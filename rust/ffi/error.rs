@@ -131,8 +131,8 @@ impl From<kernels::Error> for Failure {
     }
 }
 
-impl From<cache::TooLarge> for Failure {
-    fn from(error: cache::TooLarge) -> Self {
+impl From<cache::Full> for Failure {
+    fn from(error: cache::Full) -> Self {
         Self::new(Status::CacheValueTooLarge, error.to_string()).with_value(error.bytes)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::engine::ABI_VERSION;
 use super::error::Failure;
 use super::panic;
+use super::settings;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
 use crate::fleet::{self, BOOT_REPORT_BYTES_MAX, BootReport, Fork, Spec};
@@ -32,7 +33,8 @@ fn failed(error: std::io::Error) -> Failure {
 /// Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 ///
 /// `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
-/// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `config` (a string: the front's
+/// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `cache_bytes_max` (of the cache that the
+/// workers share), `config` (a string: the front's
 /// configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
 /// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
 /// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
@@ -53,7 +55,9 @@ pub unsafe extern "C" fn lyger_fleet_run(spec: *const c_char, len: usize, exit_c
         let spec: Spec = serde_json::from_str(spec)
             .map_err(|error| Failure::new(Status::InvalidConfig, format!("the fleet's specification: {error}")))?;
         front::Config::from_json(&spec.config)?;
-        exit_code.set(fleet::run(spec)?);
+        let bytes_max = settings::checked(settings::Key::CacheBytesMax, "cache_bytes_max", spec.cache_bytes_max)?;
+        let cache = super::cache::create_shared(bytes_max);
+        exit_code.set(fleet::run(spec, cache)?);
         Ok(())
     })
 }
@@ -89,8 +93,9 @@ pub unsafe extern "C" fn lyger_fleet_fork(worker: *mut u32) -> Status {
         runtime::not_forked()?;
         let link = fleet::link_of_stdin().map_err(failed)?;
         match fleet::fork_workers(link).map_err(failed)? {
-            Fork::Worker { number, worker, report } => {
+            Fork::Worker { number, worker, report, cache } => {
                 runtime::claim()?;
+                cache.into_iter().for_each(super::cache::share);
                 let _ = BOOT_REPORT.set(report);
                 let _ = WORKER.set(Arc::from(worker)); // a process becomes a worker once
                 out.set(number);

@@ -417,24 +417,32 @@ uint64_t lyger_cache_size(void);
  Keeps `value` under `key`, in place of the value before. Both may hold any bytes, and the engine copies them.
 
  Errors: `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, a value above 1 GiB), `CACHE_VALUE_TOO_LARGE` (key and value
- are more than 97% of `cache.bytes_max`; the value before stays), `INVALID_CONFIG` (in the environment),
+ are more than `cache.bytes_max`, or the value more than 512 MiB; the value before stays), `INVALID_CONFIG` (in the environment),
  `WRONG_PROCESS`. Any thread.
 
  Promised by the caller:
  Each pointer must be null with length 0, or readable for its length.
  */
-lyger_status lyger_cache_store(const char *key, size_t key_len, const char *value, size_t value_len);
+lyger_status lyger_cache_store(const char *key,
+                               size_t key_len,
+                               const char *value,
+                               size_t value_len);
 
 /*
  Copies the value under `key` to `buf` when `cap` bytes hold it, and sets `*needed` to its length.
 
- Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (nothing is written), `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB),
- `WRONG_PROCESS`. Any thread; another one may change the value between two calls.
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB), `WRONG_PROCESS`. Any thread; another
+ one may change the value between two calls, and during one: after `NOT_FOUND` and `BUFFER_TOO_SMALL` what is in `buf` means
+ nothing.
 
  Promised by the caller:
  `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
  */
-lyger_status lyger_cache_fetch(const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+lyger_status lyger_cache_fetch(const char *key,
+                               size_t key_len,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
 
 /*
  Forgets `key`.
@@ -645,7 +653,8 @@ lyger_status lyger_engine_configure(const char *json,
                                     size_t len);
 
 /*
- Lets go of everything that the plain shape holds: closes connections, drops results, drops the cache, ends the runtime.
+ Lets go of everything that the plain shape holds: closes connections, drops results and the cache (what a fleet's workers share
+ stays), ends the runtime.
 
  The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
  runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
@@ -718,7 +727,8 @@ lyger_status lyger_async_fetch(struct lyger_call *call,
  Serves with a fleet of processes until a signal ends it, and sets `*exit_code` to what the process should exit with.
 
  `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
- and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `config` (a string: the front's
+ and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `cache_bytes_max` (of the cache that the
+ workers share), `config` (a string: the front's
  configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
  `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
  replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.

@@ -46,8 +46,7 @@ const KEYS: [Rule; 10] = [
     Rule { name: "db.idle_timeout_ms", default: 600_000, range: Limits::AGE_MS },
     Rule { name: "db.lifetime_ms", default: 1_800_000, range: Limits::AGE_MS },
     Rule { name: "db.result_bytes_max", default: 64 << 20, range: Limits::RESULT_BYTES_MAX },
-    // The cache weighs in u64 but computes its parts in f64; a terabyte is exact in both.
-    Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=1 << 40 },
+    Rule { name: "cache.bytes_max", default: cache::BYTES_MAX_DEFAULT, range: 1..=cache::BYTES_MAX_MAX },
     Rule { name: "vector.dimension_max", default: 65_536, range: vector::Limits::DIMENSION_MAX },
     Rule { name: "vector.bytes_max", default: 4 << 30, range: vector::Limits::BYTES_MAX },
     Rule { name: "vector.threads", default: 0, range: vector::Limits::THREADS },
@@ -81,6 +80,11 @@ pub(super) fn start_with<const N: usize>(keys: [Key; N]) -> Result<[u64; N], Fai
         settings.in_use[key as usize] = Some(*value);
     }
     Ok(values)
+}
+
+/// A value of a key that came by another way, if it may have it.
+pub(super) fn checked(key: Key, name: &str, value: u64) -> Result<u64, Failure> {
+    in_range(&KEYS[key as usize], name, Some(value), &value.to_string())
 }
 
 /// After a release: no room uses any value.

@@ -255,6 +255,12 @@ impl Output {
         Ok(Self { buf: buf.cast(), cap, needed })
     }
 
+    /// Whether the caller passed a buffer that shares bytes with an input.
+    pub(super) fn overlaps(&self, input: &[u8]) -> bool {
+        let (buf, input_at) = (self.buf as usize, input.as_ptr() as usize);
+        buf < input_at + input.len() && input_at < buf + self.cap
+    }
+
     /// The buffer itself, for what is written in place.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.buf.is_null() {

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
-use serde::Deserialize;
 
 use super::control::Control;
 use super::plan::{Action, Generation, Number, Plan};
 use super::report::BootReport;
+use super::spec::Spec;
 use super::terminal::Terminal;
-use crate::front::Watch;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
 use crate::lane;
@@ -39,42 +38,15 @@ const END_MS_MAX: u64 = 10_000;
 /// How long the front may take beyond the drain's own time.
 const DRAIN_SLACK_MS: u64 = 5_000;
 
-/// What the master needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spec {
-    /// The application's folder, as `rawr status` shows it.
-    pub app: String,
-    /// Where `rawr status` and `rawr reload` ask: a socket's path, `{port}` replaced. Without one nobody can.
-    pub control: Option<String>,
-    /// The address to listen on.
-    pub host: IpAddr,
-    /// The port, 0 for any free one.
-    pub port: u16,
-    /// How many workers.
-    pub workers: u32,
-    /// The code whose changes make a reload.
-    pub watch: Option<Watch>,
-    /// How long the drain may take.
-    pub drain_timeout_ms: u64,
-    /// The front's configuration, a JSON object.
-    pub config: String,
-    /// Program and arguments of the front.
-    pub front: Vec<String>,
-    /// Program and arguments of a zygote.
-    pub zygote: Vec<String>,
-    /// Printed when the first generation serves, `{port}` replaced.
-    pub announcement: String,
-}
-
-/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code.
+/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code. The workers get the file of
+/// their `cache`; where there is none each has one of its own.
 ///
 /// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads, and drains when it says that the terminal was
 /// closed from which this process was started.
 ///
 /// # Errors
 /// When it could not even begin: the address, a program that isn't there, the operating system.
-pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
+pub fn run(spec: Spec, cache: io::Result<OwnedFd>) -> Result<i32, crate::front::Error> {
     let listener = crate::front::listen(SocketAddr::new(spec.host, spec.port))?;
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -93,7 +65,9 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
     });
     let (lanes, fallback) = lane::Kind::choose(&std::env::var("LYGER_LANES").unwrap_or_default())
         .map_err(failed("the lanes between the front and the workers"))?;
-    let degraded: Vec<String> = fallback.into_iter().collect();
+    let no_cache =
+        cache.as_ref().err().map(|error| format!("each worker has a cache of its own: no shared memory: {error}"));
+    let degraded: Vec<String> = fallback.into_iter().chain(no_cache).collect();
     degraded.iter().for_each(|fallback| say(format_args!("{fallback}")));
     let mut master = Master {
         plan: Plan::new(spec.workers),
@@ -107,6 +81,7 @@ pub fn run(spec: Spec) -> Result<i32, crate::front::Error> {
         listener: listener.into(),
         bell,
         lanes,
+        cache: cache.ok(),
         degraded,
         signals,
         front: None,
@@ -159,6 +134,8 @@ struct Master {
     listener: OwnedFd,
     bell: OwnedFd,
     lanes: lane::Kind,
+    /// The file of the cache that all workers share, of every generation.
+    cache: Option<OwnedFd>,
     /// Fallbacks in use, for `/health`.
     degraded: Vec<String>,
     signals: Intake,

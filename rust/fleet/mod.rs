@@ -20,9 +20,11 @@ mod control;
 mod master;
 mod plan;
 mod report;
+mod spec;
 mod terminal;
 mod zygote;
 
-pub use master::{Spec, run};
+pub use master::run;
 pub use report::{BOOT_REPORT_BYTES_MAX, BootReport};
+pub use spec::Spec;
 pub use zygote::{Fork, fork_workers, link_of_stdin};

@@ -25,6 +25,8 @@ pub enum Fork {
         worker: Box<Worker>,
         /// Where it says why it doesn't boot.
         report: BootReport,
+        /// The file of the cache that it shares with the others.
+        cache: Option<OwnedFd>,
     },
     /// It is the zygote still, and the master needs it no more.
     Ended,
@@ -71,7 +73,8 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
         while children_end.take().is_some() {}
         let Some(link) = &zygote.link else { continue };
         match link.receive::<ToZygote>()? {
-            Received::Message(ToZygote::Fork(number), descriptors) => {
+            Received::Message(ToZygote::Fork(number), mut descriptors) => {
+                let cache = if descriptors.len() > 3 { descriptors.pop() } else { None };
                 let [lane, bell, report]: [OwnedFd; 3] = descriptors
                     .try_into()
                     .map_err(|_| io::Error::other("a worker without a lane, a bell or a place for its report"))?;
@@ -81,7 +84,7 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
                         // The child: what is the zygote's goes, and with it the blocked signal.
                         drop((zygote, children_end));
                         let worker = be_worker(lane, bell, zygote_pid, master)?;
-                        return Ok(Fork::Worker { number, worker: Box::new(worker), report: report.into() });
+                        return Ok(Fork::Worker { number, worker: Box::new(worker), report: report.into(), cache });
                     }
                     Err(error) => {
                         let _ = link.send(&FromZygote::NotForked { worker: number, error: error.to_string() }, &[]);

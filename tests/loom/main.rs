@@ -1,4 +1,4 @@
-//! The parts of a lane that two sides share without a lock, under loom: every order in which two threads can run, and
+//! The parts of a lane, and of the cache, that sides share without a lock, under loom: every order in which two threads can run, and
 //! every value that the memory model lets them read.
 //!
 //! The parts are the engine's own files, compiled here with loom's atomics. Weaken an `Ordering` in one of them, or leave
@@ -16,6 +16,8 @@ mod epoch;
 mod pipe;
 #[path = "../../rust/lane/ring.rs"]
 mod ring;
+#[path = "../../rust/cache/seq.rs"]
+mod seq;
 #[path = "../../rust/lane/slot.rs"]
 mod slot;
 #[path = "../../rust/lane/state.rs"]
@@ -28,6 +30,7 @@ mod bells;
 mod claims;
 mod epochs;
 mod queues;
+mod sequences;
 
 /// Every order with at most this many switches away from a thread that could go on. Loom's authors found that 2 or 3 show
 /// nearly all mistakes; what is tried without a limit is so small that it can be.

@@ -151,6 +151,6 @@ interface Backend
 
     public function stopServer(): void;
 
-    /** Closes connections, drops results and empties the cache. The next call starts anew. */
+    /** Closes connections, drops results and empties the cache, unless a fleet's workers share it. The next call starts anew. */
     public function release(): void;
 }

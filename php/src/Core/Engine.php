@@ -424,7 +424,7 @@ final class Engine
         $this->backend->stopServer();
     }
 
-    /** Closes connections, drops results and empties the cache. The next call starts anew. */
+    /** Closes connections, drops results and empties the cache, unless a fleet's workers share it. The next call starts anew. */
     public function release(): void
     {
         $this->backend->release();

@@ -14,8 +14,6 @@ use Lyger\Exception\InvalidArgument;
 final class PhpCache
 {
     private const KEY_BYTES_MAX = 65_536;
-    /** The native cache keeps the rest for entries that were used only once. */
-    private const ENTRY_PART_MAX = 0.97;
 
     /** @var array<string, string> the one unused for longest comes first; a prefix keeps PHP from making keys integers */
     private array $values = [];
@@ -28,9 +26,8 @@ final class PhpCache
     public function store(string $key, string $value): void
     {
         $bytes = strlen(self::key($key)) - 1 + strlen($value);
-        $entryBytesMax = (int) ($this->bytesMax * self::ENTRY_PART_MAX);
-        if ($bytes > $entryBytesMax) {
-            throw CacheValueTooLarge::of($bytes, $entryBytesMax);
+        if ($bytes > $this->bytesMax) {
+            throw CacheValueTooLarge::of($bytes, $this->bytesMax);
         }
         $this->remove($key);
         $this->values[self::key($key)] = $value;

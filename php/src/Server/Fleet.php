@@ -56,6 +56,7 @@ final class Fleet
                 'poll' => $config->watch() === 'poll',
             ],
             'drain_timeout_ms' => $config->int('drain_timeout_ms'),
+            'cache_bytes_max' => $config->int('cache.bytes_max'),
             'config' => $config->forServer(),
             'front' => [...$php, $script, 'fleet:front'],
             'zygote' => [

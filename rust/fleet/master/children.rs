@@ -39,8 +39,9 @@ impl Master {
         let report = BootReport::create()?;
         self.tell_front(&ToFront::Worker(number), Some(&lane.front));
         if let Some(zygote) = self.zygotes.get(&generation) {
-            let _ =
-                zygote.link.send(&ToZygote::Fork(number), &[lane.worker.as_fd(), self.bell.as_fd(), report.as_fd()]);
+            let mut descriptors = vec![lane.worker.as_fd(), self.bell.as_fd(), report.as_fd()];
+            descriptors.extend(self.cache.as_ref().map(AsFd::as_fd));
+            let _ = zygote.link.send(&ToZygote::Fork(number), &descriptors);
         }
         let worker =
             Worker { generation, pid: None, lane: lane.front, since_ms: clock::now_ms(), report: Some(report) };

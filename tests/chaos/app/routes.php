@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use Lyger\Core\Engine;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
 use Lyger\Routing\Route;
@@ -155,3 +156,12 @@ Route::get('/streams/{token}', static function (string $token): Response {
 
 require __DIR__ . '/state.php';
 require __DIR__ . '/exits.php';
+
+// The cache that all workers share.
+Route::get('/cache/{key}/{value}', static function (string $key, string $value): Response {
+    Engine::getInstance()->cacheSet($key, $value);
+    return Response::text('put in ' . getmypid());
+});
+Route::get('/cache/{key}', static function (string $key): Response {
+    return Response::text(Engine::getInstance()->cacheGet($key) . ' in ' . getmypid());
+});

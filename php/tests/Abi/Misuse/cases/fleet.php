@@ -16,6 +16,7 @@ $spec = static function (array $but): string {
         'workers' => 1,
         'watch' => null,
         'drain_timeout_ms' => 0,
+        'cache_bytes_max' => 1 << 20,
         'config' => '{}',
         'front' => $nothing,
         'zygote' => $nothing,

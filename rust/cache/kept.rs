@@ -1,0 +1,342 @@
+//! The kept region: what no eviction, no `clear` and no death drops. Locks, fencing tokens, counters, sessions.
+//!
+//! It has shards of its own, each a log in one of two halves. A record is written whole, with its checksum, behind the log's
+//! end; one store that moves the end makes it count. Only then the index and the record before it are changed, and both
+//! follow from the log: whoever finds the lock orphaned reads it again from its begin. A full half is copied, without what
+//! is dead or expired, to the other one, which one store makes the log. What would have it grow beyond three quarters is
+//! refused: so each copy makes room for a quarter's writes, and what is there can always be written again.
+
+use super::entry::{self, Entry, NEVER, Plan, Word};
+use super::index::Position;
+use super::layout::{BUCKETS_MIN, INLINE_BYTES_MAX, KEPT_SHARDS};
+use super::map::Map;
+use super::read::{Appended, Found, Nowhere, Reader, Sink};
+use super::shard::{Shard, assert_free};
+use super::slot::Slot;
+use super::sync::Ordering;
+use super::table::Table;
+use super::write::Full;
+
+/// Beside the log's end in one word, so that one store changes both: which half it is in.
+const SECOND_HALF: u64 = 1 << 63;
+
+/// The kept region of a table: the same operations on keys of its own.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let table = lyger::cache::Table::in_process(1 << 20)?;
+/// table.kept().update(b"session:7", 0, |slot| slot.put(&[b"cart=3"], Some(1_800_000)))?;
+/// table.clear();
+///
+/// let mut value = Vec::new();
+/// assert!(table.kept().get(b"session:7", 1_000, &mut value).is_some());
+/// assert_eq!(value, b"cart=3");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'t> {
+    pub(super) table: &'t Table,
+    /// What all keys begin with that are of this kind, so that they are nobody else's.
+    kind: u8,
+}
+
+/// What keys of the region begin with, for whoever gives them names of their own.
+const NAMED: u8 = b'k';
+
+impl Table {
+    /// The region that eviction and recovery never drop.
+    #[must_use]
+    pub fn kept(&self) -> Kept<'_> {
+        self.region(NAMED)
+    }
+
+    /// The region's keys of one kind.
+    pub(super) fn region(&self, kind: u8) -> Kept<'_> {
+        Kept { table: self, kind }
+    }
+
+    /// A number that was never given before: not by this table, and not by one before it, unless the clock was set back. It is
+    /// the time in microseconds; who comes within the same one waits for the next. Below 2^53 until the year 2255.
+    ///
+    /// ```
+    /// let table = lyger::cache::Table::in_process(1 << 20)?;
+    /// let (first, second) = (table.token(), table.token());
+    /// assert!(first < second && second < 1 << 53);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        /// More than this behind the last token the clock was set back, and isn't waited for.
+        const MICROS_WAITED_MAX: u64 = 10_000;
+        let token = &self.map.header().token;
+        loop {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let (micros, last) = (since.as_micros() as u64, token.load(Ordering::Relaxed));
+            let next = if micros + MICROS_WAITED_MAX < last { last + 1 } else { micros };
+            if next > last && token.compare_exchange(last, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return next;
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+impl Kept<'_> {
+    fn key(&self, name: &[u8]) -> Vec<u8> {
+        [&[self.kind], name].concat()
+    }
+
+    fn number(&self, key: &[u8]) -> u32 {
+        let hash = entry::hash(&self.table.map, key);
+        self.table.map.geometry.shards + (hash >> 24) as u32 % KEPT_SHARDS
+    }
+
+    fn read(&self, name: &[u8], now: u64, sink: &mut impl Sink) -> Option<Found> {
+        assert_free();
+        let (map, key) = (&self.table.map, self.key(name));
+        let (shard, hash) = (self.number(&key), entry::hash(map, &key));
+        Reader { map, shard, key: &key, hash, now, marks: false }.read(sink)
+    }
+
+    /// Appends the value of a key to `into`. Takes no lock.
+    pub fn get(&self, key: &[u8], now: u64, into: &mut Vec<u8>) -> Option<Found> {
+        self.read(key, now, &mut Appended::to(into, |_, _| {}))
+    }
+
+    /// What is known of a key's value. Takes no lock.
+    #[must_use]
+    pub fn peek(&self, key: &[u8], now: u64) -> Option<Found> {
+        self.read(key, now, &mut Nowhere)
+    }
+
+    /// Has `f` change one key, while nobody else can. A value may have 60 KiB.
+    ///
+    /// # Panics
+    /// When `f` calls the table's own methods: it has its slot.
+    pub fn update<R>(&self, key: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>) -> R) -> R {
+        let key = self.key(key);
+        let shard = Shard::lock(&self.table.map, self.number(&key));
+        f(&mut Slot::new(&shard, &key, now))
+    }
+
+    /// Has `f` change one of these keys, and one of the cache that the same name stands for, while nobody else can either.
+    pub(super) fn update_both<R>(&self, name: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>, &mut Slot<'_>) -> R) -> R {
+        let key = self.key(name);
+        // In the order of their numbers, as with all who take several.
+        let cached = self.table.lock_shard(name, now);
+        let shard = Shard::lock_next(&self.table.map, self.number(&key));
+        f(&mut Slot::new(&shard, &key, now), &mut Slot::new(&cached, name, now))
+    }
+
+    /// How many keys there are, with those that have expired and were not written since.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        let shards = self.table.map.geometry.shards;
+        (shards..shards + KEPT_SHARDS).map(|number| self.table.map.head(number).count.get()).sum()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A log: its half's place in memory, and its end.
+#[derive(Clone, Copy)]
+struct Log {
+    at: usize,
+    used: usize,
+    half: u64,
+}
+
+impl Shard<'_> {
+    pub(super) fn is_kept(&self) -> bool {
+        self.map.geometry.is_kept(self.number)
+    }
+
+    fn log_at(map: &Map, number: u32, half: u64) -> usize {
+        let index = (number - map.geometry.shards) as usize * 2 + usize::from(half != 0);
+        map.geometry.kept_at + index * map.geometry.kept_half_bytes
+    }
+
+    fn log(&self) -> Log {
+        let word = self.head.kept.get();
+        let half = word & SECOND_HALF;
+        Log { at: Self::log_at(self.map, self.number, half), used: (word & !SECOND_HALF) as usize, half }
+    }
+
+    /// Makes a log of so many bytes count.
+    fn publish(&self, half: u64, used: usize) {
+        // Not reordered with what was written before: who reads it after this process's death sees that.
+        super::sync::fence(Ordering::Release);
+        self.head.kept.set(half | used as u64);
+    }
+
+    /// The records of a log that count, dead ones as well.
+    fn records(&self, log: Log) -> impl Iterator<Item = (Entry<'_>, Word)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= log.used {
+                return None;
+            }
+            let entry = Entry::at_place(self.map, Entry::place_of(self.map, log.at + at));
+            let word = entry.word();
+            at += word.units() << self.map.geometry.unit_shift;
+            (word.units() > 0).then_some((entry, word))
+        })
+    }
+
+    pub(super) fn put_kept(&self, key: &[u8], hash: u64, parts: &[&[u8]], expiry: u64, now: u64) -> Result<(), Full> {
+        let (map, geometry) = (self.map, &self.map.geometry);
+        let value_len = parts.iter().map(|part| part.len()).sum();
+        // Without the byte that says of what kind the key is.
+        let full = Full { bytes: (key.len() - 1 + value_len) as u64, bytes_max: geometry.kept_half_bytes as u64 };
+        let plan = Plan { key_len: key.len(), value_len, expires: expiry != NEVER, chained: false };
+        if value_len > INLINE_BYTES_MAX || key.len() > 1 + entry::KEY_BYTES_MAX {
+            return Err(full);
+        }
+        let bytes = plan.bytes(geometry);
+        self.begin();
+        let before = self.find(key, hash).map_or(0, |old| self.record_bytes(self.entry(old.place).word()));
+        if !self.may_grow(before, bytes, now) {
+            return Err(full);
+        }
+        if self.log().used + bytes > geometry.kept_half_bytes {
+            self.compact(now);
+        }
+        let log = self.log();
+        // Last of all, for a copy makes the index anew.
+        if log.used + bytes > geometry.kept_half_bytes || before == 0 && !self.widen(hash) {
+            return Err(full);
+        }
+        let place = Entry::place_of(map, log.at + log.used);
+        let entry = self.entry(place);
+        let word = entry.write(plan, bytes, key, expiry);
+        self.write_parts(entry, word, parts);
+        entry.seal(word, hash);
+        self.publish(log.half, log.used + bytes);
+        self.enter(hash, key, entry, word);
+        Ok(())
+    }
+
+    /// Whether a record may have so many bytes more than before. If not, what has expired goes first.
+    fn may_grow(&self, before: usize, bytes: usize, now: u64) -> bool {
+        let most = (self.map.geometry.kept_half_bytes / 4 * 3) as u64;
+        let fits = || bytes <= before || self.head.kept_live.get() + (bytes - before) as u64 <= most;
+        fits() || {
+            self.expire(now);
+            fits()
+        }
+    }
+
+    /// Takes out what has expired, if there is any.
+    fn expire(&self, now: u64) {
+        if self.head.kept_expires.get() > now {
+            return;
+        }
+        let mut next = NEVER;
+        for position in self.index().all() {
+            let entry = self.entry(position.place);
+            let word = entry.word();
+            let expiry = entry.expiry(word);
+            if expiry <= now {
+                self.remove_kept(position, entry::hash(self.map, entry.key(word)));
+                self.head.expirations.add(1);
+            } else {
+                next = next.min(expiry);
+            }
+        }
+        self.head.kept_expires.set(next);
+    }
+
+    fn record_bytes(&self, word: Word) -> usize {
+        word.units() << self.map.geometry.unit_shift
+    }
+
+    pub(super) fn write_at_kept(
+        &self,
+        key: &[u8],
+        hash: u64,
+        found: Option<Position>,
+        offset: usize,
+        bytes: &[u8],
+        now: u64,
+    ) -> Result<usize, Full> {
+        let old = found.map(|found| (self.entry(found.place), self.entry(found.place).word()));
+        let mut value: Vec<u8> =
+            old.iter().flat_map(|(entry, word)| self.chunks(*entry, *word).flatten().copied()).collect();
+        let end = offset.saturating_add(bytes.len());
+        if end > INLINE_BYTES_MAX {
+            return Err(Full { bytes: end as u64, bytes_max: self.map.geometry.kept_half_bytes as u64 });
+        }
+        value.resize(value.len().max(end), 0);
+        value[offset..end].copy_from_slice(bytes);
+        let expiry = old.map_or(NEVER, |(entry, word)| entry.expiry(word));
+        self.put_kept(key, hash, &[&value], expiry, now).map(|()| value.len())
+    }
+
+    /// Puts a record into the index, which has room for it, in place of the one before it.
+    fn enter(&self, hash: u64, key: &[u8], entry: Entry<'_>, word: Word) {
+        let place = Entry::place_of(self.map, entry.at);
+        if let Some(old) = self.find(key, hash) {
+            self.index().replace(old, place);
+            self.bury(self.entry(old.place));
+        } else {
+            self.insert(hash, place);
+        }
+        self.head.kept_live.add(self.record_bytes(word) as u64);
+        self.head.kept_expires.set(self.head.kept_expires.get().min(entry.expiry(word)));
+    }
+
+    /// Counts a record as dead that isn't in the index any more.
+    fn bury(&self, entry: Entry<'_>) {
+        self.head.kept_live.subtract(self.record_bytes(entry.word()) as u64);
+        entry.kill(entry.word());
+    }
+
+    pub(super) fn remove_kept(&self, position: Position, hash: u64) {
+        self.begin();
+        self.bury(self.entry(position.place));
+        self.index().remove(self.spot(hash), position);
+        self.head.count.subtract(1);
+    }
+
+    /// Copies what is alive to the other half.
+    fn compact(&self, now: u64) {
+        let log = self.log();
+        let half = log.half ^ SECOND_HALF;
+        let at = Self::log_at(self.map, self.number, half);
+        let mut used = 0;
+        for (entry, word) in self.records(log) {
+            if word.is_live() && entry.expiry(word) > now {
+                let bytes = self.record_bytes(word);
+                // SAFETY: a whole record, and the other half has room for what this one had.
+                unsafe { super::copy::copy(self.map.at(entry.at), self.map.at(at + used), bytes) };
+                used += bytes;
+            }
+        }
+        self.publish(half, used);
+        self.reread();
+    }
+
+    /// Builds the index from the log.
+    pub(super) fn reread(&self) {
+        self.change();
+        self.index().clear();
+        self.head.buckets.set(BUCKETS_MIN);
+        self.head.count.set(0);
+        self.head.kept_live.set(0);
+        self.head.kept_expires.set(NEVER);
+        for (entry, word) in self.records(self.log()) {
+            let key = entry.key(word);
+            let hash = entry::hash(self.map, key);
+            // A dead one's checksum is that of the living.
+            if word.is_live() && entry.is_sound(word, hash) {
+                // At most half full, as large as it may be.
+                assert!(self.widen(hash), "the kept region's index has room for all of it");
+                self.enter(hash, key, entry, word);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Single flight: of all that miss a value at once, one makes it and the others wait for it.
+
+use super::lock::holder;
+use crate::cache::{Found, Full, Table};
+
+/// What somebody who wants a value has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flight {
+    /// Nothing: here it is.
+    Landed(Found),
+    /// Make it, and then [`Table::land`], or [`Table::abandon`] if it can't be made.
+    Yours {
+        /// Says that it is still the same who makes it.
+        token: u64,
+    },
+    /// Ask again: somebody is making it.
+    Others,
+}
+
+/// What keys of makers' locks begin with in the kept region.
+const FLIGHTS: u8 = b'f';
+
+impl Table {
+    /// Appends a value to `into` if it is there. If not, the first one to ask is to make it, within `patience_ms`; after that
+    /// somebody else is.
+    ///
+    /// ```
+    /// use lyger::cache::{Flight, Table};
+    /// let table = Table::in_process(1 << 20)?;
+    /// let mut value = Vec::new();
+    /// let Flight::Yours { token } = table.take_off(b"report", 1_000, 0, &mut value)? else { panic!() };
+    /// assert_eq!(table.take_off(b"report", 1_000, 0, &mut value)?, Flight::Others);
+    /// assert!(table.land(b"report", token, b"42 pages", Some(60_000), 5)?);
+    /// assert!(matches!(table.take_off(b"report", 1_000, 6, &mut value)?, Flight::Landed(_)));
+    /// assert_eq!(value, b"42 pages");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Full`], when the kept region is, which has the makers' locks.
+    pub fn take_off(&self, key: &[u8], patience_ms: u64, now: u64, into: &mut Vec<u8>) -> Result<Flight, Full> {
+        if let Some(found) = self.get(key, now, into) {
+            return Ok(Flight::Landed(found));
+        }
+        let Some(token) = self.region(FLIGHTS).lock(key, patience_ms, now)? else { return Ok(Flight::Others) };
+        // Somebody may have landed between the look and the lock.
+        if let Some(found) = self.get(key, now, into) {
+            self.abandon(key, token, now);
+            return Ok(Flight::Landed(found));
+        }
+        Ok(Flight::Yours { token })
+    }
+
+    /// Puts the value that was made. False when it took too long and somebody else is making it: then theirs will be there.
+    ///
+    /// # Errors
+    /// [`Full`]; whoever asks next is to make it.
+    pub fn land(&self, key: &[u8], token: u64, value: &[u8], expires_at: Option<u64>, now: u64) -> Result<bool, Full> {
+        // Whoever was held up finds the lock gone or another's, and nobody lands between that look and the put.
+        self.region(FLIGHTS).update_both(key, now, |lock, slot| {
+            if holder(lock) != Some(token) {
+                return Ok(false);
+            }
+            let put = slot.put(&[value], expires_at);
+            lock.remove();
+            put.map(|()| true)
+        })
+    }
+
+    /// Lets somebody else make the value.
+    pub fn abandon(&self, key: &[u8], token: u64, now: u64) {
+        self.region(FLIGHTS).unlock(key, token, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_lands_too_late_overwrites_nobody() {
+        let table = Table::in_process(1 << 20).unwrap();
+        let mut none = Vec::new();
+        let Flight::Yours { token: late } = table.take_off(b"k", 1000, 0, &mut none).unwrap() else { panic!() };
+        std::thread::scope(|scope| {
+            let (locked, is_locked) = mpsc::channel();
+            let (done, is_done) = mpsc::channel::<()>();
+            let table = &table;
+            scope.spawn(move || {
+                let mut batch = table.batch(&[b"k"]);
+                locked.send(()).unwrap();
+                is_done.recv().unwrap();
+                // As the other maker does.
+                batch.update(b"k", 2000, |slot| slot.put(&[b"newer"], None)).unwrap();
+            });
+            is_locked.recv().unwrap();
+            let landing = scope.spawn(move || table.land(b"k", late, b"older", None, 0).unwrap());
+            // Until it waits for the key.
+            std::thread::sleep(Duration::from_millis(200));
+            let other = table.region(FLIGHTS).lock(b"k", 1000, 2000).unwrap().expect("its time is over");
+            done.send(()).unwrap();
+            assert!(!landing.join().unwrap());
+            assert!(table.region(FLIGHTS).unlock(b"k", other, 2000));
+        });
+        let mut value = Vec::new();
+        assert!(table.get(b"k", 2000, &mut value).is_some() && value == b"newer");
+    }
+}
