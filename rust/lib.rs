@@ -29,6 +29,7 @@ pub mod fleet;
 pub mod front;
 pub mod handles;
 pub mod json;
+pub mod resp;
 pub mod vector;
 
 // Memory that processes share and read without a lock.

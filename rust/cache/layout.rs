@@ -66,6 +66,8 @@ pub(super) struct Header {
     pub(super) token: AtomicU64,
     /// How many `Watch`es there are: versions are counted only for them.
     pub(super) watchers: AtomicU32,
+    /// How often all keys of a shard or of the table were removed at once.
+    pub(super) clears: AtomicU32,
     /// Set after a recovery: the sums below may be off by what the dead one had in hand.
     pub(super) recount: AtomicU32,
     /// Where the next sweep begins.

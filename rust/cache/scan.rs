@@ -178,7 +178,12 @@ impl Table {
         // Whoever was writing when nobody watched has finished.
         let _lock = Shard::lock(&self.map, self.map.geometry.shard(hash));
         self.map.header().watchers.fetch_add(1, Ordering::Relaxed);
-        Watch { table: self.clone(), at: version(hash), seen: self.version(version(hash)) }
+        Watch {
+            table: self.clone(),
+            at: version(hash),
+            seen: self.version(version(hash)),
+            clears: self.map.header().clears.load(Ordering::Relaxed),
+        }
     }
 
     fn version(&self, at: usize) -> u32 {
@@ -193,6 +198,7 @@ pub struct Watch {
     table: Table,
     at: usize,
     seen: u32,
+    clears: u32,
 }
 
 impl Watch {
@@ -200,6 +206,12 @@ impl Watch {
     /// falsely while a batch has the key, and yes falsely once in 65,536 changes of others.
     #[must_use]
     pub fn changed(&self) -> bool {
+        self.written() || self.table.map.header().clears.load(Ordering::Relaxed) != self.clears
+    }
+
+    /// The same, but for the removal of all keys at once, which changes nothing for a key that isn't there.
+    #[must_use]
+    pub fn written(&self) -> bool {
         self.table.version(self.at) != self.seen
     }
 }

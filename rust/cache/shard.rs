@@ -149,11 +149,7 @@ impl<'a> Shard<'a> {
 
     /// Says to who watches any key that it changed.
     pub(super) fn touch_all(&self) {
-        if self.map.header().watchers.load(Ordering::Relaxed) > 0 {
-            for at in 0..VERSIONS {
-                self.map.number(self.map.geometry.versions_at, at).fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.map.header().clears.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn index(&self) -> Index<'a> {

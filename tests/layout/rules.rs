@@ -195,7 +195,8 @@ pub(crate) fn unlisted_tests(files: &[String], manifest: &str) -> Vec<String> {
     files
         .iter()
         .filter(|path| path.starts_with("tests/") && path.ends_with("/main.rs"))
-        .filter(|path| !manifest.contains(&format!("path = \"{path}\"")))
+        // A member of the workspace may name it, too, from its own folder.
+        .filter(|path| !manifest.contains(&format!("path = \"{path}\"")) && !manifest.contains(&format!("../{path}\"")))
         .filter(|path| !path.strip_suffix("/main.rs").is_some_and(|folder| is_member(manifest, folder)))
         .map(|path| format!("{path}: no [[test]] entry in Cargo.toml"))
         .collect()

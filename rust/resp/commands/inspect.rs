@@ -1,0 +1,202 @@
+//! OBJECT, MEMORY, SLOWLOG, DEBUG: what the server knows about keys and about itself.
+
+use std::time::Duration;
+
+use super::{Call, Failure, Outcome, Space};
+use crate::resp::number;
+
+/// Up to this length Redis keeps a string in one piece with its head.
+const EMBEDDED_BYTES_MAX: usize = 44;
+/// A person who debugs waits for seconds; longer ones would only be a mistake that stops the thread.
+const SLEEP_SECONDS_MAX: f64 = 3600.0;
+
+/// The value, or the null that OBJECT gives for a key that isn't there.
+fn value(call: &mut Call<'_>) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    let found = call.space.get(call.args.at(2), call.now, &mut value);
+    if found.is_none() {
+        call.reply.null();
+    }
+    found.map(|_| value)
+}
+
+/// Every value lies here as it came; this is what Redis would have made of it.
+pub(crate) fn encoding(call: &mut Call<'_>) -> Outcome {
+    if let Some(value) = value(call) {
+        let is_integer = value.len() <= 20 && number::integer(&value).is_some();
+        let short = if value.len() <= EMBEDDED_BYTES_MAX { "embstr" } else { "raw" };
+        call.reply.bulk(if is_integer { "int" } else { short }.as_bytes());
+    }
+    Ok(())
+}
+
+pub(crate) fn freq(call: &mut Call<'_>) -> Outcome {
+    if value(call).is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+    ))
+}
+
+/// The table has two bits of use for a key and no clock.
+pub(crate) fn idletime(call: &mut Call<'_>) -> Outcome {
+    if value(call).is_some() {
+        call.reply.integer(0);
+    }
+    Ok(())
+}
+
+pub(crate) fn refcount(call: &mut Call<'_>) -> Outcome {
+    if value(call).is_some() {
+        call.reply.integer(1);
+    }
+    Ok(())
+}
+
+pub(crate) fn memory_usage(call: &mut Call<'_>) -> Outcome {
+    let mut place = 3;
+    while place < call.args.len() {
+        // A string is measured as a whole, whatever number of samples is asked for.
+        if !call.args.is(place, "samples") || place + 1 == call.args.len() || call.integer(place + 1)? < 0 {
+            return Err(super::SYNTAX);
+        }
+        place += 2;
+    }
+    let Space::Table(table) = call.space else { unreachable!("EXEC lets its locks go before") };
+    match table.memory_usage(call.args.at(2), call.now) {
+        Some(bytes) => call.reply.integer(bytes),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+pub(crate) fn memory_stats(call: &mut Call<'_>) -> Outcome {
+    let Space::Table(table) = call.space else { unreachable!("EXEC lets its locks go before") };
+    let stats = table.stats();
+    let pairs = [
+        ("total.allocated", stats.memory_bytes),
+        ("keys.count", stats.keys),
+        ("keys.bytes-per-key", stats.memory_bytes / stats.keys.max(1)),
+        ("dataset.bytes", stats.bytes),
+        ("maxmemory", stats.bytes_max),
+    ];
+    call.reply.map(pairs.len());
+    for (name, number) in pairs {
+        call.reply.bulk(name.as_bytes());
+        call.reply.integer(number);
+    }
+    Ok(())
+}
+
+pub(crate) fn memory_doctor(call: &mut Call<'_>) -> Outcome {
+    call.reply.text(
+        b"The table is one mapping of a bounded size and can't be fragmented by an allocator: nothing to report.\n",
+    );
+    Ok(())
+}
+
+pub(crate) fn debug(call: &mut Call<'_>) -> Outcome {
+    if call.args.is(1, "sleep") && call.args.len() == 3 {
+        let seconds = std::str::from_utf8(call.args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
+        let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or_default();
+        // All clients of this thread wait, as all of a Redis's would.
+        std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, SLEEP_SECONDS_MAX)));
+        call.reply.ok();
+        return Ok(());
+    }
+    if call.args.is(1, "help") && call.args.len() == 2 {
+        return super::tell::help(call);
+    }
+    Err(super::wrong_call(call))
+}
+
+/// The table is a cache and lives in memory alone.
+pub(crate) fn save(_: &mut Call<'_>) -> Outcome {
+    Err(Failure::new("ERR there is no file to save to: the table lives in memory alone"))
+}
+
+/// Ends the server, of which nothing is kept whatever was asked for.
+pub(crate) fn shutdown(call: &mut Call<'_>) -> Outcome {
+    let mut words = call.args.iter().skip(1).map(<[u8]>::to_ascii_lowercase);
+    if words.clone().any(|word| word == b"abort") {
+        let alone = call.args.len() == 2;
+        return Err(if alone { Failure::new("ERR No shutdown in progress.") } else { super::SYNTAX });
+    }
+    if words.clone().any(|word| word == b"save") {
+        return save(call);
+    }
+    if !words.all(|word| [&b"nosave"[..], b"now", b"force"].contains(&&*word)) {
+        return Err(super::SYNTAX);
+    }
+    call.core.shared.shut_down();
+    call.session.closing = true;
+    Ok(())
+}
+
+/// There are no functions, so they are deleted as soon as that is asked for. Redis's own tests begin with it.
+pub(crate) fn function_flush(call: &mut Call<'_>) -> Outcome {
+    match call.args.len() {
+        2 => {}
+        3 if call.args.is(2, "sync") || call.args.is(2, "async") => {}
+        3 => return Err(Failure::new("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
+        _ => return Err(super::wrong_call(call)),
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+pub(crate) fn function_list(call: &mut Call<'_>) -> Outcome {
+    let mut place = 2;
+    while place < call.args.len() {
+        if call.args.is(place, "libraryname") {
+            place += 1;
+            if place == call.args.len() {
+                return Err(Failure::new("ERR library name argument was not given"));
+            }
+        } else if !call.args.is(place, "withcode") {
+            let word = super::printed(call.args.at(place), usize::MAX);
+            return Err(Failure::of([b"ERR Unknown argument ", word].concat()));
+        }
+        place += 1;
+    }
+    call.reply.array(0);
+    Ok(())
+}
+
+pub(crate) fn slowlog_get(call: &mut Call<'_>) -> Outcome {
+    let count = match call.args.len() {
+        2 => 10,
+        3 => match number::integer(call.args.at(2)) {
+            Some(-1) => usize::MAX,
+            Some(count @ 0..) => count as usize,
+            _ => return Err(Failure::new("ERR count should be greater than or equal to -1")),
+        },
+        _ => return Err(super::wrong_call(call)),
+    };
+    let entries = call.core.shared.slowlog.newest(count);
+    call.reply.array(entries.len());
+    for entry in entries {
+        let reply = &mut call.reply;
+        reply.array(6);
+        reply.integer(entry.id);
+        reply.integer(entry.at_s);
+        reply.integer(entry.took_us);
+        reply.array(entry.args.len());
+        entry.args.iter().for_each(|arg| reply.bulk(arg));
+        reply.bulk(entry.address.as_bytes());
+        reply.bulk(&entry.name);
+    }
+    Ok(())
+}
+
+pub(crate) fn slowlog_len(call: &mut Call<'_>) -> Outcome {
+    call.reply.integer(call.core.shared.slowlog.len());
+    Ok(())
+}
+
+pub(crate) fn slowlog_reset(call: &mut Call<'_>) -> Outcome {
+    call.core.shared.slowlog.clear();
+    call.reply.ok();
+    Ok(())
+}

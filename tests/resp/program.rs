@@ -1,0 +1,43 @@
+//! `lyger-resp` as a program: its exit codes, its signals, SHUTDOWN.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::servers::Program;
+
+#[test]
+fn a_signal_and_shutdown_end_it_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut program = Program::start(&[]);
+        let mut client = program.client();
+        assert_eq!(client.say("PING"), "+PONG\r\n");
+        program.signal(signal);
+        assert_eq!(program.code(), Some(0));
+        assert_eq!(client.reply(), b"");
+    }
+    for io in ["ready", "blocking"] {
+        let mut program = Program::start(&["--io", io, "--threads", "2"]);
+        let mut client = program.client();
+        assert!(client.say("SHUTDOWN SAVE").starts_with("-ERR there is no file"));
+        assert_eq!(client.say("SHUTDOWN NOSAVE"), "");
+        assert_eq!(program.code(), Some(0), "--io {io}");
+    }
+}
+
+#[test]
+fn what_it_cannot_do_is_told_by_its_exit_code() {
+    let program = Program::start(&[]);
+    let taken = program.address().to_string();
+    for (flags, code, text) in [
+        (&["--listen", "0.0.0.0:0"][..], 2, "a password is needed"),
+        (&["--listen", &taken], 3, "in use"),
+        (&["--threads", "none"], 2, "1 to 1024"),
+        (&["--no-such-flag"], 2, "unexpected argument"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_lyger-resp")).args(flags).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{flags:?}: {said}");
+        assert!(said.contains(text), "{flags:?}: {said}");
+    }
+}
