@@ -31,6 +31,8 @@ use Lyger\ClassLoader;
     require_once __DIR__ . '/src/functions.php';
     $debian = [
         'FastRoute\\RouteCollector' => 'FastRoute/autoload.php',
+        'Psr\\Cache\\CacheItemInterface' => 'Psr/Cache/autoload.php',
+        'Psr\\SimpleCache\\CacheInterface' => 'Psr/SimpleCache/autoload.php',
         'Psr\\Container\\ContainerInterface' => 'Psr/Container/autoload.php',
         'Nyholm\\Psr7\\Response' => 'Nyholm/Psr7/autoload.php',
         'Symfony\\Component\\Console\\Application' => 'Symfony/Component/Console/autoload.php',

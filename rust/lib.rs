@@ -30,7 +30,9 @@ pub mod front;
 pub mod handles;
 pub mod json;
 pub mod resp;
+pub(crate) mod tls;
 pub mod vector;
+pub(crate) mod wording;
 
 // Memory that processes share and read without a lock.
 #[allow(unsafe_code)]

@@ -29,6 +29,8 @@ mod lock;
 mod map;
 mod ops;
 mod read;
+#[cfg(unix)]
+pub mod remote;
 mod scan;
 mod segments;
 mod seq;
@@ -43,6 +45,8 @@ pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use kept::Kept;
 pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
 pub use read::Found;
+#[cfg(unix)]
+pub use remote::Remote;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
 pub use table::{Stats, Table};

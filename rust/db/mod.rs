@@ -23,8 +23,7 @@
 //! | `socket`, `wire`, `tls`, `der` | what a connection's bytes go through |
 //! | `postgres/`, `mysql/`, `sqlite/` | one database each: its session, parameters and columns |
 //! | `temporal`, `decimal` | dates and exact numbers, between bytes and text |
-//! | `wording` | what an error says |
-//! | `page` | a page of a statement's rows |
+//! //! | `page` | a page of a statement's rows |
 //! | `outcome` | rows and errors as bytes for another process |
 //! | `store` | results that PHP names by id |
 
@@ -60,7 +59,6 @@ mod tls;
 mod tokens;
 mod url;
 mod wire;
-mod wording;
 mod words;
 
 pub use client::{Client, Transaction};
@@ -76,6 +74,7 @@ pub use postgres::rows as postgres_rows;
 pub use crate::json::forms::Forms;
 pub use crate::json::table::{self, Table};
 
+use crate::wording;
 use client::Order;
 use dsn::Target;
 use foldhash::HashMap;

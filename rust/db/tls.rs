@@ -1,228 +1,25 @@
-//! TLS to a server, as far as a DSN asks for it.
-//!
-//! The signature of the handshake is checked whatever is asked: whoever answers has the certificate's key. Files are read
-//! for each connection, so that renewed ones are taken.
+//! Encrypts connections to databases.
 
 use super::connection::{Failure, Lost};
-use super::wording;
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use crate::tls;
+pub(super) use crate::tls::{Pem, Roots, Terms};
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
-
-/// Whom to trust, and who we are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terms<'a> {
-    /// Somebody who is trusted has signed the server's certificate; otherwise anybody may answer.
-    pub(super) signed: bool,
-    /// It is for the host's name, too.
-    pub(super) named: bool,
-    /// Who may sign it; the system's, where it is none.
-    pub(super) roots: Option<&'a Roots>,
-    /// Our certificate and its key.
-    pub(super) client: Option<&'a (Pem, Pem)>,
-    /// What the DSN calls the roots, our certificate and its key.
-    pub(super) names: [&'static str; 3],
-}
-
-/// Who may sign a server's certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Roots {
-    /// Whom the system trusts.
-    System,
-    Pem(Pem),
-}
-
-/// Certificates or a key: a file's path, or the text itself.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Pem {
-    File(PathBuf),
-    Text(String),
-}
-
-// A key may be in it.
-impl std::fmt::Debug for Pem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => path.fmt(f),
-            Self::Text(_) => f.write_str("***"),
-        }
-    }
-}
-
-impl Pem {
-    pub(super) fn read(text: String) -> Self {
-        if text.trim_start().starts_with("-----BEGIN") { Self::Text(text) } else { Self::File(text.into()) }
-    }
-
-    fn bytes(&self, parameter: &str) -> Result<Vec<u8>, String> {
-        match self {
-            Self::Text(text) => Ok(text.clone().into_bytes()),
-            Self::File(path) => std::fs::read(path)
-                .map_err(|error| format!("{parameter} {}: {}", path.display(), wording::of_system(&error))),
-        }
-    }
-
-    fn certificates(&self, parameter: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.bytes(parameter)?).collect();
-        match found {
-            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-            _ => Err(format!("{parameter} holds no certificate in PEM form")),
-        }
-    }
-}
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Encrypts a connection on which the server has agreed to it.
 pub(super) async fn handshake<S>(socket: S, host: &str, terms: Terms<'_>) -> Result<TlsStream<S>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = configuration(terms).map_err(failed)?;
+    let config = tls::configuration(terms).map_err(failed)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| failed(format!("{host:?} is no name of a host")))?;
     let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(name, socket).await.map_err(|error| failed(words(&error)))
+    connector.connect(name, socket).await.map_err(|error| failed(tls::words(&error)))
 }
 
 fn failed(what: impl AsRef<str>) -> Failure {
     Failure::Lost(Lost { message: format!("TLS: {}", what.as_ref()), sent: false })
-}
-
-fn words(error: &io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(why)) => match why {
-            CertificateError::UnknownIssuer => "the server's certificate is signed by nobody who is trusted".to_owned(),
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name".to_owned()
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired".to_owned()
-            }
-            other => format!("the server's certificate is refused: {other}"),
-        },
-        Some(rustls::Error::InvalidMessage(_)) => "what the server says is no TLS".to_owned(),
-        Some(error) => error.to_string(),
-        None => wording::of_system(error),
-    }
-}
-
-fn configuration(terms: Terms<'_>) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier::new(terms, &provider)?));
-    let [_, certificate_name, key_name] = terms.names;
-    match terms.client {
-        None => Ok(builder.with_no_client_auth()),
-        Some((certificate, key)) => {
-            let chain = certificate.certificates(certificate_name)?;
-            let key = PrivateKeyDer::from_pem_slice(&key.bytes(key_name)?)
-                .map_err(|_| format!("{key_name} holds no private key in PEM form that isn't encrypted"))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("{certificate_name} and {key_name}: {error}"))
-        }
-    }
-}
-
-/// Whom the system trusts. Read once: there are hundreds of files.
-fn system_roots(parameter: &str) -> Result<Arc<RootCertStore>, String> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        // One that can't be read is one that isn't trusted.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
-    if roots.is_empty() {
-        return Err(format!("this system trusts nobody (its package of CA certificates is missing): name {parameter}"));
-    }
-    Ok(Arc::clone(roots))
-}
-
-/// Who answers, as far as the mode asks.
-#[derive(Debug)]
-struct Verifier {
-    algorithms: WebPkiSupportedAlgorithms,
-    // `None`: anybody.
-    signed: Option<Arc<WebPkiServerVerifier>>,
-    named: bool,
-}
-
-impl Verifier {
-    fn new(terms: Terms<'_>, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
-        let signed = terms.signed.then(|| Self::signed(terms, provider)).transpose()?;
-        let algorithms = provider.signature_verification_algorithms;
-        Ok(Self { algorithms, signed, named: terms.named })
-    }
-
-    fn signed(terms: Terms<'_>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
-        let [parameter, ..] = terms.names;
-        let roots = match terms.roots {
-            None | Some(Roots::System) => system_roots(parameter)?,
-            Some(Roots::Pem(pem)) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in pem.certificates(parameter)? {
-                    roots.add(certificate).map_err(|error| format!("{parameter}: {error}"))?;
-                }
-                Arc::new(roots)
-            }
-        };
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
-            .build()
-            .map_err(|error| format!("{parameter}: {error}"))
-    }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(signed) = &self.signed else { return Ok(ServerCertVerified::assertion()) };
-        match signed.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is looked at last, when everything else is in order.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.named => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }

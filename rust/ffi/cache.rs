@@ -27,7 +27,7 @@ static CACHE: RwLock<Option<Table>> = RwLock::new(None);
 /// In a worker of a fleet: the file of the table that all of them share.
 static SHARED: OnceLock<OwnedFd> = OnceLock::new();
 
-fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure> {
+pub(super) fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure> {
     runtime::claim()?;
     if let Some(cache) = &*CACHE.read().unwrap_or_else(PoisonError::into_inner) {
         return Ok(body(cache));
@@ -99,7 +99,7 @@ pub(super) fn release() {
 }
 
 /// Milliseconds since 1970: what expiries are counted in.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
@@ -108,7 +108,7 @@ fn put(key: &[u8], value: &[u8]) -> Result<(), Failure> {
     Ok(done?)
 }
 
-fn missing() -> Failure {
+pub(super) fn missing() -> Failure {
     Failure::new(Status::NotFound, "the cache has no such key")
 }
 

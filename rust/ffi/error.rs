@@ -137,6 +137,15 @@ impl From<cache::Full> for Failure {
     }
 }
 
+impl From<cache::NotANumber> for Failure {
+    fn from(error: cache::NotANumber) -> Self {
+        match error {
+            cache::NotANumber::Full(full) => full.into(),
+            error => Self::new(Status::NotANumber, error.to_string()),
+        }
+    }
+}
+
 impl From<vector::Error> for Failure {
     fn from(error: vector::Error) -> Self {
         use vector::{Error, Of};

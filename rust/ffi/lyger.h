@@ -161,6 +161,10 @@ enum lyger_status
      A file isn't a whole vector index: cut, changed or of another program.
      */
     LYGER_STATUS_INDEX_DAMAGED = 44,
+    /*
+     A value of the cache is no number, or its sum would be none.
+     */
+    LYGER_STATUS_NOT_A_NUMBER = 45,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -366,9 +370,146 @@ typedef struct lyger_result_info {
     uint32_t reserved;
 } lyger_result_info;
 
+/*
+ Where values are written: a structure of the caller's, filled once for many calls of `lyger_store_find`. The engine keeps
+ neither its address nor one that it holds. One thread at a time uses it.
+ */
+typedef struct lyger_reader {
+    /*
+     `sizeof(lyger_reader)`, so that a caller who has another structure in mind gets a status.
+     */
+    uint64_t size;
+    /*
+     Which cache.
+     */
+    uint64_t store;
+    /*
+     Where values are written, `cap` bytes.
+     */
+    char *buf;
+    /*
+     Its bytes.
+     */
+    size_t cap;
+} lyger_reader;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Adds `by` to the integer under `key`, which is 0 if there is none, and sets `*sum`. The expiry stays.
+
+ Errors: `NOT_A_NUMBER` (the value is no integer of 64 bits, or the sum would be none), `CACHE_VALUE_TOO_LARGE`, `INVALID_HANDLE`,
+ `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`; the value before stays. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `sum` must be null or writable for one `int64_t`.
+ */
+lyger_status lyger_store_increment(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   int64_t by,
+                                   int64_t *sum);
+
+/*
+ Adds `by` to the number under `key`, which is 0 if there is none, and sets `*sum`. The expiry stays. The value is then the
+ shortest decimal text that reads as the same double.
+
+ Errors: `NOT_A_NUMBER` (the value is none, or the sum isn't finite), and those of `lyger_store_increment`; the value before
+ stays. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `sum` must be null or writable for one `double`.
+ */
+lyger_status lyger_store_increment_float(uint64_t store,
+                                         const char *key,
+                                         size_t key_len,
+                                         double by,
+                                         double *sum);
+
+/*
+ Adds bytes at the end of the value under `key`, which is made if there is none, and sets `*len` to its length then.
+
+ Errors: those of `lyger_store_put`. Any thread.
+
+ Promised by the caller:
+ `key` and `value` must be null with length 0 or readable for their length; `len` must be null or writable for one `size_t`.
+ */
+lyger_status lyger_store_append(uint64_t store,
+                                const char *key,
+                                size_t key_len,
+                                const char *value,
+                                size_t value_len,
+                                size_t *len);
+
+/*
+ A part of the value under `key`, to `buf`: from byte `first` to `last`, which is part of it. Negative numbers count from the end.
+ No value is an empty one.
+
+ Errors: `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_get_range(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   int64_t first,
+                                   int64_t last,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
+
+/*
+ Writes bytes at an offset of the value under `key`, with zeros in a gap, and sets `*len` to its length then. No bytes change nothing.
+
+ Errors: those of `lyger_store_put`. Any thread.
+
+ Promised by the caller:
+ `key` and `value` must be null with length 0 or readable for their length; `len` must be null or writable for one `size_t`.
+ */
+lyger_status lyger_store_set_range(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   size_t offset,
+                                   const char *value,
+                                   size_t value_len,
+                                   size_t *len);
+
+/*
+ The value under `key`, to `buf`, which is forgotten (GETDEL).
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (it is forgotten, and `lyger_store_output` has it), `INVALID_HANDLE`, `NULL_POINTER`,
+ `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_take(uint64_t store,
+                              const char *key,
+                              size_t key_len,
+                              char *buf,
+                              size_t cap,
+                              size_t *needed);
+
+/*
+ The value under `key`, to `buf`, whose expiry is changed (GETEX).
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (the expiry is changed, and `lyger_store_output` has the value), and those of
+ `lyger_store_expire`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_touch(uint64_t store,
+                               const char *key,
+                               size_t key_len,
+                               uint32_t expiry,
+                               uint64_t ms,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
 
 /*
  Keeps `value` under `key`, in place of the value before.
@@ -1008,6 +1149,244 @@ lyger_status lyger_vector_open(const char *path,
 lyger_status lyger_vector_stat(uint64_t index, struct lyger_vector_info *out);
 
 /*
+ Takes the lock of a name for `ttl_ms`, and sets `*token` to its fencing token, or to 0 when somebody has it. Of two tokens of a
+ cache the later one is the larger, so who guards what a lock is for refuses tokens below the last one it saw.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `token` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_lock_take(uint64_t store,
+                             const char *name,
+                             size_t name_len,
+                             uint64_t ttl_ms,
+                             uint64_t *token);
+
+/*
+ Gives a lock back; `*held` is 0 when it wasn't the token's any more.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `held` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_lock_release(uint64_t store, const char *name, size_t name_len, uint64_t token, uint8_t *held);
+
+/*
+ Keeps a lock for `ttl_ms` from now on; `*held` is 0 when it isn't the token's any more.
+
+ Errors: those of `lyger_lock_take`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `held` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_lock_extend(uint64_t store,
+                               const char *name,
+                               size_t name_len,
+                               uint64_t token,
+                               uint64_t ttl_ms,
+                               uint8_t *held);
+
+/*
+ Sets `*token` to that of the lock's holder, 0 when nobody has it.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `token` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_lock_holder(uint64_t store, const char *name, size_t name_len, uint64_t *token);
+
+/*
+ Counts one more time of what `name` names, in a window of `window_ms` that begins with the first time. Sets `*count` to how often it
+ was in this window, this time included, and `*ends_at` to the window's end in milliseconds since 1970.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (no room for counters), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `count` and `ends_at` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_rate_count(uint64_t store,
+                              const char *name,
+                              size_t name_len,
+                              uint64_t window_ms,
+                              uint64_t *count,
+                              uint64_t *ends_at);
+
+/*
+ What `lyger_rate_count` last said, without counting; both are 0 when no window is under way.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length; `count` and `ends_at` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_rate_read(uint64_t store,
+                             const char *name,
+                             size_t name_len,
+                             uint64_t *count,
+                             uint64_t *ends_at);
+
+/*
+ Ends the window of a name, so that the next time is the first of another one.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `name` must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_rate_reset(uint64_t store, const char *name, size_t name_len);
+
+/*
+ The value under `key`, to `buf`, with `*token` 0. When there is none, the first one to ask is to make it within `patience_ms`, and
+ then `*token` isn't 0: `lyger_flight_land` puts the value, `lyger_flight_abandon` lets another make it. To all others `NOT_FOUND`
+ with a `*token` of 0 says to ask again a little later.
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`,
+ `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`; `token` must
+ be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_flight_take_off(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   uint64_t patience_ms,
+                                   uint64_t *token,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
+
+/*
+ Puts the value that `lyger_flight_take_off` asked for. `*landed` is 0 when it took longer than `patience_ms`, so that somebody else
+ may be making it: nothing is stored then.
+
+ Errors: those of `lyger_store_put`, `INVALID_ARGUMENT` (an unknown expiry); whoever asks next is to make it. Any thread.
+
+ Promised by the caller:
+ `key` and `value` must be null with length 0 or readable for their length; `landed` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_flight_land(uint64_t store,
+                               const char *key,
+                               size_t key_len,
+                               uint64_t token,
+                               const char *value,
+                               size_t value_len,
+                               uint32_t expiry,
+                               uint64_t ms,
+                               uint8_t *landed);
+
+/*
+ Lets somebody else make the value that `lyger_flight_take_off` asked for. Another's token changes nothing.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length.
+ */
+lyger_status lyger_flight_abandon(uint64_t store, const char *key, size_t key_len, uint64_t token);
+
+/*
+ The values under packed keys, packed in their order, to `buf`: all of the same moment.
+
+ Errors: `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_ARGUMENT` (`keys` ends amid one), `INVALID_HANDLE`, `NULL_POINTER`,
+ `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `keys` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_get_many(uint64_t store,
+                                  const char *keys,
+                                  size_t keys_len,
+                                  char *buf,
+                                  size_t cap,
+                                  size_t *needed);
+
+/*
+ Keeps values under keys, packed by turns, if the condition holds for all of these keys (with 1: MSETNX), and sets `*stored` to
+ whether it did. Nobody sees a part of them.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (the pairs before the one that has no room are stored), `INVALID_ARGUMENT` (`pairs` ends amid one, an
+ unknown condition or expiry), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `pairs` must be null with length 0 or readable for its length; `stored` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_set_many(uint64_t store,
+                                  const char *pairs,
+                                  size_t pairs_len,
+                                  uint32_t condition,
+                                  uint32_t expiry,
+                                  uint64_t ms,
+                                  uint8_t *stored);
+
+/*
+ Forgets packed keys, and sets `*removed` to how many of them were there.
+
+ Errors: `INVALID_ARGUMENT` (`keys` ends amid one), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB),
+ `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `keys` must be null with length 0 or readable for its length; `removed` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_store_delete_many(uint64_t store,
+                                     const char *keys,
+                                     size_t keys_len,
+                                     uint64_t *removed);
+
+/*
+ Tells some keys, packed, to `buf`: about `count`, and sets `*next` to the cursor to go on with. A scan begins with cursor 0 and has
+ ended when `*next` is 0. Every key that is there from its beginning to its end is told, perhaps twice.
+
+ Errors: `BUFFER_TOO_SMALL` (`*next` is right, and `lyger_store_output` has the keys), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`,
+ `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes, `needed` for one `size_t`; `next` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_store_scan(uint64_t store,
+                              uint64_t cursor,
+                              uint64_t count,
+                              uint64_t *next,
+                              char *buf,
+                              size_t cap,
+                              size_t *needed);
+
+/*
+ Sets `*keys` to how many keys there are, with those that have expired and that nobody has met since.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `keys` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_store_size(uint64_t store, uint64_t *keys);
+
+/*
+ Forgets every key. Locks, counters and tokens stay.
+
+ Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_store_clear(uint64_t store);
+
+/*
+ What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
+ `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`.
+
+ Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_stats(uint64_t store,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
+
+/*
  Begins one statement, sets the call's `id` to that of what is under way, and returns. The arguments are those of
  `lyger_db_run`. It goes on while a call waits: for a query, or in `lyger_async_wait`. SQLite's has run when this returns. A
  worker of a fleet has at most 1,024 under way.
@@ -1391,6 +1770,160 @@ lyger_status lyger_server_stop(void);
  Errors: `TIMEOUT`, `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_server_wait(uint32_t timeout_ms);
+
+/*
+ Copies the value under `key` to the reader's buffer and returns its length: a length above `cap` wrote nothing, and
+ `lyger_store_output` has the value. This is the way for who reads often: fewer arguments, of which each costs PHP's FFI some
+ 300 instructions.
+
+ An error is its status with a minus: `-NOT_FOUND`, `-INVALID_HANDLE`, `-INVALID_ARGUMENT` (a reader of another size),
+ `-NULL_POINTER`, `-TOO_LONG` (a key above 64 KiB), `-WRONG_PROCESS`, and what a store that was opened answers; what is in the
+ buffer means nothing then. Any thread.
+
+ Promised by the caller:
+ `reader` must be null or readable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes. `key` must be
+ null with length 0 or readable for its length.
+ */
+int64_t lyger_store_find(const struct lyger_reader *reader,
+                         const char *key,
+                         size_t key_len);
+
+/*
+ Writes the calling thread's last output of a `lyger_store_`, `lyger_lock_`, `lyger_rate_` or `lyger_flight_` function that didn't
+ fit its buffer. It is gone then.
+
+ Errors: `NOT_FOUND` (there is none, or an empty one), `BUFFER_TOO_SMALL` (it stays), `NULL_POINTER`, `TOO_LONG`. Any thread, any
+ process.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_store_output(char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+/*
+ The value under `key`, to `buf`.
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_store_get(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             char *buf,
+                             size_t cap,
+                             size_t *needed);
+
+/*
+ Keeps `value` under `key`, in place of the value before, for `ttl_ms`, or with 0 until it is evicted: `lyger_store_set` with fewer
+ arguments.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (the value before stays), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `INVALID_CONFIG` (in the
+ environment), `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ Each pointer must be null with length 0, or readable for its length.
+ */
+lyger_status lyger_store_put(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             const char *value,
+                             size_t value_len,
+                             uint64_t ttl_ms);
+
+/*
+ Keeps `value` under `key` if the condition holds, and sets `*stored` to whether it did. With a `needed` that isn't null the value
+ before goes to `buf` as well (SET's GET): `*needed` is `SIZE_MAX` when there was none.
+
+ Errors: those of `lyger_store_put`, `INVALID_ARGUMENT` (an unknown condition or expiry), `BUFFER_TOO_SMALL` (the value is
+ stored, `*stored` is right, and `lyger_store_output` has the one before). Any thread.
+
+ Promised by the caller:
+ `key` and `value` must be null with length 0 or readable for their length, `buf` writable for `cap` bytes, `needed` null or
+ writable for one `size_t`, `stored` null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_set(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             const char *value,
+                             size_t value_len,
+                             uint32_t condition,
+                             uint32_t expiry,
+                             uint64_t ms,
+                             uint8_t *stored,
+                             char *buf,
+                             size_t cap,
+                             size_t *needed);
+
+/*
+ Keeps `value` in place of `expected` and of nothing else, with the expiry that is there; `*stored` says whether it did.
+
+ Errors: those of `lyger_store_put`. Any thread.
+
+ Promised by the caller:
+ Each input must be null with length 0 or readable for its length; `stored` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_compare_and_set(uint64_t store,
+                                         const char *key,
+                                         size_t key_len,
+                                         const char *expected,
+                                         size_t expected_len,
+                                         const char *value,
+                                         size_t value_len,
+                                         uint8_t *stored);
+
+/*
+ Forgets `key`; `*removed` says whether it was there.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `removed` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_delete(uint64_t store, const char *key, size_t key_len, uint8_t *removed);
+
+/*
+ Sets `*ttl_ms` to how long the value under `key` stays: -1 when it has no expiry, -2 when there is none. It doesn't count as a use.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `ttl_ms` must be null or writable for one `int64_t`.
+ */
+lyger_status lyger_store_ttl(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             int64_t *ttl_ms);
+
+/*
+ Sets `*found` to whether there is a value under `key`. It doesn't count as a use.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `found` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_exists(uint64_t store, const char *key, size_t key_len, uint8_t *found);
+
+/*
+ Changes when the value under `key` goes (with expiry 0 it stays: PERSIST); `*found` says whether there is one.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (no room for an expiry), `INVALID_ARGUMENT`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`,
+ `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `key` must be null with length 0 or readable for its length; `found` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_store_expire(uint64_t store,
+                                const char *key,
+                                size_t key_len,
+                                uint32_t expiry,
+                                uint64_t ms,
+                                uint8_t *found);
 
 /*
  Runs one statement whose rows are read chunk by chunk, and sets the call's `id` to the stream's, which the caller gives back

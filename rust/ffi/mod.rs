@@ -24,7 +24,9 @@
 //! | `call` | the structure that queries are run by |
 //! | `db`, `fetch`, `stream`, `result` | queries, the same in one call, rows chunk by chunk, and what they gave |
 //! | `operation` | queries that are under way while their caller does other things |
-//! | `cache` | the cache |
+//! | `cache` | the seeds' cache, which all the rest of the cache shares |
+//! | `store`, `amend`, `many`, `lock` | a cache by its id: a key's value, changes of it, several keys and all, locks and counters |
+//! | `stores` | which cache an id stands for |
 //! | `index` | vector indexes |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
@@ -36,6 +38,7 @@
 //! The header `lyger.h` and PHP's `php/src/Core/lyger.ffi.h` are generated from these files; `cargo test --test abi`
 //! holds them to it, and rewrites them with `LYGER_BLESS=1`.
 
+pub mod amend;
 pub mod cache;
 pub mod call;
 pub mod db;
@@ -45,6 +48,8 @@ pub mod fetch;
 pub mod fleet;
 pub mod graph;
 pub mod index;
+pub mod lock;
+pub mod many;
 pub mod operation;
 mod panic;
 pub mod request;
@@ -53,6 +58,8 @@ pub mod server;
 mod settings;
 mod slice;
 mod status;
+pub mod store;
+mod stores;
 pub mod stream;
 pub mod strings;
 pub mod vectors;

@@ -70,6 +70,8 @@ pub enum Status {
     IndexFileFailed = 43,
     /// A file isn't a whole vector index: cut, changed or of another program.
     IndexDamaged = 44,
+    /// A value of the cache is no number, or its sum would be none.
+    NotANumber = 45,
 }
 
 impl Status {
@@ -110,6 +112,7 @@ impl Status {
             Self::IndexTooLarge => "INDEX_TOO_LARGE",
             Self::IndexFileFailed => "INDEX_FILE_FAILED",
             Self::IndexDamaged => "INDEX_DAMAGED",
+            Self::NotANumber => "NOT_A_NUMBER",
         }
     }
 }

@@ -55,6 +55,7 @@ fn shared() -> Config {
     for (rust, c) in [
         ("ABI_VERSION", "LYGER_ABI_VERSION"),
         ("Call", "lyger_call"),
+        ("Reader", "lyger_reader"),
         ("RequestHead", "lyger_request_head"),
         ("RequestPart", "lyger_request_part"),
         ("ResultInfo", "lyger_result_info"),

@@ -4,15 +4,15 @@ use crate::source;
 
 /// ARCHITECTURE.md, "The rooms": what each room of `rust/` may use. Dependencies point down only.
 ///
-/// `handles` and `runtime` are single files beside the rooms: ids are for whoever gives them out, and the runtime of
-/// the calling thread for those who serve a caller.
-const ROOMS: [(&str, &[&str]); 13] = [
+/// `handles`, `runtime`, `tls` and `wording` are beside the rooms: ids are for whoever gives them out, the runtime of the calling
+/// thread for those who serve a caller, TLS and the wording of errors for clients of other servers.
+const ROOMS: [(&str, &[&str]); 15] = [
     ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
     ("fleet", &["front", "lane", "runtime"]),
     ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
     ("resp", &["cache"]),
-    ("db", &["json", "kernels", "prepared", "handles", "runtime"]),
-    ("cache", &["kernels"]),
+    ("db", &["json", "kernels", "prepared", "handles", "runtime", "tls", "wording"]),
+    ("cache", &["kernels", "tls", "wording"]),
     ("lane", &[]),
     ("json", &["kernels"]),
     ("vector", &["kernels", "db", "runtime"]),
@@ -20,6 +20,8 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("prepared", &[]),
     ("handles", &[]),
     ("runtime", &[]),
+    ("tls", &["wording"]),
+    ("wording", &[]),
 ];
 
 /// Where `unsafe` may stand. `runtime` registers a fork handler, blocks signals and looks at

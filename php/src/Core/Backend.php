@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Core;
 
 use Closure;
+use Lyger\Cache\Driver;
 use Lyger\Config;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
@@ -130,16 +131,8 @@ interface Backend
     /** A store of the vectors in a file. */
     public function loadVectors(string $path): Store;
 
-    public function cacheStore(string $key, string $value): void;
-
-    public function cacheFetch(string $key): ?string;
-
-    /** Whether the key was there. */
-    public function cacheRemove(string $key): bool;
-
-    public function cachePurge(): void;
-
-    public function cacheCount(): int;
+    /** The process's own, which the workers of a fleet share. */
+    public function cache(): Driver;
 
     /**
      * Serves until the server is stopped or a signal has drained it.

@@ -6,6 +6,7 @@ namespace Lyger\Core;
 
 use Closure;
 use Lyger\Async\Operations;
+use Lyger\Cache\Driver;
 use Lyger\Config;
 use Lyger\Database\Client;
 use Lyger\Database\Form;
@@ -45,6 +46,7 @@ final class Engine
 
     private readonly Backend $backend;
     private readonly ?string $fallbackReason;
+    private ?Driver $cache = null;
 
     private function __construct()
     {
@@ -342,39 +344,49 @@ final class Engine
 
     public function cacheSet(string $key, string $value): void
     {
-        $this->backend->cacheStore($key, $value);
+        $this->cache()->put($key, $value, 0);
     }
 
     /** The value, or '' when there is none: cacheFind() tells the difference. */
     public function cacheGet(string $key): string
     {
-        return $this->backend->cacheFetch($key) ?? '';
+        return $this->cache()->find($key) ?? '';
     }
 
     public function cacheFind(string $key): ?string
     {
-        return $this->backend->cacheFetch($key);
+        return ($this->cache ??= $this->backend->cache())->find($key);
     }
 
     public function cacheDelete(string $key): void
     {
-        $this->backend->cacheRemove($key);
+        $this->cache()->delete($key);
     }
 
     /** cacheDelete() that tells whether the key was there. */
     public function cacheForget(string $key): bool
     {
-        return $this->backend->cacheRemove($key);
+        return $this->cache()->delete($key);
     }
 
     public function cacheClear(): void
     {
-        $this->backend->cachePurge();
+        $this->cache()->clear();
+    }
+
+    /**
+     * The process's own cache, which the workers of a fleet share.
+     *
+     * @internal Lyger\Cache\Store is what a program uses.
+     */
+    public function cache(): Driver
+    {
+        return $this->cache ??= $this->backend->cache();
     }
 
     public function cacheSize(): int
     {
-        return $this->backend->cacheCount();
+        return $this->cache()->size();
     }
 
     /**

@@ -8,8 +8,10 @@ use Closure;
 use FFI;
 use FFI\CData;
 use Lyger\Async\Strand;
+use Lyger\Cache\Driver;
 use Lyger\Config;
 use Lyger\Core\Native\Abi;
+use Lyger\Core\Native\CacheTable;
 use Lyger\Core\Native\Call;
 use Lyger\Core\Native\Chunk;
 use Lyger\Core\Native\ConcurrentWorker;
@@ -272,38 +274,9 @@ final class NativeEngine implements Backend
         return Vectors::open($this->abi, $this->call, $path);
     }
 
-    public function cacheStore(string $key, string $value): void
+    public function cache(): Driver
     {
-        $this->abi->check($this->ffi->lyger_cache_store($key, strlen($key), $value, strlen($value)));
-    }
-
-    public function cacheFetch(string $key): ?string
-    {
-        return $this->abi->find(
-            fn (CData $buffer, int $bytes, CData $needed): int
-                => $this->ffi->lyger_cache_fetch($key, strlen($key), $buffer, $bytes, $needed)
-        );
-    }
-
-    public function cacheRemove(string $key): bool
-    {
-        $status = $this->ffi->lyger_cache_remove($key, strlen($key));
-        if ($status === Status::NotFound->value) {
-            return false;
-        }
-        $this->abi->check($status);
-        return true;
-    }
-
-    public function cachePurge(): void
-    {
-        $this->abi->check($this->ffi->lyger_cache_purge());
-    }
-
-    public function cacheCount(): int
-    {
-        $this->abi->check($this->ffi->lyger_cache_count(FFI::addr($this->id)));
-        return $this->id->cdata;
+        return new CacheTable($this->abi, CacheTable::OWN);
     }
 
     public function serve(Closure $handler, Config $config, ?Closure $listening): void

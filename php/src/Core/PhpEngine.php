@@ -7,6 +7,7 @@ namespace Lyger\Core;
 use Closure;
 use Generator;
 use Lyger\Async\Strand;
+use Lyger\Cache\Driver;
 use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Shaped;
@@ -253,29 +254,12 @@ final class PhpEngine implements Backend
         return Rows::load($path, $this->vectorLimits(), $this->tables(...));
     }
 
-    public function cacheStore(string $key, string $value): void
+    public function cache(): Driver
     {
-        $this->cache()->store($key, $value);
-    }
-
-    public function cacheFetch(string $key): ?string
-    {
-        return $this->cache()->fetch($key);
-    }
-
-    public function cacheRemove(string $key): bool
-    {
-        return $this->cache()->remove($key);
-    }
-
-    public function cachePurge(): void
-    {
-        $this->cache()->purge();
-    }
-
-    public function cacheCount(): int
-    {
-        return $this->cache()->count();
+        return $this->cache ??= new PhpCache(function (): int {
+            $this->cacheConfig ??= $this->config ?? Config::resolve();
+            return $this->cacheConfig->int('cache.bytes_max');
+        });
     }
 
     public function serve(Closure $handler, Config $config, ?Closure $listening): void
@@ -302,7 +286,8 @@ final class PhpEngine implements Backend
     {
         $this->connections = $this->streams = [];
         $this->connectionsConfig = null;
-        $this->cache = $this->cacheConfig = $this->vectorConfig = null;
+        $this->cache?->release();
+        $this->cacheConfig = $this->vectorConfig = null;
         $this->results = [];
         $this->json = [];
     }
@@ -349,11 +334,5 @@ final class PhpEngine implements Backend
     {
         $this->vectorConfig ??= $this->config ?? Config::resolve();
         return Limits::of($this->vectorConfig);
-    }
-
-    private function cache(): PhpCache
-    {
-        $this->cacheConfig ??= $this->config ?? Config::resolve();
-        return $this->cache ??= new PhpCache($this->cacheConfig->int('cache.bytes_max'));
     }
 }

@@ -45,6 +45,7 @@ enum Status: int
     case IndexTooLarge = 42;
     case IndexFileFailed = 43;
     case IndexDamaged = 44;
+    case NotANumber = 45;
 
     /** @return class-string<LygerException> */
     private function exceptionClass(): string
@@ -70,6 +71,7 @@ enum Status: int
             self::IndexTooLarge => E\IndexTooLarge::class,
             self::IndexFileFailed => E\IndexFileFailed::class,
             self::IndexDamaged => E\IndexDamaged::class,
+            self::NotANumber => E\NotANumber::class,
             default => E\EngineFailed::class,
         };
     }

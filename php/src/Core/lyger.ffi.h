@@ -34,6 +34,7 @@ enum lyger_status
     LYGER_STATUS_INDEX_TOO_LARGE = 42,
     LYGER_STATUS_INDEX_FILE_FAILED = 43,
     LYGER_STATUS_INDEX_DAMAGED = 44,
+    LYGER_STATUS_NOT_A_NUMBER = 45,
 };
 typedef int32_t lyger_status;
 
@@ -90,6 +91,52 @@ typedef struct lyger_result_info {
     uint32_t has_last_insert_id;
     uint32_t reserved;
 } lyger_result_info;
+
+typedef struct lyger_reader {
+    uint64_t size;
+    uint64_t store;
+    char *buf;
+    size_t cap;
+} lyger_reader;
+
+lyger_status lyger_store_increment(uint64_t store, const char *key, size_t key_len, int64_t by, int64_t *sum);
+
+lyger_status lyger_store_increment_float(uint64_t store, const char *key, size_t key_len, double by, double *sum);
+
+lyger_status lyger_store_append(uint64_t store,
+                                const char *key,
+                                size_t key_len,
+                                const char *value,
+                                size_t value_len,
+                                size_t *len);
+
+lyger_status lyger_store_get_range(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   int64_t first,
+                                   int64_t last,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
+
+lyger_status lyger_store_set_range(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   size_t offset,
+                                   const char *value,
+                                   size_t value_len,
+                                   size_t *len);
+
+lyger_status lyger_store_take(uint64_t store, const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_store_touch(uint64_t store,
+                               const char *key,
+                               size_t key_len,
+                               uint32_t expiry,
+                               uint64_t ms,
+                               char *buf,
+                               size_t cap,
+                               size_t *needed);
 
 void lyger_cache_set(const char *key, const char *value);
 
@@ -225,6 +272,82 @@ lyger_status lyger_vector_open(const char *path, size_t path_len, uint64_t *inde
 
 lyger_status lyger_vector_stat(uint64_t index, struct lyger_vector_info *out);
 
+lyger_status lyger_lock_take(uint64_t store, const char *name, size_t name_len, uint64_t ttl_ms, uint64_t *token);
+
+lyger_status lyger_lock_release(uint64_t store, const char *name, size_t name_len, uint64_t token, uint8_t *held);
+
+lyger_status lyger_lock_extend(uint64_t store,
+                               const char *name,
+                               size_t name_len,
+                               uint64_t token,
+                               uint64_t ttl_ms,
+                               uint8_t *held);
+
+lyger_status lyger_lock_holder(uint64_t store, const char *name, size_t name_len, uint64_t *token);
+
+lyger_status lyger_rate_count(uint64_t store,
+                              const char *name,
+                              size_t name_len,
+                              uint64_t window_ms,
+                              uint64_t *count,
+                              uint64_t *ends_at);
+
+lyger_status lyger_rate_read(uint64_t store, const char *name, size_t name_len, uint64_t *count, uint64_t *ends_at);
+
+lyger_status lyger_rate_reset(uint64_t store, const char *name, size_t name_len);
+
+lyger_status lyger_flight_take_off(uint64_t store,
+                                   const char *key,
+                                   size_t key_len,
+                                   uint64_t patience_ms,
+                                   uint64_t *token,
+                                   char *buf,
+                                   size_t cap,
+                                   size_t *needed);
+
+lyger_status lyger_flight_land(uint64_t store,
+                               const char *key,
+                               size_t key_len,
+                               uint64_t token,
+                               const char *value,
+                               size_t value_len,
+                               uint32_t expiry,
+                               uint64_t ms,
+                               uint8_t *landed);
+
+lyger_status lyger_flight_abandon(uint64_t store, const char *key, size_t key_len, uint64_t token);
+
+lyger_status lyger_store_get_many(uint64_t store,
+                                  const char *keys,
+                                  size_t keys_len,
+                                  char *buf,
+                                  size_t cap,
+                                  size_t *needed);
+
+lyger_status lyger_store_set_many(uint64_t store,
+                                  const char *pairs,
+                                  size_t pairs_len,
+                                  uint32_t condition,
+                                  uint32_t expiry,
+                                  uint64_t ms,
+                                  uint8_t *stored);
+
+lyger_status lyger_store_delete_many(uint64_t store, const char *keys, size_t keys_len, uint64_t *removed);
+
+lyger_status lyger_store_scan(uint64_t store,
+                              uint64_t cursor,
+                              uint64_t count,
+                              uint64_t *next,
+                              char *buf,
+                              size_t cap,
+                              size_t *needed);
+
+lyger_status lyger_store_size(uint64_t store, uint64_t *keys);
+
+lyger_status lyger_store_clear(uint64_t store);
+
+lyger_status lyger_store_stats(uint64_t store, char *buf, size_t cap, size_t *needed);
+
 lyger_status lyger_async_run(struct lyger_call *call,
                              const char *sql,
                              size_t sql_len,
@@ -320,6 +443,54 @@ lyger_status lyger_server_start(const char *config, size_t len, uint16_t *port);
 lyger_status lyger_server_stop(void);
 
 lyger_status lyger_server_wait(uint32_t timeout_ms);
+
+int64_t lyger_store_find(const struct lyger_reader *reader, const char *key, size_t key_len);
+
+lyger_status lyger_store_output(char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_store_get(uint64_t store, const char *key, size_t key_len, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_store_put(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             const char *value,
+                             size_t value_len,
+                             uint64_t ttl_ms);
+
+lyger_status lyger_store_set(uint64_t store,
+                             const char *key,
+                             size_t key_len,
+                             const char *value,
+                             size_t value_len,
+                             uint32_t condition,
+                             uint32_t expiry,
+                             uint64_t ms,
+                             uint8_t *stored,
+                             char *buf,
+                             size_t cap,
+                             size_t *needed);
+
+lyger_status lyger_store_compare_and_set(uint64_t store,
+                                         const char *key,
+                                         size_t key_len,
+                                         const char *expected,
+                                         size_t expected_len,
+                                         const char *value,
+                                         size_t value_len,
+                                         uint8_t *stored);
+
+lyger_status lyger_store_delete(uint64_t store, const char *key, size_t key_len, uint8_t *removed);
+
+lyger_status lyger_store_ttl(uint64_t store, const char *key, size_t key_len, int64_t *ttl_ms);
+
+lyger_status lyger_store_exists(uint64_t store, const char *key, size_t key_len, uint8_t *found);
+
+lyger_status lyger_store_expire(uint64_t store,
+                                const char *key,
+                                size_t key_len,
+                                uint32_t expiry,
+                                uint64_t ms,
+                                uint8_t *found);
 
 lyger_status lyger_stream_open(struct lyger_call *call,
                                const char *sql,

@@ -4,11 +4,16 @@ declare(strict_types=1);
 
 namespace Lyger\Exception;
 
-/** A cache entry exceeds what the whole cache may hold. */
+/** A cache entry exceeds what the whole cache may hold, or what it has for locks and counters. */
 final class CacheValueTooLarge extends LygerException
 {
     public static function of(int $bytes, int $bytesMax): self
     {
         return new self("the entry has $bytes bytes, the cache holds at most $bytesMax (cache.bytes_max)");
+    }
+
+    public static function ofNames(int $namesMax): self
+    {
+        return new self("there are $namesMax locks and counters, and no more have room");
     }
 }

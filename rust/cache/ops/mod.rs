@@ -3,6 +3,7 @@
 
 mod flight;
 mod lock;
+mod many;
 mod number;
 mod rate;
 mod value;

@@ -14,6 +14,17 @@ pub enum Condition {
     Present,
 }
 
+impl Condition {
+    /// Whether it holds where something is there, or nothing.
+    pub(super) fn holds(self, there: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Missing => !there,
+            Self::Present => there,
+        }
+    }
+}
+
 /// When a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expiry {
@@ -29,7 +40,9 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    fn at(self, now: u64, before: Option<u64>) -> Option<u64> {
+    /// The time that it stands for.
+    #[must_use]
+    pub fn at(self, now: u64, before: Option<u64>) -> Option<u64> {
         match self {
             Self::Never => None,
             Self::At(at) => Some(at),
@@ -77,11 +90,7 @@ impl Table {
                 Some(old) => (true, old.expires_at(), wants_old.then(|| old.bytes().into_owned())),
                 None => (false, None, None),
             };
-            let stored = match condition {
-                Condition::Always => true,
-                Condition::Missing => !there,
-                Condition::Present => there,
-            };
+            let stored = condition.holds(there);
             if stored {
                 slot.put(&[value], expiry.at(now, before))?;
             }

@@ -48,6 +48,7 @@ void misuse_engine(void);
 void misuse_vectors(void);
 void misuse_strings(void);
 void misuse_cache(void);
+void misuse_store(void);
 void misuse_sql(void);
 void misuse_clients(void);
 void misuse_operations(void);

@@ -73,6 +73,7 @@ int main(int argc, char **argv) {
     misuse_vectors();
     misuse_strings();
     misuse_cache();
+    misuse_store();
     misuse_sql();
     misuse_clients();
     misuse_operations();

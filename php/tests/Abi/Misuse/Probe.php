@@ -144,6 +144,27 @@ final class Probe
         return FFI::addr($call);
     }
 
+    /** A place for a byte. */
+    public function flag(): CData
+    {
+        return FFI::addr($this->ffi->new('uint8_t', false));
+    }
+
+    /**
+     * A reader of the process's own cache, its other fields as named.
+     *
+     * @param array<string, mixed> $fields
+     */
+    public function reader(array $fields = []): CData
+    {
+        $reader = $this->ffi->new('lyger_reader', false);
+        $reader->buf = $this->ffi->cast('char *', $this->buffer);
+        foreach ($fields + ['size' => FFI::sizeof($reader), 'store' => 0, 'cap' => 4096] as $name => $value) {
+            $reader->{$name} = $value;
+        }
+        return FFI::addr($reader);
+    }
+
     /** What a function for statements says to what is no call, or none of its. */
     public function misuseCall(string $function): void
     {

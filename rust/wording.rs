@@ -5,13 +5,13 @@
 use std::io::{self, ErrorKind};
 
 /// The words for an answer that isn't one of the protocol.
-pub(super) fn strange(what: &str) -> String {
+pub(crate) fn strange(what: &str) -> String {
     let colon = if what.is_empty() { "" } else { ": " };
     format!("the server's answer can't be followed (is it a server of this kind?){colon}{what}")
 }
 
 /// The system's words.
-pub(super) fn of_system(error: &io::Error) -> String {
+pub(crate) fn of_system(error: &io::Error) -> String {
     match error.kind() {
         // Libraries count the bytes of the packet that they were waiting for.
         ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
