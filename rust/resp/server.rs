@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ pub enum StartFailed {
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 impl Server {
@@ -85,7 +85,7 @@ impl Server {
             address,
             settings,
         });
-        let mut server = Self { shared: Arc::clone(&shared), address, threads: Vec::new() };
+        let server = Self { shared: Arc::clone(&shared), address, threads: Mutex::default() };
         for (thread, listener) in listeners.into_iter().enumerate() {
             match shared.settings.io {
                 Io::Blocking => {
@@ -105,14 +105,14 @@ impl Server {
         Ok(server)
     }
 
-    fn spawn(
-        &mut self,
-        thread: usize,
-        run: impl FnOnce() -> io::Result<()> + Send + 'static,
-    ) -> Result<(), StartFailed> {
+    fn spawn(&self, thread: usize, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), StartFailed> {
         let started = signals::start_thread(&format!("resp-{thread}"), run);
-        self.threads.push(started.map_err(StartFailed::Threads)?);
+        self.lock_threads().push(started.map_err(StartFailed::Threads)?);
         Ok(())
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<io::Result<()>>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it listens; the port is a real one where 0 was asked for.
@@ -148,16 +148,16 @@ impl Server {
     ///
     /// # Errors
     /// What a thread has ended with; why nothing was saved.
-    pub fn stop(mut self) -> io::Result<()> {
+    pub fn stop(&self) -> io::Result<()> {
         let ended = self.end();
         self.shared.snapshots.save_at_end().map_err(|error| io::Error::other(error.to_string()))?;
         ended
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn end(&self) -> io::Result<()> {
         self.shared.stop();
         let mut outcome = Ok(());
-        for thread in std::mem::take(&mut self.threads) {
+        for thread in std::mem::take(&mut *self.lock_threads()) {
             let ended = thread.join();
             outcome =
                 outcome.and(ended.unwrap_or_else(|_| Err(io::Error::other("a thread of the server has panicked"))));
@@ -217,7 +217,7 @@ impl Drop for Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).field("threads", &self.threads.len()).finish()
+        f.debug_struct("Server").field("address", &self.address).field("threads", &self.threads()).finish()
     }
 }
 
