@@ -23,6 +23,8 @@ final class Config
     /** The default that depends on the machine. */
     private const CORES = 'cores';
     private const WORKERS_MAX = 1024;
+    /** What the server for Redis clients takes. */
+    private const RESP = 'resp.';
 
     /** By key the default, and the smallest and largest value or the possible ones; Config\Rule reads them. */
     public const KEYS = [
@@ -56,6 +58,25 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'resp.listen' => ['', Rule::ADDRESS],
+        'resp.threads' => [0, 0, 128],
+        'resp.password' => ['', Rule::SECRET],
+        'resp.snapshot' => ['', Rule::PATH],
+        'resp.backlog' => [1_024, 1, 65_535],
+        'resp.buffer_bytes' => [16_384, 1_024, 16_777_216],
+        'resp.clients_max' => [10_000, 1, 1_048_576],
+        'resp.idle_timeout_s' => [0, 0, 2_147_483_647],
+        'resp.bulk_bytes_max' => [536_870_912, 1_048_576, 536_870_912],
+        'resp.inline_bytes_max' => [65_536, 1_024, 1_073_741_824],
+        'resp.args_max' => [1_048_576, 16, 1_073_741_824],
+        'resp.request_bytes_max' => [1_073_741_824, 1_048_576, 4_294_967_295],
+        'resp.reply_bytes_max' => [1_048_576, 1_024, 1_099_511_627_776],
+        'resp.one_reply_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
+        'resp.push_bytes_max' => [33_554_432, 1_024, 1_099_511_627_776],
+        'resp.subscription_bytes_max' => [67_108_864, 1_024, 1_099_511_627_776],
+        'resp.transaction_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
+        'resp.slow_us' => [10_000, 0, 3_600_000_000],
+        'resp.slow_entries_max' => [128, 0, 1_048_576],
         'vector.dimension_max' => [65_536, 1, 16_777_216],
         'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
         'vector.threads' => [0, 0, 1_024],
@@ -65,6 +86,7 @@ final class Config
     public const ALIASES = [
         'max_requests' => 'requests_per_worker_max',
         'max_memory' => 'memory_per_worker_bytes_max',
+        'resp' => 'resp.listen',
     ];
 
     /** @param array<string, Setting> $settings by key, all of them */
@@ -197,10 +219,26 @@ final class Config
         return json_encode(array_diff_key($this->values(), $foreign), JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 
-    /** What is no default, as JSON for resolve() in a process with the same environment, which finds out the same. */
+    /** What lyger_resp_start takes, as JSON: {"listen":"127.0.0.1:6380","threads":0,...} */
+    public function forResp(): string
+    {
+        $settings = [];
+        foreach ($this->values() as $key => $value) {
+            if (str_starts_with($key, self::RESP)) {
+                $settings[substr($key, strlen(self::RESP))] = $value;
+            }
+        }
+        return json_encode($settings, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+    }
+
+    /**
+     * What is no default, as JSON for resolve() in a process with the same environment, which finds out the same. Redis
+     * clients are the front's, and a password has no place in a command line.
+     */
     public function forWorker(): string
     {
-        $asked = array_filter($this->values(), $this->isAsked(...), ARRAY_FILTER_USE_KEY);
+        $isWorkers = fn (string $key): bool => $this->isAsked($key) && !str_starts_with($key, self::RESP);
+        $asked = array_filter($this->values(), $isWorkers, ARRAY_FILTER_USE_KEY);
         return json_encode((object) $asked, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
     }
 

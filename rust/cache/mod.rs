@@ -9,7 +9,7 @@
 //! leads to a shard: its `lock`, which outlives its owner, its `seq`uence, by which a reader without a lock sees whether
 //! somebody wrote, and its `index`, which leads to an `entry`. Entries lie in two logs of `segments`, long values in a
 //! `chain` of them; `evict` says who goes. `shard` and `write` are what a writer does, `read` what a reader does. `kept` is
-//! the region for what must not be forgotten. `table`, `slot`, `batch` and `scan` are what others see of it, and `ops` is
+//! the region for what must not be forgotten, `snapshot` a file of the keys. `table`, `slot`, `batch` and `scan` are what others see of it, and `ops` is
 //! what PHP and Redis clients do with it.
 
 mod amend;
@@ -36,6 +36,7 @@ mod segments;
 mod seq;
 mod shard;
 mod slot;
+mod snapshot;
 mod sync;
 mod table;
 mod write;
@@ -49,6 +50,7 @@ pub use read::Found;
 pub use remote::Remote;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
+pub use snapshot::{Loaded, SnapshotError};
 pub use table::{Stats, Table};
 pub use write::Full;
 

@@ -96,7 +96,7 @@ impl Table {
     }
 
     #[inline(always)]
-    fn reader<'a, 'k>(&'a self, key: &'k [u8], now: u64, marks: bool) -> Reader<'a, 'k> {
+    pub(super) fn reader<'a, 'k>(&'a self, key: &'k [u8], now: u64, marks: bool) -> Reader<'a, 'k> {
         assert_free();
         let hash = entry::hash(&self.map, key);
         Reader { map: &self.map, shard: self.map.geometry.shard(hash), key, hash, now, marks }

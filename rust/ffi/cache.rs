@@ -10,6 +10,8 @@ use std::mem::MaybeUninit;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +19,7 @@ use super::error::Failure;
 use super::slice::{KEY_BYTES_MAX, Out, Output, VALUE_BYTES_MAX, bytes, c_bytes};
 use super::status::Status;
 use super::{panic, settings, strings};
-use crate::cache::{BYTES_MAX_DEFAULT, Full, Table};
+use crate::cache::{BYTES_MAX_DEFAULT, Full, SnapshotError, Table};
 use crate::runtime;
 
 // Made at the first use, with the limit of that moment; gone after a release. The lock guards the place and not the
@@ -26,6 +28,9 @@ static CACHE: RwLock<Option<Table>> = RwLock::new(None);
 
 /// In a worker of a fleet: the file of the table that all of them share.
 static SHARED: OnceLock<OwnedFd> = OnceLock::new();
+
+/// A worker could not share that table.
+static ALONE: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure> {
     runtime::claim()?;
@@ -57,6 +62,7 @@ fn open(shared: Option<&OwnedFd>, bytes_max: u64) -> io::Result<Table> {
         }
         Err(error) => {
             say(&format!("this worker has a cache of its own until the fleet is started anew: {error}"));
+            ALONE.store(true, Relaxed);
             Table::in_process(bytes_max)
         }
     }
@@ -76,15 +82,39 @@ fn attach(_file: &OwnedFd) -> io::Result<Table> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The file of a table for the workers of a fleet.
+/// A table for the workers of a fleet, and its file.
 #[cfg(target_os = "linux")]
-pub(super) fn create_shared(bytes_max: u64) -> io::Result<OwnedFd> {
-    Table::shared(bytes_max).map(|(_, file)| file)
+pub(super) fn create_shared(bytes_max: u64) -> io::Result<(Table, OwnedFd)> {
+    Table::shared(bytes_max)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn create_shared(_bytes_max: u64) -> io::Result<OwnedFd> {
+pub(super) fn create_shared(_bytes_max: u64) -> io::Result<(Table, OwnedFd)> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The table of this process, for who serves others with it.
+pub(super) fn table() -> Result<Table, Failure> {
+    with_cache(Table::clone)
+}
+
+/// Loads what was saved, and says how much that was. Where there is no file there is nothing to load.
+pub(super) fn load(table: &Table, path: &Path) -> Result<(), Failure> {
+    if let Some(loaded) = table.load(path, now())? {
+        say(&format!("the cache's snapshot {}: {loaded}", path.display()));
+    }
+    Ok(())
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        Self::new(Status::ServerFailed, error.to_string())
+    }
+}
+
+/// Whether this process, a worker, could not share the fleet's table.
+pub(super) fn is_alone() -> bool {
+    ALONE.load(Relaxed)
 }
 
 /// From here on this process, a worker, uses the fleet's table.

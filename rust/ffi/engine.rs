@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
-use super::{cache, db, index, operation, panic, result, server, settings, stream, strings};
+use super::{cache, db, index, operation, panic, resp, result, server, settings, stream, strings};
 use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -142,9 +142,9 @@ pub unsafe extern "C" fn lyger_engine_configure(json: *const c_char, len: usize)
 }
 
 /// Lets go of everything that the plain shape holds: closes connections, drops results and the cache (what a fleet's workers share
-/// stays), ends the runtime.
+/// or Redis clients use stays), ends the runtime.
 ///
-/// The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
+/// The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless a server
 /// runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
 /// issued stay valid until they are freed. It waits for a query that another thread is running.
 ///
@@ -176,10 +176,16 @@ fn release() -> Result<(), Failure> {
     stream::release();
     index::release();
     db::release();
-    cache::release();
+    // Redis clients use the cache still, and who started their server ends it.
+    if !resp::is_present() {
+        cache::release();
+    }
     runtime::shut_down()?;
     settings::let_go();
-    if !server::is_present() {
+    if resp::is_present() {
+        settings::start_with([settings::Key::CacheBytesMax])?;
+    }
+    if !server::is_present() && !resp::is_present() {
         runtime::unclaim();
     }
     Ok(())

@@ -4,6 +4,8 @@
 //! engine has been used, and is called by `rawr serve` and by the processes that it starts, nobody else.
 
 use std::ffi::c_char;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 
 use super::engine::ABI_VERSION;
@@ -12,9 +14,10 @@ use super::panic;
 use super::settings;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
-use crate::fleet::{self, BOOT_REPORT_BYTES_MAX, BootReport, Fork, Spec};
+use crate::cache::Table;
+use crate::fleet::{self, BOOT_REPORT_BYTES_MAX, BootReport, Fork, Opened, Spec};
 use crate::front::{self, Identity, Worker};
-use crate::{kernels, runtime};
+use crate::{kernels, resp, runtime};
 
 /// The worker that this process is.
 static WORKER: OnceLock<Arc<Worker>> = OnceLock::new();
@@ -35,9 +38,9 @@ fn failed(error: std::io::Error) -> Failure {
 /// `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
 /// and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `cache_bytes_max` (of the cache that the
 /// workers share), `config` (a string: the front's
-/// configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
+/// configuration, as `lyger_server_start` takes it; with `resp.listen` the front serves Redis clients, too), `front` and `zygote` (lists: program and arguments of a process that calls
 /// `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
-/// replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
+/// and `{redis}`, the address for Redis clients, replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
 ///
 /// Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
 /// Any thread that is its process's only one.
@@ -54,12 +57,29 @@ pub unsafe extern "C" fn lyger_fleet_run(spec: *const c_char, len: usize, exit_c
         runtime::not_forked()?;
         let spec: Spec = serde_json::from_str(spec)
             .map_err(|error| Failure::new(Status::InvalidConfig, format!("the fleet's specification: {error}")))?;
-        front::Config::from_json(&spec.config)?;
+        let config = front::Config::from_json(&spec.config)?;
         let bytes_max = settings::checked(settings::Key::CacheBytesMax, "cache_bytes_max", spec.cache_bytes_max)?;
-        let cache = super::cache::create_shared(bytes_max);
-        exit_code.set(fleet::run(spec, cache)?);
+        let opened = open(config.resp(), super::cache::create_shared(bytes_max))?;
+        exit_code.set(fleet::run(spec, opened)?);
         Ok(())
     })
+}
+
+/// What a fleet needs beside its specification: the cache, with what was saved of it, and where Redis clients come.
+fn open(redis: Option<resp::Settings>, cache: io::Result<(Table, OwnedFd)>) -> Result<Opened, Failure> {
+    let Some(settings) = redis else {
+        let cache = cache.map(|(_, file)| file);
+        return Ok(Opened { cache, redis: Vec::new(), redis_address: String::new() });
+    };
+    let (table, file) = cache.map_err(|error| {
+        let message = format!("resp.listen: there is no cache that workers and Redis clients could share: {error}");
+        Failure::new(Status::ServerFailed, message)
+    })?;
+    let sockets = resp::Sockets::open(&settings)?;
+    // The master is the one process that no other begins without: before it starts them, nobody has written yet.
+    settings.snapshot.iter().try_for_each(|path| super::cache::load(&table, path))?;
+    let redis_address = sockets.address().to_string();
+    Ok(Opened { cache: Ok(file), redis: sockets.into_descriptors(), redis_address })
 }
 
 /// Is the front of a fleet until its master needs it no more. Standard input is the link to the master.
@@ -113,7 +133,7 @@ pub unsafe extern "C" fn lyger_fleet_fork(worker: *mut u32) -> Status {
 #[unsafe(no_mangle)]
 pub extern "C" fn lyger_worker_report(memory_bytes: u64, leaving: u8) -> Status {
     panic::status(|| {
-        super::server::worker()?.report(memory_bytes, leaving != 0);
+        super::server::worker()?.report(memory_bytes, leaving != 0, super::cache::is_alone());
         Ok(())
     })
 }

@@ -795,9 +795,9 @@ lyger_status lyger_engine_configure(const char *json,
 
 /*
  Lets go of everything that the plain shape holds: closes connections, drops results and the cache (what a fleet's workers share
- stays), ends the runtime.
+ or Redis clients use stays), ends the runtime.
 
- The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless the server
+ The next call starts afresh, with settings that may have changed; ids given before stay stale. Unless a server
  runs, the process is no longer claimed: children forked from now on have an engine of their own. Strings that were
  issued stay valid until they are freed. It waits for a query that another thread is running.
 
@@ -870,9 +870,9 @@ lyger_status lyger_async_fetch(struct lyger_call *call,
  `spec` is a JSON object (at most 1 MiB): `app` (the application's folder), `control` (the path of the socket for `rawr status`
  and `rawr reload`, `{port}` replaced, or null), `host`, `port`, `workers`, `watch` (null, or the `folder` whose code is watched and whether to `poll`), `drain_timeout_ms`, `cache_bytes_max` (of the cache that the
  workers share), `config` (a string: the front's
- configuration, as `lyger_server_start` takes it), `front` and `zygote` (lists: program and arguments of a process that calls
+ configuration, as `lyger_server_start` takes it; with `resp.listen` the front serves Redis clients, too), `front` and `zygote` (lists: program and arguments of a process that calls
  `lyger_fleet_front` or `lyger_fleet_fork`), `announcement` (printed to standard output when the first workers serve, `{port}`
- replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
+ and `{redis}`, the address for Redis clients, replaced). SIGTERM and SIGINT drain, a second one ends at once; SIGHUP starts new workers and then retires the old ones.
 
  Errors: `ADDRESS_IN_USE`, `INVALID_CONFIG`, `SERVER_FAILED`, `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`.
  Any thread that is its process's only one.
@@ -1582,6 +1582,44 @@ lyger_status lyger_request_enter(uint64_t id);
 lyger_status lyger_request_once(uint64_t id);
 
 /*
+ Serves this process's cache to Redis clients, with threads of its own, and returns; `*port` is where it listens.
+
+ `config` is a JSON object (at most 1 MiB), any of: `listen` (`"127.0.0.1:6380"`; port 0 is any free one), `threads` (0: one for each
+ core), `password` (needed where not only this machine can come), `snapshot` (a file: loaded now, and saved by `SAVE` and
+ `lyger_resp_stop`), `backlog`, `buffer_bytes`, `clients_max` and the other limits, named as the keys `resp.*` without that word. NULL with
+ length 0 is the defaults. In a worker of a fleet the cache is the one that all share.
+
+ Errors: `SERVER_RUNNING`, `ADDRESS_IN_USE`, `INVALID_CONFIG` (the message names the key; also where a password is missing),
+ `SERVER_FAILED` (a snapshot that is damaged, too), `NULL_POINTER`, `TOO_LONG`, `INVALID_UTF8`, `WRONG_PROCESS`; `*port` is 0 then, and nothing
+ runs. Any thread.
+
+ Promised by the caller:
+ `config` must be null with length 0 or readable for `len` bytes; `port` must be null or writable for one `uint16_t`.
+ */
+lyger_status lyger_resp_start(const char *config,
+                              size_t len,
+                              uint16_t *port);
+
+/*
+ Where the server for Redis clients listens, as `127.0.0.1:6380`; also the one that `lyger_server_start` has started.
+
+ Errors: `SERVER_NOT_RUNNING` (in a worker of a fleet it is the front that serves), `BUFFER_TOO_SMALL`, `NULL_POINTER`,
+ `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `buf` must be writable for `cap` bytes and `needed` for one `size_t`.
+ */
+lyger_status lyger_resp_address(char *buf, size_t cap, size_t *needed);
+
+/*
+ Ends the server for Redis clients: its connections, its threads; then the cache is saved where `snapshot` names a file. The
+ cache stays.
+
+ Errors: `SERVER_NOT_RUNNING`, `SERVER_FAILED` (nothing was saved; the server has ended all the same), `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_resp_stop(void);
+
+/*
  Encodes a result as a JSON array of objects, in a string that the caller gives back to `lyger_free_string`.
 
  The result stays. NULL on an error: `INVALID_HANDLE`, `INVALID_CONFIG` (`LYGER_KERNELS`), `WRONG_PROCESS`. Any thread.
@@ -1736,7 +1774,8 @@ void lyger_stop_server(void);
  `config` is a JSON object (at most 1 MiB; empty for the defaults) with any of `host`, `port` (0 takes any free one),
  `queue_max`, `queue_timeout_ms`, `half_close_timeout_ms`, `request_timeout_ms`, `head_timeout_ms`,
  `body_idle_timeout_ms`, `idle_timeout_ms`, `write_timeout_ms`, `head_bytes_max`, `header_count_max`, `uri_bytes_max`, `body_bytes_max`, `drain_timeout_ms`, `debug`,
- `trusted_proxies` and `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`.
+ `trusted_proxies`, `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`, and
+ `resp`, an object of what `lyger_resp_start` takes: with its `listen` Redis clients are served until this server has ended.
 
  SIGINT and SIGTERM begin the drain. When its time is over and the answer to a claimed request is still owed, the process
  ends with 1; a second signal ends it at once, with 130 or 143.

@@ -30,6 +30,7 @@
 //! | `index` | vector indexes |
 //! | `server`, `request` | the server's life, and the worker's pull |
 //! | `fleet` | the processes of a fleet |
+//! | `resp` | the server for Redis clients |
 //! | `graph` | the kernels of graphs and memories |
 //! | `vectors` | the kernels of vectors |
 //! | `status`, `error`, `strings` | the numbers, the last error, strings that the seeds' functions issue |
@@ -53,6 +54,7 @@ pub mod many;
 pub mod operation;
 mod panic;
 pub mod request;
+pub mod resp;
 pub mod result;
 pub mod server;
 mod settings;

@@ -4,6 +4,7 @@
 //! every call here. SIGINT and SIGTERM begin the drain while it runs, and handlers that stood there before are called too.
 
 use std::ffi::c_char;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::{kernels, runtime};
 // An ended server stays until somebody has waited for it or starts another, so that its worker is told `STOPPED`. The
 // lock is held for a look or a change of the place, never while waiting.
 static SERVER: RwLock<Option<Arc<Server>>> = RwLock::new(None);
+
+/// The server for Redis clients was started with this one and ends with it.
+static HAS_REDIS: AtomicBool = AtomicBool::new(false);
 
 /// The server whose worker calls.
 pub(super) fn current() -> Result<Arc<Server>, Failure> {
@@ -69,9 +73,26 @@ fn start(config: Config) -> Result<u16, Failure> {
             ));
         }
         *place = None;
+        if HAS_REDIS.swap(false, Relaxed) {
+            super::resp::stop()?;
+        }
     }
-    let server = Server::start(config, Identity { abi: ABI_VERSION, kernels, ..Identity::default() })?;
-    server.drain_on_signals()?;
+    // First what may be refused for its address alone, so that a failure leaves nothing running.
+    let redis = config.resp().map(super::resp::start).transpose()?;
+    let identity = Identity { abi: ABI_VERSION, kernels, ..Identity::default() };
+    let server = Server::start(config, identity).and_then(|server| server.drain_on_signals().map(|()| server));
+    let server = match (server, &redis) {
+        (Ok(server), _) => server,
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(_)) => {
+            super::resp::stop()?;
+            return Err(error.into());
+        }
+    };
+    if let Some(redis) = redis {
+        server.show_redis(redis);
+        HAS_REDIS.store(true, Relaxed);
+    }
     let port = server.address().port();
     *place = Some(Arc::new(server));
     Ok(port)
@@ -127,7 +148,8 @@ pub extern "C" fn lyger_stop_server() {
 /// `config` is a JSON object (at most 1 MiB; empty for the defaults) with any of `host`, `port` (0 takes any free one),
 /// `queue_max`, `queue_timeout_ms`, `half_close_timeout_ms`, `request_timeout_ms`, `head_timeout_ms`,
 /// `body_idle_timeout_ms`, `idle_timeout_ms`, `write_timeout_ms`, `head_bytes_max`, `header_count_max`, `uri_bytes_max`, `body_bytes_max`, `drain_timeout_ms`, `debug`,
-/// `trusted_proxies` and `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`.
+/// `trusted_proxies`, `db`, an object of `connections_max`, `acquire_timeout_ms`, `statement_timeout_ms`, `result_bytes_max`, and
+/// `resp`, an object of what `lyger_resp_start` takes: with its `listen` Redis clients are served until this server has ended.
 ///
 /// SIGINT and SIGTERM begin the drain. When its time is over and the answer to a claimed request is still owed, the process
 /// ends with 1; a second signal ends it at once, with 130 or 143.
@@ -179,6 +201,11 @@ pub extern "C" fn lyger_server_wait(timeout_ms: u32) -> Status {
         // Only this one: another thread may have started the next meanwhile.
         if place.as_ref().is_some_and(|present| Arc::ptr_eq(present, &server)) {
             *place = None;
+            drop(place);
+            // What it saves is what the last request has left.
+            if HAS_REDIS.swap(false, Relaxed) {
+                return super::resp::stop();
+            }
         }
         Ok(())
     })

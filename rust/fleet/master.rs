@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_
 use super::control::Control;
 use super::plan::{Action, Generation, Number, Plan};
 use super::report::BootReport;
-use super::spec::Spec;
+use super::spec::{Opened, Spec};
 use super::terminal::Terminal;
 use crate::front::link::{Link, Received};
 use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
@@ -38,15 +38,18 @@ const END_MS_MAX: u64 = 10_000;
 /// How long the front may take beyond the drain's own time.
 const DRAIN_SLACK_MS: u64 = 5_000;
 
-/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code. The workers get the file of
-/// their `cache`; where there is none each has one of its own.
+/// How long the front may take to save the cache, beyond the drain's time: tens of gigabytes on a common disk.
+const SAVE_MS_MAX: u64 = 60_000;
+
+/// Serves with a fleet until a signal says that it is enough. Returns the process's exit code.
 ///
 /// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads, and drains when it says that the terminal was
 /// closed from which this process was started.
 ///
 /// # Errors
 /// When it could not even begin: the address, a program that isn't there, the operating system.
-pub fn run(spec: Spec, cache: io::Result<OwnedFd>) -> Result<i32, crate::front::Error> {
+pub fn run(spec: Spec, opened: Opened) -> Result<i32, crate::front::Error> {
+    let Opened { cache, redis, redis_address } = opened;
     let listener = crate::front::listen(SocketAddr::new(spec.host, spec.port))?;
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -82,6 +85,8 @@ pub fn run(spec: Spec, cache: io::Result<OwnedFd>) -> Result<i32, crate::front::
         bell,
         lanes,
         cache: cache.ok(),
+        redis,
+        redis_address,
         degraded,
         signals,
         front: None,
@@ -136,6 +141,9 @@ struct Master {
     lanes: lane::Kind,
     /// The file of the cache that all workers share, of every generation.
     cache: Option<OwnedFd>,
+    /// Where Redis clients come: held for the front and the next one.
+    redis: Vec<OwnedFd>,
+    redis_address: String,
     /// Fallbacks in use, for `/health`.
     degraded: Vec<String>,
     signals: Intake,
@@ -291,7 +299,14 @@ impl Master {
                     say(format_args!("worker {worker} has damaged its lane and is killed"));
                     self.plan.damaged(worker, now_ms)
                 }
-                FromFront::Drained { finished } => {
+                FromFront::Saving => {
+                    self.draining_until_ms = self.draining_until_ms.map(|until_ms| until_ms + SAVE_MS_MAX);
+                    Vec::new()
+                }
+                FromFront::Drained { finished, saved } => {
+                    if !saved {
+                        self.code = 1;
+                    }
                     if !finished {
                         self.drain_takes_too_long();
                     }
@@ -463,6 +478,7 @@ impl Master {
         }
         self.announced = true;
         let line = self.spec.announcement.replace("{port}", &self.port.to_string());
+        let line = line.replace("{redis}", &self.redis_address);
         crate::runtime::say::say(io::stdout(), &format!("{line}\n"));
     }
 

@@ -26,5 +26,5 @@ mod zygote;
 
 pub use master::run;
 pub use report::{BOOT_REPORT_BYTES_MAX, BootReport};
-pub use spec::Spec;
+pub use spec::{Opened, Spec};
 pub use zygote::{Fork, fork_workers, link_of_stdin};

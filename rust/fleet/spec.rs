@@ -1,10 +1,24 @@
 //! What a fleet is to be: the JSON object that `lyger_fleet_run` takes.
 
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use serde::Deserialize;
 
 use crate::front::Watch;
+
+/// What whoever calls [`run`](super::run) has opened for the fleet.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file of the cache that the workers share; where there is none each has one of its own.
+    pub cache: io::Result<OwnedFd>,
+    /// The listening sockets for Redis clients, one for each thread. The master holds them, so that nobody who has connected is lost
+    /// with a front that dies.
+    pub redis: Vec<OwnedFd>,
+    /// Where they listen, for the announcement.
+    pub redis_address: String,
+}
 
 /// What the master needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -32,6 +46,6 @@ pub struct Spec {
     pub front: Vec<String>,
     /// Program and arguments of a zygote.
     pub zygote: Vec<String>,
-    /// Printed when the first generation serves, `{port}` replaced.
+    /// Printed when the first generation serves, `{port}` and `{redis}`, the address for Redis clients, replaced.
     pub announcement: String,
 }

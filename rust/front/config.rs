@@ -1,12 +1,13 @@
 //! The front's configuration: every limit, its default, and why it is what it is.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::proxies::Network;
 use crate::db::Limits;
+use crate::resp::Settings;
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -123,9 +124,78 @@ config! {
     db_lifetime_ms: u64 = 1_800_000, "db.lifetime_ms", Limits::AGE_MS;
     /// The largest result that is taken from a database.
     db_result_bytes_max: u64 = 67_108_864, "db.result_bytes_max", Limits::RESULT_BYTES_MAX;
+    /// Where Redis clients are served; nowhere by default. The reasons of what follows are in `rust/resp/settings.rs`.
+    resp_listen: Option<SocketAddr> = None, "resp.listen", 0..=0;
+    /// Threads that serve them; 0 is one for each core. Each takes a descriptor of a packet between processes.
+    resp_threads: u32 = 0, "resp.threads", 0..=super::link::SOCKETS_MAX as u64;
+    /// What AUTH asks for.
+    resp_password: String = String::new(), "resp.password", 0..=1024;
+    /// Connections that may wait for being accepted, for each thread.
+    resp_backlog: u32 = 1024, "resp.backlog", Settings::BACKLOG;
+    /// Bytes that a thread reads at once, and keeps for replies.
+    resp_buffer_bytes: u32 = 16 << 10, "resp.buffer_bytes", Settings::BUFFER_BYTES;
+    /// Clients at once.
+    resp_clients_max: u64 = 10_000, "resp.clients_max", Settings::CLIENTS_MAX;
+    /// After so many seconds without a request a connection is ended; 0 is never.
+    resp_idle_timeout_s: u64 = 0, "resp.idle_timeout_s", Settings::IDLE_TIMEOUT_S;
+    /// One argument, and so one value.
+    resp_bulk_bytes_max: u64 = 512 << 20, "resp.bulk_bytes_max", Settings::BULK_BYTES_MAX;
+    /// A line of words.
+    resp_inline_bytes_max: u64 = 64 << 10, "resp.inline_bytes_max", Settings::INLINE_BYTES_MAX;
+    /// Arguments of one command.
+    resp_args_max: u64 = 1 << 20, "resp.args_max", Settings::ARGS_MAX;
+    /// One request, and what has come of others behind it.
+    resp_request_bytes_max: u64 = 1 << 30, "resp.request_bytes_max", Settings::REQUEST_BYTES_MAX;
+    /// Replies that a client has not taken.
+    resp_reply_bytes_max: u64 = 1 << 20, "resp.reply_bytes_max", Settings::HELD_BYTES_MAX;
+    /// One reply of several values.
+    resp_one_reply_bytes_max: u64 = 1 << 30, "resp.one_reply_bytes_max", Settings::VALUES_BYTES_MAX;
+    /// Messages that a subscriber has not taken.
+    resp_push_bytes_max: u64 = 32 << 20, "resp.push_bytes_max", Settings::HELD_BYTES_MAX;
+    /// Names of channels and patterns that a client listens to.
+    resp_subscription_bytes_max: u64 = 64 << 20, "resp.subscription_bytes_max", Settings::HELD_BYTES_MAX;
+    /// Commands that wait for EXEC, and keys that WATCH has named.
+    resp_transaction_bytes_max: u64 = 1 << 30, "resp.transaction_bytes_max", Settings::VALUES_BYTES_MAX;
+    /// Microseconds from which on SLOWLOG notes a command: up to an hour.
+    resp_slow_us: u64 = 10_000, "resp.slow_us", 0..=3_600_000_000;
+    /// How many of them it keeps.
+    resp_slow_entries_max: u64 = 128, "resp.slow_entries_max", Settings::SLOW_ENTRIES_MAX;
+    /// The file that keys are loaded from at the start and saved to at the end; none by default.
+    resp_snapshot: String = String::new(), "resp.snapshot", 0..=4095;
 }
 
 impl Config {
+    /// What the server for Redis clients is started with; `None` where nobody listens for them.
+    #[must_use]
+    pub fn resp(&self) -> Option<Settings> {
+        let threads = match self.resp_threads {
+            0 => Settings::default().threads.min(super::link::SOCKETS_MAX),
+            threads => threads as usize,
+        };
+        Some(Settings {
+            listen: self.resp_listen?,
+            threads,
+            backlog: self.resp_backlog as i32,
+            password: Some(self.resp_password.clone()).filter(|password| !password.is_empty()),
+            buffer_bytes: self.resp_buffer_bytes as usize,
+            clients_max: self.resp_clients_max,
+            idle_timeout_s: self.resp_idle_timeout_s,
+            bulk_bytes_max: self.resp_bulk_bytes_max,
+            inline_bytes_max: self.resp_inline_bytes_max,
+            args_max: self.resp_args_max,
+            request_bytes_max: self.resp_request_bytes_max,
+            reply_bytes_max: self.resp_reply_bytes_max,
+            one_reply_bytes_max: self.resp_one_reply_bytes_max,
+            push_bytes_max: self.resp_push_bytes_max,
+            subscription_bytes_max: self.resp_subscription_bytes_max,
+            transaction_bytes_max: self.resp_transaction_bytes_max,
+            slow_us: self.resp_slow_us as i64,
+            slow_entries_max: self.resp_slow_entries_max,
+            snapshot: Some(self.resp_snapshot.clone().into()).filter(|_| !self.resp_snapshot.is_empty()),
+            ..Settings::default()
+        })
+    }
+
     /// Reads a JSON object of keys, both `{"db": {"connections_max": 4}}` and `{"db.connections_max": 4}`; what is
     /// missing keeps its default.
     ///
@@ -139,9 +209,9 @@ impl Config {
         let mut config = Self::default();
         for (key, value) in &settings {
             match (key.as_str(), value) {
-                ("db", Value::Object(inner)) => {
+                (section @ ("db" | "resp"), Value::Object(inner)) => {
                     for (key, value) in inner {
-                        config.set(&format!("db.{key}"), value)?;
+                        config.set(&format!("{section}.{key}"), value)?;
                     }
                 }
                 _ => config.set(key, value)?,
@@ -204,6 +274,28 @@ impl Setting for IpAddr {
     }
 }
 
+impl Setting for Option<SocketAddr> {
+    fn read(value: &Value, _: std::ops::RangeInclusive<u64>) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default();
+        if value.is_null() || value == "" {
+            return Ok(None);
+        }
+        let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        text.parse()
+            .map(Some)
+            .map_err(|_| format!("{value} is not an IP address with a port, such as \"127.0.0.1:6380\""))
+    }
+}
+
+/// Texts that others show or pass on: of bounded length, without what would end them.
+impl Setting for String {
+    fn read(value: &Value, range: std::ops::RangeInclusive<u64>) -> Result<Self, String> {
+        let text = value.as_str().filter(|text| range.contains(&(text.len() as u64)) && !text.contains('\0'));
+        // Not the value: it may be a password.
+        text.map(str::to_owned).ok_or_else(|| format!("it is no text of at most {} bytes without a NUL", range.end()))
+    }
+}
+
 impl Setting for Vec<Network> {
     fn read(value: &Value, _: std::ops::RangeInclusive<u64>) -> Result<Self, String> {
         let Value::Array(items) = value else { return Err(format!("{value} is not a list")) };
@@ -256,6 +348,16 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_for_redis_clients_are_the_servers_own() {
+        assert_eq!(Config::default().resp().map(|settings| settings.listen), None);
+        let config = Config::from_json(r#"{"resp": {"listen": "localhost:6380"}}"#).unwrap();
+        let ours = config.resp().unwrap();
+        let theirs = Settings { threads: ours.threads, ..Settings::default() };
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        assert_eq!(Config::from_json(&serde_json::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
     fn what_is_written_can_be_read() {
         let config = Config { debug: true, trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Config::default() };
         assert_eq!(Config::from_json(&serde_json::to_string(&config).unwrap()).unwrap(), config);
@@ -285,6 +387,15 @@ mod tests {
                 "configuration key `trusted_proxies`: \"x\" is neither an IP address nor a network such as \"10.0.0.0/8\"",
             ),
             (r#"{"db": 3}"#, "unknown configuration key `db`"),
+            (
+                r#"{"resp": {"listen": "6380"}}"#,
+                "configuration key `resp.listen`: \"6380\" is not an IP address with a port, such as \"127.0.0.1:6380\"",
+            ),
+            (
+                r#"{"resp.password": "secret\u0000"}"#,
+                "configuration key `resp.password`: it is no text of at most 1024 bytes without a NUL",
+            ),
+            (r#"{"resp": {"thread": 1}}"#, "unknown configuration key `resp.thread`, did you mean `resp.threads`?"),
         ] {
             assert_eq!(Config::from_json(json).unwrap_err().to_string(), message);
         }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::lane::FrontLane;
+use crate::resp;
 use crate::runtime::{clock, turn};
 
 /// After as many polls of its tasks the front looks at the clock, which costs 25 ns.
@@ -65,6 +66,8 @@ pub(crate) struct Joint {
     stage: AtomicU8,
     // When a signal began the drain.
     drained_by_signal: OnceLock<Instant>,
+    /// The server for Redis clients, where there is one.
+    redis: OnceLock<Arc<resp::Server>>,
 }
 
 impl Joint {
@@ -78,6 +81,7 @@ impl Joint {
             polls: AtomicU32::new(0),
             stage: AtomicU8::new(Stage::Running as u8),
             drained_by_signal: OnceLock::new(),
+            redis: OnceLock::new(),
         }
     }
 
@@ -172,10 +176,28 @@ impl Joint {
         }
     }
 
+    /// From here on the server for Redis clients is shown.
+    pub(crate) fn show_redis(&self, server: Arc<resp::Server>) {
+        let _ = self.redis.set(server); // one belongs to one front
+    }
+
+    /// What is known of the server for Redis clients.
+    pub(crate) fn redis(&self) -> Option<Value> {
+        self.redis.get().map(|server| {
+            json!({
+                "listen": server.address().to_string(),
+                "threads": server.threads(),
+                "clients": server.clients(),
+                "thread_restarts": server.restarts(),
+            })
+        })
+    }
+
     /// The status and body of `GET /health`.
     pub(crate) fn health(&self) -> (u16, Value) {
-        let (mut ready, mut busy) = (0_u32, 0_u32);
+        let (mut ready, mut busy, mut alone) = (0_u32, 0_u32, 0_u32);
         for lane in self.lanes().iter().filter(|lane| lane.has_worker() && !lane.is_closed()) {
+            alone += u32::from(lane.has_own_cache());
             *(if lane.claimed() > 0 { &mut busy } else { &mut ready }) += 1;
         }
         let alive = ready + busy > 0;
@@ -183,13 +205,16 @@ impl Joint {
         if !alive {
             degraded.push("no worker has asked for a request yet".to_owned());
         }
+        if alone > 0 {
+            degraded.push(format!("{alone} workers have a cache of their own, which the others don't see"));
+        }
         let draining = self.stage() != Stage::Running;
         let status = match (draining, degraded.is_empty()) {
             (true, _) => "draining",
             (false, false) => "degraded",
             (false, true) => "ok",
         };
-        let body = json!({
+        let mut body = json!({
             "status": status,
             "version": env!("CARGO_PKG_VERSION"),
             "abi": self.identity.abi,
@@ -199,6 +224,9 @@ impl Joint {
             "workers": { "ready": ready, "busy": busy, "total": self.workers_wanted.load(Ordering::Relaxed) },
             "degraded": degraded,
         });
+        if let Some(redis) = self.redis() {
+            body["resp"] = redis;
+        }
         (if draining || !alive { 503 } else { 200 }, body)
     }
 }

@@ -17,8 +17,11 @@ use serde::de::DeserializeOwned;
 /// The longest packet: a status report of 1,024 workers has 150 bytes for each.
 const PACKET_BYTES_MAX: usize = 192 * 1024;
 
-/// The most descriptors in a packet.
-const DESCRIPTORS_MAX: usize = 4;
+/// The most listening sockets that a packet has for the threads that serve Redis clients: more cores than machines commonly have.
+pub const SOCKETS_MAX: usize = 128;
+
+/// The most descriptors in a packet: those, the socket for HTTP, the workers' bell and the cache. The system takes 253.
+const DESCRIPTORS_MAX: usize = SOCKETS_MAX + 3;
 
 /// How long a full socket may stay full. Each side reads at every turn of its loop.
 const SEND_SECONDS_MAX: i64 = 10;

@@ -21,7 +21,9 @@ use super::server;
 use super::station::Loss;
 use super::watch::{self, Watch};
 use super::words::{FromFront, ToFront};
+use crate::cache::Table;
 use crate::lane;
+use crate::resp;
 use crate::runtime::local;
 
 /// Serves until the master says that it is enough or has gone.
@@ -55,6 +57,10 @@ struct Serving {
     watch: Option<Watch>,
     listener: OwnedFd,
     bell: OwnedFd,
+    /// The cache that the workers share.
+    cache: Option<OwnedFd>,
+    /// Where Redis clients come.
+    redis: Vec<OwnedFd>,
 }
 
 /// The master's first message; `None` when it has gone.
@@ -65,11 +71,18 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
             Err(error) => return Err(error.into()),
         }
         match link.receive::<ToFront>()? {
-            Received::Message(ToFront::Serve { config, workers, draining, degraded, watch }, descriptors) => {
-                let [listener, bell]: [OwnedFd; 2] = descriptors
-                    .try_into()
-                    .map_err(|_| io::Error::other("the master sent no socket, or no event descriptor"))?;
-                return Ok(Some(Serving { config, workers, draining, degraded, watch, listener, bell }));
+            Received::Message(
+                ToFront::Serve { config, workers, draining, degraded, has_cache, watch },
+                descriptors,
+            ) => {
+                let mut descriptors = descriptors.into_iter();
+                let mut next = |what: &str| {
+                    descriptors.next().ok_or_else(|| io::Error::other(format!("the master sent no {what}")))
+                };
+                let (listener, bell) = (next("listening socket")?, next("event descriptor")?);
+                let cache = if has_cache { Some(next("cache")?) } else { None };
+                let redis = descriptors.collect();
+                return Ok(Some(Serving { config, workers, draining, degraded, watch, listener, bell, cache, redis }));
             }
             Received::Message(other, _) => return Err(io::Error::other(format!("unexpected first words: {other:?}"))),
             Received::Nothing => {}
@@ -81,8 +94,16 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
 fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result<()> {
     identity.degraded.extend(serving.degraded);
     let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
+    // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
+    let redis = serve_redis(&config, serving.cache, serving.redis).unwrap_or_else(|error| {
+        let text = format!("Redis clients are not served: {error}");
+        super::log(format_args!("{text}"));
+        identity.degraded.push(text);
+        None
+    });
     let joint = Arc::new(Joint::new(identity, Arc::new(OnceLock::new())));
     joint.workers_wanted.store(serving.workers, Ordering::Relaxed);
+    redis.iter().for_each(|server| joint.show_redis(Arc::clone(server)));
     let runtime = server::runtime(&joint)?;
     runtime.block_on(async {
         // Registered and never read: each write of a worker's wakes the loop, whose turn begins with a look at the lanes.
@@ -113,12 +134,30 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         let attending = local::spawn(Rc::clone(&master).attend(readable));
         let finished =
             local::spawn(front.run(listener, controlled, Front::name_unfinished)).await.map_err(io::Error::other)?;
-        master.tell(&FromFront::Drained { finished });
+        // Nobody writes any more but who shuts down.
+        let saved = redis.is_none_or(|server| {
+            master.tell(&FromFront::Saving);
+            let stopped = server.stop();
+            stopped.inspect_err(|error| super::log(format_args!("the server for Redis clients: {error}"))).is_ok()
+        });
+        master.tell(&FromFront::Drained { finished, saved });
         attending.abort();
         io::Result::Ok(())
     })?;
     server::wind_up(runtime);
     Ok(())
+}
+
+/// Begins to serve Redis clients, if that is wanted: with the table that the workers have, at the sockets that the master holds.
+fn serve_redis(
+    config: &Config,
+    cache: Option<OwnedFd>,
+    sockets: Vec<OwnedFd>,
+) -> io::Result<Option<Arc<resp::Server>>> {
+    let (Some(settings), Some(cache)) = (config.resp(), cache) else { return Ok(None) };
+    let table = Table::attach(cache.as_fd())?;
+    let server = resp::Server::serve(&table, resp::Sockets::inherited(sockets)?, settings);
+    server.map(|server| Some(Arc::new(server))).map_err(io::Error::other)
 }
 
 /// The link to the master.
@@ -199,6 +238,7 @@ impl Master {
                 "waiting": dispatch.waiting(),
                 "connections": self.front.connection_count(),
                 "databases": self.front.database_figures(),
+                "resp": self.front.redis(),
                 "workers": dispatch.report(crate::runtime::clock::now_ms()),
             }))),
         }

@@ -140,6 +140,11 @@ impl Server {
         Ok(())
     }
 
+    /// Has `/health` tell of the server for Redis clients beside this one.
+    pub fn show_redis(&self, server: Arc<crate::resp::Server>) {
+        self.joint.show_redis(server);
+    }
+
     /// Where it listens, with the port that was chosen for port 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -11,7 +11,8 @@ use super::watch::Watch;
 /// From the master to the front.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToFront {
-    /// Serve. With it come the listening socket and the event descriptor by which workers wake the front.
+    /// Serve. With it come the listening socket, the event descriptor by which workers wake the front, the cache where there is
+    /// one for all, and the listening sockets for Redis clients.
     Serve {
         /// A JSON object, as `lyger_server_start` takes it.
         config: String,
@@ -21,6 +22,8 @@ pub enum ToFront {
         draining: bool,
         /// Fallbacks in use, a sentence each.
         degraded: Vec<String>,
+        /// Whether the cache's file comes with it.
+        has_cache: bool,
         /// The code whose changes are to be told.
         watch: Option<Watch>,
     },
@@ -58,10 +61,14 @@ pub enum FromFront {
     Leaving(WorkerNumber),
     /// A worker has written nonsense into its lane.
     Damaged(WorkerNumber),
+    /// All that ran has come to its end; the cache is being saved, which may take longer than a drain.
+    Saving,
     /// The drain is over.
     Drained {
         /// All that ran has come to its end, and not only the drain's time.
         finished: bool,
+        /// The cache was saved, if it was to be.
+        saved: bool,
     },
     /// What the front knows of itself and its workers.
     Status(Value),

@@ -305,10 +305,13 @@ impl Worker {
         self.answer(id, AnswerParts::Pass)
     }
 
-    /// Says how much memory the worker uses, and whether it wants to be replaced.
-    pub fn report(&self, memory_bytes: u64, leaving: bool) {
+    /// Says how much memory the worker uses, whether it wants to be replaced, and whether its cache is its own.
+    pub fn report(&self, memory_bytes: u64, leaving: bool, own_cache: bool) {
         let mut state = self.state();
         state.end.report_memory(memory_bytes);
+        if own_cache {
+            state.end.report_own_cache();
+        }
         if leaving {
             state.end.ask_for_replacement();
         }

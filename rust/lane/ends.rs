@@ -124,6 +124,9 @@ pub trait Worker {
     /// Says how much memory the worker uses.
     fn report_memory(&mut self, bytes: u64);
 
+    /// Says that the worker has a cache of its own instead of the one that all share.
+    fn report_own_cache(&mut self);
+
     /// Asks the front something and waits for the reply. Signals don't end the wait, as they end no query; their handlers
     /// in C run meanwhile.
     ///
@@ -311,6 +314,12 @@ impl FrontLane {
         each!(&self.0, lane => lane.claimed())
     }
 
+    /// Whether the worker has said that it has a cache of its own.
+    #[must_use]
+    pub fn has_own_cache(&self) -> bool {
+        each!(&self.0, lane => lane.has_own_cache())
+    }
+
     /// Whether nothing more is given to the worker: it leaves, or has left.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -449,6 +458,10 @@ impl Worker for WorkerEnd {
 
     fn report_memory(&mut self, bytes: u64) {
         each!(&mut self.0, end => end.report_memory(bytes));
+    }
+
+    fn report_own_cache(&mut self) {
+        each!(&mut self.0, end => end.report_own_cache());
     }
 
     fn send_call(&mut self, parts: &[&[u8]], front_wait: Duration, max: usize) -> Result<u64, NoReply> {

@@ -102,6 +102,10 @@ impl Lane {
         &self.memory
     }
 
+    pub(super) fn has_own_cache(&self) -> bool {
+        self.shared().worker.own_cache.load(Ordering::Relaxed) != 0
+    }
+
     /// Whether the front finds something to do here.
     #[must_use]
     pub(super) fn needs_front(&self) -> bool {

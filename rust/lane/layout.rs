@@ -24,7 +24,7 @@ pub const SLOT_BYTES: usize = 8192 - 128;
 pub const PIPE_BYTES: usize = 256 * 1024;
 
 /// Changes with every change of [`Shared`], so that processes of two versions refuse each other's memory.
-pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0006; // "Lyger", 6
+pub(super) const LAYOUT: u64 = 0x4c79_6765_7200_0007; // "Lyger", 7
 
 /// An entry of the completion ring that asks for the rest of a request rather than bringing its slot home.
 pub(super) const PULL: u32 = 1 << 31;
@@ -66,6 +66,8 @@ pub(super) struct OfWorker {
     pub(super) claimed: AtomicU32,
     /// Not 0: the worker wants to be replaced.
     pub(super) leaving: AtomicU32,
+    /// Not 0: the worker has a cache of its own instead of the one that all share.
+    pub(super) own_cache: AtomicU32,
     /// Requests answered since the worker began.
     pub(super) answered: AtomicU64,
     /// The worker's own figure of its memory.

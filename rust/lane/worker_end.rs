@@ -273,6 +273,10 @@ impl Worker for WorkerEnd {
         self.lane.signal_front();
     }
 
+    fn report_own_cache(&mut self) {
+        self.lane.shared().worker.own_cache.store(1, Ordering::Relaxed);
+    }
+
     fn report_memory(&mut self, bytes: u64) {
         self.lane.shared().worker.memory_bytes.store(bytes, Ordering::Relaxed);
     }

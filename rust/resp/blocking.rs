@@ -8,6 +8,7 @@
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use super::session::Session;
 use super::socket;
 use super::worker::execute;
 use crate::cache::Table;
+use crate::runtime::say;
 
 /// After an accept that failed.
 const RETRY: Duration = Duration::from_millis(100);
@@ -98,7 +100,17 @@ impl Seat {
     pub(crate) fn run(mut self) -> io::Result<()> {
         while let Ok(stream) = self.clients.recv() {
             // What ended one client is no reason to end the next.
-            let _ = self.serve(stream);
+            if catch_unwind(AssertUnwindSafe(|| drop(self.serve(stream)))).is_err() {
+                let shared = Arc::clone(&self.core.shared);
+                let thread = self.core.thread;
+                shared.restarts.fetch_add(1, Relaxed);
+                shared.forget_clients(thread);
+                self.core = Core::new(shared, thread);
+                let text = format!(
+                    "lyger: thread {thread} of the Redis-compatible server has panicked, see above; its client is disconnected\n"
+                );
+                say::say(io::stderr(), &text);
+            }
             self.idle.lock().push(self.core.thread);
         }
         Ok(())

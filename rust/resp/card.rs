@@ -178,6 +178,15 @@ impl Cards {
         self.lock().remove(&id);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Removes all clients of a thread.
+    pub(crate) fn forget(&self, thread: usize) {
+        self.lock().retain(|_, card| card.thread != thread);
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Card>> {
         self.lock().values().cloned().collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,7 @@ use super::reply::{Protocol, Reply};
 use super::session::Session;
 use super::settings::{Io, Live, Settings};
 use super::slowlog::{Entry, Slowlog};
+use super::snapshots::Snapshots;
 use super::tally::Tally;
 
 /// What all threads of a server have in common, beside the table. None of it is touched by GET or SET.
@@ -33,6 +34,9 @@ pub(crate) struct Shared {
     /// Tells one run of a server from the next, as Redis's does.
     pub(crate) run_id: String,
     pub(crate) stopping: AtomicBool,
+    pub(crate) snapshots: Arc<Snapshots>,
+    /// Threads that were started anew, after a panic or an error of the system.
+    pub(crate) restarts: AtomicU64,
     pub(crate) on_shutdown: Mutex<Option<Box<dyn Fn() + Send>>>,
     pub(crate) address: SocketAddr,
 }
@@ -57,7 +61,13 @@ impl Shared {
         }
     }
 
-    /// SHUTDOWN: the same, and who started the server is told.
+    /// A thread has lost all its clients at once.
+    pub(crate) fn forget_clients(&self, thread: usize) {
+        self.cards.forget(thread);
+        self.hub.forget(thread);
+    }
+
+    /// SHUTDOWN: the same as [`Shared::stop`], and who started the server is told.
     pub(crate) fn shut_down(&self) {
         self.stop();
         if let Some(act) = &*self.on_shutdown.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::glob;
 
@@ -67,7 +67,8 @@ impl Letters {
 #[derive(Debug, Default)]
 struct Mailbox {
     letters: Mutex<Letters>,
-    waker: OnceLock<mio::Waker>,
+    /// Another one after the thread was started anew.
+    waker: RwLock<Option<mio::Waker>>,
 }
 
 /// For each name, how many clients of each thread listen to it.
@@ -109,7 +110,7 @@ impl Hub {
 
     /// How a thread is woken when there is mail for it.
     pub(crate) fn open(&self, thread: usize, waker: mio::Waker) {
-        let _ = self.boxes[thread].waker.set(waker);
+        *self.boxes[thread].waker.write().unwrap_or_else(PoisonError::into_inner) = Some(waker);
     }
 
     pub(crate) fn send(&self, thread: usize, mail: Mail) {
@@ -121,7 +122,7 @@ impl Hub {
     }
 
     pub(crate) fn wake(&self, thread: usize) {
-        if let Some(waker) = self.boxes[thread].waker.get() {
+        if let Some(waker) = &*self.boxes[thread].waker.read().unwrap_or_else(PoisonError::into_inner) {
             // It fails only when the thread's readiness queue is gone, and the thread with it.
             let _ = waker.wake();
         }
@@ -152,6 +153,20 @@ impl Hub {
             names.remove(name);
             self.names.fetch_sub(1, Relaxed);
         }
+    }
+
+    /// None of a thread's clients listens any more, and what was for them is nobody's.
+    pub(crate) fn forget(&self, thread: usize) {
+        let listeners = &mut *self.lock();
+        for names in [&mut listeners.channels, &mut listeners.patterns] {
+            let before = names.len();
+            names.retain(|_, counts| {
+                counts[thread] = 0;
+                counts.iter().any(|count| *count > 0)
+            });
+            self.names.fetch_sub(before - names.len(), Relaxed);
+        }
+        self.mail(thread);
     }
 
     /// Hands a message to all threads with listeners but the publisher's own.
@@ -218,6 +233,8 @@ mod tests {
         assert_eq!(hub.publish(0, b"news", b"x"), Reach { clients: 1, here: false });
         assert!(hub.channels().is_empty());
         assert_eq!(hub.patterns(), 2);
+        hub.forget(1);
+        assert_eq!((hub.publish(0, b"news", b"x"), hub.patterns()), (Reach { clients: 0, here: false }, 1));
     }
 
     #[test]

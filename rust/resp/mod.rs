@@ -41,9 +41,11 @@ mod server;
 mod session;
 mod settings;
 mod slowlog;
+mod snapshots;
 mod socket;
 mod tally;
 mod worker;
 
 pub use server::{Server, StartFailed};
 pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
+pub use socket::Sockets;

@@ -2,23 +2,31 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::blocking;
 use super::card::Cards;
 use super::core::Shared;
 use super::hub::Hub;
 use super::settings::{Io, Live, Settings};
 use super::slowlog::Slowlog;
+use super::snapshots::Snapshots;
+use super::socket::Sockets;
 use super::tally::Tally;
 use super::worker::Worker;
-use super::{blocking, socket};
 use crate::cache::Table;
+use crate::runtime::{say, signals};
 
 /// A read into no room at all would look as if the client had ended.
 const BUFFER_BYTES_MIN: usize = 1 << 10;
+
+/// What fails at once fails ten times a second, and not without a pause.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,25 +46,28 @@ pub enum StartFailed {
 pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    threads: Mutex<Vec<JoinHandle<io::Result<()>>>>,
 }
 
 impl Server {
-    /// Listens, and starts the threads, which block the signals that the caller blocks.
+    /// Listens, and starts the threads, in which all signals are blocked.
     ///
     /// # Errors
     /// [`StartFailed`]; nothing is left running then.
     pub fn start(table: &Table, mut settings: Settings) -> Result<Self, StartFailed> {
         settings.threads = settings.threads.max(1);
+        Self::serve(table, Sockets::open(&settings)?, settings)
+    }
+
+    /// Starts the threads at sockets that are open already, one for each.
+    ///
+    /// # Errors
+    /// [`StartFailed::Threads`]; nothing is left running then.
+    pub fn serve(table: &Table, sockets: Sockets, mut settings: Settings) -> Result<Self, StartFailed> {
+        let address = sockets.address();
+        let listeners = sockets.into_listeners();
+        settings.threads = if settings.io == Io::Ready { listeners.len() } else { settings.threads.max(1) };
         settings.buffer_bytes = settings.buffer_bytes.max(BUFFER_BYTES_MIN);
-        let asked = settings.listen;
-        if !asked.ip().is_loopback() && settings.password.as_ref().is_none_or(String::is_empty) {
-            return Err(StartFailed::NoPassword(asked));
-        }
-        let failed = |error| StartFailed::Address(asked, error);
-        socket::check_free(asked).map_err(failed)?;
-        let first = socket::listen(asked, settings.backlog).map_err(failed)?;
-        let address = first.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared {
             live: Live::new(&settings),
             hub: Hub::new(settings.threads),
@@ -68,42 +79,40 @@ impl Server {
             started: Instant::now(),
             run_id: run_id(),
             stopping: false.into(),
+            snapshots: Arc::new(Snapshots::new(table, settings.snapshot.clone())),
+            restarts: 0.into(),
             on_shutdown: Mutex::new(None),
             address,
             settings,
         });
-        let mut server = Self { shared: Arc::clone(&shared), address, threads: Vec::new() };
-        match shared.settings.io {
-            Io::Blocking => {
-                let (door, seats) = blocking::open(first, table, &shared);
-                for (thread, seat) in seats.into_iter().enumerate() {
-                    server.spawn(thread, move || seat.run())?;
+        let server = Self { shared: Arc::clone(&shared), address, threads: Mutex::default() };
+        for (thread, listener) in listeners.into_iter().enumerate() {
+            match shared.settings.io {
+                Io::Blocking => {
+                    let (door, seats) = blocking::open(listener, table, &shared);
+                    for (thread, seat) in seats.into_iter().enumerate() {
+                        server.spawn(thread, move || seat.run())?;
+                    }
+                    server.spawn(shared.settings.threads, move || door.run())?;
                 }
-                server.spawn(shared.settings.threads, move || door.run())?;
-            }
-            Io::Ready => {
-                let mut listeners = vec![first];
-                for _ in 1..shared.settings.threads {
-                    listeners.push(socket::listen(address, shared.settings.backlog).map_err(failed)?);
-                }
-                for (thread, listener) in listeners.into_iter().enumerate() {
-                    let worker = Worker::new(table.clone(), Arc::clone(&shared), thread, listener);
-                    let worker = worker.map_err(StartFailed::Threads)?;
-                    server.spawn(thread, move || worker.run())?;
+                Io::Ready => {
+                    let post = Post { table: table.clone(), shared: Arc::clone(&shared), thread, listener };
+                    let first = post.worker().map_err(StartFailed::Threads)?;
+                    server.spawn(thread, move || post.serve(first))?;
                 }
             }
         }
         Ok(server)
     }
 
-    fn spawn(
-        &mut self,
-        thread: usize,
-        run: impl FnOnce() -> io::Result<()> + Send + 'static,
-    ) -> Result<(), StartFailed> {
-        let builder = std::thread::Builder::new().name(format!("resp-{thread}"));
-        self.threads.push(builder.spawn(run).map_err(StartFailed::Threads)?);
+    fn spawn(&self, thread: usize, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), StartFailed> {
+        let started = signals::start_thread(&format!("resp-{thread}"), run);
+        self.lock_threads().push(started.map_err(StartFailed::Threads)?);
         Ok(())
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<io::Result<()>>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it listens; the port is a real one where 0 was asked for.
@@ -123,23 +132,80 @@ impl Server {
         *self.shared.on_shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
     }
 
-    /// Ends all connections and waits for the threads.
-    ///
-    /// # Errors
-    /// What a thread has ended with.
-    pub fn stop(mut self) -> io::Result<()> {
-        self.end()
+    /// Clients that are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.cards.count()
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    /// How often a thread was started anew, after a panic or an error of the system.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.shared.restarts.load(Relaxed)
+    }
+
+    /// Ends all connections, waits for the threads, and saves the table where the settings name a file.
+    ///
+    /// # Errors
+    /// What a thread has ended with; why nothing was saved.
+    pub fn stop(&self) -> io::Result<()> {
+        let ended = self.end();
+        self.shared.snapshots.save_at_end().map_err(|error| io::Error::other(error.to_string()))?;
+        ended
+    }
+
+    fn end(&self) -> io::Result<()> {
         self.shared.stop();
         let mut outcome = Ok(());
-        for thread in std::mem::take(&mut self.threads) {
+        for thread in std::mem::take(&mut *self.lock_threads()) {
             let ended = thread.join();
             outcome =
                 outcome.and(ended.unwrap_or_else(|_| Err(io::Error::other("a thread of the server has panicked"))));
         }
         outcome
+    }
+}
+
+/// What a thread needs to begin, and to begin anew.
+struct Post {
+    table: Table,
+    shared: Arc<Shared>,
+    thread: usize,
+    listener: TcpListener,
+}
+
+impl Post {
+    fn worker(&self) -> io::Result<Worker> {
+        Worker::new(self.table.clone(), Arc::clone(&self.shared), self.thread, self.listener.try_clone()?)
+    }
+
+    /// Serves until the server stops. A panic ends this thread's connections, which say so to their clients, and what of the table it was
+    /// changing is emptied; the other threads don't notice, and it begins anew.
+    fn serve(self, first: Worker) -> io::Result<()> {
+        let mut next = Ok(first);
+        loop {
+            let ended = match next {
+                Ok(worker) => catch_unwind(AssertUnwindSafe(|| worker.run())),
+                Err(error) => Ok(Err(error)),
+            };
+            let why = match ended {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it has panicked, see above".to_owned(),
+            };
+            self.shared.restarts.fetch_add(1, Relaxed);
+            self.shared.forget_clients(self.thread);
+            let thread = self.thread;
+            let text = format!(
+                "lyger: thread {thread} of the Redis-compatible server: {why}; its clients are disconnected, and it begins anew\n"
+            );
+            say::say(io::stderr(), &text);
+            std::thread::sleep(RESTART_PAUSE);
+            if self.shared.stopping.load(Relaxed) {
+                return Ok(());
+            }
+            next = self.worker();
+        }
     }
 }
 
@@ -151,7 +217,7 @@ impl Drop for Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).field("threads", &self.threads.len()).finish()
+        f.debug_struct("Server").field("address", &self.address).field("threads", &self.threads()).finish()
     }
 }
 
@@ -160,4 +226,42 @@ fn run_id() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     let digits = format!("{:016x}{:016x}{:016x}", random(), random(), random());
     digits[..40].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    fn ask(server: &Server, request: &str) -> String {
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut replies = String::new();
+        let _ = client.read_to_string(&mut replies); // reset where the thread has gone
+        replies
+    }
+
+    #[test]
+    fn a_thread_that_panics_begins_anew_and_forgets_its_clients() {
+        let table = Table::in_process(1 << 20).unwrap();
+        for io in [Io::Ready, Io::Blocking] {
+            let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), threads: 1, io, ..Settings::default() };
+            let server = Server::start(&table, settings).unwrap();
+            assert_eq!(ask(&server, "SET k v\r\nPING\r\n"), "+OK\r\n+PONG\r\n");
+            assert_eq!(ask(&server, "DEBUG PANIC\r\n"), "");
+            // Also the next one panics, and the one after that serves.
+            assert_eq!(ask(&server, "DEBUG PANIC\r\n"), "");
+            while ask(&server, "GET k\r\n") != "$1\r\nv\r\n" {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            while server.clients() > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(server.restarts(), 2, "{io:?}");
+            server.stop().unwrap();
+        }
+    }
 }

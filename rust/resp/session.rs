@@ -36,8 +36,13 @@ pub(crate) struct Session {
     pub(crate) blocking: bool,
     channels: BTreeSet<Box<[u8]>>,
     patterns: BTreeSet<Box<[u8]>>,
+    /// What the names of both take.
+    names_bytes: usize,
     plain: bool,
 }
+
+/// What a name takes beside its bytes: it is in three lists, the client's, its thread's and that of all threads.
+const NAME_BYTES: usize = 128;
 
 impl Session {
     pub(crate) fn new(token: usize, card: Arc<Card>, logged_in: bool, blocking: bool) -> Self {
@@ -53,6 +58,7 @@ impl Session {
             blocking,
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
+            names_bytes: 0,
             plain: logged_in && !blocking,
         }
     }
@@ -114,15 +120,27 @@ impl Session {
         }
     }
 
+    /// What the names would take with these; one that is given twice counts twice.
+    pub(crate) fn names_bytes_with<'a>(&self, topic: Topic, more: impl Iterator<Item = &'a [u8]>) -> usize {
+        let new = more.filter(|name| !self.names(topic).contains(*name));
+        new.fold(self.names_bytes, |bytes, name| bytes.saturating_add(NAME_BYTES + name.len()))
+    }
+
     /// Whether it did not listen to this yet.
     pub(crate) fn add_name(&mut self, topic: Topic, name: &[u8]) -> bool {
         let new = !self.names(topic).contains(name) && self.names_mut(topic).insert(name.into());
+        if new {
+            self.names_bytes += NAME_BYTES + name.len();
+        }
         self.show_names();
         new
     }
 
     pub(crate) fn remove_name(&mut self, topic: Topic, name: &[u8]) -> bool {
         let was = self.names_mut(topic).remove(name);
+        if was {
+            self.names_bytes -= NAME_BYTES + name.len();
+        }
         self.show_names();
         was
     }

@@ -1,6 +1,8 @@
 //! What can be set, each with its default and the reason for it. Those in [`Live`] can be changed while the server runs: CONFIG SET.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -53,12 +55,47 @@ pub struct Settings {
     pub push_bytes_max: u64,
     /// Commands that wait for EXEC, and keys that it asks about, each in so many bytes.
     pub transaction_bytes_max: u64,
+    /// Names of channels and patterns that a client listens to, each in so many bytes: kept as long as it is connected. A quarter of a
+    /// million of the usual length.
+    pub subscription_bytes_max: u64,
     /// After so many seconds without a request a connection is ended; 0 is never.
     pub idle_timeout_s: u64,
     /// Commands that take as long are noted for SLOWLOG; negative is none.
     pub slow_us: i64,
     /// How many of them are kept.
     pub slow_entries_max: u64,
+    /// Where SAVE and BGSAVE write the keys to, and the server at its end. `None` is nowhere.
+    pub snapshot: Option<PathBuf>,
+    /// Whether SHUTDOWN ends it: a server within another process is that process's to end.
+    pub shutdown: bool,
+}
+
+/// What each of the numbers may be.
+impl Settings {
+    /// More threads than any machine has cores for; each has a listening socket.
+    pub const THREADS: RangeInclusive<u64> = 1..=1024;
+    /// As the system takes it; it has a bound of its own (`net.core.somaxconn`).
+    pub const BACKLOG: RangeInclusive<u64> = 1..=65_535;
+    /// Less would be read in more pieces than requests have; more would leave the processor's caches.
+    pub const BUFFER_BYTES: RangeInclusive<u64> = 1 << 10..=16 << 20;
+    /// As many as a system has descriptors for.
+    pub const CLIENTS_MAX: RangeInclusive<u64> = 1..=1 << 20;
+    /// Redis's least, and the largest value of the table.
+    pub const BULK_BYTES_MAX: RangeInclusive<u64> = 1 << 20..=512 << 20;
+    /// A command typed by a person, up to what one request may be.
+    pub const INLINE_BYTES_MAX: RangeInclusive<u64> = 1 << 10..=1 << 30;
+    /// What the commands themselves need, up to what 32 bits can place.
+    pub const ARGS_MAX: RangeInclusive<u64> = 16..=1 << 30;
+    /// Redis's least, and what 32 bits can place.
+    pub const REQUEST_BYTES_MAX: RangeInclusive<u64> = 1 << 20..=super::REQUEST_BYTES_MOST;
+    /// Of what is held for a client: from a packet to more than a machine has.
+    pub const HELD_BYTES_MAX: RangeInclusive<u64> = 1 << 10..=1 << 40;
+    /// The same for what holds whole values.
+    pub const VALUES_BYTES_MAX: RangeInclusive<u64> = 1 << 20..=1 << 40;
+    /// Redis's own.
+    pub const IDLE_TIMEOUT_S: RangeInclusive<u64> = 0..=i32::MAX as u64;
+    /// Of each some hundred bytes are kept.
+    pub const SLOW_ENTRIES_MAX: RangeInclusive<u64> = 0..=1 << 20;
 }
 
 impl Default for Settings {
@@ -79,9 +116,12 @@ impl Default for Settings {
             one_reply_bytes_max: 1 << 30,
             push_bytes_max: 32 << 20,
             transaction_bytes_max: 1 << 30,
+            subscription_bytes_max: 64 << 20,
             idle_timeout_s: 0,
             slow_us: 10_000,
             slow_entries_max: 128,
+            snapshot: None,
+            shutdown: false,
         }
     }
 }
@@ -98,6 +138,7 @@ pub(crate) struct Live {
     pub(crate) one_reply_bytes_max: AtomicU64,
     pub(crate) push_bytes_max: AtomicU64,
     pub(crate) transaction_bytes_max: AtomicU64,
+    pub(crate) subscription_bytes_max: AtomicU64,
     pub(crate) idle_timeout_s: AtomicU64,
     pub(crate) slow_us: AtomicI64,
     pub(crate) slow_entries_max: AtomicU64,
@@ -116,6 +157,7 @@ impl Live {
             one_reply_bytes_max: settings.one_reply_bytes_max.into(),
             push_bytes_max: settings.push_bytes_max.into(),
             transaction_bytes_max: settings.transaction_bytes_max.into(),
+            subscription_bytes_max: settings.subscription_bytes_max.into(),
             idle_timeout_s: settings.idle_timeout_s.into(),
             slow_us: settings.slow_us.into(),
             slow_entries_max: settings.slow_entries_max.into(),

@@ -2,16 +2,77 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use super::server::StartFailed;
+use super::settings::{Io, Settings};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// A client whose machine has vanished is noticed after this and some probes: as in Redis.
 pub(crate) const KEEPALIVE_S: u64 = 300;
 
+/// The sockets of a server that is to start, one for each thread. A process that outlives the server may hold them for it: then nobody who
+/// has connected meanwhile is lost.
+#[derive(Debug)]
+pub struct Sockets {
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+}
+
+impl Sockets {
+    /// Opens them where the settings say.
+    ///
+    /// # Errors
+    /// [`StartFailed`]: the address is another's, or anybody's while there is no password.
+    pub fn open(settings: &Settings) -> Result<Self, StartFailed> {
+        let asked = settings.listen;
+        if !asked.ip().is_loopback() && settings.password.as_ref().is_none_or(String::is_empty) {
+            return Err(StartFailed::NoPassword(asked));
+        }
+        let failed = |error| StartFailed::Address(asked, error);
+        check_free(asked).map_err(failed)?;
+        let first = listen(asked, settings.backlog).map_err(failed)?;
+        let address = first.local_addr().map_err(failed)?;
+        let mut listeners = vec![first];
+        // One thread accepts for all others where these wait in their clients' sockets.
+        let more = if settings.io == Io::Blocking { 1 } else { settings.threads };
+        for _ in 1..more {
+            listeners.push(listen(address, settings.backlog).map_err(failed)?);
+        }
+        Ok(Self { listeners, address })
+    }
+
+    /// Those that another process has opened.
+    ///
+    /// # Errors
+    /// What the operating system says of them; when there are none.
+    pub fn inherited(descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        let listeners: Vec<TcpListener> = descriptors.into_iter().map(TcpListener::from).collect();
+        let first = listeners.first().ok_or_else(|| io::Error::other("no listening socket"))?;
+        let address = first.local_addr()?;
+        Ok(Self { listeners, address })
+    }
+
+    /// Where they listen; the port is a real one where 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives them away, to a process that holds them or serves with them.
+    #[must_use]
+    pub fn into_descriptors(self) -> Vec<OwnedFd> {
+        self.listeners.into_iter().map(OwnedFd::from).collect()
+    }
+
+    pub(crate) fn into_listeners(self) -> Vec<TcpListener> {
+        self.listeners
+    }
+}
+
 /// A socket of its own on an address that others of this server listen on, too.
-pub(crate) fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -21,7 +82,7 @@ pub(crate) fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListene
 }
 
 /// Fails where another server has the address: with SO_REUSEPORT it would be shared without a word.
-pub(crate) fn check_free(address: SocketAddr) -> io::Result<()> {
+fn check_free(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         return Ok(());
     }

@@ -225,6 +225,9 @@ pub fn end_process(code: i32) -> ! {
 ///
 /// # Errors
 /// When the operating system gives no thread.
-pub fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+pub fn start_thread<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
     super::without_signals(|| Builder::new().name(name.to_owned()).spawn(body))
 }

@@ -10,7 +10,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
     ("fleet", &["front", "lane", "runtime"]),
     ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
-    ("resp", &["cache"]),
+    ("resp", &["cache", "runtime"]),
     ("db", &["json", "kernels", "prepared", "handles", "runtime", "tls", "wording"]),
     ("cache", &["kernels", "tls", "wording"]),
     ("lane", &[]),

@@ -10,6 +10,7 @@
 //! | `channels.rs` | messages reach clients of other threads, in both protocols |
 //! | `transactions.rs` | nobody sees a half of a transaction |
 //! | `blocking.rs` | `--io blocking` serves as many clients as threads and tells the others |
+//! | `snapshot.rs` | what was saved is there again, whole or not at all |
 //! | `program.rs` | the program ends as it should and says why it doesn't start |
 //! | `time.rs` | keys are gone when their time has come, to the millisecond |
 //! | `spin.rs` | who waits costs no turns |
@@ -25,6 +26,7 @@ mod hostile;
 mod program;
 mod random;
 mod servers;
+mod snapshot;
 mod spin;
 mod streams;
 mod time;

@@ -11,6 +11,13 @@ use Lyger\Server\Proxies;
 /** What values a key may have, read from its line in Config::KEYS. */
 final class Rule
 {
+    /** An IP address with a port, or nothing. */
+    public const ADDRESS = 'an IP address with a port such as 127.0.0.1:6380';
+    /** Nobody is shown it. */
+    public const SECRET = 'a text of at most 1024 bytes';
+    public const PATH = 'the path of a file';
+    private const TEXT_BYTES_MAX = [self::ADDRESS => 64, self::SECRET => 1024, self::PATH => 4095];
+
     /** More of a wrong value is not shown. */
     private const SHOWN_BYTES_MAX = 80;
 
@@ -42,6 +49,16 @@ final class Rule
         return is_array($this->line) && $this->line !== [] && is_bool($this->line[0]);
     }
 
+    public function isSecret(): bool
+    {
+        return $this->isText() && $this->line[1] === self::SECRET;
+    }
+
+    private function isText(): bool
+    {
+        return is_array($this->line) && $this->line !== [] && is_string($this->line[1]);
+    }
+
     /** @return string such as "an integer from 1 to 1024" */
     public function wanted(): string
     {
@@ -49,6 +66,7 @@ final class Rule
             is_bool($this->line) => 'true or false',
             is_string($this->line) => 'an IP address or localhost',
             $this->line === [] => 'a list of IP addresses and networks such as 10.0.0.0/8',
+            $this->isText() => $this->line[1],
             $this->isSwitchWithChoice() => 'true, false or poll',
             is_array($this->line[1]) => implode(' or ', $this->line[1]) . ': no other is there',
             default => "an integer from {$this->line[1]} to {$this->line[2]}",
@@ -67,11 +85,13 @@ final class Rule
             is_bool($this->line) => self::bool($value, $isTyped),
             is_string($this->line) => self::host($value),
             $this->line === [] => self::networks($value, $isTyped),
+            $this->isText() => $this->text($value),
             is_array($this->line[1]) => $this->choice($value, $isTyped),
             default => $this->int($value, $isTyped),
         };
         if ($read === null) {
-            throw InvalidConfig::impossible($this->key, self::shown($value), $this->wanted(), $place);
+            $shown = $this->isSecret() ? '(not shown)' : self::shown($value);
+            throw InvalidConfig::impossible($this->key, $shown, $this->wanted(), $place);
         }
         return new Setting($read, $source, $place);
     }
@@ -96,6 +116,26 @@ final class Rule
     {
         $is = is_string($value) && ($value === 'localhost' || filter_var($value, FILTER_VALIDATE_IP) !== false);
         return $is ? $value : null;
+    }
+
+    private function text(mixed $value): ?string
+    {
+        $isText = is_string($value) && strlen($value) <= self::TEXT_BYTES_MAX[$this->line[1]];
+        // It travels as JSON, and on as a C string.
+        if (!$isText || preg_match('/^[^\x00]*$/Du', $value) !== 1) {
+            return null;
+        }
+        return $this->line[1] !== self::ADDRESS || $value === '' || self::isAddress($value) ? $value : null;
+    }
+
+    private static function isAddress(string $value): bool
+    {
+        if (preg_match('/^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/D', $value, $match) !== 1 || (int) $match[3] > 65_535) {
+            return false;
+        }
+        return $match[1] !== ''
+            ? filter_var($match[1], FILTER_VALIDATE_IP, FILTER_FLAG_IPV6) !== false
+            : $match[2] === 'localhost' || filter_var($match[2], FILTER_VALIDATE_IP, FILTER_FLAG_IPV4) !== false;
     }
 
     /** @return list<string>|null */

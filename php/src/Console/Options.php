@@ -102,6 +102,9 @@ final class Options
             'debug' => 'show clients the details of errors',
             'watch' => 'load changed code by itself; poll looks for changes where the system tells of none',
             'port' => 'the port, 0 for any free one [8000]',
+            'resp.listen' => 'where to serve Redis clients, such as 127.0.0.1:6380 [nowhere]',
+            'resp.password' => 'what Redis clients log in with; LYGER_RESP_PASSWORD is the better place [none]',
+            'resp.snapshot' => 'a file that the cache is loaded from and saved to [none]',
             'trusted_proxies' => 'addresses and networks, separated by commas, whose X-Forwarded-For is believed',
             default => "{$rule->wanted()} [{$rule->default()}]",
         };

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Console;
 
 use Lyger\Config;
+use Lyger\Config\Rule;
 use Lyger\Config\Setting;
 use Symfony\Component\Console\Output\OutputInterface;
 
@@ -15,7 +16,7 @@ final class PrintConfig
     {
         $settings = $config->settings();
         $keyWidth = max(array_map(strlen(...), array_keys($settings)));
-        $texts = array_map(static fn (Setting $setting): string => $setting->text(), $settings);
+        $texts = array_map(static fn (Setting $setting): string => $setting->text(), self::shown($settings));
         $texts = array_replace($texts, array_fill_keys(array_keys($texts, '', true), '(none)'));
         $valueWidth = max(array_map(strlen(...), $texts));
         foreach ($settings as $key => $setting) {
@@ -30,6 +31,20 @@ final class PrintConfig
     {
         // A place holds a path, which may have any bytes.
         $flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
-        $output->writeln((string) json_encode($config->settings(), $flags), OutputInterface::OUTPUT_RAW);
+        $output->writeln((string) json_encode(self::shown($config->settings()), $flags), OutputInterface::OUTPUT_RAW);
+    }
+
+    /**
+     * @param array<string, Setting> $settings by key
+     * @return array<string, Setting> without passwords
+     */
+    private static function shown(array $settings): array
+    {
+        foreach ($settings as $key => $setting) {
+            if ($setting->value !== '' && Rule::of($key)->isSecret()) {
+                $settings[$key] = new Setting('(not shown)', $setting->source, $setting->place);
+            }
+        }
+        return $settings;
     }
 }

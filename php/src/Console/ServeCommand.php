@@ -81,6 +81,7 @@ final class ServeCommand extends Command
         if (Shape::of($engine) === Shape::Fleet) {
             $workers = $config->int('workers') === 1 ? '1 worker' : "{$config->int('workers')} workers";
             $serves = "Lyger serves $folder at http://$host:{port} (native engine, $workers)";
+            $serves .= $config->text('resp.listen') === '' ? '' : ', and Redis clients at {redis}';
             $arguments = ["--app=$folder", "--settings={$config->forWorker()}"];
             $arguments = $leaks === null ? $arguments : [...$arguments, "--leaks=$leaks"];
             return (int) $engine->native()?->runFleet(
@@ -91,8 +92,10 @@ final class ServeCommand extends Command
         $engine->configure($config);
         $app = $this->loader->load($folder);
         $how = $engine->isNative() ? 'native engine' : "pure PHP: {$engine->fallbackReason()}";
-        $listening = static function (int $port) use ($output, $folder, $how, $host): void {
-            $output->writeln("Lyger serves $folder at http://$host:$port ($how)", OutputInterface::OUTPUT_RAW);
+        $listening = static function (int $port) use ($output, $folder, $how, $host, $engine): void {
+            $redis = $engine->respAddress();
+            $redis = $redis === null ? '' : ", and Redis clients at $redis";
+            $output->writeln("Lyger serves $folder at http://$host:$port ($how)$redis", OutputInterface::OUTPUT_RAW);
         };
         $handler = $app->handle(...);
         $engine->serve($leaks === null ? $handler : Watch::over($handler, $leaks), $config, $listening);

@@ -44,6 +44,7 @@ final class StatusCommand extends Command
                 . "{$status['state']}, $generation$loading",
             "master {$status['pid']}, up " . self::span($status['uptime_seconds']),
             "$front, " . ($status['connections'] ?? '?') . ' connections, ' . ($status['waiting'] ?? '?') . ' waiting',
+            ...self::redis($status['resp'] ?? null),
             '',
         ], OutputInterface::OUTPUT_RAW);
         $table = new Table($output);
@@ -64,6 +65,17 @@ final class StatusCommand extends Command
         $table->render();
         $this->tellDatabases($output, $status['databases'] ?? []);
         return ExitCode::DONE;
+    }
+
+    /**
+     * @param array{listen: string, threads: int, clients: int}|null $server
+     * @return list<string>
+     */
+    private static function redis(?array $server): array
+    {
+        return $server === null
+            ? []
+            : ["Redis clients at {$server['listen']}: {$server['clients']} connected, {$server['threads']} threads"];
     }
 
     /** @param list<array{dsn: string, in_use: int, idle: int, connections_max: int, server_connections_max: ?int}> $pools */

@@ -144,6 +144,21 @@ interface Backend
 
     public function stopServer(): void;
 
-    /** Closes connections, drops results and empties the cache, unless a fleet's workers share it. The next call starts anew. */
+    /**
+     * Serves the cache to Redis clients.
+     *
+     * @return int the port
+     */
+    public function startResp(Config $config): int;
+
+    public function stopResp(): void;
+
+    /** Null where Redis clients aren't served. */
+    public function respAddress(): ?string;
+
+    /**
+     * Closes connections, drops results and empties the cache, unless a fleet's workers or Redis clients share it. The
+     * next call starts anew.
+     */
     public function release(): void;
 }

@@ -436,7 +436,42 @@ final class Engine
         $this->backend->stopServer();
     }
 
-    /** Closes connections, drops results and empties the cache, unless a fleet's workers share it. The next call starts anew. */
+    /**
+     * Serves this process's cache to Redis clients until stopResp(), with threads of the engine's: from then on the process
+     * must not fork.
+     *
+     *     $port = $engine->startResp(['listen' => '127.0.0.1:0']);
+     *
+     * @param array<string, string|int> $settings by the names behind `resp.` (README.md); the environment counts behind
+     *     them, and without `listen` it is 127.0.0.1:6380
+     * @return int the port
+     */
+    public function startResp(#[SensitiveParameter] array $settings = []): int
+    {
+        $keys = array_map(static fn (string|int $name): string => "resp.$name", array_keys($settings));
+        $config = Config::resolve(array_combine($keys, $settings));
+        if ($config->text('resp.listen') === '') {
+            $config = Config::resolve(['resp.listen' => '127.0.0.1:6380'] + array_combine($keys, $settings));
+        }
+        return $this->backend->startResp($config);
+    }
+
+    /** Ends the server of startResp(), and saves the cache where `snapshot` names a file. */
+    public function stopResp(): void
+    {
+        $this->backend->stopResp();
+    }
+
+    /** Where this process serves Redis clients, such as 127.0.0.1:6380; null where it doesn't. */
+    public function respAddress(): ?string
+    {
+        return $this->backend->respAddress();
+    }
+
+    /**
+     * Closes connections, drops results and empties the cache, unless a fleet's workers or Redis clients share it. The
+     * next call starts anew.
+     */
     public function release(): void
     {
         $this->backend->release();

@@ -42,7 +42,8 @@ final class NativeEngine implements Backend
     /** After the drain: the engine's threads end at once, so a second is for a machine that stands still. */
     private const JOIN_MS = 1_000;
     private const BOOT_REPORT_BYTES_MAX = 65_536;
-
+    /** Of IPv6, with its port and its zone. */
+    private const ADDRESS_BYTES_MAX = 64;
 
     /** @var array<int, Chunk|null> what was begun of each open stream */
     private array $streams = [];
@@ -347,6 +348,30 @@ final class NativeEngine implements Backend
     public function stopServer(): void
     {
         $this->abi->check($this->ffi->lyger_server_stop());
+    }
+
+    public function startResp(Config $config): int
+    {
+        $json = $config->forResp();
+        $port = $this->ffi->new('uint16_t');
+        $this->abi->check($this->ffi->lyger_resp_start($json, strlen($json), FFI::addr($port)));
+        return $port->cdata;
+    }
+
+    public function stopResp(): void
+    {
+        $this->abi->check($this->ffi->lyger_resp_stop());
+    }
+
+    public function respAddress(): ?string
+    {
+        [$address, $needed] = [$this->ffi->new('char[' . self::ADDRESS_BYTES_MAX . ']'), $this->ffi->new('size_t')];
+        $status = $this->ffi->lyger_resp_address($address, self::ADDRESS_BYTES_MAX, FFI::addr($needed));
+        if ($status === Status::ServerNotRunning->value) {
+            return null;
+        }
+        $this->abi->check($status);
+        return FFI::string($address, $needed->cdata);
     }
 
     public function release(): void

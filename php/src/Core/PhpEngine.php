@@ -282,6 +282,21 @@ final class PhpEngine implements Backend
         $this->server->stop();
     }
 
+    public function startResp(Config $config): int
+    {
+        throw ServerFailed::because("pure PHP has no server for Redis clients, and it runs because {$this->reason}");
+    }
+
+    public function stopResp(): void
+    {
+        throw ServerFailed::because('no server for Redis clients runs: start one');
+    }
+
+    public function respAddress(): ?string
+    {
+        return null;
+    }
+
     public function release(): void
     {
         $this->connections = $this->streams = [];

@@ -408,6 +408,12 @@ lyger_status lyger_request_enter(uint64_t id);
 
 lyger_status lyger_request_once(uint64_t id);
 
+lyger_status lyger_resp_start(const char *config, size_t len, uint16_t *port);
+
+lyger_status lyger_resp_address(char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_resp_stop(void);
+
 char *lyger_jsonify_result(uint64_t ptr);
 
 void lyger_free_result(uint64_t ptr);

@@ -32,6 +32,7 @@ enum Shape
         'half_close_timeout_ms' => 'but in pure PHP nothing looks after who waits while a handler runs',
         'request_timeout_ms' => 'but in pure PHP nothing ends a handler',
         'vector.threads' => 'but pure PHP has one thread',
+        'resp.listen' => 'but pure PHP has no server for Redis clients',
         'idle_timeout_ms' => 'but pure PHP closes a connection after each answer',
     ];
 
@@ -43,6 +44,7 @@ enum Shape
         'requests_per_worker_max' => 0,
         'memory_per_worker_bytes_max' => 0,
         'watch' => false,
+        'resp.listen' => '',
     ];
 
     /** That of `rawr serve` here. */

@@ -9,12 +9,14 @@ use FFI;
 use Lyger\Config;
 use Lyger\Config\Environment;
 use Lyger\Config\Source;
+use Lyger\Console\PrintConfig;
 use Lyger\Core\Engine;
 use Lyger\Core\Library;
 use Lyger\Core\Native\Abi;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Server\Shape;
 use PHPUnit\Framework\TestCase;
+use Symfony\Component\Console\Output\BufferedOutput;
 use stdClass;
 
 final class ConfigTest extends TestCase
@@ -90,6 +92,35 @@ final class ConfigTest extends TestCase
         }
     }
 
+    public function test_where_redis_clients_come_is_an_address_with_a_port_or_nowhere(): void
+    {
+        foreach (['', '127.0.0.1:6380', '0.0.0.0:0', '[::1]:6380', 'localhost:65535'] as $address) {
+            self::assertSame($address, Config::resolve(['resp.listen' => $address])->text('resp.listen'));
+        }
+        $wrong = ['6380', ':6380', '127.0.0.1', '::1:6380', 'example.org:1', '1.1.1.1:65536', "1.1.1.1:1\n"];
+        foreach ($wrong as $address) {
+            self::assertStringContainsString(
+                'but must be an IP address with a port such as 127.0.0.1:6380',
+                self::refusal(static fn () => Config::resolve(['resp.listen' => $address])),
+            );
+        }
+    }
+
+    public function test_a_password_is_shown_to_nobody(): void
+    {
+        $config = Config::resolve(['resp.password' => 'se cret', 'resp.listen' => '[::]:1', 'queue_max' => 2]);
+        $output = new BufferedOutput();
+        PrintConfig::asTable($config, $output);
+        PrintConfig::asJson($config, $output);
+        $shown = $output->fetch();
+        self::assertStringNotContainsString('se cret', $shown);
+        self::assertSame(2, substr_count($shown, '(not shown)'));
+        self::assertSame('{"queue_max":2}', $config->forWorker(), 'anybody sees the command line of a worker');
+        self::assertStringContainsString('se cret', $config->forServer());
+        $refusal = self::refusal(static fn () => Config::resolve(['resp.password' => str_repeat('se cret', 1_000)]));
+        self::assertStringNotContainsString('se cret', $refusal);
+    }
+
     public function test_there_are_as_many_workers_as_cores_unless_somebody_asks(): void
     {
         if (PHP_OS_FAMILY !== 'Linux') {
@@ -144,7 +175,7 @@ final class ConfigTest extends TestCase
             "statement_timeout_ms = 1" => 'did you mean db.statement_timeout_ms?',
             "[bd]\nconnections_max = 1" => ':1:2: there is no section [bd], only [db] and [cache]',
             "[db]\nconections_max = 1" => ':2:1: there is no setting db.conections_max: did you mean db.connections_',
-            "resp.listen = 'x'" => ':1:1: there is no setting resp.listen',
+            "admin.listen = 'x'" => ':1:1: there is no setting admin.listen',
             "queue_max = 0" => ':1:13: queue_max is "0", but must be an integer from 1 to 1000000',
             "queue_max = '5'" => ':1:13: queue_max is "5", but must be an integer',
             "queue_max = true" => ':1:13: queue_max is "true", but must be an integer',

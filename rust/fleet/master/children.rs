@@ -11,9 +11,12 @@ impl Master {
             workers: self.spec.workers,
             draining: self.draining_until_ms.is_some(),
             degraded: self.degraded.clone(),
+            has_cache: self.cache.is_some(),
             watch: self.spec.watch.clone(),
         };
-        let _ = link.send(&serve, &[self.listener.as_fd(), self.bell.as_fd()]);
+        let mut descriptors = vec![self.listener.as_fd(), self.bell.as_fd()];
+        descriptors.extend(self.cache.iter().chain(&self.redis).map(AsFd::as_fd));
+        let _ = link.send(&serve, &descriptors);
         for (&number, worker) in &self.workers {
             let _ = link.send(&ToFront::Worker(number), &[worker.lane.as_fd()]);
         }

@@ -122,6 +122,7 @@ impl Master {
             "waiting": word["waiting"],
             "connections": word["connections"],
             "databases": word["databases"],
+            "resp": word["resp"],
             "workers": workers.collect::<Vec<_>>(),
         })
     }

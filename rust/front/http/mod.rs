@@ -148,6 +148,11 @@ impl Front {
         self.connections.borrow().places.iter().flatten().count()
     }
 
+    /// What is known of the server for Redis clients.
+    pub(in crate::front) fn redis(&self) -> Option<serde_json::Value> {
+        self.joint.redis()
+    }
+
     /// How the connections to databases are used, by DSN.
     pub(in crate::front) fn database_figures(&self) -> Vec<PoolFigures> {
         self.database.figures()

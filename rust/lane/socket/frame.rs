@@ -35,10 +35,12 @@ pub(super) enum Kind {
     Memory = 10,
     /// From the worker: it wants to be replaced.
     Leaving = 11,
+    /// From the worker: it has a cache of its own instead of the one that all share.
+    OwnCache = 12,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Request,
         Self::Reply,
         Self::Hello,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Call,
         Self::Memory,
         Self::Leaving,
+        Self::OwnCache,
     ];
 
     const fn has_bytes(self) -> bool {

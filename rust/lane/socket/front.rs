@@ -66,6 +66,7 @@ struct Inner {
     memory_bytes: u64,
     running: u64,
     leaving: bool,
+    own_cache: bool,
     closing: bool,
     told_close: bool,
 }
@@ -123,6 +124,7 @@ impl FrontEnd {
             memory_bytes: 0,
             running: 0,
             leaving: false,
+            own_cache: false,
             closing: false,
             told_close: false,
         };
@@ -181,6 +183,10 @@ impl FrontLane {
 
     pub(crate) fn claimed(&self) -> u32 {
         self.inner().claimed
+    }
+
+    pub(crate) fn has_own_cache(&self) -> bool {
+        self.inner().own_cache
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -313,6 +319,7 @@ impl Inner {
             }
             Kind::Memory => self.memory_bytes = number,
             Kind::Leaving => self.leaving = true,
+            Kind::OwnCache => self.own_cache = true,
             Kind::Request | Kind::Reply => return Err(Damaged("a worker that speaks as a front")),
         }
         Ok(())

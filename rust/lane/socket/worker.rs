@@ -149,6 +149,7 @@ pub(crate) struct WorkerEnd {
     answered: u64,
     memory_bytes: u64,
     leaving: bool,
+    own_cache: bool,
 }
 
 impl WorkerEnd {
@@ -168,6 +169,7 @@ impl WorkerEnd {
             answered: 0,
             memory_bytes: 0,
             leaving: false,
+            own_cache: false,
         })
     }
 
@@ -191,6 +193,9 @@ impl WorkerEnd {
             self.send(Frame::new(Kind::Memory, 0, self.memory_bytes), &[]);
             if self.leaving {
                 self.send(Frame::new(Kind::Leaving, 0, 0), &[]);
+            }
+            if self.own_cache {
+                self.send(Frame::new(Kind::OwnCache, 0, 0), &[]);
             }
         }
         self.stream.is_some()
@@ -429,6 +434,12 @@ impl Worker for WorkerEnd {
     fn ask_for_replacement(&mut self) {
         if !std::mem::replace(&mut self.leaving, true) && self.stream.is_some() {
             self.send(Frame::new(Kind::Leaving, 0, 0), &[]);
+        }
+    }
+
+    fn report_own_cache(&mut self) {
+        if !std::mem::replace(&mut self.own_cache, true) && self.stream.is_some() {
+            self.send(Frame::new(Kind::OwnCache, 0, 0), &[]);
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Call, Failure, Outcome, SYNTAX, Space};
 use crate::resp::core::Core;
 use crate::resp::glob;
 use crate::resp::number;
-use crate::resp::settings::{Live, REQUEST_BYTES_MOST};
+use crate::resp::settings::{Live, Settings};
 
 /// A setting that CONFIG SET changes.
 enum Changeable {
@@ -18,22 +18,23 @@ enum Changeable {
     Password,
 }
 
-const CHANGEABLE: [(&str, Changeable); 13] = {
+const CHANGEABLE: [(&str, Changeable); 14] = {
     use Changeable::{Bytes, Number, Password, Signed};
     [
-        ("client-query-buffer-limit", Bytes(|live| &live.request_bytes_max, 1 << 20..=REQUEST_BYTES_MOST)),
-        ("maxclients", Number(|live| &live.clients_max, 1..=1 << 20)),
-        ("proto-inline-max-len", Bytes(|live| &live.inline_bytes_max, 1024..=1 << 30)),
-        ("proto-max-args", Number(|live| &live.args_max, 16..=1 << 30)),
-        ("proto-max-bulk-len", Bytes(|live| &live.bulk_bytes_max, 1 << 20..=512 << 20)),
-        ("proto-max-reply-len", Bytes(|live| &live.one_reply_bytes_max, 1 << 20..=1 << 40)),
-        ("pubsub-output-limit", Bytes(|live| &live.push_bytes_max, 1 << 10..=1 << 40)),
-        ("reply-output-limit", Bytes(|live| &live.reply_bytes_max, 1 << 10..=1 << 40)),
+        ("client-query-buffer-limit", Bytes(|live| &live.request_bytes_max, Settings::REQUEST_BYTES_MAX)),
+        ("maxclients", Number(|live| &live.clients_max, Settings::CLIENTS_MAX)),
+        ("proto-inline-max-len", Bytes(|live| &live.inline_bytes_max, Settings::INLINE_BYTES_MAX)),
+        ("proto-max-args", Number(|live| &live.args_max, Settings::ARGS_MAX)),
+        ("proto-max-bulk-len", Bytes(|live| &live.bulk_bytes_max, Settings::BULK_BYTES_MAX)),
+        ("proto-max-reply-len", Bytes(|live| &live.one_reply_bytes_max, Settings::VALUES_BYTES_MAX)),
+        ("pubsub-output-limit", Bytes(|live| &live.push_bytes_max, Settings::HELD_BYTES_MAX)),
+        ("reply-output-limit", Bytes(|live| &live.reply_bytes_max, Settings::HELD_BYTES_MAX)),
         ("requirepass", Password),
         ("slowlog-log-slower-than", Signed(|live| &live.slow_us)),
-        ("slowlog-max-len", Number(|live| &live.slow_entries_max, 0..=1 << 20)),
-        ("timeout", Number(|live| &live.idle_timeout_s, 0..=i32::MAX as u64)),
-        ("transaction-max-bytes", Bytes(|live| &live.transaction_bytes_max, 1 << 20..=1 << 40)),
+        ("slowlog-max-len", Number(|live| &live.slow_entries_max, Settings::SLOW_ENTRIES_MAX)),
+        ("subscription-max-bytes", Bytes(|live| &live.subscription_bytes_max, Settings::HELD_BYTES_MAX)),
+        ("timeout", Number(|live| &live.idle_timeout_s, Settings::IDLE_TIMEOUT_S)),
+        ("transaction-max-bytes", Bytes(|live| &live.transaction_bytes_max, Settings::VALUES_BYTES_MAX)),
     ]
 };
 

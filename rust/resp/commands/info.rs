@@ -47,7 +47,7 @@ fn section(name: &str, core: &Core, table: &Table) -> (&'static str, Lines) {
         "server" => ("Server", server(core)),
         "clients" => ("Clients", clients(core)),
         "memory" => ("Memory", memory(&stats)),
-        "persistence" => ("Persistence", lines([("loading", 0), ("rdb_bgsave_in_progress", 0), ("aof_enabled", 0)])),
+        "persistence" => ("Persistence", persistence(core)),
         "stats" => ("Stats", counters(core, &stats)),
         "replication" => {
             let role = ("role".to_owned(), "master".to_owned());
@@ -83,6 +83,19 @@ fn server(core: &Core) -> Lines {
         ("uptime_in_seconds", up_s),
         ("uptime_in_days", up_s / 86_400),
     ]));
+    all
+}
+
+fn persistence(core: &Core) -> Lines {
+    let snapshots = &core.shared.snapshots;
+    let status = if snapshots.last_failed() { "err" } else { "ok" };
+    let mut all = lines([
+        ("loading", 0),
+        ("rdb_bgsave_in_progress", u64::from(snapshots.is_in_background())),
+        ("rdb_last_save_time", snapshots.last_save_s()),
+        ("aof_enabled", 0),
+    ]);
+    all.push(("rdb_last_bgsave_status".to_owned(), status.to_owned()));
     all
 }
 
@@ -127,6 +140,7 @@ fn counters(core: &Core, stats: &Stats) -> Lines {
         ("pubsub_patterns", core.shared.hub.patterns() as u64),
         ("total_error_replies", sum(core, |tally| tally.errors.get())),
         ("eventloop_cycles", sum(core, |tally| tally.turns.get())),
+        ("thread_restarts", core.shared.restarts.load(std::sync::atomic::Ordering::Relaxed)),
     ])
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Call, Failure, Outcome, Space};
 use crate::resp::number;
+use crate::resp::snapshots::NotSaved;
 
 /// Up to this length Redis keeps a string in one piece with its head.
 const EMBEDDED_BYTES_MAX: usize = 44;
@@ -105,31 +106,62 @@ pub(crate) fn debug(call: &mut Call<'_>) -> Outcome {
         call.reply.ok();
         return Ok(());
     }
+    assert!(!cfg!(test) || !call.args.is(1, "panic"), "a test has asked for it");
     if call.args.is(1, "help") && call.args.len() == 2 {
         return super::tell::help(call);
     }
     Err(super::wrong_call(call))
 }
 
-/// The table is a cache and lives in memory alone.
-pub(crate) fn save(_: &mut Call<'_>) -> Outcome {
-    Err(Failure::new("ERR there is no file to save to: the table lives in memory alone"))
+impl From<NotSaved> for Failure {
+    fn from(error: NotSaved) -> Self {
+        Self::of(format!("ERR {error}"))
+    }
 }
 
-/// Ends the server, of which nothing is kept whatever was asked for.
+/// Its thread's clients wait, as all of a Redis's would.
+pub(crate) fn save(call: &mut Call<'_>) -> Outcome {
+    call.core.shared.snapshots.save()?;
+    call.reply.ok();
+    Ok(())
+}
+
+pub(crate) fn bgsave(call: &mut Call<'_>) -> Outcome {
+    if call.args.len() > 2 || call.args.len() == 2 && !call.args.is(1, "schedule") {
+        return Err(super::SYNTAX);
+    }
+    call.core.shared.snapshots.begin()?;
+    call.reply.status("Background saving started");
+    Ok(())
+}
+
+pub(crate) fn lastsave(call: &mut Call<'_>) -> Outcome {
+    call.reply.integer(call.core.shared.snapshots.last_save_s());
+    Ok(())
+}
+
+/// Ends the server. What is to be saved is when no thread serves any more.
 pub(crate) fn shutdown(call: &mut Call<'_>) -> Outcome {
     let mut words = call.args.iter().skip(1).map(<[u8]>::to_ascii_lowercase);
     if words.clone().any(|word| word == b"abort") {
         let alone = call.args.len() == 2;
         return Err(if alone { Failure::new("ERR No shutdown in progress.") } else { super::SYNTAX });
     }
-    if words.clone().any(|word| word == b"save") {
-        return save(call);
-    }
-    if !words.all(|word| [&b"nosave"[..], b"now", b"force"].contains(&&*word)) {
+    let (saves, not) = (words.clone().any(|word| word == b"save"), words.clone().any(|word| word == b"nosave"));
+    if !words.all(|word| [&b"save"[..], b"nosave", b"now", b"force"].contains(&&*word)) || saves && not {
         return Err(super::SYNTAX);
     }
-    call.core.shared.shut_down();
+    let shared = &call.core.shared;
+    if !shared.settings.shutdown {
+        return Err(Failure::new("ERR this server is a part of a process that is not its clients' to end"));
+    }
+    if saves && !shared.snapshots.has_file() {
+        return Err(NotSaved::Nowhere.into());
+    }
+    if not {
+        shared.snapshots.not_at_end();
+    }
+    shared.shut_down();
     call.session.closing = true;
     Ok(())
 }

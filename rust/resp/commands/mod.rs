@@ -328,6 +328,8 @@ fn function(name: &str) -> Option<Run> {
         "memory|doctor" => inspect::memory_doctor,
         "debug" => inspect::debug,
         "save" => inspect::save,
+        "bgsave" => inspect::bgsave,
+        "lastsave" => inspect::lastsave,
         "shutdown" => inspect::shutdown,
         "slowlog|get" => inspect::slowlog_get,
         "slowlog|len" => inspect::slowlog_len,

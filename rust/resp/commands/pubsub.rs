@@ -1,6 +1,8 @@
 //! SUBSCRIBE, PUBLISH and what tells about channels.
 
-use super::{Call, Outcome};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Call, Failure, Outcome};
 use crate::resp::glob;
 use crate::resp::hub::Topic;
 
@@ -8,9 +10,17 @@ fn topic(call: &Call<'_>) -> Topic {
     if call.command.name.starts_with('p') { Topic::Pattern } else { Topic::Channel }
 }
 
+const MANY_NAMES: Failure =
+    Failure::new("ERR the names that this client listens to are more than subscription-max-bytes");
+
 /// SUBSCRIBE and PSUBSCRIBE: a reply for each name.
 pub(crate) fn subscribe(call: &mut Call<'_>) -> Outcome {
     let topic = topic(call);
+    // Before any of them is joined: an error is the whole reply.
+    let bytes = call.session.names_bytes_with(topic, call.args.iter().skip(1));
+    if bytes as u64 > call.core.shared.live.subscription_bytes_max.load(Relaxed) {
+        return Err(MANY_NAMES);
+    }
     for name in call.args.iter().skip(1) {
         call.core.join(call.session, topic, name);
         confirm(call, topic, true, Some(name));

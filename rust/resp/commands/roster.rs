@@ -18,8 +18,14 @@ pub(crate) fn getname(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// CLIENT LIST has the names of all clients in one reply: with ten thousand of them 10 MiB.
+const NAME_BYTES_MAX: usize = 1 << 10;
+
 /// A name stands between blanks in CLIENT LIST.
 pub(crate) fn check_name(name: &[u8]) -> Outcome {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(Failure::new("ERR Client names cannot be longer than 1024 bytes."));
+    }
     if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
         return Ok(());
     }

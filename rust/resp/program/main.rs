@@ -1,16 +1,18 @@
 //! `lyger-resp`: the Redis-compatible server as a program of its own, with a table of its own.
 //!
-//! Exit codes are those of `rawr`: 0 stopped, 1 failed, 2 wrong usage, 3 the address is taken. SIGINT and SIGTERM end it; a second one
+//! Exit codes are those of `rawr`: 0 stopped, 1 failed (also: the snapshot is damaged, or could not be written at the end), 2 wrong usage, 3 the address is taken. SIGINT and SIGTERM end it; a second one
 //! ends it at once.
 
 mod arguments;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use lyger::cache::Table;
+use lyger::cache::{Loaded, Table};
 use lyger::resp::{Server, Settings, StartFailed};
 use lyger::runtime::signals::Watch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -70,6 +72,11 @@ fn serve(settings: Settings, bytes_max: u64) -> Result<(), Failed> {
     let table = Table::in_process(bytes_max)?;
     let (mut wake, waker) = UnixStream::pair()?;
     let wakes_for_shutdown = waker.try_clone()?;
+    if let Some(path) = &settings.snapshot
+        && let Some(loaded) = load(&table, path)?
+    {
+        eprintln!("lyger-resp: {}: {loaded}", path.display());
+    }
     let server = Server::start(&table, settings)?;
     let _watch = Watch::install(waker.into())?;
     // SHUTDOWN ends the server's threads; what waits here is told.
@@ -85,6 +92,11 @@ fn serve(settings: Settings, bytes_max: u64) -> Result<(), Failed> {
     wake.read_exact(&mut [0])?;
     server.stop()?;
     Ok(())
+}
+
+fn load(table: &Table, path: &Path) -> Result<Option<Loaded>, Failed> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    table.load(path, now).map_err(|error| Failed { code: 1, text: error.to_string() })
 }
 
 /// Asks the system for as many descriptors as clients may come; how many clients there can be where it allows fewer.

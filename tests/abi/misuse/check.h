@@ -55,6 +55,7 @@ void misuse_operations(void);
 void misuse_results(void);
 void misuse_threads(void);
 void misuse_server(void);
+void misuse_resp(void);
 void misuse_graph(void);
 void misuse_index(void);
 void misuse_fork(void);

@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
     misuse_results();
     misuse_threads();
     misuse_server();
+    misuse_resp();
     misuse_graph();
     misuse_index();
     misuse_fork();

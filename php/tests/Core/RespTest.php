@@ -1,0 +1,132 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Core;
+
+use Lyger\Core\Engine;
+use Lyger\Exception\AddressInUse;
+use Lyger\Exception\InvalidConfig;
+use Lyger\Exception\ServerFailed;
+use PHPUnit\Framework\TestCase;
+
+/** The server for Redis clients in a PHP process. */
+final class RespTest extends TestCase
+{
+    private Engine $engine;
+
+    protected function setUp(): void
+    {
+        $this->engine = Engine::getInstance();
+    }
+
+    protected function tearDown(): void
+    {
+        putenv('LYGER_RESP_PASSWORD');
+        if ($this->engine->respAddress() !== null) {
+            $this->engine->stopResp();
+        }
+        $this->engine->cacheClear();
+    }
+
+    private function needsLibrary(): void
+    {
+        if (!$this->engine->isNative()) {
+            self::markTestSkipped('runs in the half with the library');
+        }
+    }
+
+    /** @return string the first reply's first line */
+    private static function ask(int $port, string ...$lines): string
+    {
+        $client = stream_socket_client("tcp://127.0.0.1:$port");
+        stream_set_timeout($client, 10);
+        fwrite($client, implode("\r\n", $lines) . "\r\nQUIT\r\n");
+        return (string) stream_get_contents($client);
+    }
+
+    public function test_redis_clients_have_the_cache_of_this_process(): void
+    {
+        $this->needsLibrary();
+        self::assertNull($this->engine->respAddress());
+        $this->engine->cacheSet('color', "blue\0");
+        $port = $this->engine->startResp(['listen' => '127.0.0.1:0', 'threads' => 1]);
+        self::assertSame("127.0.0.1:$port", $this->engine->respAddress());
+        self::assertSame("$5\r\nblue\0\r\n+OK\r\n+OK\r\n", self::ask($port, 'GET color', 'SET shape round'));
+        self::assertSame('round', $this->engine->cacheGet('shape'));
+        // What others use is not let go of.
+        $this->engine->release();
+        self::assertSame('round', $this->engine->cacheGet('shape'));
+        $this->engine->stopResp();
+        self::assertSame('round', $this->engine->cacheGet('shape'));
+        $this->engine->release();
+        self::assertNull($this->engine->cacheFind('shape'));
+    }
+
+    public function test_a_password_of_the_environment_holds_and_what_is_wrong_is_told(): void
+    {
+        $this->needsLibrary();
+        putenv('LYGER_RESP_PASSWORD=se:cret');
+        $port = $this->engine->startResp(['listen' => '127.0.0.1:0']);
+        self::assertStringStartsWith('-NOAUTH', self::ask($port, 'GET k'));
+        self::assertSame("+OK\r\n$-1\r\n+OK\r\n", self::ask($port, 'AUTH se:cret', 'GET k'));
+        foreach (
+            [
+                [InvalidConfig::class, ['listen' => 'localhost']],
+                [InvalidConfig::class, ['thread' => 1]],
+                [ServerFailed::class, ['listen' => '127.0.0.1:0']],
+            ] as [$class, $settings]
+        ) {
+            try {
+                $this->engine->startResp($settings);
+                self::fail($class);
+            } catch (InvalidConfig | ServerFailed $exception) {
+                self::assertInstanceOf($class, $exception);
+                self::assertStringNotContainsString('se:cret', $exception->getMessage());
+            }
+        }
+        $this->engine->stopResp();
+        $taken = stream_socket_server('tcp://127.0.0.1:0');
+        $this->expectException(AddressInUse::class);
+        $this->engine->startResp(['listen' => (string) stream_socket_get_name($taken, false)]);
+    }
+
+    public function test_what_was_saved_is_there_again(): void
+    {
+        $this->needsLibrary();
+        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-cache-');
+        unlink($file);
+        $settings = ['listen' => '127.0.0.1:0', 'snapshot' => $file];
+        try {
+            $this->engine->startResp($settings);
+            $this->engine->cacheSet('color', 'blue');
+            $this->engine->stopResp();
+            $this->engine->cacheClear();
+            $this->engine->startResp($settings);
+            self::assertSame('blue', $this->engine->cacheGet('color'));
+            $this->engine->stopResp();
+            file_put_contents($file, substr((string) file_get_contents($file), 0, -1));
+            $this->expectException(ServerFailed::class);
+            $this->expectExceptionMessage('is damaged and nothing of it was loaded');
+            $this->engine->startResp($settings);
+        } finally {
+            unlink($file);
+        }
+    }
+
+    public function test_without_the_library_it_says_that_there_is_none(): void
+    {
+        if ($this->engine->isNative()) {
+            self::markTestSkipped('runs in the half without the library');
+        }
+        self::assertNull($this->engine->respAddress());
+        try {
+            $this->engine->stopResp();
+            self::fail('no exception');
+        } catch (ServerFailed) {
+        }
+        $this->expectException(ServerFailed::class);
+        $this->expectExceptionMessage('pure PHP has no server for Redis clients');
+        $this->engine->startResp();
+    }
+}

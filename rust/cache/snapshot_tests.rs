@@ -1,0 +1,149 @@
+use super::*;
+
+fn table() -> Table {
+    Table::in_process(4 << 20).unwrap()
+}
+
+fn filled() -> Table {
+    let table = table();
+    for number in 0..300_u32 {
+        let value = number.to_string().repeat(number as usize % 40);
+        let expires_at = (number % 3 == 0).then_some(1_000 + u64::from(number));
+        table.update(format!("key:{number}").as_bytes(), 0, |slot| slot.put(&[value.as_bytes()], expires_at)).unwrap();
+    }
+    table.update(b"large", 0, |slot| slot.put(&[&vec![7; 1 << 20]], None)).unwrap();
+    table.update(b"\0\xff", 0, |slot| slot.put(&[b"bytes\r\n\0"], None)).unwrap();
+    table
+}
+
+fn contents(table: &Table, now: u64) -> Vec<(Vec<u8>, Vec<u8>, Option<u64>)> {
+    let (mut all, mut cursor) = (Vec::new(), 0);
+    loop {
+        let mut keys = Vec::new();
+        cursor = table.scan(cursor, 100, now, |key| keys.push(key.to_vec()));
+        for key in keys {
+            let mut value = Vec::new();
+            let found = table.get(&key, now, &mut value).unwrap();
+            all.push((key, value, found.expires_at));
+        }
+        if cursor == 0 {
+            all.sort();
+            return all;
+        }
+    }
+}
+
+#[test]
+fn what_is_saved_is_loaded_with_its_expiries_and_without_what_has_expired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    assert_eq!(table().load(&path, 0).unwrap(), None);
+    let saved = filled();
+    assert_eq!(saved.save(&path, 5).unwrap(), 302);
+    let loaded = table();
+    let told = Loaded { keys: 302, expired: 0, refused: 0, saved_at_ms: 5 };
+    assert_eq!(loaded.load(&path, 5).unwrap(), Some(told));
+    assert_eq!(contents(&loaded, 5), contents(&saved, 5));
+    let later = table();
+    assert_eq!(later.load(&path, 1_150).unwrap().map(|loaded| (loaded.keys, loaded.expired)), Some((251, 51)));
+    assert_eq!(contents(&later, 1_150), contents(&saved, 1_150));
+    // What is there is newer than any file.
+    later.update(b"large", 0, |slot| slot.put(&[b"new"], None)).unwrap();
+    later.load(&path, 1_150).unwrap();
+    assert_eq!(later.peek(b"large", 1_150).unwrap().len, 3);
+    // A table that can't hold a value says so.
+    let small = Table::in_process(1 << 19).unwrap();
+    assert_eq!(small.load(&path, 5).unwrap().map(|loaded| loaded.refused), Some(1));
+}
+
+/// Every way of cutting, and a changed bit at every place of the head, the end and some of the rest.
+#[test]
+fn a_file_that_is_not_whole_is_refused_and_nothing_of_it_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let saved = table();
+    for number in 0..12_u32 {
+        let value = number.to_string().repeat(20);
+        saved.update(&number.to_le_bytes(), 0, |slot| slot.put(&[value.as_bytes()], Some(9_000))).unwrap();
+    }
+    saved.save(&path, 0).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let table = table();
+    let refuses = |bytes: &[u8], what: &str| {
+        std::fs::write(&path, bytes).unwrap();
+        let error = table.load(&path, 0).expect_err(what);
+        assert!(matches!(error, SnapshotError::Damaged { .. } | SnapshotError::Version { .. }), "{what}: {error}");
+        assert!(table.is_empty(), "{what}: something was loaded");
+    };
+    for len in 0..whole.len() {
+        refuses(&whole[..len], &format!("cut at {len}"));
+    }
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 1 << (place % 8);
+        // The four bytes of the head that mean nothing are summed, too.
+        refuses(&changed, &format!("changed at {place}"));
+    }
+    refuses(&[&whole[..], b"x"].concat(), "longer");
+    refuses(&vec![0; 4_096], "zeros");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(table.load(&path, 0).unwrap().unwrap().keys, 12);
+}
+
+#[test]
+fn what_others_do_meanwhile_leaves_each_value_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let table = filled();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in (0..=250_u8).cycle() {
+                if done.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                for key in 0..300_u32 {
+                    let value = vec![round; 200 + usize::from(round)];
+                    table.update(format!("key:{key}").as_bytes(), 0, |slot| slot.put(&[&value], None)).unwrap();
+                }
+            }
+        });
+        for _ in 0..30 {
+            table.save(&path, 0).unwrap();
+            let loaded = self::table();
+            assert_eq!(loaded.load(&path, 0).unwrap().unwrap().keys, 302, "every key was there all the time");
+            for (key, value, _) in contents(&loaded, 0).iter().filter(|(_, value, _)| value.len() >= 200) {
+                assert!(
+                    key == b"large" || value.iter().all(|byte| usize::from(*byte) + 200 == value.len()),
+                    "{}",
+                    key.escape_ascii()
+                );
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn two_writers_of_one_file_leave_a_whole_one_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    let table = filled();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    match table.save(&path, 0) {
+                        Ok(keys) => assert_eq!(keys, 302),
+                        Err(error) => assert!(matches!(error, SnapshotError::Busy(_)), "{error}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(self::table().load(&path, 0).unwrap().unwrap().keys, 302);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // What can't be written leaves what was there, and says where.
+    let error = table.save(&folder.path().join("none/cache"), 0).unwrap_err();
+    assert!(error.to_string().contains("none/cache.saving"), "{error}");
+}
