@@ -18,6 +18,11 @@
 /// How many values are taken at a time, and looked at for odd ones.
 const LANES: usize = 32;
 
+pub(super) type Block = [f32; LANES];
+
+/// [`odd`], compiled for a level of instructions.
+pub(super) type Odd = unsafe fn(&mut Block, &Block, &Rate);
+
 /// Added to a small float it leaves in the low bits the nearest integer plus 127, which is the exponent field of that
 /// power of two.
 const ROUND: f32 = ((3_u32 << 22) + 127) as f32;
@@ -162,37 +167,53 @@ fn decayed_odd(strength: f32, age: f32, rate: &Rate) -> f32 {
 
 /// The highest bits of the four quarters' floats, each with those at the same place.
 #[inline(always)]
-fn highest(block: &[f32; LANES], at: usize) -> u32 {
+fn highest(block: &Block, at: usize) -> u32 {
     const QUARTER: usize = LANES / 4;
     let first_half = block[at].to_bits().max(block[at + QUARTER].to_bits());
     first_half.max(block[at + 2 * QUARTER].to_bits().max(block[at + 3 * QUARTER].to_bits()))
 }
 
-/// `ages` is as long as `strengths`.
+/// A block with odd ones among them.
 #[inline(always)]
-pub(super) fn apply(strengths: &mut [f32], ages: &[f32], rate: &Rate) {
+pub(super) fn odd(block: &mut Block, ages: &Block, rate: &Rate) {
+    for at in 0..LANES {
+        block[at] = decayed_odd(block[at], ages[at], rate);
+    }
+}
+
+/// `ages` is as long as `strengths`. Odd blocks are left to a function that isn't inlined: beside its constants those of the
+/// others didn't fit the registers, and what they computed went through memory, a seventh of the time on v3.
+///
+/// # Safety
+/// The CPU has what `odd` is compiled for.
+#[inline(always)]
+pub(super) unsafe fn apply(strengths: &mut [f32], ages: &[f32], rate: &Rate, odd: Odd) {
     // A copy, which no write to the strengths can change.
     let rate = *rate;
     let (age_max, strength_max) = (rate.age_max.to_bits(), LARGE.to_bits() - 1);
     let (blocks, last) = strengths.as_chunks_mut::<LANES>();
     let (blocks_ages, last_ages) = ages.as_chunks::<LANES>();
     for (block, ages) in blocks.iter_mut().zip(blocks_ages) {
-        let mut odd = false;
+        let mut is_odd = false;
         for at in 0..LANES / 4 {
-            odd |= (highest(ages, at) > age_max) | (highest(block, at) > strength_max);
+            is_odd |= (highest(ages, at) > age_max) | (highest(block, at) > strength_max);
         }
-        // By places: were an adapter of two iterators not inlined, a call for each block would take as long as the block.
-        if odd {
-            for at in 0..LANES {
-                block[at] = decayed_odd(block[at], ages[at], &rate);
-            }
+        if is_odd {
+            // SAFETY: the caller's.
+            unsafe { odd(block, ages, &rate) };
         } else {
+            // By places: were an adapter of two iterators not inlined, a call for each block would take as long as the block.
             for at in 0..LANES {
                 block[at] = decayed(block[at], ages[at], &rate);
             }
         }
     }
-    for (strength, &age) in last.iter_mut().zip(last_ages) {
-        *strength = decayed_odd(*strength, age, &rate);
+    if !last.is_empty() {
+        let (mut block, mut ages) = ([0.0; LANES], [0.0; LANES]);
+        block[..last.len()].copy_from_slice(last);
+        ages[..last.len()].copy_from_slice(last_ages);
+        // SAFETY: the caller's.
+        unsafe { odd(&mut block, &ages, &rate) };
+        last.copy_from_slice(&block[..last.len()]);
     }
 }

@@ -29,7 +29,15 @@ macro_rules! table {
             /// The CPU has the level.
             $(#[$level])?
             unsafe fn apply_decay(strengths: &mut [f32], ages: &[f32], rate: &Rate) {
-                decay::apply(strengths, ages, rate);
+                // SAFETY: the caller's promise, passed on.
+                unsafe { decay::apply(strengths, ages, rate, odd) };
+            }
+            /// # Safety
+            /// The CPU has the level.
+            $(#[$level])?
+            #[inline(never)]
+            unsafe fn odd(block: &mut decay::Block, ages: &decay::Block, rate: &Rate) {
+                decay::odd(block, ages, rate);
             }
             /// # Safety
             /// The CPU has the level, and the job is as its comment says.
