@@ -1,5 +1,7 @@
 //! Servers that die, are full, hang, or hold something else.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use lyger::cache::remote::Error;
@@ -41,31 +43,52 @@ fn a_server_that_is_gone_is_told_and_one_that_is_back_is_used() {
     fails(nameless.ping(), |error| matches!(error, Error::CannotConnect { .. }));
 }
 
+/// A wire to the server that breaks when the first answer to a command with this word comes: the server has carried it out, and nobody is told.
+fn breaking_wire(server: u16, word: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut breaks = true;
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
+            let mut bytes = [0; 4096];
+            loop {
+                let Ok(len @ 1..) = client.read(&mut bytes) else { break };
+                server.write_all(&bytes[..len]).unwrap();
+                let is_it = bytes[..len].windows(word.len()).any(|part| part == word.as_bytes());
+                let len = server.read(&mut bytes).unwrap();
+                if breaks && is_it {
+                    breaks = false;
+                    break;
+                }
+                client.write_all(&bytes[..len]).unwrap();
+            }
+        }
+    });
+    port
+}
+
 #[test]
 fn what_may_have_run_is_not_sent_again() {
-    let mut redis = Redis::start(&[]);
-    let cache = redis.remote();
-    cache.ping().unwrap();
-    redis.signal(Signal::STOP);
-    let append = std::thread::spawn({
-        let cache = cache.clone();
-        move || cache.append(b"log", b"1")
-    });
-    // Long enough for it to be sent.
-    std::thread::sleep(Duration::from_millis(500));
-    redis.kill();
-    let error = fails(append.join().unwrap(), |error| matches!(error, Error::Lost { may_have_run: true, .. }));
+    let redis = Redis::start(&[]);
+    let cache = Remote::open(&format!("redis://127.0.0.1:{}", breaking_wire(redis.port, "APPEND"))).unwrap();
+    let error = fails(cache.append(b"log", b"1"), |error| matches!(error, Error::Lost { may_have_run: true, .. }));
     assert!(error.to_string().ends_with("whether it was carried out is unknown"), "{error}");
-    redis.start_again();
-    // What only reads is asked for again, of the server that is back.
-    cache.ping().unwrap();
-    redis.signal(Signal::STOP);
-    let read = std::thread::spawn(move || cache.exists(b"log"));
-    std::thread::sleep(Duration::from_millis(500));
-    redis.kill();
-    // The fresh connection may still be made, and die with the server.
-    let dead = |error: &Error| matches!(error, Error::CannotConnect { .. } | Error::Lost { may_have_run: false, .. });
-    fails(read.join().unwrap(), dead);
+    assert_eq!(redis.say::<String>("GET log"), "1");
+    assert_eq!(cache.append(b"log", b"2").unwrap(), 2);
+}
+
+#[test]
+fn what_only_reads_is_asked_for_again() {
+    let redis = Redis::start(&[]);
+    redis.say::<()>("SET k v");
+    let cache = Remote::open(&format!("redis://127.0.0.1:{}", breaking_wire(redis.port, "GET"))).unwrap();
+    let mut value = b"before ".to_vec();
+    assert_eq!(cache.get(b"k", &mut value).unwrap().map(|found| found.len), Some(1));
+    assert_eq!(value, b"before v");
+    // The first half of what reads before it writes.
+    let cache = Remote::open(&format!("redis://127.0.0.1:{}", breaking_wire(redis.port, "WATCH"))).unwrap();
+    assert!(cache.compare_and_set(b"k", b"v", b"w").unwrap());
 }
 
 #[test]
@@ -194,6 +217,11 @@ fn a_forked_child_makes_connections_of_its_own() {
         list.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
     };
     let before = clients(&mut side);
+    let connected = |side: &mut ::redis::Connection| -> u64 {
+        let info: ::redis::InfoDict = ::redis::cmd("INFO").arg("stats").query(side).unwrap();
+        info.get("total_connections_received").unwrap()
+    };
+    let connections = connected(&mut side);
     // SAFETY: the child uses what the only other user of this cache, this thread, isn't using, and ends by _exit.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -203,7 +231,7 @@ fn a_forked_child_makes_connections_of_its_own() {
         unsafe { libc::_exit(if done { 0 } else { 1 }) };
     }
     let (_, status) = waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap().unwrap();
-    assert_eq!(status.exit_status(), Some(0));
+    assert_eq!((status.exit_status(), connected(&mut side)), (Some(0), connections + 1));
     // The child's is gone with it, and the parent's is still the same.
     until("the child's is closed", || (clients(&mut side) == before).then_some(()));
     cache.append(b"log", b"parent").unwrap();
