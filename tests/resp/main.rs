@@ -25,6 +25,8 @@ mod differential;
 mod hostile;
 mod program;
 mod random;
+#[path = "../support/redis.rs"]
+mod redis;
 mod servers;
 mod snapshot;
 mod spin;
