@@ -14,7 +14,7 @@ use super::panic;
 use super::slice::{CONFIG_BYTES_MAX, Out, Output, text};
 use super::status::Status;
 use crate::front::{Config, ConfigError};
-use crate::resp::{Server, Settings, StartFailed};
+use crate::resp::{Server, Settings, StartFailed, share_descriptors};
 use crate::runtime;
 
 /// Where it listens when nothing else is said: beside a Redis.
@@ -32,12 +32,20 @@ pub(super) fn is_present() -> bool {
     !runtime::is_forked_child() && SERVER.read().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
-pub(super) fn start(settings: Settings) -> Result<Arc<Server>, Failure> {
+pub(super) fn start(mut settings: Settings) -> Result<Arc<Server>, Failure> {
     runtime::claim()?;
     let mut place = SERVER.write().unwrap_or_else(PoisonError::into_inner);
     if let Some(before) = &*place {
         let message = format!("a server for Redis clients runs at {}: stop it before", before.address());
         return Err(Failure::new(Status::ServerRunning, message));
+    }
+    let asked = settings.clients_max;
+    if let Some(most) = share_descriptors(&mut settings) {
+        let (clients_max, io) = (settings.clients_max, io::stderr());
+        let text = format!(
+            "lyger: {clients_max} Redis clients at once and not {asked}: this process may have {most} descriptors, and needs some itself\n"
+        );
+        runtime::say::say(io, &text);
     }
     let table = super::cache::table()?;
     settings.snapshot.iter().try_for_each(|path| super::cache::load(&table, path))?;

@@ -154,7 +154,14 @@ fn serve_redis(
     cache: Option<OwnedFd>,
     sockets: Vec<OwnedFd>,
 ) -> io::Result<Option<Arc<resp::Server>>> {
-    let (Some(settings), Some(cache)) = (config.resp(), cache) else { return Ok(None) };
+    let (Some(mut settings), Some(cache)) = (config.resp(), cache) else { return Ok(None) };
+    let asked = settings.clients_max;
+    if let Some(most) = resp::share_descriptors(&mut settings) {
+        let clients_max = settings.clients_max;
+        super::log(format_args!(
+            "{clients_max} Redis clients at once and not {asked}: the front may have {most} descriptors, and needs some for HTTP"
+        ));
+    }
     let table = Table::attach(cache.as_fd())?;
     let server = resp::Server::serve(&table, resp::Sockets::inherited(sockets)?, settings);
     server.map(|server| Some(Arc::new(server))).map_err(io::Error::other)

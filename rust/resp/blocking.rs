@@ -116,14 +116,16 @@ impl Seat {
         Ok(())
     }
 
-    fn serve(&mut self, mut stream: TcpStream) -> io::Result<()> {
+    fn serve(&mut self, stream: TcpStream) -> io::Result<()> {
         socket::prepare(&stream)?;
+        // One descriptor for both: a second one might not be there when the first was the last.
+        let stream = Arc::new(stream);
         let shared = Arc::clone(&self.core.shared);
         let addresses = Addresses {
             peer: stream.peer_addr()?.to_string(),
             local: stream.local_addr()?.to_string(),
             descriptor: stream.as_raw_fd(),
-            blocking: Some(stream.try_clone()?),
+            blocking: Some(Arc::clone(&stream)),
             buffer_bytes: shared.settings.buffer_bytes,
         };
         self.core.refresh_time();
@@ -134,12 +136,12 @@ impl Seat {
         }
         self.core.tally.connections.add(1);
         let mut session = Session::new(0, Arc::clone(&card), !shared.live.has_password(), true);
-        let served = self.converse(&mut stream, &mut session);
+        let served = self.converse(&stream, &mut session);
         shared.cards.remove(card.id);
         served
     }
 
-    fn converse(&mut self, stream: &mut TcpStream, session: &mut Session) -> io::Result<()> {
+    fn converse(&mut self, mut stream: &TcpStream, session: &mut Session) -> io::Result<()> {
         let mut buffers = Buffers::default();
         let mut output = Vec::with_capacity(self.core.shared.settings.buffer_bytes);
         let mut timeout_s = 0;
@@ -151,7 +153,7 @@ impl Seat {
                 stream.set_read_timeout(timeout)?;
                 stream.set_write_timeout(timeout)?;
             }
-            match buffers.read_on(stream)? {
+            match buffers.read_on(&stream)? {
                 Came::End => break,
                 Came::Full(bytes) | Came::Some(bytes) => self.core.tally.read_bytes.add(bytes as u64),
                 // It was idle for too long.

@@ -51,7 +51,7 @@ pub(crate) struct Card {
     pub(crate) kept_from_eviction: AtomicBool,
     pub(crate) closing: AtomicBool,
     /// Ends a connection whose thread waits in the socket itself.
-    pub(crate) socket: Option<TcpStream>,
+    pub(crate) socket: Option<Arc<TcpStream>>,
     name: Mutex<Vec<u8>>,
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct Addresses {
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) descriptor: i32,
-    pub(crate) blocking: Option<TcpStream>,
+    pub(crate) blocking: Option<Arc<TcpStream>>,
     pub(crate) buffer_bytes: usize,
 }
 

@@ -48,4 +48,4 @@ mod worker;
 
 pub use server::{Server, StartFailed};
 pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
-pub use socket::Sockets;
+pub use socket::{Sockets, share_descriptors};

@@ -237,10 +237,11 @@ mod tests {
 
     fn ask(server: &Server, request: &str) -> String {
         let mut client = TcpStream::connect(server.address()).unwrap();
-        client.write_all(request.as_bytes()).unwrap();
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        // Whatever of it fails because the thread has gone is seen in the replies.
+        let _ = client.write_all(request.as_bytes());
+        let _ = client.shutdown(std::net::Shutdown::Write);
         let mut replies = String::new();
-        let _ = client.read_to_string(&mut replies); // reset where the thread has gone
+        let _ = client.read_to_string(&mut replies);
         replies
     }
 
@@ -251,9 +252,14 @@ mod tests {
             let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), threads: 1, io, ..Settings::default() };
             let server = Server::start(&table, settings).unwrap();
             assert_eq!(ask(&server, "SET k v\r\nPING\r\n"), "+OK\r\n+PONG\r\n");
-            assert_eq!(ask(&server, "DEBUG PANIC\r\n"), "");
             // Also the next one panics, and the one after that serves.
-            assert_eq!(ask(&server, "DEBUG PANIC\r\n"), "");
+            for panics in 1..=2 {
+                // Where a thread has one client at a time, the one before may not have left yet.
+                while ask(&server, "DEBUG PANIC\r\n") != "" {}
+                while server.restarts() < panics {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
             while ask(&server, "GET k\r\n") != "$1\r\nv\r\n" {
                 std::thread::sleep(Duration::from_millis(10));
             }

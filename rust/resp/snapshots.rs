@@ -49,6 +49,16 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
+/// Who writes; over when it is dropped, also by a panic.
+struct Turn<'s>(&'s Snapshots);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.in_background.store(false, Ordering::Release);
+        self.0.saving.store(false, Ordering::Release);
+    }
+}
+
 impl Snapshots {
     pub(crate) fn new(table: &Table, path: Option<PathBuf>) -> Self {
         Self {
@@ -83,9 +93,9 @@ impl Snapshots {
         self.at_end.store(false, Ordering::Relaxed);
     }
 
-    fn claim(&self) -> Result<&PathBuf, NotSaved> {
-        let path = self.path.as_ref().ok_or(NotSaved::Nowhere)?;
-        if self.saving.swap(true, Ordering::Acquire) { Err(NotSaved::Busy) } else { Ok(path) }
+    fn claim(&self) -> Result<(Turn<'_>, &Path), NotSaved> {
+        let path = self.path.as_deref().ok_or(NotSaved::Nowhere)?;
+        if self.saving.swap(true, Ordering::Acquire) { Err(NotSaved::Busy) } else { Ok((Turn(self), path)) }
     }
 
     fn write(&self, path: &Path) -> Result<(), NotSaved> {
@@ -95,31 +105,28 @@ impl Snapshots {
             self.last_save_s.store(now / 1000, Ordering::Relaxed);
         }
         self.last_failed.store(saved.is_err(), Ordering::Relaxed);
-        self.saving.store(false, Ordering::Release);
         saved.map(drop).map_err(NotSaved::Failed)
     }
 
     /// SAVE: in the thread that asks.
     pub(crate) fn save(&self) -> Result<(), NotSaved> {
-        self.claim().and_then(|path| self.write(path))
+        let (_turn, path) = self.claim()?;
+        self.write(path)
     }
 
     /// BGSAVE: in a thread of its own. What goes wrong is told by INFO and on stderr.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<(), NotSaved> {
-        let path = self.claim()?.clone();
+        let (turn, path) = self.claim()?;
         self.in_background.store(true, Ordering::Release);
-        let this = Arc::clone(self);
+        let (this, path) = (Arc::clone(self), path.to_owned());
         let started = signals::start_thread("resp-save", move || {
+            let _turn = Turn(&this);
             if let Err(error) = this.write(&path) {
                 say::say(std::io::stderr(), &format!("lyger: BGSAVE: {error}\n"));
             }
-            this.in_background.store(false, Ordering::Release);
         });
-        if let Err(error) = started {
-            self.in_background.store(false, Ordering::Release);
-            self.saving.store(false, Ordering::Release);
-            return Err(NotSaved::NoThread(error));
-        }
+        started.map_err(NotSaved::NoThread)?;
+        std::mem::forget(turn); // it is the thread's now
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::server::StartFailed;
 use super::settings::{Io, Settings};
+use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// A client whose machine has vanished is noticed after this and some probes: as in Redis.
@@ -69,6 +70,16 @@ impl Sockets {
     pub(crate) fn into_listeners(self) -> Vec<TcpListener> {
         self.listeners
     }
+}
+
+/// Where a process does other things, too, clients get no more than half of the descriptors that it may have. How many descriptors those are,
+/// where they are too few for the clients that were asked for.
+pub fn share_descriptors(settings: &mut Settings) -> Option<u64> {
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let clients_max = (most / 2).max(1);
+    let fewer = settings.clients_max > clients_max;
+    settings.clients_max = settings.clients_max.min(clients_max);
+    fewer.then_some(most)
 }
 
 /// A socket of its own on an address that others of this server listen on, too.

@@ -321,3 +321,35 @@ fn a_killed_client_is_gone() {
         assert_eq!(victim.reply(), b"");
     }
 }
+
+#[test]
+fn the_names_that_a_client_listens_to_are_bounded() {
+    let lyger = Lyger::with(|settings| settings.subscription_bytes_max = 2_000);
+    let mut client = lyger.client();
+    let refused = "-ERR the names that this client listens to are more than subscription-max-bytes\r\n";
+    let names = |count: usize| (0..count).map(|number| format!("channel:{number}")).collect::<Vec<_>>().join(" ");
+    // Of what is refused nothing is joined.
+    assert_eq!(client.say(&format!("SUBSCRIBE {}", names(20))), refused);
+    assert_eq!(lyger.client().say("PUBSUB CHANNELS"), "*0\r\n");
+    client.send(format!("SUBSCRIBE {}\r\n", names(10)).as_bytes());
+    (0..10).for_each(|_| assert!(client.reply().starts_with(b"*3\r\n$9\r\nsubscribe\r\n")));
+    assert_eq!(client.say(&format!("PSUBSCRIBE {}", "x".repeat(600))), refused);
+    // What it listens to already costs nothing more, and what it leaves gives room.
+    client.send(format!("SUBSCRIBE {}\r\n", names(10)).as_bytes());
+    (0..10).for_each(|_| assert!(client.reply().starts_with(b"*3\r\n$9\r\nsubscribe\r\n")));
+    client.send(format!("UNSUBSCRIBE {}\r\n", names(9)).as_bytes());
+    (0..9).for_each(|_| drop(client.reply()));
+    assert!(client.say(&format!("PSUBSCRIBE {}", "x".repeat(600))).starts_with("*3\r\n$10\r\npsubscribe\r\n"));
+}
+
+#[test]
+fn a_clients_name_is_bounded_for_all_who_list_the_clients() {
+    let lyger = Lyger::start(1);
+    let mut client = lyger.client();
+    let longest = "n".repeat(1024);
+    assert_eq!(client.say(&format!("CLIENT SETNAME {longest}")), "+OK\r\n");
+    let refused = "-ERR Client names cannot be longer than 1024 bytes.\r\n";
+    assert_eq!(client.say(&format!("CLIENT SETNAME {longest}n")), refused);
+    assert_eq!(client.say(&format!("HELLO 3 SETNAME {longest}n")), refused);
+    assert_eq!(client.say("CLIENT GETNAME"), format!("$1024\r\n{longest}\r\n"));
+}

@@ -49,12 +49,6 @@ impl Program {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_lyger-resp")).args(["--listen", "127.0.0.1:0"]).args(flags))
     }
 
-    /// One that may have no more open than so many.
-    pub(crate) fn with_descriptors(descriptors: u32, flags: &[&str]) -> Self {
-        let line = format!("ulimit -n {descriptors} && exec \"$0\" --listen 127.0.0.1:0 \"$@\"");
-        Self::spawn(Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_lyger-resp")]).args(flags))
-    }
-
     fn spawn(command: &mut Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("lyger-resp starts");
         let mut line = String::new();
@@ -89,6 +83,21 @@ impl Program {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// The descriptors that it has open.
+    pub(crate) fn descriptors(&self) -> Vec<u64> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().flatten();
+        open.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect()
+    }
+
+    /// From now on it may open so many more. The limit is one of their numbers, and some high ones may be inherited.
+    pub(crate) fn allow_descriptors(&self, more: usize) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let open = self.descriptors();
+        let most = (0..).filter(|number| !open.contains(number)).nth(more).unwrap();
+        let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limit).unwrap();
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

@@ -39,19 +39,27 @@ fn who_waits_costs_no_turns() {
     assert_eq!(waiting[3].reply().len(), value.len() + 13, "those who wait are served once they read");
 }
 
-/// Whom it can't accept stays in the listening socket, of which it would be told again and again. (Without `--io blocking` there are
-/// never more clients than descriptors.)
+/// Whom it can't accept stays in the listening socket, of which it would be told again and again.
 #[test]
 fn a_server_without_descriptors_waits_for_some() {
-    let lyger = Program::with_descriptors(20, &["--io", "blocking", "--threads", "16"]);
-    let clients: Vec<Client> = (0..16).map(|_| lyger.client()).collect();
-    std::thread::sleep(Duration::from_millis(300));
-    let (begin, before) = (Instant::now(), lyger.ticks());
-    std::thread::sleep(Duration::from_secs(1));
-    let (ticks, seconds) = (lyger.ticks() - before, begin.elapsed().as_secs_f64());
-    assert!((ticks as f64) < 30.0 * seconds, "{ticks} hundredths of {seconds} s");
-    drop(clients);
-    while lyger.client().say_if_served("PING") != "+PONG\r\n" {
-        std::thread::sleep(Duration::from_millis(20));
+    for (io, threads) in [("ready", "1"), ("blocking", "8")] {
+        let lyger = Program::start(&["--io", io, "--threads", threads]);
+        let most = lyger.descriptors().len() + 4;
+        // After its start, where it would have taken fewer clients.
+        lyger.allow_descriptors(4);
+        let clients: Vec<Client> = (0..12).map(|_| lyger.client()).collect();
+        while lyger.descriptors().len() < most {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(lyger.descriptors().len(), most, "--io {io}: it has none left, and clients wait");
+        let (begin, before) = (Instant::now(), lyger.ticks());
+        std::thread::sleep(Duration::from_secs(1));
+        let (ticks, seconds) = (lyger.ticks() - before, begin.elapsed().as_secs_f64());
+        assert!((ticks as f64) < 30.0 * seconds, "--io {io}: {ticks} hundredths of {seconds} s");
+        // They come in turn, each when another has gone.
+        for mut client in clients {
+            assert_eq!(client.say("PING"), "+PONG\r\n", "--io {io}");
+        }
     }
 }

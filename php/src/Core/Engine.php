@@ -437,8 +437,8 @@ final class Engine
     }
 
     /**
-     * Serves this process's cache to Redis clients until stopResp(), with threads of the engine's: from then on the process
-     * must not fork.
+     * Serves this process's cache to Redis clients until stopResp(), with threads of the engine's: from then on the
+     * process must not fork.
      *
      *     $port = $engine->startResp(['listen' => '127.0.0.1:0']);
      *

@@ -8,6 +8,7 @@ use Lyger\Core\Engine;
 use Lyger\Exception\AddressInUse;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\ServerFailed;
+use Lyger\Tests\Support\ServerProcess;
 use PHPUnit\Framework\TestCase;
 
 /** The server for Redis clients in a PHP process. */
@@ -111,6 +112,30 @@ final class RespTest extends TestCase
             $this->engine->startResp($settings);
         } finally {
             unlink($file);
+        }
+    }
+
+    public function test_a_server_of_one_process_serves_them_until_its_end(): void
+    {
+        $this->needsLibrary();
+        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-cache-');
+        unlink($file);
+        $taken = stream_socket_server('tcp://127.0.0.1:0');
+        $address = (string) stream_socket_get_name($taken, false);
+        fclose($taken);
+        $server = ServerProcess::solo(["--resp-listen=$address", "--resp-snapshot=$file"]);
+        try {
+            $port = (int) substr((string) strrchr($address, ':'), 1);
+            self::assertSame("+OK\r\n+OK\r\n", self::ask($port, 'SET color blue'));
+            $health = json_decode($server->ask('GET', '/health')->body, true);
+            self::assertSame([$address, 'ok'], [$health['resp']['listen'], $health['status']]);
+            $server->signal(SIGTERM);
+            self::assertSame(0, $server->wait(), $server->errors());
+            self::assertStringStartsWith('LYGERSNP', (string) file_get_contents($file));
+            self::assertFalse(@stream_socket_client("tcp://$address"));
+        } finally {
+            $server->stop();
+            @unlink($file);
         }
     }
 
