@@ -45,7 +45,7 @@ pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
 pub use read::Found;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
-pub use table::{Stats, Table};
+pub use table::{PREFETCHED_MAX, Stats, Table};
 pub use write::Full;
 
 /// `cache.bytes_max` when nothing is configured: 64 MiB.
