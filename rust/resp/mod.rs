@@ -24,6 +24,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod ahead;
 mod args;
 mod blocking;
 mod card;
@@ -42,8 +43,10 @@ mod session;
 mod settings;
 mod slowlog;
 mod socket;
+mod store;
 mod tally;
 mod worker;
 
 pub use server::{Server, StartFailed};
 pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
+pub use store::{Store, StoreFailed};

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use super::core::Shared;
 use super::hub::Hub;
 use super::settings::{Io, Live, Settings};
 use super::slowlog::Slowlog;
+use super::store::{Backing, Store};
 use super::tally::Tally;
 use super::worker::Worker;
 use super::{blocking, socket};
@@ -46,7 +48,19 @@ impl Server {
     ///
     /// # Errors
     /// [`StartFailed`]; nothing is left running then.
-    pub fn start(table: &Table, mut settings: Settings) -> Result<Self, StartFailed> {
+    pub fn start(table: &Table, settings: Settings) -> Result<Self, StartFailed> {
+        Self::serve(Backing::Table(table.clone()), settings)
+    }
+
+    /// The same over a store of somebody else's, with the commands that need no more than getting and setting.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_over(store: Arc<dyn Store>, settings: Settings) -> Result<Self, StartFailed> {
+        Self::serve(Backing::Foreign(store), settings)
+    }
+
+    fn serve(backing: Backing, mut settings: Settings) -> Result<Self, StartFailed> {
         settings.threads = settings.threads.max(1);
         settings.buffer_bytes = settings.buffer_bytes.max(BUFFER_BYTES_MIN);
         let asked = settings.listen;
@@ -64,7 +78,8 @@ impl Server {
             slowlog: Slowlog::default(),
             tallies: (0..settings.threads).map(|_| Arc::new(Tally::new())).collect(),
             port: address.port(),
-            table_bytes_max: table.stats().bytes_max,
+            table_bytes_max: backing.stats().map(|stats| stats.bytes_max),
+            foreign: backing.is_foreign(),
             started: Instant::now(),
             run_id: run_id(),
             stopping: false.into(),
@@ -73,12 +88,15 @@ impl Server {
             settings,
         });
         let mut server = Self { shared: Arc::clone(&shared), address, threads: Vec::new() };
+        let mut start = Start::new(&backing);
         match shared.settings.io {
             Io::Blocking => {
-                let (door, seats) = blocking::open(first, table, &shared);
+                let (door, seats) = blocking::open(first, &backing, &shared);
                 for (thread, seat) in seats.into_iter().enumerate() {
-                    server.spawn(thread, move || seat.run())?;
+                    let begin = start.line(thread);
+                    server.spawn(thread, move || if begin.wait() { seat.run() } else { Ok(()) })?;
                 }
+                start.open();
                 server.spawn(shared.settings.threads, move || door.run())?;
             }
             Io::Ready => {
@@ -87,10 +105,12 @@ impl Server {
                     listeners.push(socket::listen(address, shared.settings.backlog).map_err(failed)?);
                 }
                 for (thread, listener) in listeners.into_iter().enumerate() {
-                    let worker = Worker::new(table.clone(), Arc::clone(&shared), thread, listener);
+                    let worker = Worker::new(backing.clone(), Arc::clone(&shared), thread, listener);
                     let worker = worker.map_err(StartFailed::Threads)?;
-                    server.spawn(thread, move || worker.run())?;
+                    let begin = start.line(thread);
+                    server.spawn(thread, move || if begin.wait() { worker.run() } else { Ok(()) })?;
                 }
+                start.open();
             }
         }
         Ok(server)
@@ -140,6 +160,57 @@ impl Server {
                 outcome.and(ended.unwrap_or_else(|_| Err(io::Error::other("a thread of the server has panicked"))));
         }
         outcome
+    }
+}
+
+/// Where threads wait until all of them are there, each with what its store wants to have ready. Dropped before that, it
+/// sends them home.
+struct Start<'a> {
+    backing: &'a Backing,
+    ready: (Sender<()>, Receiver<()>),
+    lines: Vec<Sender<()>>,
+}
+
+/// A thread's place in it.
+struct Line {
+    backing: Backing,
+    thread: usize,
+    ready: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl<'a> Start<'a> {
+    fn new(backing: &'a Backing) -> Self {
+        Self { backing, ready: channel(), lines: Vec::new() }
+    }
+
+    fn line(&mut self, thread: usize) -> Line {
+        let (sender, go) = channel();
+        self.lines.push(sender);
+        Line { backing: self.backing.clone(), thread, ready: self.ready.0.clone(), go }
+    }
+
+    /// Waits for all and lets them go.
+    fn open(&mut self) {
+        // Each says it once; one that panics instead never does, and its end is noticed when the server is stopped.
+        let (sender, ready) = std::mem::replace(&mut self.ready, channel());
+        drop(sender);
+        let there = ready.iter().take(self.lines.len()).count();
+        debug_assert_eq!(there, self.lines.len());
+        self.lines.iter().for_each(|line| {
+            let _ = line.send(());
+        });
+    }
+}
+
+impl Line {
+    /// Whether the thread is to serve.
+    fn wait(self) -> bool {
+        self.backing.begin_thread(self.thread);
+        // Nobody listens any more where another thread could not be started.
+        let _ = self.ready.send(());
+        drop(self.ready);
+        self.go.recv().is_ok()
     }
 }
 
