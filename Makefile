@@ -13,7 +13,7 @@ help:
 	@echo 'make fuzz            the kernels against each other, on ten million inputs each: a quarter of an hour, with cargo-fuzz two minutes more'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
-	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache'
+	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache, bench-resp'
 	@echo 'make setup           only installs what is missing (the others do that themselves)'
 
 serve:
@@ -37,7 +37,7 @@ setup:
 build:
 	@.ci/build
 
-bench: bench-kernels bench-http bench-latency bench-sql bench-crowd bench-cache
+bench: bench-kernels bench-http bench-latency bench-sql bench-crowd bench-cache bench-resp
 
 bench-%:
 	@.ci/bench $*

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub(crate) const PAIRS: usize = 9;
 
 /// The same where a bench is only tried.
-const PAIRS_SHORT: usize = 3;
+pub(crate) const PAIRS_SHORT: usize = 3;
 
 /// How a peer's name begins that only does what can't be left out: reading what must be read, say.
 const LIMIT: &str = "limit: ";

@@ -55,6 +55,23 @@ pub(super) unsafe fn store_u64(to: *mut u8, value: u64) {
     };
 }
 
+/// Has the CPU fetch a line that is needed soon. Any address will do: one that isn't mapped is passed over.
+#[inline(always)]
+pub(super) fn prefetch(line: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint, which no address makes fail.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: a hint, which no address makes fail.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    let _ = line;
+}
+
 /// Whether the bytes at `from` are those of `expected`.
 ///
 /// # Safety

@@ -9,7 +9,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::copy::{copy, equals, load_u64, store_u64};
+use super::copy::{copy, equals, load_u64, prefetch, store_u64};
 use super::layout::Geometry;
 use super::map::Map;
 use super::sync::{AtomicU64, Ordering};
@@ -19,9 +19,13 @@ pub const KEY_BYTES_MAX: usize = 64 << 10;
 /// What a value may have: as with Redis, whose clients expect it.
 pub const VALUE_BYTES_MAX: usize = 512 << 20;
 
+const SUM_AT: usize = 8;
 const HEAD_BYTES: usize = 12;
 const EXPIRY_BYTES: usize = 8;
 const CHAIN_BYTES: usize = 4;
+
+/// What [`Entry::prefetch`] fetches: three lines hold a key and a value of the usual sizes.
+const PREFETCHED_BYTES: usize = 192;
 
 const KEY_SHIFT: u32 = 14;
 const VALUE_SHIFT: u32 = KEY_SHIFT + 17;
@@ -228,18 +232,30 @@ impl<'a> Entry<'a> {
 
     /// Writes the checksum, after everything else.
     pub(super) fn seal(self, word: Word, hash: u64) {
-        let sum = self.computed(word, hash).to_ne_bytes();
-        // SAFETY: the entry has these bytes.
-        unsafe { copy(sum.as_ptr(), self.map.at(self.at + 8), 4) };
+        self.write_sum(self.computed(word, hash));
+    }
+
+    /// The same where the value is known from elsewhere: what was just written comes back slowly.
+    pub(super) fn seal_with(self, word: Word, hash: u64, value: &[u8]) {
+        self.write_sum(sum(hash, self.expiry(word), word, value));
+    }
+
+    fn write_sum(self, sum: u32) {
+        self.map.number(self.at + SUM_AT, 0).store(sum, Ordering::Relaxed);
+    }
+
+    /// Has the CPU fetch the entry's first lines.
+    #[inline(always)]
+    pub(super) fn prefetch(self) {
+        for at in (0..PREFETCHED_BYTES).step_by(64) {
+            prefetch(self.map.at(self.at).wrapping_add(at));
+        }
     }
 
     /// The checksum that was written.
     #[inline(always)]
     pub(super) fn sealed(self) -> u32 {
-        let mut bytes = [0; 4];
-        // SAFETY: an entry has these bytes.
-        unsafe { copy(self.map.at(self.at + 8), bytes.as_mut_ptr(), 4) };
-        u32::from_ne_bytes(bytes)
+        self.map.number(self.at + SUM_AT, 0).load(Ordering::Relaxed)
     }
 
     /// Whether it is what was written. For whoever has the lock.

@@ -8,7 +8,7 @@
 //! The area belongs to the index alone and for ever. So a reader may mark an entry as used after its shard has changed: at
 //! worst it marks another one.
 
-use super::copy::load_u64;
+use super::copy::{load_u64, prefetch};
 use super::layout::{BUCKET_BYTES, BUCKET_SLOTS, PROBES_MAX};
 use super::map::Map;
 use super::sync::{AtomicU32, Ordering};
@@ -84,6 +84,12 @@ impl<'a> Index<'a> {
     #[inline(always)]
     pub(super) fn place(&self, bucket: u32, slot: u32) -> u32 {
         self.place_word(bucket, slot).load(Ordering::Relaxed)
+    }
+
+    /// Has the CPU fetch the bucket of a hash.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, spot: Spot) {
+        prefetch(self.map.at(self.offset(self.home(spot.within))));
     }
 
     /// The first entry with this hash that `matches` says is the one. Without the lock it may see anything.

@@ -51,7 +51,7 @@ pub use remote::Remote;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
 pub use snapshot::{Loaded, SnapshotError};
-pub use table::{Stats, Table};
+pub use table::{PREFETCHED_MAX, Stats, Table};
 pub use write::Full;
 
 /// `cache.bytes_max` when nothing is configured: 64 MiB.

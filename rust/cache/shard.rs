@@ -69,7 +69,7 @@ impl<'a> Shard<'a> {
     }
 
     fn locked(map: &'a Map, number: u32, head: &'a Head, found: Found) -> Self {
-        LOCKED.set(LOCKED.get() + 1);
+        LOCKED.with(|locked| locked.set(locked.get() + 1));
         if found == Found::Orphaned {
             // At once, for a lock that is given back without it is lost for ever. Who dies from here on leaves it orphaned
             // again, and what is half done is said by the number.
@@ -279,7 +279,7 @@ impl Drop for Shard<'_> {
             }
             self.head.sequence.end();
         }
-        LOCKED.set(LOCKED.get() - 1);
+        LOCKED.with(|locked| locked.set(locked.get() - 1));
         // SAFETY: this thread took the lock, for a shard can't be sent to another one.
         unsafe { self.head.lock.unlock() };
     }

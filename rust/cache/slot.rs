@@ -1,6 +1,7 @@
 //! One key while its shard is locked: what is there, and what is put in its place.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::entry::{Entry, NEVER, Word, hash};
@@ -15,12 +16,23 @@ pub struct Slot<'a> {
     key: &'a [u8],
     hash: u64,
     now: u64,
-    found: Option<Position>,
+    found: Cell<Whereabouts>,
+}
+
+/// Where the key's entry is. After a change it is looked for only when somebody asks, which hardly anybody does.
+#[derive(Clone, Copy)]
+enum Whereabouts {
+    Known(Option<Position>),
+    Changed,
 }
 
 impl<'a> Slot<'a> {
     pub(super) fn new(shard: &'a Shard<'a>, key: &'a [u8], now: u64) -> Self {
-        let hash = hash(shard.map, key);
+        Self::of(shard, key, hash(shard.map, key), now)
+    }
+
+    /// The same where the key's hash is known.
+    pub(super) fn of(shard: &'a Shard<'a>, key: &'a [u8], hash: u64, now: u64) -> Self {
         let mut found = shard.find(key, hash);
         if let Some(position) = found {
             let entry = shard.entry(position.place);
@@ -30,17 +42,24 @@ impl<'a> Slot<'a> {
                 found = None;
             }
         }
-        Self { shard, key, hash, now, found }
+        Self { shard, key, hash, now, found: Cell::new(Whereabouts::Known(found)) }
     }
 
-    fn look_again(&mut self) {
-        self.found = self.shard.find(self.key, self.hash);
+    fn found(&self) -> Option<Position> {
+        match self.found.get() {
+            Whereabouts::Known(found) => found,
+            Whereabouts::Changed => {
+                let found = self.shard.find(self.key, self.hash);
+                self.found.set(Whereabouts::Known(found));
+                found
+            }
+        }
     }
 
     /// The value that is there. It is borrowed from the slot: what is needed of it has to be copied before it is changed.
     #[must_use]
     pub fn old(&self) -> Option<Old<'_>> {
-        let entry = self.shard.entry(self.found?.place);
+        let entry = self.shard.entry(self.found()?.place);
         Some(Old { shard: self.shard, entry, word: entry.word() })
     }
 
@@ -49,8 +68,8 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// [`Full`]; then the old value stays, unless it had to be evicted in search of room.
     pub fn put(&mut self, parts: &[&[u8]], expires_at: Option<u64>) -> Result<(), Full> {
-        let done = self.shard.put(self.key, self.hash, self.found, parts, expires_at, self.now);
-        self.look_again();
+        let done = self.shard.put(self.key, self.hash, self.found(), parts, expires_at, self.now);
+        self.found.set(Whereabouts::Changed);
         done
     }
 
@@ -69,8 +88,8 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// [`Full`]; then the old value stays.
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) -> Result<usize, Full> {
-        let len = self.shard.write_at(self.key, self.hash, self.found, offset, bytes, self.now);
-        self.look_again();
+        let len = self.shard.write_at(self.key, self.hash, self.found(), offset, bytes, self.now);
+        self.found.set(Whereabouts::Changed);
         len
     }
 
@@ -79,15 +98,16 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// [`Full`]; then nothing has changed.
     pub fn set_expiry(&mut self, expires_at: Option<u64>) -> Result<bool, Full> {
-        let Some(found) = self.found else { return Ok(false) };
+        let Some(found) = self.found() else { return Ok(false) };
         let done = self.shard.set_expiry(self.key, self.hash, found, expires_at, self.now);
-        self.look_again();
+        self.found.set(Whereabouts::Changed);
         done.map(|()| true)
     }
 
     /// Removes the value; whether there was one.
     pub fn remove(&mut self) -> bool {
-        let found = self.found.take();
+        let found = self.found();
+        self.found.set(Whereabouts::Known(None));
         if let Some(found) = found {
             self.shard.remove(found, self.hash);
         }

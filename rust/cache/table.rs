@@ -8,13 +8,17 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::entry;
+use super::entry::{self, Entry};
+use super::index::Index;
 use super::layout::{STRIPES, Stripe};
 use super::map::Map;
 use super::read::{Appended, Buffer, Found, Nowhere, Reader, Sink};
-use super::shard::{Shard, assert_free};
+use super::shard::{Shard, assert_free, spot};
 use super::slot::Slot;
 use super::sync::{AtomicU32, Ordering};
+
+/// Keys that [`Table::prefetch`] takes at once: about as many lines as a CPU waits for at the same time.
+pub const PREFETCHED_MAX: usize = 16;
 
 /// A bounded table of bytes by key, of one process or of several. A clone is the same table.
 ///
@@ -147,18 +151,42 @@ impl Table {
         self.reader(key, now, false).read(&mut Nowhere)
     }
 
+    /// Has memory send what is needed for these keys, which are about to be read or changed one after the other: each of them
+    /// would wait for its entry by itself otherwise. Nothing is promised about keys beyond [`PREFETCHED_MAX`].
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let mut hashes = [0; PREFETCHED_MAX];
+        let mut count = 0;
+        for (key, place) in keys.zip(&mut hashes) {
+            *place = entry::hash(&self.map, key);
+            Index::of(&self.map, self.map.geometry.shard(*place)).prefetch(spot(&self.map, *place));
+            count += 1;
+        }
+        for &hash in &hashes[..count] {
+            let prefetch = |place| {
+                Entry::at_place(&self.map, place).prefetch();
+                true
+            };
+            Index::of(&self.map, self.map.geometry.shard(hash)).find(spot(&self.map, hash), prefetch);
+        }
+    }
+
     /// Has `f` change one key, while nobody else can.
     ///
     /// # Panics
     /// When `f` calls the table's own methods: it has its slot.
     pub fn update<R>(&self, key: &[u8], now: u64, f: impl FnOnce(&mut Slot<'_>) -> R) -> R {
-        f(&mut Slot::new(&self.lock_shard(key, now), key, now))
+        let hash = entry::hash(&self.map, key);
+        f(&mut Slot::of(&self.lock_shard_of(hash, now), key, hash, now))
     }
 
     /// The shard of a key, for a write.
     pub(super) fn lock_shard(&self, key: &[u8], now: u64) -> Shard<'_> {
+        self.lock_shard_of(entry::hash(&self.map, key), now)
+    }
+
+    fn lock_shard_of(&self, hash: u64, now: u64) -> Shard<'_> {
         self.recount();
-        let shard = Shard::lock(&self.map, self.map.geometry.shard(entry::hash(&self.map, key)));
+        let shard = Shard::lock(&self.map, self.map.geometry.shard(hash));
         shard.tend(now);
         shard
     }

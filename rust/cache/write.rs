@@ -98,7 +98,7 @@ impl Shard<'_> {
         let word = entry.set_value_len(word, value_len);
         self.write_parts(entry, word, parts);
         self.change_expiry(entry, word, expiry);
-        entry.seal(word, hash);
+        seal(entry, word, hash, parts);
         self.weigh(kind, before, weight(word));
         self.give_back(len.saturating_sub(value_len) as u64);
         self.touch(hash);
@@ -158,10 +158,15 @@ impl Shard<'_> {
         let entry = self.entry(place);
         let word = entry.write(plan, bytes, new.key, new.expiry);
         match content {
-            Content::Parts(parts) => self.write_parts(entry, word, parts),
-            Content::Chain(first) => entry.write_chain(word, *first),
+            Content::Parts(parts) => {
+                self.write_parts(entry, word, parts);
+                seal(entry, word, new.hash, parts);
+            }
+            Content::Chain(first) => {
+                entry.write_chain(word, *first);
+                entry.seal(word, new.hash);
+            }
         }
-        entry.seal(word, new.hash);
         self.segments().enliven(at, bytes);
         let mut spare = 0;
         match old {
@@ -229,5 +234,13 @@ impl Shard<'_> {
         }
         // SAFETY: within the entry, and nobody writes it while the shard is locked, which it is as long as `self` is borrowed.
         Chunks::of_slice(self.map, unsafe { std::slice::from_raw_parts(entry.value(word), word.value_len()) })
+    }
+}
+
+/// Writes the checksum of an entry whose value was put together from these parts.
+fn seal(entry: Entry<'_>, word: Word, hash: u64, parts: &[&[u8]]) {
+    match parts {
+        [value] => entry.seal_with(word, hash, value),
+        _ => entry.seal(word, hash),
     }
 }

@@ -19,8 +19,8 @@ use super::client::{Buffers, Came};
 use super::core::{Core, Shared};
 use super::session::Session;
 use super::socket;
+use super::store::Backing;
 use super::worker::execute;
-use crate::cache::Table;
 use crate::runtime::say;
 
 /// After an accept that failed.
@@ -45,19 +45,19 @@ pub(crate) struct Door {
 
 /// What a serving thread needs.
 pub(crate) struct Seat {
-    table: Table,
+    backing: Backing,
     core: Core,
     clients: Receiver<TcpStream>,
     idle: Arc<Idle>,
 }
 
-pub(crate) fn open(listener: TcpListener, table: &Table, shared: &Arc<Shared>) -> (Door, Vec<Seat>) {
+pub(crate) fn open(listener: TcpListener, backing: &Backing, shared: &Arc<Shared>) -> (Door, Vec<Seat>) {
     let idle = Arc::new(Idle(Mutex::new((0..shared.settings.threads).collect())));
     let (threads, seats) = (0..shared.settings.threads)
         .map(|thread| {
             let (sender, clients) = sync_channel(1);
             let core = Core::new(Arc::clone(shared), thread);
-            (sender, Seat { table: table.clone(), core, clients, idle: Arc::clone(&idle) })
+            (sender, Seat { backing: backing.clone(), core, clients, idle: Arc::clone(&idle) })
         })
         .unzip();
     (Door { listener, shared: Arc::clone(shared), threads, idle }, seats)
@@ -135,7 +135,7 @@ impl Seat {
             return Ok(());
         }
         self.core.tally.connections.add(1);
-        let mut session = Session::new(0, Arc::clone(&card), !shared.live.has_password(), true);
+        let mut session = Session::new(0, Arc::clone(&card), !shared.live.has_password(), true, shared.foreign);
         let served = self.converse(&stream, &mut session);
         shared.cards.remove(card.id);
         served
@@ -165,8 +165,15 @@ impl Seat {
             let mut reader = std::mem::take(&mut buffers.reader);
             loop {
                 let waiting = buffers.waiting();
-                let (done, whole) =
-                    execute(&mut self.core, &self.table, session, &mut reader, waiting, &mut output, reply_bytes_max);
+                let (done, whole) = execute(
+                    &mut self.core,
+                    self.backing.space(),
+                    session,
+                    &mut reader,
+                    waiting,
+                    &mut output,
+                    reply_bytes_max,
+                );
                 buffers.drop_read(done);
                 stream.write_all(&output)?;
                 self.core.tally.sent_bytes.add(output.len() as u64);

@@ -43,6 +43,8 @@ pub(crate) struct Card {
     pub(crate) queued: AtomicI64,
     pub(crate) queued_bytes: AtomicUsize,
     pub(crate) unread_bytes: AtomicUsize,
+    /// Where the arguments of its requests lie.
+    pub(crate) args_bytes: AtomicUsize,
     pub(crate) unread_free_bytes: AtomicUsize,
     /// What its thread reads with: its own while it is active, as far as CLIENT LIST can tell.
     buffer_bytes: usize,
@@ -72,6 +74,7 @@ impl Card {
             queued: (-1).into(),
             queued_bytes: 0.into(),
             unread_bytes: 0.into(),
+            args_bytes: 0.into(),
             unread_free_bytes: 0.into(),
             buffer_bytes: stream.buffer_bytes,
             unsent_bytes: 0.into(),
@@ -119,17 +122,18 @@ impl Card {
             0 if unread == 0 && now_s.saturating_sub(self.active_s.load(Relaxed)) < IDLE_S => self.buffer_bytes,
             free => free,
         };
+        let args_bytes = self.args_bytes.load(Relaxed);
         let queued_bytes = self.queued_bytes.load(Relaxed);
         let head = format!("id={} addr={} laddr={} fd={} name=", self.id, self.address, self.local, self.descriptor);
         let tail = format!(
             " age={} idle={} flags={flags} db=0 sub={} psub={} ssub=0 multi={queued} qbuf={unread} qbuf-free={free} \
-             argv-mem=0 multi-mem={queued_bytes} rbs=0 rbp=0 obl={unsent} oll=0 omem={unsent} tot-mem={} events={} cmd={} \
+             argv-mem={args_bytes} multi-mem={queued_bytes} rbs=0 rbp=0 obl={unsent} oll=0 omem={unsent} tot-mem={} events={} cmd={} \
              user=default redir=-1 resp={}",
             now_s.saturating_sub(self.born_s),
             now_s.saturating_sub(self.active_s.load(Relaxed)),
             self.channels.load(Relaxed),
             self.patterns.load(Relaxed),
-            size_of::<Self>() + queued_bytes + unread + free + unsent,
+            size_of::<Self>() + args_bytes + queued_bytes + unread + free + unsent,
             if unsent > 0 { "rw" } else { "r" },
             self.last_command.name(),
             self.protocol.load(Relaxed),

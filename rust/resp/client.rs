@@ -142,7 +142,8 @@ impl Buffers {
     }
 
     pub(crate) fn show(&self, session: &Session) {
-        session.card.unread_bytes.store(self.waiting().len() + self.reader.memory_bytes(), Relaxed);
+        session.card.unread_bytes.store(self.waiting().len(), Relaxed);
+        session.card.args_bytes.store(self.reader.memory_bytes(), Relaxed);
         session.card.unread_free_bytes.store(self.unread.capacity() - self.unread.len(), Relaxed);
         session.card.unsent_bytes.store(self.unsent(), Relaxed);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use slab::Slab;
 
+use super::ahead::Ahead;
 use super::args::Args;
 use super::card::Cards;
 use super::client::Client;
@@ -29,7 +30,10 @@ pub(crate) struct Shared {
     pub(crate) slowlog: Slowlog,
     pub(crate) tallies: Vec<Arc<Tally>>,
     pub(crate) port: u16,
-    pub(crate) table_bytes_max: u64,
+    /// `None` where there is no table.
+    pub(crate) table_bytes_max: Option<u64>,
+    /// Whether a store of somebody else's is served.
+    pub(crate) foreign: bool,
     pub(crate) started: Instant,
     /// Tells one run of a server from the next, as Redis's does.
     pub(crate) run_id: String,
@@ -90,6 +94,8 @@ pub(crate) struct Core {
     pub(crate) clients: Slab<Option<Box<Client>>>,
     channels: Listeners,
     patterns: Listeners,
+    /// Memory for the requests that are executed one after the other.
+    pub(crate) ahead: Ahead,
     /// Clients that got messages and weren't written to yet.
     pub(crate) to_flush: Vec<usize>,
 }
@@ -109,6 +115,7 @@ impl Core {
             clients: Slab::new(),
             channels: Listeners::default(),
             patterns: Listeners::default(),
+            ahead: Ahead::default(),
             to_flush: Vec::new(),
         };
         core.refresh_time();

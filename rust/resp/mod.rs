@@ -24,6 +24,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod ahead;
 mod args;
 mod blocking;
 mod card;
@@ -43,9 +44,11 @@ mod settings;
 mod slowlog;
 mod snapshots;
 mod socket;
+mod store;
 mod tally;
 mod worker;
 
 pub use server::{Server, StartFailed};
 pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
 pub use socket::{Sockets, share_descriptors};
+pub use store::{Store, StoreFailed};

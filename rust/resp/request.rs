@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use super::args::{Args, Span};
+use super::args::Span;
 use super::inline;
 use super::number;
 
@@ -58,7 +58,7 @@ pub(crate) enum Broken {
 pub(crate) enum Read {
     /// Not yet a request.
     More,
-    /// A request ends after so many bytes; [`Reader::args`] has it. Without arguments it is to be passed over.
+    /// A request ends after so many bytes; [`Reader::spans`] has it. Without arguments it is to be passed over.
     Whole(usize),
 }
 
@@ -79,8 +79,27 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// The request that was read; `input` is what was given to [`Reader::read`].
-    pub(crate) fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
-        Args::new(if self.is_inline { &self.words } else { input }, &self.spans)
+    #[cfg(test)]
+    pub(crate) fn args<'a>(&'a self, input: &'a [u8]) -> super::args::Args<'a> {
+        super::args::Args::new(self.words().unwrap_or(input), &self.spans)
+    }
+
+    /// Where the arguments of the request that was read lie: in the input, or in its words.
+    #[inline]
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Takes these places for others, which mean nothing.
+    #[inline]
+    pub(crate) fn swap_spans(&mut self, spans: &mut Vec<Span>) {
+        std::mem::swap(&mut self.spans, spans);
+    }
+
+    /// The words of an inline command.
+    #[inline]
+    pub(crate) fn words(&self) -> Option<&[u8]> {
+        self.is_inline.then_some(&self.words)
     }
 
     /// Makes ready for the next request, which begins after what [`Read::Whole`] told.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::settings::{Io, Live, Settings};
 use super::slowlog::Slowlog;
 use super::snapshots::Snapshots;
 use super::socket::Sockets;
+use super::store::{Backing, Store};
 use super::tally::Tally;
 use super::worker::Worker;
 use crate::cache::Table;
@@ -54,16 +56,32 @@ impl Server {
     ///
     /// # Errors
     /// [`StartFailed`]; nothing is left running then.
-    pub fn start(table: &Table, mut settings: Settings) -> Result<Self, StartFailed> {
+    pub fn start(table: &Table, settings: Settings) -> Result<Self, StartFailed> {
+        Self::open(Backing::Table(table.clone()), settings)
+    }
+
+    /// The same over a store of somebody else's, with the commands that need no more than getting and setting.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_over(store: Arc<dyn Store>, settings: Settings) -> Result<Self, StartFailed> {
+        Self::open(Backing::Foreign(store), settings)
+    }
+
+    fn open(backing: Backing, mut settings: Settings) -> Result<Self, StartFailed> {
         settings.threads = settings.threads.max(1);
-        Self::serve(table, Sockets::open(&settings)?, settings)
+        Self::begin(&backing, Sockets::open(&settings)?, settings)
     }
 
     /// Starts the threads at sockets that are open already, one for each.
     ///
     /// # Errors
     /// [`StartFailed::Threads`]; nothing is left running then.
-    pub fn serve(table: &Table, sockets: Sockets, mut settings: Settings) -> Result<Self, StartFailed> {
+    pub fn serve(table: &Table, sockets: Sockets, settings: Settings) -> Result<Self, StartFailed> {
+        Self::begin(&Backing::Table(table.clone()), sockets, settings)
+    }
+
+    fn begin(backing: &Backing, sockets: Sockets, mut settings: Settings) -> Result<Self, StartFailed> {
         let address = sockets.address();
         let listeners = sockets.into_listeners();
         settings.threads = if settings.io == Io::Ready { listeners.len() } else { settings.threads.max(1) };
@@ -75,31 +93,39 @@ impl Server {
             slowlog: Slowlog::default(),
             tallies: (0..settings.threads).map(|_| Arc::new(Tally::new())).collect(),
             port: address.port(),
-            table_bytes_max: table.stats().bytes_max,
+            table_bytes_max: backing.stats().map(|stats| stats.bytes_max),
+            foreign: backing.is_foreign(),
             started: Instant::now(),
             run_id: run_id(),
             stopping: false.into(),
-            snapshots: Arc::new(Snapshots::new(table, settings.snapshot.clone())),
+            snapshots: Arc::new(Snapshots::new(backing.table(), settings.snapshot.clone())),
             restarts: 0.into(),
             on_shutdown: Mutex::new(None),
             address,
             settings,
         });
         let server = Self { shared: Arc::clone(&shared), address, threads: Mutex::default() };
-        for (thread, listener) in listeners.into_iter().enumerate() {
-            match shared.settings.io {
-                Io::Blocking => {
-                    let (door, seats) = blocking::open(listener, table, &shared);
+        let mut start = Start::new(backing);
+        match shared.settings.io {
+            Io::Blocking => {
+                for listener in listeners {
+                    let (door, seats) = blocking::open(listener, backing, &shared);
                     for (thread, seat) in seats.into_iter().enumerate() {
-                        server.spawn(thread, move || seat.run())?;
+                        let begin = start.line(thread);
+                        server.spawn(thread, move || if begin.wait() { seat.run() } else { Ok(()) })?;
                     }
+                    start.open();
                     server.spawn(shared.settings.threads, move || door.run())?;
                 }
-                Io::Ready => {
-                    let post = Post { table: table.clone(), shared: Arc::clone(&shared), thread, listener };
+            }
+            Io::Ready => {
+                for (thread, listener) in listeners.into_iter().enumerate() {
+                    let post = Post { backing: backing.clone(), shared: Arc::clone(&shared), thread, listener };
                     let first = post.worker().map_err(StartFailed::Threads)?;
-                    server.spawn(thread, move || post.serve(first))?;
+                    let begin = start.line(thread);
+                    server.spawn(thread, move || if begin.wait() { post.serve(first) } else { Ok(()) })?;
                 }
+                start.open();
             }
         }
         Ok(server)
@@ -168,7 +194,7 @@ impl Server {
 
 /// What a thread needs to begin, and to begin anew.
 struct Post {
-    table: Table,
+    backing: Backing,
     shared: Arc<Shared>,
     thread: usize,
     listener: TcpListener,
@@ -176,7 +202,7 @@ struct Post {
 
 impl Post {
     fn worker(&self) -> io::Result<Worker> {
-        Worker::new(self.table.clone(), Arc::clone(&self.shared), self.thread, self.listener.try_clone()?)
+        Worker::new(self.backing.clone(), Arc::clone(&self.shared), self.thread, self.listener.try_clone()?)
     }
 
     /// Serves until the server stops. A panic ends this thread's connections, which say so to their clients, and what of the table it was
@@ -206,6 +232,57 @@ impl Post {
             }
             next = self.worker();
         }
+    }
+}
+
+/// Where threads wait until all of them are there, each with what its store wants to have ready. Dropped before that, it
+/// sends them home.
+struct Start<'a> {
+    backing: &'a Backing,
+    ready: (Sender<()>, Receiver<()>),
+    lines: Vec<Sender<()>>,
+}
+
+/// A thread's place in it.
+struct Line {
+    backing: Backing,
+    thread: usize,
+    ready: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl<'a> Start<'a> {
+    fn new(backing: &'a Backing) -> Self {
+        Self { backing, ready: channel(), lines: Vec::new() }
+    }
+
+    fn line(&mut self, thread: usize) -> Line {
+        let (sender, go) = channel();
+        self.lines.push(sender);
+        Line { backing: self.backing.clone(), thread, ready: self.ready.0.clone(), go }
+    }
+
+    /// Waits for all and lets them go.
+    fn open(&mut self) {
+        // Each says it once; one that panics instead never does, and its end is noticed when the server is stopped.
+        let (sender, ready) = std::mem::replace(&mut self.ready, channel());
+        drop(sender);
+        let there = ready.iter().take(self.lines.len()).count();
+        debug_assert_eq!(there, self.lines.len());
+        self.lines.iter().for_each(|line| {
+            let _ = line.send(());
+        });
+    }
+}
+
+impl Line {
+    /// Whether the thread is to serve.
+    fn wait(self) -> bool {
+        self.backing.begin_thread(self.thread);
+        // Nobody listens any more where another thread could not be started.
+        let _ = self.ready.send(());
+        drop(self.ready);
+        self.go.recv().is_ok()
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) closing: bool,
     /// Its thread waits in its socket.
     pub(crate) blocking: bool,
+    /// It asks a store of somebody else's.
+    foreign: bool,
     channels: BTreeSet<Box<[u8]>>,
     patterns: BTreeSet<Box<[u8]>>,
     /// What the names of both take.
@@ -45,7 +47,7 @@ pub(crate) struct Session {
 const NAME_BYTES: usize = 128;
 
 impl Session {
-    pub(crate) fn new(token: usize, card: Arc<Card>, logged_in: bool, blocking: bool) -> Self {
+    pub(crate) fn new(token: usize, card: Arc<Card>, logged_in: bool, blocking: bool, foreign: bool) -> Self {
         Self {
             token,
             card,
@@ -56,10 +58,11 @@ impl Session {
             replies: Replies::On,
             closing: false,
             blocking,
+            foreign,
             channels: BTreeSet::new(),
             patterns: BTreeSet::new(),
             names_bytes: 0,
-            plain: logged_in && !blocking,
+            plain: logged_in && !blocking && !foreign,
         }
     }
 
@@ -71,7 +74,8 @@ impl Session {
 
     /// To be called after each change of what a command's checks ask for.
     pub(crate) fn refresh(&mut self) {
-        self.plain = self.logged_in && !self.blocking && self.transaction.is_none() && !self.listens();
+        let special = self.blocking || self.foreign;
+        self.plain = self.logged_in && !special && self.transaction.is_none() && !self.listens();
         let queued = self.transaction.as_ref().map_or(-1, |transaction| transaction.len() as i64);
         self.card.queued.store(queued, Relaxed);
         let bytes = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes());

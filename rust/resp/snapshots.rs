@@ -35,8 +35,8 @@ impl fmt::Display for NotSaved {
 }
 
 pub(crate) struct Snapshots {
-    table: Table,
-    path: Option<PathBuf>,
+    /// What is saved, and where.
+    file: Option<(Table, PathBuf)>,
     saving: AtomicBool,
     in_background: AtomicBool,
     last_save_s: AtomicU64,
@@ -60,10 +60,10 @@ impl Drop for Turn<'_> {
 }
 
 impl Snapshots {
-    pub(crate) fn new(table: &Table, path: Option<PathBuf>) -> Self {
+    /// Of a store of somebody else's, `None`, nothing is saved.
+    pub(crate) fn new(table: Option<&Table>, path: Option<PathBuf>) -> Self {
         Self {
-            table: table.clone(),
-            path,
+            file: table.cloned().zip(path),
             saving: false.into(),
             in_background: false.into(),
             // As in Redis: before the first one the time of the start.
@@ -74,7 +74,7 @@ impl Snapshots {
     }
 
     pub(crate) fn has_file(&self) -> bool {
-        self.path.is_some()
+        self.file.is_some()
     }
 
     pub(crate) fn last_save_s(&self) -> u64 {
@@ -93,14 +93,14 @@ impl Snapshots {
         self.at_end.store(false, Ordering::Relaxed);
     }
 
-    fn claim(&self) -> Result<(Turn<'_>, &Path), NotSaved> {
-        let path = self.path.as_deref().ok_or(NotSaved::Nowhere)?;
-        if self.saving.swap(true, Ordering::Acquire) { Err(NotSaved::Busy) } else { Ok((Turn(self), path)) }
+    fn claim(&self) -> Result<(Turn<'_>, &Table, &Path), NotSaved> {
+        let (table, path) = self.file.as_ref().ok_or(NotSaved::Nowhere)?;
+        if self.saving.swap(true, Ordering::Acquire) { Err(NotSaved::Busy) } else { Ok((Turn(self), table, path)) }
     }
 
-    fn write(&self, path: &Path) -> Result<(), NotSaved> {
+    fn write(&self, table: &Table, path: &Path) -> Result<(), NotSaved> {
         let now = now_ms();
-        let saved = self.table.save(path, now);
+        let saved = table.save(path, now);
         if saved.is_ok() {
             self.last_save_s.store(now / 1000, Ordering::Relaxed);
         }
@@ -110,18 +110,18 @@ impl Snapshots {
 
     /// SAVE: in the thread that asks.
     pub(crate) fn save(&self) -> Result<(), NotSaved> {
-        let (_turn, path) = self.claim()?;
-        self.write(path)
+        let (_turn, table, path) = self.claim()?;
+        self.write(table, path)
     }
 
     /// BGSAVE: in a thread of its own. What goes wrong is told by INFO and on stderr.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<(), NotSaved> {
-        let (turn, path) = self.claim()?;
+        let (turn, table, path) = self.claim()?;
         self.in_background.store(true, Ordering::Release);
-        let (this, path) = (Arc::clone(self), path.to_owned());
+        let (this, table, path) = (Arc::clone(self), table.clone(), path.to_owned());
         let started = signals::start_thread("resp-save", move || {
             let _turn = Turn(&this);
-            if let Err(error) = this.write(&path) {
+            if let Err(error) = this.write(&table, &path) {
                 say::say(std::io::stderr(), &format!("lyger: BGSAVE: {error}\n"));
             }
         });
@@ -132,7 +132,7 @@ impl Snapshots {
 
     /// When no thread serves any more: waits for BGSAVE, whose file is older than what clients have been told since.
     pub(crate) fn save_at_end(&self) -> Result<(), NotSaved> {
-        if !self.at_end.load(Ordering::Relaxed) || self.path.is_none() {
+        if !self.at_end.load(Ordering::Relaxed) || self.file.is_none() {
             return Ok(());
         }
         loop {

@@ -14,16 +14,16 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
+use super::ahead::Ahead;
 use super::card::{Addresses, Card, IDLE_S};
 use super::client::{Buffers, Came, Client, read_into};
 use super::commands::{self, Space};
 use super::core::{Core, Shared};
 use super::hub::Mail;
 use super::reply::Reply;
-use super::request::Read;
 use super::session::Session;
 use super::socket;
-use crate::cache::Table;
+use super::store::Backing;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
@@ -47,7 +47,7 @@ enum Next {
 }
 
 pub(crate) struct Worker {
-    table: Table,
+    backing: Backing,
     core: Core,
     poll: Poll,
     listener: TcpListener,
@@ -61,7 +61,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(
-        table: Table,
+        backing: Backing,
         shared: Arc<Shared>,
         thread: usize,
         listener: std::net::TcpListener,
@@ -73,7 +73,7 @@ impl Worker {
         shared.hub.open(thread, mio::Waker::new(poll.registry(), WAKER)?);
         let buffer_bytes = shared.settings.buffer_bytes;
         Ok(Self {
-            table,
+            backing,
             core: Core::new(shared, thread),
             poll,
             listener,
@@ -167,7 +167,7 @@ impl Worker {
             return;
         }
         self.core.tally.connections.add(1);
-        let session = Session::new(token, card, !shared.live.has_password(), false);
+        let session = Session::new(token, card, !shared.live.has_password(), false, shared.foreign);
         let buffers = Buffers::default();
         entry.insert(Some(Box::new(Client { stream, session, buffers, ended: false, overrun: false })));
     }
@@ -242,18 +242,19 @@ impl Worker {
 
     /// Executes the requests that are whole, wherever they were read to. False when it stopped before the end.
     fn execute_all(&mut self, client: &mut Client, anew: bool, reply_bytes_max: usize) -> bool {
-        let Self { core, table, input, output, .. } = self;
+        let Self { core, backing, input, output, .. } = self;
+        let space = backing.space();
         let Client { session, buffers, .. } = client;
         if !buffers.has_own() {
             if !anew {
                 return true;
             }
-            let (done, whole) = execute(core, table, session, &mut buffers.reader, input, output, reply_bytes_max);
+            let (done, whole) = execute(core, space, session, &mut buffers.reader, input, output, reply_bytes_max);
             buffers.unread.extend_from_slice(&input[done..]);
             return whole;
         }
         let mut reader = std::mem::take(&mut buffers.reader);
-        let (done, whole) = execute(core, table, session, &mut reader, buffers.waiting(), output, reply_bytes_max);
+        let (done, whole) = execute(core, space, session, &mut reader, buffers.waiting(), output, reply_bytes_max);
         buffers.reader = reader;
         buffers.drop_read(done);
         whole
@@ -317,7 +318,7 @@ impl Worker {
     fn tick(&mut self) {
         self.next_tick = Instant::now() + TICK;
         self.accepts_more = true;
-        self.table.sweep(self.core.now_ms, SWEPT_BUCKETS);
+        self.backing.sweep(self.core.now_ms, SWEPT_BUCKETS);
         let (now_s, timeout_s) = (self.core.now_ms / 1000, self.core.shared.live.idle_timeout_s.load(Relaxed));
         if now_s == self.last_idle_look_s {
             return;
@@ -355,44 +356,73 @@ fn is_stranger(session: &Session, core: &Core) -> bool {
 /// that when replies become more than `reply_bytes_max`.
 pub(crate) fn execute(
     core: &mut Core,
-    table: &Table,
+    space: Space<'_>,
     session: &mut Session,
     reader: &mut super::request::Reader,
     input: &[u8],
     output: &mut Vec<u8>,
     reply_bytes_max: usize,
 ) -> (usize, bool) {
+    let mut ahead = std::mem::take(&mut core.ahead);
+    let outcome = execute_by_some(core, space, session, reader, &mut ahead, input, output, reply_bytes_max);
+    ahead.shrink();
+    core.ahead = ahead;
+    outcome
+}
+
+#[allow(clippy::too_many_arguments, reason = "what one has of a client and of its thread")]
+fn execute_by_some(
+    core: &mut Core,
+    space: Space<'_>,
+    session: &mut Session,
+    reader: &mut super::request::Reader,
+    ahead: &mut Ahead,
+    input: &[u8],
+    output: &mut Vec<u8>,
+    reply_bytes_max: usize,
+) -> (usize, bool) {
     let mut done = 0;
-    let mut limits = core.shared.live.limits(is_stranger(session, core));
-    while done < input.len() {
-        match reader.read(&input[done..], &limits) {
-            Ok(Read::More) => break,
-            Ok(Read::Whole(bytes)) => {
-                let args = reader.args(&input[done..]);
-                if args.len() > 0 {
-                    commands::execute(args, output, Space::Table(table), session, core);
-                }
-                done += bytes;
-                reader.reset();
-                // AUTH has made it known, or RESET a stranger.
-                if limits.stranger == session.logged_in {
-                    limits = core.shared.live.limits(is_stranger(session, core));
-                }
-                if session.closing {
-                    session.card.closing.store(true, Relaxed);
-                    return (input.len(), true);
-                }
-                if output.len() > reply_bytes_max {
-                    return (done, false);
-                }
-            }
+    loop {
+        let stranger = is_stranger(session, core);
+        let limits = core.shared.live.limits(stranger);
+        let rest = &input[done..];
+        let more = match ahead.fill(reader, rest, &limits) {
+            Ok(more) => more,
             Err(broken) => {
                 Reply { out: output, protocol: session.protocol }.error(format!("ERR {broken}").as_bytes());
                 core.tally.note_error(b"ERR");
                 session.closing = true;
                 return (input.len(), true);
             }
+        };
+        if ahead.len() > 1 {
+            space.prefetch(ahead.keys(rest));
+        }
+        let (begin, mut stopped) = (done, false);
+        for place in 0..ahead.len() {
+            let args = ahead.args(place, rest);
+            if args.len() > 0 {
+                commands::execute(args, output, space, session, core);
+            }
+            done = begin + ahead.end(place);
+            if session.closing {
+                session.card.closing.store(true, Relaxed);
+                return (input.len(), true);
+            }
+            // AUTH has made it known, or RESET a stranger: what was read by other limits is read again.
+            let anew = limits.stranger == session.logged_in && is_stranger(session, core) != stranger;
+            let full = output.len() > reply_bytes_max;
+            if anew || full {
+                reader.reset();
+                if full {
+                    return (done, false);
+                }
+                stopped = true;
+                break;
+            }
+        }
+        if !more && !stopped {
+            return (done, true);
         }
     }
-    (done, true)
 }

@@ -54,16 +54,18 @@ fn settings(core: &Core, space: Space<'_>) -> Vec<(&'static str, Vec<u8>)> {
         })
         .collect();
     let bytes_max = match space {
-        Space::Table(table) => table.stats().bytes_max,
+        Space::Table(table) => Some(table.stats().bytes_max),
         Space::Locked(_) => core.shared.table_bytes_max,
+        Space::Foreign(_) => None,
     };
+    if let Some(bytes_max) = bytes_max {
+        settings.extend([("maxmemory", text(bytes_max)), ("maxmemory-policy", b"allkeys-s3fifo".to_vec())]);
+    }
     settings.extend([
         ("appendonly", b"no".to_vec()),
         ("bind", fixed.listen.ip().to_string().into_bytes()),
         ("databases", text(1)),
         ("io-threads", text(fixed.threads as u64)),
-        ("maxmemory", text(bytes_max)),
-        ("maxmemory-policy", b"allkeys-s3fifo".to_vec()),
         ("port", text(u64::from(core.shared.port))),
         ("save", Vec::new()),
         ("tcp-backlog", text(fixed.backlog as u64)),

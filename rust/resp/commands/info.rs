@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::connection::REDIS_VERSION;
 use super::registry::REGISTRY;
 use super::{Call, Outcome, Space};
-use crate::cache::{Stats, Table};
+use crate::cache::Stats;
 use crate::resp::core::Core;
 use crate::resp::tally::{OfCommand, Tally};
 
@@ -16,7 +16,11 @@ const DEFAULT: [&str; 9] =
 const EXTRA: [&str; 1] = ["commandstats"];
 
 pub(crate) fn info(call: &mut Call<'_>) -> Outcome {
-    let Space::Table(table) = call.space else { unreachable!("EXEC lets its locks go before") };
+    let stats = match call.space {
+        Space::Table(table) => Some(table.stats()),
+        Space::Locked(_) => unreachable!("EXEC lets its locks go before"),
+        Space::Foreign(_) => None,
+    };
     let asked: Vec<String> =
         call.args.iter().skip(1).map(|name| String::from_utf8_lossy(name).to_ascii_lowercase()).collect();
     let wants = |name: &str| {
@@ -26,7 +30,7 @@ pub(crate) fn info(call: &mut Call<'_>) -> Outcome {
     };
     let mut text = String::new();
     for name in DEFAULT.into_iter().chain(EXTRA).filter(|name| wants(name)) {
-        let (title, lines) = section(name, call.core, table);
+        let Some((title, lines)) = section(name, call.core, stats.as_ref()) else { continue };
         if !text.is_empty() {
             text.push_str("\r\n");
         }
@@ -41,14 +45,14 @@ pub(crate) fn info(call: &mut Call<'_>) -> Outcome {
 
 type Lines = Vec<(String, String)>;
 
-fn section(name: &str, core: &Core, table: &Table) -> (&'static str, Lines) {
-    let stats = table.stats();
-    match name {
+/// `None` is one about a table where there is none.
+fn section(name: &str, core: &Core, stats: Option<&Stats>) -> Option<(&'static str, Lines)> {
+    Some(match name {
         "server" => ("Server", server(core)),
         "clients" => ("Clients", clients(core)),
-        "memory" => ("Memory", memory(&stats)),
+        "memory" => ("Memory", memory(stats?)),
         "persistence" => ("Persistence", persistence(core)),
-        "stats" => ("Stats", counters(core, &stats)),
+        "stats" => ("Stats", counters(core, stats)),
         "replication" => {
             let role = ("role".to_owned(), "master".to_owned());
             ("Replication", std::iter::once(role).chain(lines([("connected_slaves", 0)])).collect())
@@ -56,8 +60,8 @@ fn section(name: &str, core: &Core, table: &Table) -> (&'static str, Lines) {
         "cpu" => ("CPU", cpu()),
         "errorstats" => ("Errorstats", errors(core)),
         "commandstats" => ("Commandstats", commands(core)),
-        _ => ("Keyspace", keyspace(&stats)),
-    }
+        _ => ("Keyspace", keyspace(stats?)),
+    })
 }
 
 fn lines<const N: usize>(numbers: [(&str, u64); N]) -> Lines {
@@ -124,24 +128,29 @@ fn sum(core: &Core, counter: impl Fn(&Tally) -> u64) -> u64 {
     core.shared.tallies.iter().map(|tally| counter(tally)).sum()
 }
 
-fn counters(core: &Core, stats: &Stats) -> Lines {
-    lines([
+fn counters(core: &Core, stats: Option<&Stats>) -> Lines {
+    let mut all = lines([
         ("total_connections_received", sum(core, |tally| tally.connections.get())),
         ("total_commands_processed", sum(core, |tally| tally.by_command.iter().map(|of| of.calls.get()).sum())),
         ("total_net_input_bytes", sum(core, |tally| tally.read_bytes.get())),
         ("total_net_output_bytes", sum(core, |tally| tally.sent_bytes.get())),
         ("rejected_connections", sum(core, |tally| tally.refused.get())),
-        ("expired_keys", stats.expirations),
-        ("evicted_keys", stats.evictions),
-        ("recovered_shards", stats.recoveries),
-        ("keyspace_hits", stats.hits),
-        ("keyspace_misses", stats.misses),
         ("pubsub_channels", core.shared.hub.channels().len() as u64),
         ("pubsub_patterns", core.shared.hub.patterns() as u64),
         ("total_error_replies", sum(core, |tally| tally.errors.get())),
         ("eventloop_cycles", sum(core, |tally| tally.turns.get())),
         ("thread_restarts", core.shared.restarts.load(std::sync::atomic::Ordering::Relaxed)),
-    ])
+    ]);
+    if let Some(stats) = stats {
+        all.extend(lines([
+            ("expired_keys", stats.expirations),
+            ("evicted_keys", stats.evictions),
+            ("recovered_shards", stats.recoveries),
+            ("keyspace_hits", stats.hits),
+            ("keyspace_misses", stats.misses),
+        ]));
+    }
+    all
 }
 
 /// User and system time of the process, from the kernel.

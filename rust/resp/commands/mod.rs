@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod counters;
 mod expiry;
+mod foreign;
 mod info;
 mod inspect;
 mod keys;
@@ -181,6 +182,9 @@ fn check(args: Args<'_>, session: &mut Session, core: &Core) -> Checked {
     }
     if !session.logged_in && !command.no_auth && core.shared.live.has_password() {
         return Checked::Refuse(NO_AUTH, Some(command));
+    }
+    if core.shared.foreign && !foreign::serves(command) {
+        return Checked::Refuse(foreign::refusal(command), Some(command));
     }
     if session.listens_in_resp2() && !command.beside_channels {
         let name = command.name;

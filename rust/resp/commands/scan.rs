@@ -3,6 +3,7 @@
 //! Those that walk over the table never hold its locks, so they are not part of a transaction's atomic stretch: EXEC lets its locks
 //! go before them (`transactions.rs`).
 
+use super::space::NOT_A_TABLE;
 use super::{Call, Failure, Outcome, SYNTAX, Space};
 use crate::cache::Table;
 use crate::resp::glob;
@@ -16,6 +17,7 @@ fn table<'a>(call: &Call<'a>) -> &'a Table {
     match call.space {
         Space::Table(table) => table,
         Space::Locked(_) => unreachable!("EXEC lets its locks go before a command that roams"),
+        Space::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
     }
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn dbsize(call: &mut Call<'_>) -> Outcome {
     let keys = match call.space {
         Space::Table(table) => table.len(),
         Space::Locked(keys) => keys.len(),
+        Space::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
     };
     call.reply.integer(keys);
     Ok(())
@@ -103,6 +106,7 @@ pub(crate) fn flush(call: &mut Call<'_>) -> Outcome {
     match call.space {
         Space::Table(table) => table.clear(),
         Space::Locked(keys) => keys.clear(),
+        Space::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
     }
     call.reply.ok();
     Ok(())

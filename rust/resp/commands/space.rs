@@ -1,13 +1,19 @@
-//! The table as a command sees it: the whole of it, each operation for itself, or the part that a transaction has locked.
+//! The table as a command sees it: the whole of it, each operation for itself, or the part that a transaction has locked. Or a
+//! store of somebody else's, for the few commands that it is enough for (`foreign`).
 
 use std::cell::RefCell;
 
 use crate::cache::{Batch, Found, Slot, Table};
+use crate::resp::store::Store;
+
+/// Only `foreign` has commands for somebody else's store; the others were refused.
+pub(super) const NOT_A_TABLE: &str = "a command that was refused";
 
 #[derive(Clone, Copy)]
 pub(crate) enum Space<'a> {
     Table(&'a Table),
     Locked(&'a dyn Locked),
+    Foreign(&'a dyn Store),
 }
 
 /// Keys whose shards are locked. A trait only because a batch's own lifetime would otherwise be in every command's signature.
@@ -49,6 +55,14 @@ impl Locked for RefCell<Batch<'_>> {
 }
 
 impl Space<'_> {
+    /// Has memory send what these keys lead to, which come next.
+    #[inline]
+    pub(crate) fn prefetch<'k>(self, keys: impl Iterator<Item = &'k [u8]>) {
+        if let Self::Table(table) = self {
+            table.prefetch(keys);
+        }
+    }
+
     /// The value, behind a head that is made of its length.
     #[inline]
     pub(crate) fn get_framed(
@@ -61,6 +75,7 @@ impl Space<'_> {
         match self {
             Self::Table(table) => table.get_framed(key, now, into, head),
             Self::Locked(keys) => keys.get(key, now, into, &mut head),
+            Self::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
         }
     }
 
@@ -74,6 +89,7 @@ impl Space<'_> {
         match self {
             Self::Table(table) => table.peek(key, now),
             Self::Locked(keys) => keys.peek(key, now),
+            Self::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
         }
     }
 
@@ -86,6 +102,7 @@ impl Space<'_> {
                 keys.update(key, now, &mut |slot| result = change.take().map(|change| change(slot)));
                 result.expect("a batch changes a key once")
             }
+            Self::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
         }
     }
 
@@ -95,6 +112,7 @@ impl Space<'_> {
             Self::Table(table) => act(Space::Locked(&RefCell::new(table.batch(keys)))),
             // The transaction has locked them.
             Self::Locked(_) => act(self),
+            Self::Foreign(_) => unreachable!("{NOT_A_TABLE}"),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! GET, SET and what they come in: whole values.
 
 use super::options::{self, Expiry, Options, Unit};
-use super::{Call, Failure, Outcome, wrong_arity};
+use super::{Call, Failure, Outcome, Space, foreign, wrong_arity};
 use crate::cache::{Full, Slot};
 use crate::resp::reply::{bulk, head};
 
 pub(crate) fn get(call: &mut Call<'_>) -> Outcome {
+    if let Space::Foreign(store) = call.space {
+        return foreign::get(call, store);
+    }
     value(call, call.args.at(1));
     Ok(())
 }
@@ -30,6 +33,9 @@ fn reply_old(call: &mut Call<'_>, slot: &Slot<'_>) -> bool {
 }
 
 pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
+    if let Space::Foreign(store) = call.space {
+        return foreign::set(call, store);
+    }
     let (key, value) = (call.args.at(1), call.args.at(2));
     if call.args.len() == 3 {
         call.space.update(key, call.now, |slot| slot.put(&[value], None))?;

@@ -1,0 +1,170 @@
+//! `liblyger_resp.a`: the Redis-compatible server in front of a store that a C or C++ program brings with it.
+//!
+//! The program defines three functions (`lyger_resp.h`), or derives from a class (`lyger_resp.hpp`), and calls `rust_init`.
+//! What always holds: no function of the program's is called before all threads have had their `cpp_worker_thread_init`, a
+//! buffer that it has given is given back exactly once, and what it calls a failure is an error reply.
+#![allow(unsafe_code, reason = "functions that C defines, and those that it calls")]
+
+#[path = "../program/arguments.rs"]
+mod arguments;
+
+use std::cell::RefCell;
+use std::ffi::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Parser;
+use lyger::resp::{Server, Settings, Store, StoreFailed};
+
+const GET: u32 = 1;
+const SET: u32 = 2;
+
+/// More than any machine has cores.
+const THREADS_MAX: usize = 1024;
+/// Of a failure's text; a reply with more helps nobody.
+const FAILURE_BYTES_MAX: usize = 1024;
+
+unsafe extern "C" {
+    fn cpp_worker_thread_init(thread_id: usize);
+    fn cpp_execute_request_sync(
+        op: u32,
+        key_ptr: *const u8,
+        key_len: usize,
+        val_ptr: *const u8,
+        val_len: usize,
+        out_ptr: *mut *mut u8,
+        out_len: *mut usize,
+    ) -> bool;
+    fn cpp_free_buf(ptr: *mut u8, len: usize);
+}
+
+static SERVER: Mutex<Option<Server>> = Mutex::new(None);
+
+thread_local! {
+    /// What the store has said of its failure, by `lyger_resp_fail`.
+    static FAILURE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The program's functions.
+struct Foreign;
+
+/// A buffer of the program's, given back when it is dropped.
+struct Buffer {
+    ptr: *mut u8,
+    len: usize,
+}
+
+impl Buffer {
+    fn bytes(&self) -> &[u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the store says that so many bytes are there until the buffer is given back.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the store gave it, and nobody else gives it back.
+        unsafe { cpp_free_buf(self.ptr, self.len) }
+    }
+}
+
+/// What came of a request: `None` is success without a buffer.
+fn request(op: u32, key: &[u8], value: &[u8]) -> Result<Option<Buffer>, StoreFailed> {
+    let (mut ptr, mut len) = (std::ptr::null_mut(), 0);
+    // SAFETY: key and value are so long, for as long as the call takes, and the other two are places to write to.
+    let done = unsafe {
+        cpp_execute_request_sync(op, key.as_ptr(), key.len(), value.as_ptr(), value.len(), &raw mut ptr, &raw mut len)
+    };
+    if !done {
+        // What a store that has failed left in `ptr` is nothing that it promised.
+        let text = FAILURE.take();
+        let text = if text.is_empty() { b"the store has failed".to_vec() } else { text };
+        return Err(StoreFailed(text));
+    }
+    Ok((!ptr.is_null()).then(|| Buffer { ptr, len }))
+}
+
+impl Store for Foreign {
+    fn begin_thread(&self, thread: usize) {
+        // SAFETY: the program defines it; it is called once by each thread.
+        unsafe { cpp_worker_thread_init(thread) }
+    }
+
+    fn get(&self, key: &[u8], take: &mut dyn FnMut(&[u8])) -> Result<bool, StoreFailed> {
+        let value = request(GET, key, &[])?;
+        if let Some(value) = &value {
+            take(value.bytes());
+        }
+        Ok(value.is_some())
+    }
+
+    fn set(&self, key: &[u8], value: &[u8]) -> Result<(), StoreFailed> {
+        request(SET, key, value).map(drop)
+    }
+}
+
+/// Starts the server with so many threads. False, and a line on stderr that says why, when it can't.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_init(n_threads: usize) -> bool {
+    let started = catch_unwind(|| start(n_threads)).unwrap_or_else(|_| Err("it has panicked".to_owned()));
+    if let Err(why) = &started {
+        eprintln!("lyger_resp: {why}");
+    }
+    started.is_ok()
+}
+
+fn start(threads: usize) -> Result<(), String> {
+    if !(1..=THREADS_MAX).contains(&threads) {
+        return Err(format!("{threads} threads, where 1 to {THREADS_MAX} are possible"));
+    }
+    let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    if server.is_some() {
+        return Err("the server runs already".to_owned());
+    }
+    // No flags: what can be set is set by variables, and a wrong one is told as the program lyger-resp tells it.
+    let arguments = arguments::Arguments::try_parse_from(["lyger_resp"]).map_err(|error| error.to_string())?;
+    let settings = Settings { threads, ..arguments.settings().0 };
+    // A signal is to find the program's own threads.
+    let started = lyger::runtime::without_signals(|| Server::start_over(Arc::new(Foreign), settings));
+    *server = Some(started.map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+/// Ends all connections and waits for the threads: after this no function of the program's is called. Not from one of them.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_resp_stop() {
+    let stopped = catch_unwind(|| {
+        let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner).take();
+        server.map_or(Ok(()), Server::stop)
+    });
+    match stopped {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => eprintln!("lyger_resp: {error}"),
+        Err(_) => eprintln!("lyger_resp: the server has panicked while it was stopped"),
+    }
+}
+
+/// The port that the server listens on; 0 when it doesn't run.
+#[unsafe(no_mangle)]
+pub extern "C" fn lyger_resp_port() -> u16 {
+    let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    server.as_ref().map_or(0, |server| server.address().port())
+}
+
+/// Says why the request that this thread is executing fails. It counts when `cpp_execute_request_sync` then returns false.
+///
+/// # Safety
+/// `text` must be so long.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lyger_resp_fail(text: *const c_char, len: usize) {
+    if text.is_null() {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), len.min(FAILURE_BYTES_MAX)) };
+    // Fails only while the thread ends, when nobody asks any more.
+    let _ = catch_unwind(AssertUnwindSafe(|| FAILURE.set(text.to_vec())));
+}
