@@ -12,6 +12,7 @@ pub const router = @import("protocol/router.zig");
 
 test {
     _ = @import("protocol/bytes.zig");
+    _ = @import("protocol/mutate.zig");
     _ = http;
     _ = websocket;
     _ = dns;

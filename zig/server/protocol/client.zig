@@ -59,7 +59,7 @@ pub const ResponseParser = struct {
         if (parser.state == .fields) {
             if (!try parser.scan.feed(message, limits, array, parser)) return .incomplete;
             if (parser.status < 200 and !(parser.status == 101 and options.allows_upgrade)) return parser.interim();
-            try parser.facts.check();
+            try parser.facts.check(false);
             parser.state = .done;
         }
         return .complete;

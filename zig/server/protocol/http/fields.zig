@@ -92,11 +92,11 @@ pub const Facts = packed struct(u16) {
     }
 
     /// What only the whole head tells of its framing. Without chunked at the end nobody knows where the body ends
-    /// (RFC 9112 6.3), and other codings can't be decoded here.
-    pub fn check(facts: Facts) Error!void {
+    /// (RFC 9112 6.3), and other codings are not decoded here.
+    pub fn check(facts: Facts, accepts_other_codings: bool) Error!void {
         if (!facts.transfer_encoding) return;
         if (!facts.chunked) return error.InvalidTransferEncoding;
-        if (facts.other_coding) return error.TransferEncodingNotImplemented;
+        if (facts.other_coding and !accepts_other_codings) return error.TransferEncodingNotImplemented;
     }
 };
 

@@ -18,6 +18,9 @@ pub const Options = struct {
     /// What becomes of a method that no registry knows: RFC 9110 9.1 says 501. An application that has methods of its
     /// own takes them as `other`.
     unknown_methods: enum { refuse, accept } = .refuse,
+    /// What becomes of codings before the last `chunked`: RFC 9112 6.1 says 501. The body's end is known all the same, so
+    /// that it can be taken as it is, still encoded.
+    other_codings: enum { refuse, accept } = .refuse,
 };
 
 pub const Error = fields.Error || target_of.Error || error{
@@ -78,7 +81,7 @@ pub const RequestParser = struct {
         }
         if (parser.state == .fields) {
             if (!try parser.scan.feed(message, limits, array, parser)) return false;
-            try parser.check();
+            try parser.check(options);
             parser.state = .done;
         }
         return true;
@@ -93,7 +96,7 @@ pub const RequestParser = struct {
     pub fn request(parser: *const RequestParser, message: []const u8, array: []const Field) Request {
         std.debug.assert(parser.state == .done);
         const method = parser.method_span.of(message);
-        // It was parsed without an error before, by `check`.
+        // It was parsed without an error when its last byte came.
         const target = parser.targetParts(message) catch unreachable;
         return .{
             .message = message,
@@ -223,7 +226,12 @@ pub const RequestParser = struct {
     }
 
     fn targetParts(parser: *const RequestParser, message: []const u8) target_of.Error!target_of.Target {
-        return target_of.parse(parser.target_span.of(message), parser.method == .connect, parser.method == .options);
+        return target_of.parse(parser.target_span.of(message), switch (parser.method) {
+            .connect => .authority,
+            // RFC 9112 3.2.4 knows it for OPTIONS; UPnP's M-SEARCH has no other.
+            .options, .other => .with_asterisk,
+            else => .without_asterisk,
+        });
     }
 
     /// Called by the scan for every field line.
@@ -248,9 +256,9 @@ pub const RequestParser = struct {
     }
 
     /// What only the whole head tells.
-    fn check(parser: *RequestParser) Error!void {
+    fn check(parser: *const RequestParser, options: *const Options) Error!void {
         if (!parser.facts.host and parser.version_minor >= 1) return error.InvalidHost;
-        try parser.facts.check();
+        try parser.facts.check(options.other_codings == .accept);
     }
 };
 
@@ -286,7 +294,7 @@ pub const Request = struct {
     }
 };
 
-/// IANA's registry of methods, and those of UPnP and caches that servers know as well.
+/// IANA's registry of methods, and those of UPnP, caches and Icecast that servers know as well.
 const registered = std.StaticStringMap(Method).initComptime(.{
     .{ "GET", .get },          .{ "HEAD", .head },               .{ "POST", .post },              .{ "PUT", .put },
     .{ "PATCH", .patch },      .{ "DELETE", .delete },           .{ "OPTIONS", .options },        .{ "CONNECT", .connect },
@@ -298,7 +306,8 @@ const registered = std.StaticStringMap(Method).initComptime(.{
     .{ "QUERY", .other },      .{ "REBIND", .other },            .{ "REPORT", .other },           .{ "SEARCH", .other },
     .{ "UNBIND", .other },     .{ "UNCHECKOUT", .other },        .{ "UNLINK", .other },           .{ "UNLOCK", .other },
     .{ "UPDATE", .other },     .{ "UPDATEREDIRECTREF", .other }, .{ "VERSION-CONTROL", .other },  .{ "M-SEARCH", .other },
-    .{ "NOTIFY", .other },     .{ "SUBSCRIBE", .other },         .{ "UNSUBSCRIBE", .other },      .{ "PURGE", .other },
+    .{ "NOTIFY", .other },     .{ "SUBSCRIBE", .other },         .{ "UNSUBSCRIBE", .other },      .{ "SOURCE", .other },
+    .{ "PURGE", .other },
 });
 
 inline fn methodOf(name: []const u8, options: *const Options) Error!Method {
@@ -307,4 +316,8 @@ inline fn methodOf(name: []const u8, options: *const Options) Error!Method {
         .refuse => error.MethodNotImplemented,
         .accept => .other,
     };
+}
+
+test {
+    _ = @import("request_test.zig");
 }

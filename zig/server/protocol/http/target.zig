@@ -20,25 +20,29 @@ pub const Target = struct {
 
 pub const Error = error{InvalidTarget};
 
-/// `connects` and `asks_options` are about the method: only CONNECT has the authority form, only OPTIONS the asterisk.
-pub fn parse(target: []const u8, connects: bool, asks_options: bool) Error!Target {
+/// What the method allows: CONNECT has the authority form and no other.
+pub const Allowed = enum { authority, with_asterisk, without_asterisk };
+
+pub fn parse(target: []const u8, allowed: Allowed) Error!Target {
     if (target.len == 0) return error.InvalidTarget;
-    if (connects) {
+    if (allowed == .authority) {
         if (!isAuthority(target, .with_port)) return error.InvalidTarget;
         return .{ .form = .authority, .path = "", .query = null, .authority = target };
     }
     if (target[0] == '/') return splitPath(.origin, target, null);
     if (target.len == 1 and target[0] == '*') {
-        if (!asks_options) return error.InvalidTarget;
+        if (allowed != .with_asterisk) return error.InvalidTarget;
         return .{ .form = .asterisk, .path = "", .query = null, .authority = null };
     }
     const scheme = std.mem.indexOf(u8, target, "://") orelse return error.InvalidTarget;
     if (!isScheme(target[0..scheme])) return error.InvalidTarget;
     const rest = target[scheme + 3 ..];
-    const authority = rest[0 .. std.mem.indexOfAny(u8, rest, "/?#") orelse rest.len];
-    // An `http` URI with an empty host is invalid (RFC 9110 4.2.1), and so is one with a user (4.2.4).
+    const whole = rest[0 .. std.mem.indexOfAny(u8, rest, "/?#") orelse rest.len];
+    // A user isn't part of the host (RFC 9110 4.2.4), and of no use here.
+    const authority = if (std.mem.lastIndexOfScalar(u8, whole, '@')) |at| whole[at + 1 ..] else whole;
+    // An `http` URI with an empty host is invalid (RFC 9110 4.2.1).
     if (authority.len == 0 or authority[0] == ':' or !isAuthority(authority, .any)) return error.InvalidTarget;
-    return splitPath(.absolute, rest[authority.len..], authority);
+    return splitPath(.absolute, rest[whole.len..], authority);
 }
 
 fn splitPath(form: Form, whole: []const u8, authority: ?[]const u8) Target {
@@ -115,21 +119,22 @@ test "the_four_forms" {
         .{ "//a//b", .origin, "//a//b", null, null },
         .{ "http://example.com", .absolute, "/", null, "example.com" },
         .{ "http://example.com:80/x?y", .absolute, "/x", "y", "example.com:80" },
+        .{ "http://u:p@example.com@b:80/x@y", .absolute, "/x@y", null, "b:80" },
         .{ "https://[::1]:8443?y", .absolute, "/", "y", "[::1]:8443" },
     }) |case| {
-        const target = try parse(case[0], false, false);
+        const target = try parse(case[0], .without_asterisk);
         try std.testing.expectEqual(case[1], target.form);
         try std.testing.expectEqualStrings(case[2], target.path);
         try std.testing.expectEqualDeep(case[3], target.query);
         try std.testing.expectEqualDeep(case[4], target.authority);
     }
-    try std.testing.expectEqual(.asterisk, (try parse("*", false, true)).form);
-    try std.testing.expectEqualStrings("a.b:443", (try parse("a.b:443", true, false)).authority.?);
-    for ([_][]const u8{ "", "a", "*", "a.b:443", "?a", "1http://a/", "http:///x", "http://:80/", "http://u@a/", "http:/a", "://a" }) |target| {
-        try std.testing.expectError(error.InvalidTarget, parse(target, false, false));
+    try std.testing.expectEqual(.asterisk, (try parse("*", .with_asterisk)).form);
+    try std.testing.expectEqualStrings("a.b:443", (try parse("a.b:443", .authority)).authority.?);
+    for ([_][]const u8{ "", "a", "*", "a.b:443", "?a", "1http://a/", "http:///x", "http://:80/", "http://u@/", "http://u@:1/", "http:/a", "://a" }) |target| {
+        try std.testing.expectError(error.InvalidTarget, parse(target, .without_asterisk));
     }
     for ([_][]const u8{ "/", "a.b", "a.b:", ":443", "a.b:65536", "a.b:443/", "*", "http://a.b:443" }) |target| {
-        try std.testing.expectError(error.InvalidTarget, parse(target, true, false));
+        try std.testing.expectError(error.InvalidTarget, parse(target, .authority));
     }
 }
 
