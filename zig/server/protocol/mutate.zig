@@ -2,6 +2,10 @@
 
 const std = @import("std");
 
+/// For copies of inputs, each of exactly their length. The one of `std.testing` writes down who allocated: a tenth as many
+/// inputs a second.
+pub const allocator = std.heap.smp_allocator;
+
 pub const Mutator = struct {
     prng: std.Random.DefaultPrng,
     /// Pieces of the grammar, which single bytes seldom hit upon.
@@ -13,6 +17,13 @@ pub const Mutator = struct {
 
     pub fn below(mutator: *Mutator, limit: usize) usize {
         return mutator.prng.random().uintLessThan(usize, limit);
+    }
+
+    /// Two places within so many bytes, in order.
+    pub fn twoCuts(mutator: *Mutator, len: usize) [2]usize {
+        const one = mutator.below(len + 1);
+        const other = mutator.below(len + 1);
+        return .{ @min(one, other), @max(one, other) };
     }
 
     /// Writes a mutated copy of `original` into `buffer`, cut to what fits.
@@ -60,6 +71,37 @@ pub const Mutator = struct {
         std.mem.copyBackwards(u8, buffer[at + piece.len .. len + piece.len], buffer[at..len]);
         @memcpy(buffer[at..][0..piece.len], piece);
         return len + piece.len;
+    }
+};
+
+/// A parser under hostile bytes: in the tests for some thousand inputs, in `zig build fuzz` for as long as one likes.
+pub const Target = struct {
+    name: []const u8,
+    /// What is mutated.
+    originals: []const []const u8,
+    words: []const []const u8,
+    /// Fails where something doesn't hold that always does, as that the input ends the same whole and cut in three pieces.
+    /// Tells whether the input was taken.
+    check: *const fn (input: []const u8, cuts: [2]usize) anyerror!bool,
+
+    pub const input_bytes_max = 1024;
+
+    /// One input, made of the mutator's next numbers.
+    pub fn once(target: *const Target, mutator: *Mutator) !bool {
+        var buffer: [input_bytes_max]u8 = undefined;
+        const input = mutator.mutate(target.originals[mutator.below(target.originals.len)], &buffer);
+        return target.check(input, mutator.twoCuts(input.len));
+    }
+
+    /// So many inputs. Some must have been taken and some refused: otherwise half of the parser wasn't reached.
+    pub fn run(target: *const Target, seed: u64, count: usize) !void {
+        var mutator: Mutator = .init(seed, target.words);
+        var taken: usize = 0;
+        for (0..count) |round| {
+            errdefer std.debug.print("{s}: input {d} of seed {d}\n", .{ target.name, round, seed });
+            taken += @intFromBool(try target.once(&mutator));
+        }
+        try std.testing.expect(taken > count / 40 and count - taken > count / 40);
     }
 };
 

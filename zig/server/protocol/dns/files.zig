@@ -125,10 +125,10 @@ fn parseIpv6(text: []const u8) ?[16]u8 {
     var groups: [8]u16 = @splat(0);
     const gap = std.mem.indexOf(u8, text, "::");
     const head = text[0 .. gap orelse text.len];
-    const head_count = parseGroups(head, &groups, gap != null) orelse return null;
+    const head_count = parseGroups(head, &groups, if (gap == null) .whole else .head) orelse return null;
     if (gap) |at| {
         var tail: [8]u16 = @splat(0);
-        const tail_count = parseGroups(text[at + 2 ..], &tail, true) orelse return null;
+        const tail_count = parseGroups(text[at + 2 ..], &tail, .tail) orelse return null;
         // `::` stands for one group at least.
         if (head_count + tail_count > 7) return null;
         @memcpy(groups[8 - tail_count ..], tail[0..tail_count]);
@@ -138,12 +138,15 @@ fn parseIpv6(text: []const u8) ?[16]u8 {
     return bytes;
 }
 
-fn parseGroups(text: []const u8, groups: *[8]u16, may_be_empty: bool) ?usize {
-    if (text.len == 0) return if (may_be_empty) 0 else null;
+/// Which part of an address it is: what is beside `::` may be empty, and IPv4 stands at the end of the whole.
+const Part = enum { whole, head, tail };
+
+fn parseGroups(text: []const u8, groups: *[8]u16, place: Part) ?usize {
+    if (text.len == 0) return if (place == .whole) null else 0;
     var count: usize = 0;
     var parts = std.mem.splitScalar(u8, text, ':');
     while (parts.next()) |part| {
-        if (parts.peek() == null and std.mem.indexOfScalar(u8, part, '.') != null) {
+        if (place != .head and parts.peek() == null and std.mem.indexOfScalar(u8, part, '.') != null) {
             const bytes = parseIpv4(part) orelse return null;
             if (count > 6) return null;
             groups[count] = std.mem.readInt(u16, bytes[0..2], .big);

@@ -2,7 +2,7 @@ const std = @import("std");
 const chunked = @import("chunked.zig");
 const body_of = @import("body.zig");
 const response = @import("response.zig");
-const Mutator = @import("../mutate.zig").Mutator;
+const mutate = @import("../mutate.zig");
 const testing = std.testing;
 
 const Outcome = struct {
@@ -20,8 +20,8 @@ fn outcomeOf(text: []const u8, cuts: []const usize, body_bytes_max: u64) !Outcom
     var start: usize = 0;
     for (0..cuts.len + 1) |n| {
         const end = if (n < cuts.len) cuts[n] else text.len;
-        const piece = try testing.allocator.dupe(u8, text[start..end]);
-        defer testing.allocator.free(piece);
+        const piece = try mutate.allocator.dupe(u8, text[start..end]);
+        defer mutate.allocator.free(piece);
         var at: usize = 0;
         while (at < piece.len and !outcome.done) {
             const step = body.next(piece[at..]) catch |err| {
@@ -148,19 +148,21 @@ test "extensions_and_trailers_are_bounded" {
     try testing.expectEqual(error.TrailerTooLong, failed);
 }
 
+fn check(text: []const u8, cuts: [2]usize) !bool {
+    const whole = try outcomeOf(text, &.{}, 64);
+    try expectSame(whole, try outcomeOf(text, &cuts, 64));
+    return whole.done;
+}
+
+pub const target: mutate.Target = .{
+    .name = "chunked bodies",
+    .originals = &.{ bodies[0][0], bodies[1][0], bodies[3][0], bodies[6][0], bodies[7][0] },
+    .words = &.{ "\r\n", "0\r\n", "5\r\nhello\r\n", ";a=b", "ffffffff\r\n", "\n", "\"" },
+    .check = check,
+};
+
 test "mutated_bodies_end_the_same_however_they_are_cut" {
-    var mutator: Mutator = .init(5, &.{ "\r\n", "0\r\n", "5\r\nhello\r\n", ";a=b", "ffffffff\r\n", "\n", "\"" });
-    var buffer: [300]u8 = undefined;
-    var failed: usize = 0;
-    for (0..20_000) |round| {
-        const text = mutator.mutate(bodies[round % bodies.len][0], &buffer);
-        const whole = try outcomeOf(text, &.{}, 64);
-        var cuts = [2]usize{ mutator.below(text.len + 1), mutator.below(text.len + 1) };
-        std.mem.sort(usize, &cuts, {}, std.sort.asc(usize));
-        try expectSame(whole, try outcomeOf(text, &cuts, 64));
-        failed += @intFromBool(whole.failed != null);
-    }
-    try testing.expect(failed > 2_000 and failed < 19_000);
+    try target.run(5, 20_000);
 }
 
 test "what_the_writer_sends_in_chunks_is_what_the_decoder_reads" {
@@ -168,7 +170,7 @@ test "what_the_writer_sends_in_chunks_is_what_the_decoder_reads" {
     var data: [700]u8 = undefined;
     random.random().bytes(&data);
     for (0..300) |_| {
-        var text: std.Io.Writer.Allocating = .init(testing.allocator);
+        var text: std.Io.Writer.Allocating = .init(mutate.allocator);
         defer text.deinit();
         var at: usize = 0;
         while (at < data.len) {

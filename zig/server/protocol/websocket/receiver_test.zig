@@ -5,7 +5,7 @@ const std = @import("std");
 const frame = @import("frame.zig");
 const mask_of = @import("mask.zig");
 const receiver_of = @import("receiver.zig");
-const Mutator = @import("../mutate.zig").Mutator;
+const mutate = @import("../mutate.zig");
 const Receiver = receiver_of.Receiver;
 const Options = receiver_of.Options;
 const testing = std.testing;
@@ -18,18 +18,18 @@ fn logOf(log: *Log, stream: []const u8, cuts: []const usize, options: *const Opt
     log.clearRetainingCapacity();
     var receiver: Receiver = .{};
     var message: std.ArrayList(u8) = .empty;
-    defer message.deinit(testing.allocator);
+    defer message.deinit(mutate.allocator);
     var start: usize = 0;
 
     var kept: std.ArrayList(u8) = .empty;
-    defer kept.deinit(testing.allocator);
+    defer kept.deinit(mutate.allocator);
     for (0..cuts.len + 1) |n| {
         const end = if (n < cuts.len) cuts[n] else stream.len;
-        try kept.appendSlice(testing.allocator, stream[start..end]);
+        try kept.appendSlice(mutate.allocator, stream[start..end]);
         start = end;
         // A place of its own, as long as the bytes are.
-        const input = try testing.allocator.dupe(u8, kept.items);
-        defer testing.allocator.free(input);
+        const input = try mutate.allocator.dupe(u8, kept.items);
+        defer mutate.allocator.free(input);
         var at: usize = 0;
         while (true) {
             const step = receiver.next(input[at..], options) catch |err| {
@@ -40,7 +40,7 @@ fn logOf(log: *Log, stream: []const u8, cuts: []const usize, options: *const Opt
                 .none => break,
                 .data => |data| {
                     if (data.begins) message.clearRetainingCapacity();
-                    try message.appendSlice(testing.allocator, data.bytes);
+                    try message.appendSlice(mutate.allocator, data.bytes);
                     if (data.ends) try log.writer.print("{s}\"{s}\" ", .{ if (data.opcode == .text) "t" else "b", message.items });
                 },
                 .ping => |payload| try log.writer.print("<{s} ", .{payload}),
@@ -65,23 +65,23 @@ fn streamOf(stream: *std.ArrayList(u8), frames: []const Frame) !void {
         const first = part[0][0];
         const len = (frame.Header{ .opcode = .binary, .is_last = true, .key = key, .payload_bytes = part[1].len }).write(&header);
         header[0] = first;
-        try stream.appendSlice(testing.allocator, header[0..len]);
-        const payload = try testing.allocator.dupe(u8, part[1]);
-        defer testing.allocator.free(payload);
+        try stream.appendSlice(mutate.allocator, header[0..len]);
+        const payload = try mutate.allocator.dupe(u8, part[1]);
+        defer mutate.allocator.free(payload);
         _ = mask_of.apply(payload, key);
-        try stream.appendSlice(testing.allocator, payload);
+        try stream.appendSlice(mutate.allocator, payload);
     }
 }
 
 fn expectLog(expected: []const u8, stream: []const u8, options: *const Options) !void {
-    var whole: Log = .init(testing.allocator);
+    var whole: Log = .init(mutate.allocator);
     defer whole.deinit();
     try logOf(&whole, stream, &.{}, options);
     try testing.expectEqualStrings(expected, whole.written());
-    var cut_log: Log = .init(testing.allocator);
+    var cut_log: Log = .init(mutate.allocator);
     defer cut_log.deinit();
-    const every = try testing.allocator.alloc(usize, stream.len);
-    defer testing.allocator.free(every);
+    const every = try mutate.allocator.alloc(usize, stream.len);
+    defer mutate.allocator.free(every);
     for (every, 0..) |*cut, n| cut.* = n;
     for (every) |cut| {
         try logOf(&cut_log, stream, &.{cut}, options);
@@ -96,7 +96,7 @@ const Case = struct { []const Frame, []const u8 };
 fn expectCases(cases: []const Case) !void {
     for (cases) |case| {
         var stream: std.ArrayList(u8) = .empty;
-        defer stream.deinit(testing.allocator);
+        defer stream.deinit(mutate.allocator);
         try streamOf(&stream, case[0]);
         errdefer std.debug.print("{x}\n", .{stream.items});
         try expectLog(case[1], stream.items, &.{});
@@ -121,8 +121,8 @@ test "1_messages_of_every_length_of_a_header" {
         });
     }
     var stream: std.ArrayList(u8) = .empty;
-    defer stream.deinit(testing.allocator);
-    var log: Log = .init(testing.allocator);
+    defer stream.deinit(mutate.allocator);
+    var log: Log = .init(mutate.allocator);
     defer log.deinit();
     // 64 bits of length, in pieces as reads give them.
     try streamOf(&stream, &.{.{ text, "*" ** 70_000 }});
@@ -193,7 +193,7 @@ test "6_text_is_checked_over_fragments_and_fails_at_once" {
         .{ &.{ .{ first_binary, "\xce" }, .{ last, "\xff" }, .{ text, "\xce\xba" } }, "b\"\xce\xff\" t\"\xce\xba\" " },
     });
     // The rest of the frame has not come, and never will.
-    var log: Log = .init(testing.allocator);
+    var log: Log = .init(mutate.allocator);
     defer log.deinit();
     try logOf(&log, "\x81\x8a\x00\x00\x00\x00\xce\xba\xff", &.{}, &.{});
     try testing.expectEqualStrings("!InvalidUtf8 1007", log.written());
@@ -216,7 +216,7 @@ test "7_closing" {
 
 test "9_the_limit_of_a_message_counts_its_fragments_before_they_come" {
     var stream: std.ArrayList(u8) = .empty;
-    defer stream.deinit(testing.allocator);
+    defer stream.deinit(mutate.allocator);
     try streamOf(&stream, &.{ .{ first_text, "12345" }, .{ ping, "not counted" }, .{ last, "67890" }, .{ text, "again ten!" } });
     try expectLog("<not counted t\"1234567890\" t\"again ten!\" ", stream.items, &.{ .message_bytes_max = 10 });
     try expectLog("<not counted !MessageTooBig 1009", stream.items, &.{ .message_bytes_max = 9 });
@@ -245,12 +245,12 @@ test "the_closing_handshake_sends_one_close_and_waits_for_one" {
 }
 
 test "10_random_messages_in_random_fragments_arrive_as_they_were_sent" {
-    var mutator: Mutator = .init(13, &.{});
+    var mutator: mutate.Mutator = .init(13, &.{});
     var stream: std.ArrayList(u8) = .empty;
-    defer stream.deinit(testing.allocator);
-    var log: Log = .init(testing.allocator);
+    defer stream.deinit(mutate.allocator);
+    var log: Log = .init(mutate.allocator);
     defer log.deinit();
-    var expected: Log = .init(testing.allocator);
+    var expected: Log = .init(mutate.allocator);
     defer expected.deinit();
     for (0..300) |_| {
         stream.clearRetainingCapacity();
@@ -285,27 +285,29 @@ test "10_random_messages_in_random_fragments_arrive_as_they_were_sent" {
     }
 }
 
-test "mutated_streams_end_the_same_however_they_are_cut" {
-    var mutator: Mutator = .init(14, &.{ "\x89\x80\x00\x00\x00\x00", "\x80\x81\x01\x01\x01\x01a", "\x88\x82\x00\x00\x00\x00\x03\xe8", "\xff", "\x01\x80\x00\x00\x00\x00" });
-    var originals: [3]std.ArrayList(u8) = @splat(.empty);
-    defer for (&originals) |*original| original.deinit(testing.allocator);
-    try streamOf(&originals[0], &.{ .{ first_text, "a\xc3" }, .{ ping, "p" }, .{ last, "\xa4" }, .{ close, "\x03\xe8" } });
-    try streamOf(&originals[1], &.{ .{ binary, "b" ** 130 }, .{ pong, "" }, .{ text, "c" } });
-    try streamOf(&originals[2], &.{ .{ text, "" }, .{ first_binary, "d" }, .{ middle, "e" } });
-    var log: Log = .init(testing.allocator);
-    defer log.deinit();
-    var cut_log: Log = .init(testing.allocator);
+fn check(stream: []const u8, cuts: [2]usize) !bool {
+    var whole: Log = .init(mutate.allocator);
+    defer whole.deinit();
+    try logOf(&whole, stream, &.{}, &.{});
+    var cut_log: Log = .init(mutate.allocator);
     defer cut_log.deinit();
-    var failed: usize = 0;
-    var buffer: [400]u8 = undefined;
-    for (0..10_000) |round| {
-        const stream = mutator.mutate(originals[round % 3].items, &buffer);
-        try logOf(&log, stream, &.{}, &.{});
-        var cuts = [2]usize{ mutator.below(stream.len + 1), mutator.below(stream.len + 1) };
-        std.mem.sort(usize, &cuts, {}, std.sort.asc(usize));
-        try logOf(&cut_log, stream, &cuts, &.{});
-        try testing.expectEqualStrings(log.written(), cut_log.written());
-        failed += @intFromBool(std.mem.indexOfScalar(u8, log.written(), '!') != null);
-    }
-    try testing.expect(failed > 1_000 and failed < 9_000);
+    try logOf(&cut_log, stream, &cuts, &.{});
+    try testing.expectEqualStrings(whole.written(), cut_log.written());
+    return std.mem.indexOfScalar(u8, whole.written(), '!') == null;
+}
+
+pub const target: mutate.Target = .{
+    .name = "WebSocket streams",
+    // Under a mask of zeros, or each flipped bit of a mask would be one of every fourth byte.
+    .originals = &.{
+        "\x01\x82\x00\x00\x00\x00a\xc3" ++ "\x89\x81\x00\x00\x00\x00p" ++ "\x80\x81\x00\x00\x00\x00\xa4" ++ "\x88\x82\x00\x00\x00\x00\x03\xe8",
+        "\x82\xfe\x00\x82\x00\x00\x00\x00" ++ "b" ** 130 ++ "\x8a\x80\x00\x00\x00\x00" ++ "\x81\x81\x01\x02\x03\x04b",
+        "\x81\x80\x00\x00\x00\x00" ++ "\x02\x81\x00\x00\x00\x00d" ++ "\x00\x81\x00\x00\x00\x00e",
+    },
+    .words = &.{ "\x89\x80\x00\x00\x00\x00", "\x80\x81\x01\x01\x01\x01a", "\x88\x82\x00\x00\x00\x00\x03\xe8", "\xff", "\x01\x80\x00\x00\x00\x00" },
+    .check = check,
+};
+
+test "mutated_streams_end_the_same_however_they_are_cut" {
+    try target.run(14, 10_000);
 }
