@@ -6,18 +6,26 @@ const std = @import("std");
 pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
-        .@"test" = b.step("test", "The kernels' own tests, in Debug and in ReleaseSafe"),
+        .@"test" = b.step("test", "The tests of kernels and protocols, in Debug and in ReleaseSafe"),
+        .fuzz = b.step("fuzz", "The protocols' parsers under mutated inputs: -Dfuzz-seconds=N for each, -Dfuzz-seed=N to repeat"),
     };
     const target = b.standardTargetOptions(.{});
     const options: Options = .{
         .checked = b.option(bool, "checked", "Add a variant that traps on overflow and wrong indexes, for tests") orelse false,
+        .fuzz_seconds = b.option(u32, "fuzz-seconds", "How long each parser is fuzzed; 0 only for what --fuzz guides") orelse 10,
+        .fuzz_seed = b.option(u64, "fuzz-seed", "The seed of the mutations; a new one each time without it"),
     };
 
     buildKernels(b, steps.kernels, target, options);
     buildTests(b, steps.@"test", target);
+    buildProtocol(b, steps.@"test", steps.fuzz, target, options);
 }
 
-const Options = struct { checked: bool };
+const Options = struct {
+    checked: bool,
+    fuzz_seconds: u32,
+    fuzz_seed: ?u64,
+};
 
 /// One implementation of all kernels: an object of its own, whose symbols end in the suffix.
 const Variant = struct {
@@ -85,6 +93,47 @@ fn buildTests(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTa
         });
         step.dependOn(&b.addRunArtifact(tests).step);
     }
+}
+
+fn buildProtocol(
+    b: *std.Build,
+    tests: *std.Build.Step,
+    fuzz: *std.Build.Step,
+    target: std.Build.ResolvedTarget,
+    options: Options,
+) void {
+    for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
+        const unit = b.addTest(.{
+            .name = b.fmt("protocol-{s}", .{@tagName(optimize)}),
+            .root_module = b.createModule(.{ .root_source_file = b.path("zig/server/protocol.zig"), .target = target, .optimize = optimize }),
+        });
+        tests.dependOn(&b.addRunArtifact(unit).step);
+    }
+
+    const config = b.addOptions();
+    config.addOption(u32, "seconds", options.fuzz_seconds);
+    config.addOption(?u64, "seed", options.fuzz_seed);
+    const fuzzer = b.addTest(.{
+        .name = "protocol-fuzz",
+        // Not the units of the files that it imports.
+        .filters = &.{"fuzz.test."},
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("zig/server/protocol/fuzz.zig"),
+            .target = target,
+            .optimize = .ReleaseSafe,
+        }),
+    });
+    fuzzer.root_module.addOptions("config", config);
+    if (options.fuzz_seconds == 0) {
+        // The build runner guides it: --fuzz.
+        fuzz.dependOn(&b.addRunArtifact(fuzzer).step);
+        return;
+    }
+    // As a program of its own, whose lines a person sees as they come.
+    const run = std.Build.Step.Run.create(b, "protocol-fuzz");
+    run.addArtifactArg(fuzzer);
+    run.stdio = .inherit;
+    fuzz.dependOn(&run.step);
 }
 
 fn kernelModule(
