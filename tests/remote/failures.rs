@@ -52,8 +52,7 @@ fn breaking_wire(server: u16, word: &'static str) -> u16 {
         for client in listener.incoming() {
             let (mut client, mut server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", server)).unwrap());
             let mut bytes = [0; 4096];
-            loop {
-                let Ok(len @ 1..) = client.read(&mut bytes) else { break };
+            while let Ok(len @ 1..) = client.read(&mut bytes) {
                 server.write_all(&bytes[..len]).unwrap();
                 let is_it = bytes[..len].windows(word.len()).any(|part| part == word.as_bytes());
                 let len = server.read(&mut bytes).unwrap();
