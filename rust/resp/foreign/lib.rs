@@ -138,7 +138,7 @@ fn start(threads: usize) -> Result<(), String> {
 pub extern "C" fn lyger_resp_stop() {
     let stopped = catch_unwind(|| {
         let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner).take();
-        server.map_or(Ok(()), Server::stop)
+        server.map_or(Ok(()), |server| server.stop())
     });
     match stopped {
         Ok(Ok(())) => {}
