@@ -295,6 +295,10 @@ fn who_connects_to_a_server_that_has_drained_is_refused_at_once() {
     assert_eq!(say(&at, "PING"), "+PONG\r\n");
     fleet.tell(Signal::TERM);
     eventually("a refusal", || TcpStream::connect(&at).is_err());
-    assert!(!fleet.has_ended(), "the master holds the socket still, while a worker has its last words");
+    assert_eq!(
+        fleet.pids(Role::Worker).len(),
+        1,
+        "while a worker has its last words the master holds the socket still"
+    );
     assert_eq!(fleet.ended(), Some(0), "{}", fleet.said());
 }
