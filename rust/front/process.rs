@@ -94,6 +94,7 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
 fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result<()> {
     identity.degraded.extend(serving.degraded);
     let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
+    let doors: Vec<OwnedFd> = serving.redis.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
     let redis = serve_redis(&config, serving.cache, serving.redis).unwrap_or_else(|error| {
         let text = format!("Redis clients are not served: {error}");
@@ -137,6 +138,10 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         // Nobody writes any more but who shuts down.
         let saved = redis.is_none_or(|server| {
             master.tell(&FromFront::Saving);
+            // The master holds these sockets, too: who connects from now on is refused at once.
+            for door in &doors {
+                let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Read); // nobody listens already
+            }
             let stopped = server.stop();
             stopped.inspect_err(|error| super::log(format_args!("the server for Redis clients: {error}"))).is_ok()
         });

@@ -322,6 +322,14 @@ mod tests {
         replies
     }
 
+    fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn a_thread_that_panics_begins_anew_and_forgets_its_clients() {
         let table = Table::in_process(1 << 20).unwrap();
@@ -332,17 +340,11 @@ mod tests {
             // Also the next one panics, and the one after that serves.
             for panics in 1..=2 {
                 // Where a thread has one client at a time, the one before may not have left yet.
-                while !ask(&server, "DEBUG PANIC\r\n").is_empty() {}
-                while server.restarts() < panics {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
+                eventually("a panic", || ask(&server, "DEBUG PANIC\r\n").is_empty());
+                eventually("a new beginning", || server.restarts() == panics);
             }
-            while ask(&server, "GET k\r\n") != "$1\r\nv\r\n" {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            while server.clients() > 0 {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            eventually("a reply", || ask(&server, "GET k\r\n") == "$1\r\nv\r\n");
+            eventually("everybody's end", || server.clients() == 0);
             assert_eq!(server.restarts(), 2, "{io:?}");
             server.stop().unwrap();
         }

@@ -40,7 +40,7 @@
 //! | when the master dies nothing stays behind | `fronts::when_the_master_is_killed_nothing_stays_behind`, `when_zygote_and_master_are_killed_together_nothing_stays_behind` |
 //! | what all workers share is there for who comes | `shared_cache::all_workers_share_one_cache_which_outlives_workers_and_code`; killed writers: rust/cache/deaths_tests.rs |
 //! | Redis clients have the workers' cache; a killed front or worker costs no value and no waiting connection | `redis::redis_clients_and_workers_share_one_cache_that_outlives_the_front`, `a_worker_that_is_killed_keeps_no_redis_client_from_writing` |
-//! | what was saved is there again; what is missing is told | `redis::what_was_saved_at_the_end_is_there_after_the_next_start`, `an_address_that_cannot_be_had_is_told_by_the_exit_code`, `a_worker_without_the_shared_cache_is_told_of` |
+//! | what was saved is there again; what is missing is told | `redis::what_was_saved_at_the_end_is_there_after_the_next_start`, `an_address_that_cannot_be_had_is_told_by_the_exit_code`, `who_connects_to_a_server_that_has_drained_is_refused_at_once`, `a_worker_without_the_shared_cache_is_told_of` |
 #![cfg(target_os = "linux")]
 
 mod bare;

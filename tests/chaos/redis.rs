@@ -283,3 +283,22 @@ fn a_worker_without_the_shared_cache_is_told_of() {
     assert!(health(&fleet)["degraded"].to_string().contains("Redis clients are not served: "));
     fleet.finish();
 }
+
+#[test]
+fn who_connects_to_a_server_that_has_drained_is_refused_at_once() {
+    let mut fleet = Fleet::start(1, &OPTIONS, |folder| {
+        let last_words = "<?php register_shutdown_function(static function (): void { sleep(3); });";
+        std::fs::write(folder.join("boot.php"), last_words).unwrap();
+    });
+    fleet.await_announcement();
+    let at = address(&fleet);
+    assert_eq!(say(&at, "PING"), "+PONG\r\n");
+    fleet.tell(Signal::TERM);
+    eventually("a refusal", || TcpStream::connect(&at).is_err());
+    assert_eq!(
+        fleet.pids(Role::Worker).len(),
+        1,
+        "while a worker has its last words the master holds the socket still"
+    );
+    assert_eq!(fleet.ended(), Some(0), "{}", fleet.said());
+}

@@ -257,12 +257,15 @@ fn what_comes_behind_a_connections_end_is_not_kept() {
     }
     other.say("CONFIG SET reply-output-limit 1kb");
     let before = lyger.resident();
-    let piece = vec![b'x'; 1 << 20];
-    // Until it isn't taken any more.
-    let sent = (0..100).take_while(|_| stream.write_all(&piece).is_ok()).count();
-    std::thread::sleep(Duration::from_millis(100));
+    // Until it isn't taken any more. In pieces with pauses: the server is told of each, and could read them all.
+    let piece = vec![b'x'; 64 << 10];
+    let takes = |_: &u32| {
+        std::thread::sleep(Duration::from_millis(1));
+        stream.write_all(&piece).is_ok()
+    };
+    let sent = (0..1_600).take_while(takes).count();
     let took = lyger.resident().saturating_sub(before);
-    assert!(took < 20 << 20, "{took} bytes of {sent} MiB");
+    assert!(took < 20 << 20, "{took} bytes of {sent} pieces");
     let taken = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_or_default();
     assert!(taken <= 20_000_018);
 }
