@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::server::{KEYS, Server, VALUE_BYTES, pinned};
+use crate::server::{Server, VALUE_BYTES, pinned};
 use crate::support::is_short;
 
 /// Connections at once.
@@ -15,6 +15,8 @@ pub(crate) struct Load<'a> {
     pub(crate) command: &'a str,
     /// Requests of a client that are under way at once.
     pub(crate) depth: u32,
+    /// Keys that it is about, at most those that are there.
+    pub(crate) keys: usize,
     /// Threads of redis-benchmark.
     pub(crate) threads: u32,
     pub(crate) core: &'a str,
@@ -51,7 +53,7 @@ impl Load<'_> {
             ("-c", CLIENTS.to_string()),
             ("-n", requests.to_string()),
             ("-d", VALUE_BYTES.to_string()),
-            ("-r", KEYS.to_string()),
+            ("-r", self.keys.to_string()),
             ("-P", self.depth.to_string()),
             ("-t", self.command.to_lowercase()),
         ];

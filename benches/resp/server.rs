@@ -33,7 +33,9 @@ impl Server {
 
     /// One that says where it listens, as the second word of a line.
     fn start(command: &mut Command) -> io::Result<Self> {
-        let mut process = command.env("LYGER_RESP_LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn()?;
+        // The example ends when its standard input does.
+        command.env("LYGER_RESP_LISTEN", "127.0.0.1:0").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line)?;
         let address = line.split(' ').nth(1).and_then(|address| address.parse().ok());

@@ -22,7 +22,7 @@ struct Hash {
 class Map : public lyger::resp::Store {
 public:
     // Room for as many before the map is rehashed, which every thread would wait for.
-    Map() { values.reserve(1 << 20); }
+    Map() { values.reserve(200'000); }
 
     bool get(std::string_view key, std::string &value) override {
         misbehave(key);
