@@ -41,7 +41,7 @@ unsafe extern "C" {
 static SERVER: Mutex<Option<Server>> = Mutex::new(None);
 
 thread_local! {
-    /// What the store has said of its failure, by `lyger_resp_fail`.
+    /// What the store has said of its failure, by `rust_fail`.
     static FAILURE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -127,15 +127,13 @@ fn start(threads: usize) -> Result<(), String> {
     // No flags: what can be set is set by variables, and a wrong one is told as the program lyger-resp tells it.
     let arguments = arguments::Arguments::try_parse_from(["lyger_resp"]).map_err(|error| error.to_string())?;
     let settings = Settings { threads, ..arguments.settings().0 };
-    // A signal is to find the program's own threads.
-    let started = lyger::runtime::without_signals(|| Server::start_over(Arc::new(Foreign), settings));
-    *server = Some(started.map_err(|error| error.to_string())?);
+    *server = Some(Server::start_over(Arc::new(Foreign), settings).map_err(|error| error.to_string())?);
     Ok(())
 }
 
 /// Ends all connections and waits for the threads: after this no function of the program's is called. Not from one of them.
 #[unsafe(no_mangle)]
-pub extern "C" fn lyger_resp_stop() {
+pub extern "C" fn rust_stop() {
     let stopped = catch_unwind(|| {
         let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner).take();
         server.map_or(Ok(()), |server| server.stop())
@@ -149,7 +147,7 @@ pub extern "C" fn lyger_resp_stop() {
 
 /// The port that the server listens on; 0 when it doesn't run.
 #[unsafe(no_mangle)]
-pub extern "C" fn lyger_resp_port() -> u16 {
+pub extern "C" fn rust_port() -> u16 {
     let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     server.as_ref().map_or(0, |server| server.address().port())
 }
@@ -159,7 +157,7 @@ pub extern "C" fn lyger_resp_port() -> u16 {
 /// # Safety
 /// `text` must be so long.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lyger_resp_fail(text: *const c_char, len: usize) {
+pub unsafe extern "C" fn rust_fail(text: *const c_char, len: usize) {
     if text.is_null() {
         return;
     }

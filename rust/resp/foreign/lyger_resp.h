@@ -29,14 +29,14 @@ extern "C" {
 bool rust_init(size_t n_threads);
 
 /* Ends all connections and waits for the threads: then no function of yours is called any more. Not to be called by one. */
-void lyger_resp_stop(void);
+void rust_stop(void);
 
 /* The port that the server listens on, for who asked for port 0; 0 when it doesn't run. */
-uint16_t lyger_resp_port(void);
+uint16_t rust_port(void);
 
 /* Says why the request fails that this thread is executing: before cpp_execute_request_sync returns false. The client reads
  * "ERR " and the text; at most 1,024 bytes are kept. */
-void lyger_resp_fail(const char *text, size_t len);
+void rust_fail(const char *text, size_t len);
 
 /* Yours. Called once by each thread, from 0 on, before any of them accepts a client. Must not throw. */
 void cpp_worker_thread_init(size_t thread_id);

@@ -52,7 +52,7 @@ inline thread_local std::string broken;
 // The value that the thread's last GET has found.
 inline thread_local std::string value;
 
-inline void fail(const char *text) noexcept { lyger_resp_fail(text, std::strlen(text)); }
+inline void fail(const char *text) noexcept { rust_fail(text, std::strlen(text)); }
 
 template <typename Body> bool guarded(Body body) noexcept {
     try {
@@ -81,14 +81,14 @@ public:
     }
 
     ~Server() {
-        lyger_resp_stop();
+        rust_stop();
         detail::store = nullptr;
     }
 
     Server(const Server &) = delete;
     Server &operator=(const Server &) = delete;
 
-    std::uint16_t port() const { return lyger_resp_port(); }
+    std::uint16_t port() const { return rust_port(); }
 };
 
 } // namespace lyger::resp

@@ -58,7 +58,7 @@ bool cpp_execute_request_sync(uint32_t op, const uint8_t *key_ptr, size_t key_le
         return false;
     }
     if (is(key_ptr, key_len, "explains")) {
-        lyger_resp_fail("it is too late", 14);
+        rust_fail("it is too late", 14);
         return false;
     }
     if (is(key_ptr, key_len, "counts")) {
@@ -83,11 +83,11 @@ int main(int count, char **arguments) {
     threads = count > 1 ? strtoul(arguments[1], NULL, 10) : 1;
     if (!rust_init(threads)) return 1;
     if (rust_init(threads)) return 2;
-    printf("plain: 127.0.0.1:%u is ready\n", (unsigned)lyger_resp_port());
+    printf("plain: 127.0.0.1:%u is ready\n", (unsigned)rust_port());
     fflush(stdout);
     while (getchar() != EOF) {
     }
-    lyger_resp_stop();
-    if (lyger_resp_port() != 0) return 3;
+    rust_stop();
+    if (rust_port() != 0) return 3;
     return atomic_load(&given) == atomic_load(&taken_back) ? 0 : 4;
 }
