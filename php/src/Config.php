@@ -56,6 +56,7 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'cache.dsn' => ['', 'dsn'],
         'vector.dimension_max' => [65_536, 1, 16_777_216],
         'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
         'vector.threads' => [0, 0, 1_024],
@@ -188,6 +189,7 @@ final class Config
             'front',
             'watch',
             'cache.bytes_max',
+            'cache.dsn',
             'vector.dimension_max',
             'vector.bytes_max',
             'vector.threads',
@@ -210,7 +212,8 @@ final class Config
         $settings = [];
         foreach ($this->values() as $key => $value) {
             [$section, $name] = [...explode('.', $key, 2), ''];
-            if (in_array($section, ['db', 'cache', 'vector'], true)) {
+            // Which cache is asked is PHP's to choose.
+            if (in_array($section, ['db', 'cache', 'vector'], true) && $key !== 'cache.dsn') {
                 $settings[$section][$name] = $value;
             }
         }

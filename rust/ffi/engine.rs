@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
-use super::{cache, db, index, operation, panic, result, server, settings, stream, strings};
+use super::{cache, db, index, operation, panic, result, server, settings, stores, stream, strings};
 use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -177,6 +177,7 @@ fn release() -> Result<(), Failure> {
     index::release();
     db::release();
     cache::release();
+    stores::release();
     runtime::shut_down()?;
     settings::let_go();
     if !server::is_present() {

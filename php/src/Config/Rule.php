@@ -13,6 +13,8 @@ final class Rule
 {
     /** More of a wrong value is not shown. */
     private const SHOWN_BYTES_MAX = 80;
+    /** What is behind the scheme is the driver's to read. */
+    private const DSN = '~^(?:[a-z][a-z0-9+.-]*://[^\s\0]+)?$~D';
 
     /** @param mixed $line of Config::KEYS */
     private function __construct(private readonly string $key, private readonly mixed $line)
@@ -50,6 +52,7 @@ final class Rule
             is_string($this->line) => 'an IP address or localhost',
             $this->line === [] => 'a list of IP addresses and networks such as 10.0.0.0/8',
             $this->isSwitchWithChoice() => 'true, false or poll',
+            $this->line[1] === 'dsn' => 'a DSN such as redis://127.0.0.1:6379, or nothing',
             is_array($this->line[1]) => implode(' or ', $this->line[1]) . ': no other is there',
             default => "an integer from {$this->line[1]} to {$this->line[2]}",
         };
@@ -67,6 +70,7 @@ final class Rule
             is_bool($this->line) => self::bool($value, $isTyped),
             is_string($this->line) => self::host($value),
             $this->line === [] => self::networks($value, $isTyped),
+            $this->line[1] === 'dsn' => is_string($value) && preg_match(self::DSN, $value) === 1 ? $value : null,
             is_array($this->line[1]) => $this->choice($value, $isTyped),
             default => $this->int($value, $isTyped),
         };

@@ -13,7 +13,7 @@ final class PrintConfig
 {
     public static function asTable(Config $config, OutputInterface $output): void
     {
-        $settings = $config->settings();
+        $settings = self::settings($config);
         $keyWidth = max(array_map(strlen(...), array_keys($settings)));
         $texts = array_map(static fn (Setting $setting): string => $setting->text(), $settings);
         $texts = array_replace($texts, array_fill_keys(array_keys($texts, '', true), '(none)'));
@@ -30,6 +30,12 @@ final class PrintConfig
     {
         // A place holds a path, which may have any bytes.
         $flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
-        $output->writeln((string) json_encode($config->settings(), $flags), OutputInterface::OUTPUT_RAW);
+        $output->writeln((string) json_encode(self::settings($config), $flags), OutputInterface::OUTPUT_RAW);
+    }
+
+    /** @return array<string, Setting> by key */
+    private static function settings(Config $config): array
+    {
+        return array_map(static fn (Setting $setting): Setting => $setting->withoutSecret(), $config->settings());
     }
 }
