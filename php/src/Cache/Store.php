@@ -58,12 +58,6 @@ final class Store implements CacheInterface
         return new self(Engine::getInstance()->cache($dsn));
     }
 
-    /** @internal */
-    public static function on(Driver $driver): self
-    {
-        return new self($driver);
-    }
-
     /**
      * The same with objects of these classes, and with cases of these enums, in its values. True is any class: only
      * where nobody else writes into the cache, since whoever does then runs code here.

@@ -26,7 +26,8 @@ final class RedisServer
         $process = proc_open($command, [['file', '/dev/null', 'r'], $nothing, $nothing], $pipes);
         $this->process = is_resource($process) ? $process : throw new RuntimeException('redis-server does not start');
         $until = microtime(true) + self::START_SECONDS_MAX;
-        while (!file_exists($this->socket)) {
+        // The socket is there a moment before anybody listens.
+        while (@stream_socket_client("unix://{$this->socket}") === false) {
             if (microtime(true) > $until || !proc_get_status($this->process)['running']) {
                 throw new RuntimeException('redis-server does not start');
             }
