@@ -1,5 +1,7 @@
 //! Promises that need real servers: databases, sockets, processes.
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod databases;
 mod fleet_fibers;
 mod fleet_rows;

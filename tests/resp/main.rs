@@ -24,6 +24,8 @@ mod differential;
 mod hostile;
 mod program;
 mod random;
+#[path = "../support/redis.rs"]
+mod redis;
 mod servers;
 mod spin;
 mod streams;

@@ -1,7 +1,6 @@
 //! Servers to talk to: Lyger's in this process, and a real Redis.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use lyger::cache::Table;
 use lyger::resp::{Server, Settings};
 
+use crate::redis;
 use crate::wire::Client;
 
 /// Lyger's server on a free port.
@@ -117,14 +117,7 @@ pub(crate) struct Redis {
 impl Redis {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Debian's redis-tools has the server, too, under another name, and unlike the package redis-server no service.
-        let program = ["redis-server", "redis-check-rdb"].into_iter().find_map(|name| {
-            let paths = std::env::var_os("PATH")?;
-            std::env::split_paths(&paths).map(|path| path.join(name)).find(|path| path.is_file())
-        });
-        let program: PathBuf = program.expect("redis-tools is installed (.ci/packages)");
-        let process = Command::new(program)
-            .arg0("redis-server")
+        let process = redis::server()
             .args(["--port", "0", "--unixsocket", "socket", "--save", "", "--databases", "1"])
             .args(["--enable-debug-command", "yes", "--maxclients", "1000"])
             .current_dir(folder.path())

@@ -11,20 +11,25 @@ use super::error::Error;
 use super::socket::Socket;
 use crate::wording;
 
+/// A parser's buffer stays as large as its largest answer, which may be half a gigabyte: beyond this it is given back.
+const BUFFER_BYTES_MAX: usize = 1 << 20;
+
 /// Commands that go out in one piece, for names of one hash slot.
 pub(super) struct Order {
     commands: Vec<Cmd>,
     /// Carried out together or not at all, and not if what was watched has changed since.
     together: bool,
-    /// What they read is watched from then on.
-    watches: bool,
+    /// The first so many of them watch what the others read.
+    watches: usize,
     /// Nothing is changed by them, so they may be repeated.
     reads: bool,
+    /// The answers are of one moment: a transaction of nothing says whether what is watched has changed while they were given.
+    at_once: bool,
 }
 
 impl Order {
     pub(super) fn read(commands: impl Into<Vec<Cmd>>) -> Self {
-        Self { commands: commands.into(), together: false, watches: false, reads: true }
+        Self { commands: commands.into(), together: false, watches: 0, reads: true, at_once: false }
     }
 
     pub(super) fn write(commands: impl Into<Vec<Cmd>>) -> Self {
@@ -33,11 +38,16 @@ impl Order {
 
     /// Reads what [`Order::together`] then writes, if it hasn't changed in between.
     pub(super) fn watch(names: &[&[u8]], commands: impl Into<Vec<Cmd>>) -> Self {
-        let mut watch = redis::cmd("WATCH");
-        watch.arg(names);
-        let mut all = commands.into();
-        all.insert(0, watch);
-        Self { watches: true, ..Self::read(all) }
+        // One by one: while a slot is on its way to another node, that one takes no command with several names that it hasn't.
+        let watch = |name: &&[u8]| redis::cmd("WATCH").arg(*name).take();
+        let mut all: Vec<Cmd> = names.iter().map(watch).collect();
+        all.append(&mut commands.into());
+        Self { watches: names.len(), ..Self::read(all) }
+    }
+
+    /// Reads what belongs together. Not in a transaction: a server that is full takes none, for its queue needs memory.
+    pub(super) fn at_once(name: &[u8], commands: impl Into<Vec<Cmd>>) -> Self {
+        Self { at_once: true, ..Self::watch(&[name], commands) }
     }
 
     pub(super) fn together(self) -> Self {
@@ -45,7 +55,7 @@ impl Order {
     }
 
     fn replies(&self) -> usize {
-        self.commands.len() + if self.together { 2 } else { 0 }
+        self.commands.len() + if self.together || self.at_once { 2 } else { 0 }
     }
 }
 
@@ -150,8 +160,8 @@ impl Connection {
     /// The same for several orders at once; each has its own outcome.
     pub(super) fn ask_all(&mut self, orders: &[&Order]) -> Result<Vec<Result<Vec<Value>, Failure>>, Failure> {
         let reads = orders.iter().all(|order| order.reads);
-        self.socket.begin(Instant::now() + self.timeout);
         let (bytes, replies) = self.packed(orders);
+        self.socket.begin(Instant::now() + self.timeout);
         if let Err(error) = self.socket.send(&bytes) {
             return Err(self.broken(&error, reads));
         }
@@ -182,7 +192,10 @@ impl Connection {
             }
             outcomes.push(self.outcome(order, answers));
         }
-        self.watching = orders.last().is_some_and(|order| order.watches);
+        if self.socket.received > BUFFER_BYTES_MAX {
+            self.parser = Parser::new();
+        }
+        self.watching = orders.last().is_some_and(|order| order.watches > 0 && !order.at_once);
         Ok(outcomes)
     }
 
@@ -210,7 +223,10 @@ impl Connection {
                 }
                 pack(command, true);
             }
-            if order.together {
+            if order.at_once {
+                pack(&redis::cmd("MULTI"), true);
+            }
+            if order.together || order.at_once {
                 pack(&redis::cmd("EXEC"), true);
             }
         }
@@ -222,8 +238,11 @@ impl Connection {
         if let Some(error) = answers.iter().find_map(answer::error) {
             return Err(self.failure(error));
         }
-        if order.watches {
-            answers.remove(0);
+        answers.drain(..order.watches);
+        if order.at_once {
+            let unchanged = answers.pop() != Some(Value::Nil);
+            answers.pop();
+            return if unchanged { Ok(answers) } else { Err(Failure::Disturbed) };
         }
         if !order.together {
             return Ok(answers);

@@ -3,6 +3,7 @@
 use super::answer;
 use super::connection::Order;
 use super::keys::{self, Beside};
+use super::lock::Last;
 use super::value::{command, found, get_found, set};
 use super::{Error, Remote, lock};
 use crate::cache::{Expiry, Flight};
@@ -16,31 +17,24 @@ impl Remote {
     pub fn take_off(&self, key: &[u8], patience_ms: u64, into: &mut Vec<u8>) -> Result<Flight, Error> {
         let name = self.name(key)?;
         let flight = keys::beside(self.prefix(), Beside::Flight, key)?;
-        let turn = keys::beside(self.prefix(), Beside::Turn, key)?;
-        let look = Order::watch(
-            &[&name, &flight, &turn],
-            [
-                command("GET", &[&name]),
-                command("PEXPIRETIME", &[&name]),
-                command("GET", &[&flight]),
-                command("GET", &[&turn]),
-                redis::cmd("TIME"),
-            ],
-        );
+        let [token, left] = lock::look(&flight);
+        let (get, expires) = (command("GET", &[&name]), command("PEXPIRETIME", &[&name]));
+        let look = Order::watch(&[&name, &flight], [get, expires, token, left, redis::cmd("TIME")]);
         self.at(&name, |connection| {
             if let Some(found) = get_found(connection, &name, into)? {
                 return Ok(Flight::Landed(found));
             }
-            let [value, expires, maker, before, time] = answer::each(connection.ask(&look)?)?;
+            let [value, expires, token, left, time] = answer::each(connection.ask(&look)?)?;
             // Somebody may have landed between the two looks.
             if let Some(found) = found(value, &expires, into)? {
                 return Ok(Flight::Landed(found));
             }
-            if answer::digits(&maker)?.is_some() {
+            let last = Last::read(&token, &left)?;
+            if Last::holder(last).is_some() {
                 return Ok(Flight::Others);
             }
-            let token = lock::next(&before, time)?;
-            connection.ask(&lock::take(&flight, &turn, token, patience_ms))?;
+            let token = Last::next(last, time)?;
+            connection.ask(&lock::take(&flight, token, patience_ms))?;
             Ok(Flight::Yours { token })
         })
     }
@@ -48,25 +42,24 @@ impl Remote {
     /// Puts the value that was made. False when it took too long and somebody else is making it: then theirs will be there.
     ///
     /// # Errors
-    /// [`Error::Full`], whereupon whoever asks next is to make it; [`Error::TooLong`], [`Error::Contended`], and why there is no answer.
+    /// [`Error::Full`], whereupon somebody else makes it when the time is over; [`Error::TooLong`], whereupon whoever asks next does;
+    /// [`Error::Contended`], and why there is no answer.
     pub fn land(&self, key: &[u8], token: u64, value: &[u8], expiry: Expiry) -> Result<bool, Error> {
         let name = self.name(key)?;
         let flight = keys::beside(self.prefix(), Beside::Flight, key)?;
-        let landed = keys::fits(value).and_then(|()| {
-            self.if_held(&flight, token, |flight| Order::write([set(&name, value, expiry), command("DEL", &[flight])]))
-        });
-        if matches!(landed, Err(Error::Full(_) | Error::TooLong { .. })) {
+        if let Err(too_long) = keys::fits(value) {
             self.abandon(key, token)?;
+            return Err(too_long);
         }
-        landed
+        self.if_held(&flight, token, Order::write([set(&name, value, expiry), lock::give_back(&flight)]))
     }
 
     /// Lets somebody else make the value.
     ///
     /// # Errors
-    /// Why there is no answer; somebody else makes it when the time is over.
+    /// [`Error::Full`], and why there is no answer; somebody else makes it when the time is over.
     pub fn abandon(&self, key: &[u8], token: u64) -> Result<(), Error> {
         let flight = keys::beside(self.prefix(), Beside::Flight, key)?;
-        self.if_held(&flight, token, |flight| Order::write([command("DEL", &[flight])])).map(drop)
+        self.if_held(&flight, token, Order::write([lock::give_back(&flight)])).map(drop)
     }
 }

@@ -3,10 +3,9 @@
 //! | what | its name |
 //! |---|---|
 //! | a value | prefix, key |
-//! | a lock | prefix, `\0lyger:lock:{tag}`, name |
-//! | the last token of a lock | prefix, `\0lyger:token:{tag}`, name |
+//! | a lock, with its last token | prefix, `\0lyger:lock:{tag}`, name |
 //! | a counter of a rate limit | prefix, `\0lyger:rate:{tag}`, name |
-//! | who makes a value (single flight), and its last token | prefix, `\0lyger:flight:{tag}` or `\0lyger:turn:{tag}`, key |
+//! | who makes a value (single flight) | prefix, `\0lyger:flight:{tag}`, key |
 //!
 //! No value can have such a name: a prefix has no NUL, and a key that begins with `\0lyger` is refused. The tag puts each of
 //! them into the hash slot of the value of the same name, so that a cluster can change them together.
@@ -24,20 +23,16 @@ pub(super) const SLOTS: u16 = 16384;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Beside {
     Lock,
-    Token,
     Rate,
     Flight,
-    Turn,
 }
 
 impl Beside {
     fn word(self) -> &'static str {
         match self {
             Self::Lock => "lock",
-            Self::Token => "token",
             Self::Rate => "rate",
             Self::Flight => "flight",
-            Self::Turn => "turn",
         }
     }
 }
@@ -163,7 +158,7 @@ mod tests {
         ) {
             prop_assume!(is_prefix(prefix.as_bytes()));
             let at = slot(&[prefix.as_bytes(), &name].concat());
-            for what in [Beside::Lock, Beside::Token, Beside::Rate, Beside::Flight, Beside::Turn] {
+            for what in [Beside::Lock, Beside::Rate, Beside::Flight] {
                 let beside = beside(prefix.as_bytes(), what, &name).unwrap();
                 prop_assert_eq!(slot(&beside), at);
                 prop_assert!(is_beside(&beside[prefix.len()..]));

@@ -37,7 +37,7 @@ impl Remote {
     fn scatter(&self, parts: &[Part], order: impl Fn(&[usize]) -> Order) -> Result<Vec<Vec<Value>>, Error> {
         let orders: Vec<Order> = parts.iter().map(|part| order(&part.which)).collect();
         let alone = |at: usize| self.run(Place::Slot(parts[at].slot), |connection| connection.ask(&orders[at]));
-        if let [_] = &parts[..] {
+        if let [_] = parts {
             return Ok(vec![alone(0)?]);
         }
         let mut nodes: Vec<(Address, Vec<usize>)> = Vec::new();

@@ -39,7 +39,7 @@ impl Remote {
     /// Why there is no answer.
     pub fn rate(&self, name: &[u8]) -> Result<Option<Rate>, Error> {
         let counter = keys::beside(self.prefix(), Beside::Rate, name)?;
-        let order = Order::read([command("GET", &[&counter]), command("PEXPIRETIME", &[&counter])]).together();
+        let order = Order::at_once(&counter, [command("GET", &[&counter]), command("PEXPIRETIME", &[&counter])]);
         self.at(&counter, |connection| {
             let [count, ends_at] = answer::each(connection.ask(&order)?)?;
             answer::digits(&count)?.map(|count| read(count, &ends_at)).transpose()

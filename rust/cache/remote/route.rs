@@ -21,6 +21,19 @@ const HALVED_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
 /// Each time somebody else was quicker, so somebody got on; this many times in a row is a key that all fight about.
 const ATTEMPTS_MAX: u32 = 100;
 
+/// How often something is tried again, for each of the reasons.
+struct Budget {
+    fresh: u32,
+    redirects: u32,
+    halved: u32,
+    attempts: u32,
+}
+
+fn spend(left: &mut u32, error: Error) -> Result<(), Error> {
+    *left = left.checked_sub(1).ok_or(error)?;
+    Ok(())
+}
+
 /// Where something is to be done.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
@@ -56,82 +69,91 @@ impl Remote {
         place: Place<'_>,
         mut f: impl FnMut(&mut Connection) -> Result<R, Failure>,
     ) -> Result<R, Error> {
-        let mut told: Option<(Address, bool)> = None;
-        let (mut fresh, mut redirects, mut halved, mut attempts) = (1, REDIRECTS_MAX, HALVED_MAX, 0);
+        let mut budget = Budget { fresh: 1, redirects: REDIRECTS_MAX, halved: HALVED_MAX, attempts: ATTEMPTS_MAX - 1 };
+        let mut next = None;
         loop {
-            let (address, asking) = match told.take() {
-                Some(told) => told,
+            let (address, asking) = match next.take() {
+                Some(next) => next,
                 None => (self.locate(place)?, false),
             };
-            let mut lease = match self.lease(&address) {
-                Ok(lease) => lease,
-                Err(error) => {
-                    // It may be another's by now.
-                    if self.forget(place) && fresh > 0 && matches!(error, Error::CannotConnect { .. }) {
-                        fresh -= 1;
-                        continue;
+            match self.attempt(&address, asking, &mut f) {
+                Ok(done) => return Ok(done),
+                Err(failure) => next = self.follow(failure, place, (address, asking), &mut budget)?,
+            }
+        }
+    }
+
+    fn attempt<R>(
+        &self,
+        address: &Address,
+        asking: bool,
+        f: &mut impl FnMut(&mut Connection) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let mut lease = self.lease(address).map_err(Failure::Broken)?;
+        lease.connection().asking = asking;
+        let done = f(lease.connection());
+        lease.connection().asking = false;
+        if !matches!(done, Err(Failure::Broken(_) | Failure::NoMaster(_))) {
+            lease.give_back();
+        }
+        done
+    }
+
+    /// Where to try it again, if nothing was done and there is hope.
+    fn follow(
+        &self,
+        failure: Failure,
+        place: Place<'_>,
+        at: (Address, bool),
+        budget: &mut Budget,
+    ) -> Result<Option<(Address, bool)>, Error> {
+        let endless = || Error::Strange("one redirection after the other".to_owned());
+        match failure {
+            Failure::Told(error) => return Err(error),
+            Failure::Broken(error) => {
+                let again = match error {
+                    Error::Lost { may_have_run, .. } => {
+                        self.forget(place);
+                        !may_have_run
                     }
+                    // It may be another's by now.
+                    Error::CannotConnect { .. } => self.forget(place),
+                    // Not waited for twice.
+                    Error::Timeout { .. } => {
+                        self.forget(place);
+                        false
+                    }
+                    _ => false,
+                };
+                if !again {
                     return Err(error);
                 }
-            };
-            lease.connection().asking = asking;
-            let done = f(lease.connection());
-            lease.connection().asking = false;
-            let failure = match done {
-                Ok(done) => {
-                    lease.give_back();
-                    return Ok(done);
-                }
-                Err(failure) => failure,
-            };
-            let (left, error) = match failure {
-                Failure::Broken(error) => {
-                    drop(lease);
-                    self.forget(place);
-                    // A timeout isn't waited for twice.
-                    if !matches!(error, Error::Lost { may_have_run: false, .. }) {
-                        return Err(error);
-                    }
-                    (&mut fresh, error)
-                }
-                Failure::NoMaster(error) => {
-                    drop(lease);
-                    self.forget(place);
-                    (&mut fresh, error)
-                }
-                failure => {
-                    lease.give_back();
-                    match failure {
-                        Failure::Moved(to) => {
-                            self.forget(place);
-                            told = Some((to, false));
-                            (&mut redirects, Error::Strange("one redirection after the other".to_owned()))
-                        }
-                        Failure::Ask(to) => {
-                            told = Some((to, true));
-                            (&mut redirects, Error::Strange("one redirection after the other".to_owned()))
-                        }
-                        Failure::Halved(error) => {
-                            std::thread::sleep(HALVED_WAIT);
-                            (&mut halved, error)
-                        }
-                        Failure::Disturbed => {
-                            attempts += 1;
-                            if attempts == ATTEMPTS_MAX {
-                                return Err(Error::Contended { attempts });
-                            }
-                            told = Some((address, asking));
-                            continue;
-                        }
-                        Failure::Told(error) | Failure::Broken(error) | Failure::NoMaster(error) => return Err(error),
-                    }
-                }
-            };
-            if *left == 0 {
-                return Err(error);
+                spend(&mut budget.fresh, error)?;
             }
-            *left -= 1;
+            Failure::NoMaster(error) => {
+                self.forget(place);
+                spend(&mut budget.fresh, error)?;
+            }
+            Failure::Moved(to) => {
+                self.forget(place);
+                spend(&mut budget.redirects, endless())?;
+                return Ok(Some((to, false)));
+            }
+            Failure::Ask(to) => {
+                spend(&mut budget.redirects, endless())?;
+                return Ok(Some((to, true)));
+            }
+            Failure::Halved(error) => {
+                spend(&mut budget.halved, error)?;
+                budget.redirects = REDIRECTS_MAX;
+                std::thread::sleep(HALVED_WAIT);
+            }
+            Failure::Disturbed => {
+                spend(&mut budget.attempts, Error::Contended { attempts: ATTEMPTS_MAX })?;
+                return Ok(Some(at));
+            }
         }
+        Ok(None)
     }
 
     fn lease(&self, address: &Address) -> Result<Lease<'_>, Error> {
@@ -255,6 +277,8 @@ impl Remote {
                 Ok(_) => failed = Some(nobody(0)),
                 Err(error) => failed = Some(error),
             }
+            // One that hangs isn't the first to be asked again.
+            self.known().nodes.retain(|known| known != node);
         }
         Err(failed.expect("a DSN has a node"))
     }

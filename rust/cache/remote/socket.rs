@@ -19,6 +19,8 @@ pub(super) struct Socket {
     stream: Stream,
     /// What the last read or write failed with.
     pub(super) failure: Option<io::Error>,
+    /// Bytes that have come since something began.
+    pub(super) received: usize,
 }
 
 enum Stream {
@@ -124,7 +126,7 @@ impl Socket {
             (Some(encrypted), Address::Tcp { host, .. }) => Stream::Tls(Box::new(encrypt(timed, host, encrypted)?)),
             _ => Stream::Plain(timed),
         };
-        Ok(Self { stream, failure: None })
+        Ok(Self { stream, failure: None, received: 0 })
     }
 
     fn timed(&mut self) -> &mut Timed {
@@ -138,7 +140,7 @@ impl Socket {
     pub(super) fn begin(&mut self, deadline: Instant) {
         let timed = self.timed();
         (timed.deadline, timed.sent) = (deadline, false);
-        self.failure = None;
+        (self.failure, self.received) = (None, 0);
     }
 
     /// Whether a byte has left since.
@@ -185,11 +187,17 @@ impl Read for Socket {
             Stream::Plain(timed) => timed.read(into),
             Stream::Tls(stream) => stream.read(into),
         };
-        read.map_err(|error| {
-            let kind = error.kind();
-            self.failure = Some(error);
-            kind.into()
-        })
+        match read {
+            Ok(len) => {
+                self.received += len;
+                Ok(len)
+            }
+            Err(error) => {
+                let kind = error.kind();
+                self.failure = Some(error);
+                Err(kind.into())
+            }
+        }
     }
 }
 

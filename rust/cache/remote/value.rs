@@ -96,7 +96,7 @@ impl Remote {
     /// [`Error::WrongType`], and why there is no answer.
     pub fn peek(&self, key: &[u8]) -> Result<Option<Found>, Error> {
         let name = self.name(key)?;
-        let order = Order::read([command("STRLEN", &[&name]), command("PEXPIRETIME", &[&name])]).together();
+        let order = Order::at_once(&name, [command("STRLEN", &[&name]), command("PEXPIRETIME", &[&name])]);
         self.at(&name, |connection| {
             let [len, expires] = answer::each(connection.ask(&order)?)?;
             let len = answer::count(&len)? as usize;
@@ -233,24 +233,21 @@ impl Remote {
     /// Why there is no answer.
     pub fn expire(&self, key: &[u8], expiry: Expiry) -> Result<bool, Error> {
         let name = self.name(key)?;
-        let mut change = match expiry {
-            Expiry::Never => command("PERSIST", &[&name]),
+        let change = match expiry {
+            Expiry::Never => {
+                // Whether there was an expiry; and if there was none, whether there is a value.
+                let order = Order::write([command("PERSIST", &[&name]), command("EXISTS", &[&name])]);
+                return self.at(&name, |connection| {
+                    let [persisted, there] = answer::each(connection.ask(&order)?)?;
+                    Ok(answer::done(&persisted)? || answer::done(&there)?)
+                });
+            }
             Expiry::Keep => return self.exists(key),
-            Expiry::At(_) | Expiry::After(0) => command("PEXPIREAT", &[&name]),
-            Expiry::After(_) => command("PEXPIRE", &[&name]),
+            Expiry::At(at) => command("PEXPIREAT", &[&name]).arg(time(at)).take(),
+            Expiry::After(0) => command("PEXPIREAT", &[&name]).arg(1).take(),
+            Expiry::After(ms) => command("PEXPIRE", &[&name]).arg(ttl(ms)).take(),
         };
-        match expiry {
-            Expiry::At(at) => _ = change.arg(time(at)),
-            Expiry::After(0) => _ = change.arg(1),
-            Expiry::After(ms) => _ = change.arg(ttl(ms)),
-            Expiry::Never | Expiry::Keep => {}
-        }
-        // PERSIST says whether there was an expiry, and not whether there is a value.
-        let order = Order::write([command("EXISTS", &[&name]), change]).together();
-        self.at(&name, |connection| {
-            let [there, _] = answer::each(connection.ask(&order)?)?;
-            answer::done(&there)
-        })
+        self.write(&name, change, |there| answer::done(&there))
     }
 
     /// Keeps a value until it is evicted; false when there is none.

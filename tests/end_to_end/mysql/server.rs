@@ -1,7 +1,7 @@
 //! A MariaDB of the test's own: with TLS, a Unix socket, accounts of several kinds, and packets of 64 MiB.
 
 use super::login::connect;
-use crate::postgres::login::{certify, issuer};
+use crate::certificates::{certify, issuer};
 use crate::postgres::server::{free_port, other_user, own, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

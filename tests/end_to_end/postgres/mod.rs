@@ -2,7 +2,7 @@
 
 mod differential;
 mod left;
-pub(crate) mod login;
+mod login;
 mod looks;
 mod names;
 mod routines;
