@@ -29,7 +29,7 @@ final class RedisCache implements Driver
 {
     /** How often a transaction is tried that others have come before. */
     private const ATTEMPTS_MAX = 100;
-    /** How long the last token of a lock is kept after it: as in rust/cache/remote/lock.rs. */
+    /** A lock is its last token, which is kept for so long after it: as in rust/cache/remote/lock.rs. */
     private const TOKEN_MS = 86_400_000;
     private const SCAN_KEYS = 500;
 
@@ -183,6 +183,9 @@ final class RedisCache implements Driver
 
     public function size(): int
     {
+        if ($this->dsn->pattern() === '*') {
+            return (int) $this->ask('DBSIZE');
+        }
         $count = 0;
         for ($cursor = 0, $first = true; $first || $cursor !== 0; $first = false) {
             [$cursor, $keys] = $this->scan($cursor, self::SCAN_KEYS);
@@ -193,6 +196,11 @@ final class RedisCache implements Driver
 
     public function clear(): void
     {
+        if ($this->dsn->pattern() === '*') {
+            // The database is the cache's own, with its locks and counters.
+            $this->ask('FLUSHDB', 'ASYNC');
+            return;
+        }
         for ($cursor = 0, $first = true; $first || $cursor !== 0; $first = false) {
             [$cursor, $keys] = $this->scan($cursor, self::SCAN_KEYS);
             $this->deleteMany($keys);
@@ -206,25 +214,25 @@ final class RedisCache implements Driver
 
     public function lock(string $name, int $ttlMs): ?int
     {
-        return $this->takeLock($this->dsn->beside('lock', $name), $this->dsn->beside('token', $name), $ttlMs);
+        return $this->takeLock($this->dsn->beside('lock', $name), $ttlMs);
     }
 
     public function unlock(string $name, int $token): bool
     {
         $lock = $this->dsn->beside('lock', $name);
-        return $this->ifHeld($lock, $token, [['DEL', $lock]]);
+        return $this->ifHeld($lock, $token, [self::givingBack($lock)]);
     }
 
     public function extendLock(string $name, int $token, int $ttlMs): bool
     {
         $lock = $this->dsn->beside('lock', $name);
-        return $this->ifHeld($lock, $token, self::holding($lock, $this->dsn->beside('token', $name), $token, $ttlMs));
+        return $this->ifHeld($lock, $token, [['PEXPIRE', $lock, $ttlMs + self::TOKEN_MS]]);
     }
 
     public function lockHolder(string $name): ?int
     {
-        $token = self::found($this->ask('GET', $this->dsn->beside('lock', $name)));
-        return $token === null ? null : (int) $token;
+        [$token, $isHeld] = $this->lastToken($this->dsn->beside('lock', $name));
+        return $isHeld ? $token : null;
     }
 
     public function countRate(string $name, int $windowMs): array
@@ -262,8 +270,7 @@ final class RedisCache implements Driver
             $landed = $this->find($key);
             return $landed === null;
         };
-        [$flight, $turn] = [$this->dsn->beside('flight', $key), $this->dsn->beside('turn', $key)];
-        $token = $this->takeLock($flight, $turn, $patienceMs, $look, [$this->name($key)]);
+        $token = $this->takeLock($this->dsn->beside('flight', $key), $patienceMs, $look, [$this->name($key)]);
         return [$landed, (int) $token];
     }
 
@@ -271,49 +278,55 @@ final class RedisCache implements Driver
     {
         $flight = $this->dsn->beside('flight', $key);
         $set = ['SET', $this->name($key), $value, ...self::options($expiry)];
-        return $this->ifHeld($flight, $token, [$set, ['DEL', $flight]]);
+        return $this->ifHeld($flight, $token, [$set, self::givingBack($flight)]);
     }
 
     public function abandon(string $key, int $token): void
     {
         $flight = $this->dsn->beside('flight', $key);
-        $this->ifHeld($flight, $token, [['DEL', $flight]]);
+        $this->ifHeld($flight, $token, [self::givingBack($flight)]);
     }
 
     /**
      * @param Closure(): bool|null $look whether it is still wanted, under watch
      * @param list<string> $watched
      */
-    private function takeLock(string $lock, string $last, int $ttlMs, ?Closure $look = null, array $watched = []): ?int
+    private function takeLock(string $lock, int $ttlMs, ?Closure $look = null, array $watched = []): ?int
     {
         $token = null;
-        $this->decide([$lock, $last, ...$watched], function () use ($lock, $last, $ttlMs, $look, &$token): ?array {
+        $this->decide([$lock, ...$watched], function () use ($lock, $ttlMs, $look, &$token): ?array {
+            [$last, $isHeld] = $this->lastToken($lock);
             $token = null;
-            if (self::found($this->ask('GET', $lock)) !== null || $look !== null && !$look()) {
+            if ($isHeld || $look !== null && !$look()) {
                 return null;
             }
             // As there: the server's time, and more than the last one.
             [$seconds, $micros] = $this->ask('TIME');
-            $before = self::found($this->ask('GET', $last)) ?? '-1';
-            $token = max((int) $seconds * 1_000_000 + (int) $micros, (int) $before + 1);
-            return self::holding($lock, $last, $token, $ttlMs);
+            $token = max((int) $seconds * 1_000_000 + (int) $micros, $last + 1);
+            return [['SET', $lock, $token, 'PX', $ttlMs + self::TOKEN_MS]];
         });
         return $token;
     }
 
-    /** @return list<list<string|int>> */
-    private static function holding(string $lock, string $last, int $token, int $ttlMs): array
+    /** @return array{int, bool} the last one, and whether it still has the lock */
+    private function lastToken(string $lock): array
     {
-        return [['SET', $last, $token, 'PX', $ttlMs + self::TOKEN_MS], ['SET', $lock, $token, 'PX', $ttlMs]];
+        $token = self::found($this->ask('GET', $lock));
+        $leftMs = $this->ask('PTTL', $lock);
+        return [(int) $token, $token !== null && ($leftMs === self::STAYS || $leftMs > self::TOKEN_MS)];
+    }
+
+    /** @return list<string|int> */
+    private static function givingBack(string $lock): array
+    {
+        return ['PEXPIRE', $lock, self::TOKEN_MS];
     }
 
     /** @param list<list<string|int>> $then */
     private function ifHeld(string $lock, int $token, array $then): bool
     {
-        return $this->decide(
-            [$lock],
-            fn (): ?array => self::found($this->ask('GET', $lock)) === (string) $token ? $then : null,
-        ) !== null;
+        $decide = fn (): ?array => $this->lastToken($lock) === [$token, true] ? $then : null;
+        return $this->decide([$lock], $decide) !== null;
     }
 
     /**
