@@ -9,6 +9,7 @@ use FFI;
 use Lyger\Config;
 use Lyger\Config\Environment;
 use Lyger\Config\Source;
+use Lyger\Console\PrintConfig;
 use Lyger\Core\Engine;
 use Lyger\Core\Library;
 use Lyger\Core\Native\Abi;
@@ -16,6 +17,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Server\Shape;
 use PHPUnit\Framework\TestCase;
 use stdClass;
+use Symfony\Component\Console\Output\BufferedOutput;
 
 final class ConfigTest extends TestCase
 {
@@ -238,6 +240,22 @@ final class ConfigTest extends TestCase
         }
         self::assertSame($wanted, array_intersect_key($documented, $wanted));
         self::assertSame([], array_diff_key($documented, $wanted));
+    }
+
+    public function test_the_caches_dsn_is_printed_without_its_password(): void
+    {
+        $config = Config::resolve(['cache.dsn' => 'redis://ada:s3cret@cache.example:6379/1']);
+        self::assertSame('redis://ada:s3cret@cache.example:6379/1', $config->text('cache.dsn'));
+        foreach (['asTable', 'asJson'] as $form) {
+            $output = new BufferedOutput();
+            PrintConfig::$form($config, $output);
+            $text = $output->fetch();
+            self::assertStringContainsString('redis://ada:***@cache.example:6379/1', $text);
+            self::assertStringNotContainsString('s3cret', $text);
+        }
+        $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example']));
+        self::assertStringContainsString('a DSN such as redis://', $refusal);
+        self::assertStringNotContainsString('cache.dsn', $config->forServer() . $config->forEngine());
     }
 
     public function test_the_engine_takes_the_same_range_of_every_number(): void
