@@ -37,6 +37,8 @@ pub enum Kind {
     Operation = 4,
     /// An index of vectors.
     Index = 5,
+    /// A cache on other machines.
+    Store = 6,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Stream => "stream",
             Self::Operation => "operation",
             Self::Index => "vector index",
+            Self::Store => "cache",
         }
     }
 
@@ -85,6 +88,7 @@ impl Kind {
             3 => Some(Self::Stream),
             4 => Some(Self::Operation),
             5 => Some(Self::Index),
+            6 => Some(Self::Store),
             _ => None,
         }
     }

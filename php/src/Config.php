@@ -58,6 +58,7 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'cache.dsn' => ['', Rule::DSN],
         'resp.listen' => ['', Rule::ADDRESS],
         'resp.threads' => [0, 0, 128],
         'resp.password' => ['', Rule::SECRET],
@@ -210,6 +211,7 @@ final class Config
             'front',
             'watch',
             'cache.bytes_max',
+            'cache.dsn',
             'vector.dimension_max',
             'vector.bytes_max',
             'vector.threads',
@@ -248,7 +250,8 @@ final class Config
         $settings = [];
         foreach ($this->values() as $key => $value) {
             [$section, $name] = [...explode('.', $key, 2), ''];
-            if (in_array($section, ['db', 'cache', 'vector'], true)) {
+            // Which cache is asked is PHP's to choose.
+            if (in_array($section, ['db', 'cache', 'vector'], true) && $key !== 'cache.dsn') {
                 $settings[$section][$name] = $value;
             }
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{CONFIG_BYTES_MAX, Output, bytes};
 use super::status::Status;
-use super::{cache, db, index, operation, panic, resp, result, server, settings, stream, strings};
+use super::{cache, db, index, operation, panic, resp, result, server, settings, stores, stream, strings};
 use crate::{kernels, runtime};
 
 /// The version of this boundary. It grows with every change that an older caller can't live with.
@@ -180,6 +180,7 @@ fn release() -> Result<(), Failure> {
     if !resp::is_present() {
         cache::release();
     }
+    stores::release();
     runtime::shut_down()?;
     settings::let_go();
     if resp::is_present() {

@@ -146,6 +146,27 @@ impl From<cache::NotANumber> for Failure {
     }
 }
 
+impl From<cache::remote::Error> for Failure {
+    fn from(error: cache::remote::Error) -> Self {
+        use cache::remote::Error;
+        let status = match error {
+            Error::Number(number) => return number.into(),
+            Error::InvalidDsn(_) => Status::InvalidDsn,
+            Error::CannotConnect { .. } | Error::LoginRefused { .. } | Error::Lost { .. } => Status::ConnectionFailed,
+            Error::Timeout { .. } => Status::Timeout,
+            Error::NoneFree { .. } => Status::PoolExhausted,
+            Error::Full(_) | Error::TooLong { .. } => Status::CacheValueTooLarge,
+            Error::ReservedKey => Status::InvalidArgument,
+            Error::Refused { .. }
+            | Error::WrongType
+            | Error::SeveralSlots
+            | Error::Contended { .. }
+            | Error::Strange(_) => Status::CacheFailed,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
 impl From<vector::Error> for Failure {
     fn from(error: vector::Error) -> Self {
         use vector::{Error, Of};

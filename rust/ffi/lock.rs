@@ -150,7 +150,7 @@ pub unsafe extern "C" fn lyger_rate_read(
         let (mut count, mut ends_at) = unsafe { (Out::new("count", count)?, Out::new("ends_at", ends_at)?) };
         // SAFETY: the same.
         let name = unsafe { key(name, name_len) }?;
-        tell(stores::with(store, |store| store.read_rate(name))?, (&mut count, &mut ends_at));
+        tell(stores::with(store, |store| store.rate(name))?, (&mut count, &mut ends_at));
         Ok(())
     })
 }

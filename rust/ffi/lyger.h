@@ -165,6 +165,10 @@ enum lyger_status
      A value of the cache is no number, or its sum would be none.
      */
     LYGER_STATUS_NOT_A_NUMBER = 45,
+    /*
+     A cache that was opened refuses: its server's own words.
+     */
+    LYGER_STATUS_CACHE_FAILED = 46,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1305,11 +1309,11 @@ lyger_status lyger_store_get_many(uint64_t store,
                                   size_t *needed);
 
 /*
- Keeps values under keys, packed by turns, if the condition holds for all of these keys (with 1: MSETNX), and sets `*stored` to
- whether it did. Nobody sees a part of them.
+ Keeps values under keys, packed by turns, and with an `if_missing` that isn't 0 only if none of these keys is there (MSETNX);
+ `*stored` says whether that was so. Nobody sees a part of them, but for a cluster's keys in several slots.
 
  Errors: `CACHE_VALUE_TOO_LARGE` (the pairs before the one that has no room are stored), `INVALID_ARGUMENT` (`pairs` ends amid one, an
- unknown condition or expiry), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`.
+ unknown expiry), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`.
  Any thread.
 
  Promised by the caller:
@@ -1318,7 +1322,7 @@ lyger_status lyger_store_get_many(uint64_t store,
 lyger_status lyger_store_set_many(uint64_t store,
                                   const char *pairs,
                                   size_t pairs_len,
-                                  uint32_t condition,
+                                  uint8_t if_missing,
                                   uint32_t expiry,
                                   uint64_t ms,
                                   uint8_t *stored);
@@ -1374,7 +1378,8 @@ lyger_status lyger_store_clear(uint64_t store);
 
 /*
  What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
- `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`.
+ `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`. Of a cache that was opened only `keys`, as its server
+ counts them.
 
  Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 
@@ -1963,6 +1968,28 @@ lyger_status lyger_store_expire(uint64_t store,
                                 uint32_t expiry,
                                 uint64_t ms,
                                 uint8_t *found);
+
+/*
+ Opens the cache that a DSN names (`redis://…`, `rediss://…`, `redis+unix://…`, `redis-cluster://…`, `redis-sentinel://…`: docs/cache.md) and sets
+ `*store` to its id, which the caller gives back to `lyger_store_close`. It connects when it is first used.
+
+ Errors: `INVALID_DSN`, `HANDLES_EXHAUSTED`, `NULL_POINTER`, `TOO_LONG` (above 4,096 bytes), `INVALID_UTF8`, `WRONG_PROCESS`; `*store`
+ is 0 then, which is the process's own. Any thread.
+
+ Promised by the caller:
+ `dsn` must be null with length 0 or readable for its length; `store` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_store_open(const char *dsn,
+                              size_t dsn_len,
+                              uint64_t *store);
+
+/*
+ Closes a cache that `lyger_store_open` has opened, with its connections; its id is stale afterwards. What another thread does with it
+ ends first. What it holds stays on its server.
+
+ Errors: `INVALID_HANDLE` (0 as well: the process's own stays), `WRONG_PROCESS`. Any thread.
+ */
+lyger_status lyger_store_close(uint64_t store);
 
 /*
  Runs one statement whose rows are read chunk by chunk, and sets the call's `id` to the stream's, which the caller gives back

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::slice::{BODY_BYTES_MAX, KEY_BYTES_MAX, Out, Output, bytes};
 use super::status::Status;
-use super::store::{condition, deliver, expiry};
+use super::store::{deliver, expiry};
 use super::{panic, stores};
 
 /// What all keys and values of a call may have: some of the largest values, as with a response's body.
@@ -91,11 +91,11 @@ pub unsafe extern "C" fn lyger_store_get_many(
     })
 }
 
-/// Keeps values under keys, packed by turns, if the condition holds for all of these keys (with 1: MSETNX), and sets `*stored` to
-/// whether it did. Nobody sees a part of them.
+/// Keeps values under keys, packed by turns, and with an `if_missing` that isn't 0 only if none of these keys is there (MSETNX);
+/// `*stored` says whether that was so. Nobody sees a part of them, but for a cluster's keys in several slots.
 ///
 /// Errors: `CACHE_VALUE_TOO_LARGE` (the pairs before the one that has no room are stored), `INVALID_ARGUMENT` (`pairs` ends amid one, an
-/// unknown condition or expiry), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`.
+/// unknown expiry), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG` (a key above 64 KiB, all above 1 GiB), `WRONG_PROCESS`.
 /// Any thread.
 ///
 /// # Safety
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn lyger_store_set_many(
     store: u64,
     pairs: *const c_char,
     pairs_len: usize,
-    condition: u32,
+    if_missing: u8,
     expiry: u32,
     ms: u64,
     stored: *mut u8,
@@ -113,13 +113,17 @@ pub unsafe extern "C" fn lyger_store_set_many(
     panic::status(|| {
         // SAFETY: the caller's promise, passed on.
         let (mut stored, items) = unsafe { (Out::new("stored", stored)?, unpack("pairs", pairs, pairs_len)?) };
-        let (condition, expiry) = (self::condition(condition)?, self::expiry(expiry, ms)?);
+        let expiry = self::expiry(expiry, ms)?;
         let (pairs, []) = items.as_chunks::<2>() else {
             return Err(Failure::new(Status::InvalidArgument, "pairs ends with a key").with_value("pairs"));
         };
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|&[key, value]| (key, value)).collect();
         pairs.iter().try_for_each(|(key, _)| check_key(key))?;
-        stored.set(u8::from(stores::with(store, |store| store.set_many(&pairs, condition, expiry))?));
+        let done = stores::with(store, |store| match if_missing {
+            0 => store.set_many(&pairs, expiry).map(|()| true),
+            _ => store.set_many_if_missing(&pairs, expiry),
+        });
+        stored.set(u8::from(done?));
         Ok(())
     })
 }
@@ -199,7 +203,8 @@ pub extern "C" fn lyger_store_clear(store: u64) -> Status {
 }
 
 /// What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
-/// `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`.
+/// `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`. Of a cache that was opened only `keys`, as its server
+/// counts them.
 ///
 /// Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 ///
@@ -211,7 +216,9 @@ pub unsafe extern "C" fn lyger_store_stats(store: u64, buf: *mut c_char, cap: us
         // SAFETY: the caller's promise, passed on.
         let mut output = unsafe { Output::new(buf, cap, needed) }?;
         let stats = stores::with(store, |store| store.stats())?;
-        let stats = json!({
+        let stats = match stats {
+            Err(keys) => json!({ "keys": keys }),
+            Ok(stats) => json!({
             "keys": stats.keys,
             "keys_expiring": stats.keys_expiring,
             "bytes": stats.bytes,
@@ -222,7 +229,8 @@ pub unsafe extern "C" fn lyger_store_stats(store: u64, buf: *mut c_char, cap: us
             "evictions": stats.evictions,
             "expirations": stats.expirations,
             "recoveries": stats.recoveries,
-        });
+            }),
+        };
         deliver(&mut output, stats.to_string().into_bytes())
     })
 }

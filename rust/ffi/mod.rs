@@ -61,7 +61,7 @@ mod settings;
 mod slice;
 mod status;
 pub mod store;
-mod stores;
+pub mod stores;
 pub mod stream;
 pub mod strings;
 pub mod vectors;

@@ -72,6 +72,8 @@ pub enum Status {
     IndexDamaged = 44,
     /// A value of the cache is no number, or its sum would be none.
     NotANumber = 45,
+    /// A cache that was opened refuses: its server's own words.
+    CacheFailed = 46,
 }
 
 impl Status {
@@ -113,6 +115,7 @@ impl Status {
             Self::IndexFileFailed => "INDEX_FILE_FAILED",
             Self::IndexDamaged => "INDEX_DAMAGED",
             Self::NotANumber => "NOT_A_NUMBER",
+            Self::CacheFailed => "CACHE_FAILED",
         }
     }
 }

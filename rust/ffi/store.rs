@@ -1,9 +1,12 @@
 //! One key of a cache: what Redis does with strings, for the table that all workers share as for a store that was opened.
 //!
-//! Every function's first argument says which cache: 0 is the process's own, or its fleet's. Keys and values are bytes. What
-//! holds for all: a key has at most 64 KiB, a value at most 512 MiB and what `cache.bytes_max` allows. When a value goes is an
-//! `expiry` and its `ms`: 0 never, 1 after `ms`, 2 at `ms` since 1970, 3 when the value before would have; a time that is past
-//! removes it at once. A `condition` is 0 always, 1 if nothing is there, 2 if something is.
+//! Every function's first argument says which cache: 0 is the process's own, or its fleet's, and others are of
+//! [`lyger_store_open`](super::stores::lyger_store_open); these may also answer `CONNECTION_FAILED`, `TIMEOUT`, `POOL_EXHAUSTED` and
+//! `CACHE_FAILED`, whose messages say whether the call may have been carried out.
+//!
+//! Keys and values are bytes. What holds for all: a key has at most 64 KiB, a value at most 512 MiB and what `cache.bytes_max`
+//! allows. When a value goes is an `expiry` and its `ms`: 0 never, 1 after `ms`, 2 at `ms` since 1970, 3 when the value before
+//! would have; a time that is past removes it at once. A `condition` is 0 always, 1 if nothing is there, 2 if something is.
 //!
 //! An output that doesn't fit its buffer may be what only one call could give, as of a value that is gone: then it waits for
 //! [`lyger_store_output`].
@@ -145,7 +148,14 @@ pub unsafe extern "C" fn lyger_store_find(reader: *const Reader, key: *const c_c
 
 /// Copies a value in place if it fits, and leaves it if it doesn't. Its length.
 fn find(store: Store<'_>, key: &[u8], output: &mut Output) -> Result<usize, Failure> {
-    let Store::Table(table) = store;
+    let Store::Table(table) = store else {
+        let value = store.get(key)?.ok_or_else(missing)?;
+        let len = value.len();
+        return match deliver(output, value) {
+            Err(failure) if failure.status() != Status::BufferTooSmall => Err(failure),
+            _ => Ok(len),
+        };
+    };
     // The buffer is written while the key is still compared.
     let key = if output.overlaps(key) { Cow::Owned(key.to_vec()) } else { Cow::Borrowed(key) };
     let room: *mut [u8] = output.room();

@@ -71,9 +71,10 @@ interface Driver
 
     /**
      * @param list<array{string, string}> $pairs
-     * @return bool whether the condition held for all keys
+     * @param bool $ifMissing only if none of the keys is there
+     * @return bool whether they were put
      */
-    public function setMany(array $pairs, Condition $condition, Expiry $expiry): bool;
+    public function setMany(array $pairs, bool $ifMissing, Expiry $expiry): bool;
 
     /**
      * @param list<string> $keys

@@ -8,13 +8,13 @@ use Lyger\Exception\InvalidArgument;
 use Psr\SimpleCache\CacheInterface;
 
 /**
- * What this process has lately read from a Store, in front of it: values that need no call of the engine, and few of
- * them.
+ * What this process has lately read from a Store, in front of it. For a Redis, whose every get is a way over the
+ * network; the cache of a fleet is nearer than that.
  *
  * A value that another process changes, removes or has expire is still given for $seconds. What this process changes
  * through this object it sees at once. Nothing uses it by itself.
  *
- *     $cache = new LocalCache(Store::default(), entriesMax: 1_000, seconds: 2.0);
+ *     $cache = new LocalCache(Store::open('redis://cache.internal'), entriesMax: 1_000, seconds: 2.0);
  */
 final class LocalCache implements CacheInterface
 {

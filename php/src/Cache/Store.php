@@ -12,10 +12,12 @@ use Lyger\Exception\InvalidCacheKey;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\Timeout;
 use Psr\SimpleCache\CacheInterface;
+use SensitiveParameter;
 use Throwable;
 
 /**
- * A cache: PSR-16, and what else one is for. All workers of `rawr serve` share the default one.
+ * A cache: PSR-16, and what else one is for. All workers of `rawr serve` share the default one, and a `redis://` DSN
+ * stands for one that several machines share.
  *
  *     $cache = Store::default();
  *     $page = $cache->remember('front-page', 60, fn () => render());
@@ -44,16 +46,16 @@ final class Store implements CacheInterface
         $this->codec = new Codec(Codec::CLASSES, extension_loaded('igbinary'));
     }
 
-    /** The process's own, which a fleet's workers share. */
+    /** The one that the setting cache.dsn names; if it names none, the process's own, which a fleet's workers share. */
     public static function default(): self
     {
-        return new self(Engine::getInstance()->cache());
+        return new self(Engine::getInstance()->cache(null));
     }
 
-    /** @internal */
-    public static function on(Driver $driver): self
+    /** @param string $dsn redis://..., as docs/cache.md has them, or '' for the process's own */
+    public static function open(#[SensitiveParameter] string $dsn): self
     {
-        return new self($driver);
+        return new self(Engine::getInstance()->cache($dsn));
     }
 
     /**
@@ -130,13 +132,13 @@ final class Store implements CacheInterface
     /** Nobody sees a part of them. */
     public function setMultiple($values, $ttl = null): bool
     {
-        return $this->putMultiple($values, $ttl, Condition::Always);
+        return $this->putMultiple($values, $ttl, false);
     }
 
     /** As setMultiple(), if none of the keys is there; whether that was so. */
     public function addMultiple(iterable $values, null|int|float|DateInterval $ttl = null): bool
     {
-        return $this->putMultiple($values, $ttl, Condition::Missing);
+        return $this->putMultiple($values, $ttl, true);
     }
 
     public function deleteMultiple($keys): bool
@@ -444,7 +446,7 @@ final class Store implements CacheInterface
         return array_values(array_unique($checked, SORT_STRING));
     }
 
-    private function putMultiple(mixed $values, null|int|float|DateInterval $ttl, Condition $condition): bool
+    private function putMultiple(mixed $values, null|int|float|DateInterval $ttl, bool $ifMissing): bool
     {
         if (!is_iterable($values)) {
             throw InvalidCacheKey::because('values are iterable, and not ' . get_debug_type($values));
@@ -454,8 +456,7 @@ final class Store implements CacheInterface
             // An array makes integers of keys that are written as one.
             $pairs[] = [$this->key(is_int($key) ? (string) $key : $key), $this->codec->encode($value)];
         }
-        $expiry = Expiry::ofTtl($ttl);
-        return $this->driver->setMany($pairs, $condition, $expiry);
+        return $this->driver->setMany($pairs, $ifMissing, Expiry::ofTtl($ttl));
     }
 
     private function make(string $key, int $token, Expiry $expiry, callable $make): mixed

@@ -16,7 +16,11 @@ final class Rule
     /** Nobody is shown it. */
     public const SECRET = 'a text of at most 1024 bytes';
     public const PATH = 'the path of a file';
-    private const TEXT_BYTES_MAX = [self::ADDRESS => 64, self::SECRET => 1024, self::PATH => 4095];
+    /** What is behind the scheme is the driver's to read. */
+    public const DSN = 'a DSN such as redis://127.0.0.1:6379, or nothing';
+    private const TEXT_BYTES_MAX = [
+        self::ADDRESS => 64, self::SECRET => 1024, self::PATH => 4095, self::DSN => 65_536,
+    ];
 
     /** More of a wrong value is not shown. */
     private const SHOWN_BYTES_MAX = 80;
@@ -90,7 +94,9 @@ final class Rule
             default => $this->int($value, $isTyped),
         };
         if ($read === null) {
-            $shown = $this->isSecret() ? '(not shown)' : self::shown($value);
+            // A DSN that can't be read may have its password anywhere.
+            $isHidden = $this->isSecret() || $this->line === ['', self::DSN];
+            $shown = $isHidden ? '(not shown)' : self::shown($value);
             throw InvalidConfig::impossible($this->key, $shown, $this->wanted(), $place);
         }
         return new Setting($read, $source, $place);
@@ -125,7 +131,12 @@ final class Rule
         if (!$isText || preg_match('/^[^\x00]*$/Du', $value) !== 1) {
             return null;
         }
-        return $this->line[1] !== self::ADDRESS || $value === '' || self::isAddress($value) ? $value : null;
+        $isOne = $value === '' || match ($this->line[1]) {
+            self::ADDRESS => self::isAddress($value),
+            self::DSN => preg_match('~^[a-z][a-z0-9+.-]*://\S+$~D', $value) === 1,
+            default => true,
+        };
+        return $isOne ? $value : null;
     }
 
     private static function isAddress(string $value): bool

@@ -33,4 +33,11 @@ final class Setting
             default => (string) $this->value,
         };
     }
+
+    /** The same without the password of a DSN, for who prints it. */
+    public function withoutSecret(): self
+    {
+        $value = is_string($this->value) ? preg_replace('~(?<=:)[^/:@]+(?=@)~', '***', $this->value) : $this->value;
+        return new self($value, $this->source, $this->place);
+    }
 }

@@ -41,9 +41,10 @@ final class PrintConfig
     private static function shown(array $settings): array
     {
         foreach ($settings as $key => $setting) {
-            if ($setting->value !== '' && Rule::of($key)->isSecret()) {
-                $settings[$key] = new Setting('(not shown)', $setting->source, $setting->place);
-            }
+            $isHidden = $setting->value !== '' && Rule::of($key)->isSecret();
+            $settings[$key] = $isHidden
+                ? new Setting('(not shown)', $setting->source, $setting->place)
+                : $setting->withoutSecret();
         }
         return $settings;
     }

@@ -131,8 +131,8 @@ interface Backend
     /** A store of the vectors in a file. */
     public function loadVectors(string $path): Store;
 
-    /** The process's own, which the workers of a fleet share. */
-    public function cache(): Driver;
+    /** The cache that a DSN names; with '' the process's own, which the workers of a fleet share. */
+    public function cache(#[SensitiveParameter] string $dsn): Driver;
 
     /**
      * Serves until the server is stopped or a signal has drained it.

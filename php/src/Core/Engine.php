@@ -46,7 +46,9 @@ final class Engine
 
     private readonly Backend $backend;
     private readonly ?string $fallbackReason;
-    private ?Driver $cache = null;
+    /** @var array<string, Driver> by DSN */
+    private array $caches = [];
+    private ?string $cacheDsn = null;
 
     private function __construct()
     {
@@ -131,6 +133,7 @@ final class Engine
     public function configure(Config $config): void
     {
         $this->backend->configure($config);
+        $this->cacheDsn = $config->text('cache.dsn');
     }
 
     /**
@@ -355,7 +358,7 @@ final class Engine
 
     public function cacheFind(string $key): ?string
     {
-        return ($this->cache ??= $this->backend->cache())->find($key);
+        return ($this->caches[''] ?? $this->cache())->find($key);
     }
 
     public function cacheDelete(string $key): void
@@ -375,13 +378,16 @@ final class Engine
     }
 
     /**
-     * The process's own cache, which the workers of a fleet share.
+     * The cache that a DSN names; with '' the process's own, which the workers of a fleet share.
      *
+     * @param string|null $dsn null stands for the setting cache.dsn
      * @internal Lyger\Cache\Store is what a program uses.
      */
-    public function cache(): Driver
+    public function cache(#[SensitiveParameter] ?string $dsn = ''): Driver
     {
-        return $this->cache ??= $this->backend->cache();
+        $dsn ??= $this->cacheDsn ??= Config::resolve()->text('cache.dsn');
+        // One for each DSN, so that each has its connections once in a process.
+        return $this->caches[$dsn] ??= $this->backend->cache($dsn);
     }
 
     public function cacheSize(): int
@@ -475,6 +481,8 @@ final class Engine
     public function release(): void
     {
         $this->backend->release();
+        // The others are closed now, and opened anew when they are asked for.
+        $this->caches = array_intersect_key($this->caches, ['' => true]);
         Operations::release();
     }
 }

@@ -275,9 +275,9 @@ final class NativeEngine implements Backend
         return Vectors::open($this->abi, $this->call, $path);
     }
 
-    public function cache(): Driver
+    public function cache(#[SensitiveParameter] string $dsn): Driver
     {
-        return new CacheTable($this->abi, CacheTable::OWN);
+        return $dsn === '' ? CacheTable::own($this->abi) : CacheTable::open($this->abi, $dsn);
     }
 
     public function serve(Closure $handler, Config $config, ?Closure $listening): void

@@ -205,10 +205,10 @@ final class PhpCache implements Driver
         return array_map($this->find(...), $keys);
     }
 
-    public function setMany(array $pairs, Condition $condition, Expiry $expiry): bool
+    public function setMany(array $pairs, bool $ifMissing, Expiry $expiry): bool
     {
         foreach ($pairs as [$key]) {
-            if (!$condition->holds($this->exists($key))) {
+            if ($ifMissing && $this->exists($key)) {
                 return false;
             }
         }

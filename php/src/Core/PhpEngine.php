@@ -8,6 +8,7 @@ use Closure;
 use Generator;
 use Lyger\Async\Strand;
 use Lyger\Cache\Driver;
+use Lyger\Cache\Fallback\RedisCache;
 use Lyger\Config;
 use Lyger\Database\Fallback\Connections;
 use Lyger\Database\Fallback\Shaped;
@@ -254,8 +255,11 @@ final class PhpEngine implements Backend
         return Rows::load($path, $this->vectorLimits(), $this->tables(...));
     }
 
-    public function cache(): Driver
+    public function cache(#[SensitiveParameter] string $dsn): Driver
     {
+        if ($dsn !== '') {
+            return RedisCache::open($dsn);
+        }
         return $this->cache ??= new PhpCache(function (): int {
             $this->cacheConfig ??= $this->config ?? Config::resolve();
             return $this->cacheConfig->int('cache.bytes_max');

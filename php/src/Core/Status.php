@@ -46,6 +46,7 @@ enum Status: int
     case IndexFileFailed = 43;
     case IndexDamaged = 44;
     case NotANumber = 45;
+    case CacheFailed = 46;
 
     /** @return class-string<LygerException> */
     private function exceptionClass(): string
@@ -72,6 +73,7 @@ enum Status: int
             self::IndexFileFailed => E\IndexFileFailed::class,
             self::IndexDamaged => E\IndexDamaged::class,
             self::NotANumber => E\NotANumber::class,
+            self::CacheFailed => E\CacheFailed::class,
             default => E\EngineFailed::class,
         };
     }

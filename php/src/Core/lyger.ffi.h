@@ -35,6 +35,7 @@ enum lyger_status
     LYGER_STATUS_INDEX_FILE_FAILED = 43,
     LYGER_STATUS_INDEX_DAMAGED = 44,
     LYGER_STATUS_NOT_A_NUMBER = 45,
+    LYGER_STATUS_CACHE_FAILED = 46,
 };
 typedef int32_t lyger_status;
 
@@ -327,7 +328,7 @@ lyger_status lyger_store_get_many(uint64_t store,
 lyger_status lyger_store_set_many(uint64_t store,
                                   const char *pairs,
                                   size_t pairs_len,
-                                  uint32_t condition,
+                                  uint8_t if_missing,
                                   uint32_t expiry,
                                   uint64_t ms,
                                   uint8_t *stored);
@@ -497,6 +498,10 @@ lyger_status lyger_store_expire(uint64_t store,
                                 uint32_t expiry,
                                 uint64_t ms,
                                 uint8_t *found);
+
+lyger_status lyger_store_open(const char *dsn, size_t dsn_len, uint64_t *store);
+
+lyger_status lyger_store_close(uint64_t store);
 
 lyger_status lyger_stream_open(struct lyger_call *call,
                                const char *sql,

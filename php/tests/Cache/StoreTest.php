@@ -18,13 +18,18 @@ use Psr\SimpleCache\InvalidArgumentException;
 use stdClass;
 
 /** The cache as a program sees it, by whichever engine runs this half. */
-final class StoreTest extends TestCase
+class StoreTest extends TestCase
 {
-    private Store $cache;
+    protected Store $cache;
+
+    protected function open(): Store
+    {
+        return Store::default();
+    }
 
     protected function setUp(): void
     {
-        $this->cache = Store::default();
+        $this->cache = $this->open();
         $this->cache->clear();
     }
 

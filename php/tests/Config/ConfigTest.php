@@ -18,6 +18,7 @@ use Lyger\Server\Shape;
 use PHPUnit\Framework\TestCase;
 use Symfony\Component\Console\Output\BufferedOutput;
 use stdClass;
+use Symfony\Component\Console\Output\BufferedOutput;
 
 final class ConfigTest extends TestCase
 {
@@ -269,6 +270,22 @@ final class ConfigTest extends TestCase
         }
         self::assertSame($wanted, array_intersect_key($documented, $wanted));
         self::assertSame([], array_diff_key($documented, $wanted));
+    }
+
+    public function test_the_caches_dsn_is_printed_without_its_password(): void
+    {
+        $config = Config::resolve(['cache.dsn' => 'redis://ada:s3cret@cache.example:6379/1']);
+        self::assertSame('redis://ada:s3cret@cache.example:6379/1', $config->text('cache.dsn'));
+        foreach (['asTable', 'asJson'] as $form) {
+            $output = new BufferedOutput();
+            PrintConfig::$form($config, $output);
+            $text = $output->fetch();
+            self::assertStringContainsString('redis://ada:***@cache.example:6379/1', $text);
+            self::assertStringNotContainsString('s3cret', $text);
+        }
+        $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example']));
+        self::assertStringContainsString('a DSN such as redis://', $refusal);
+        self::assertStringNotContainsString('cache.dsn', $config->forServer() . $config->forEngine());
     }
 
     public function test_the_engine_takes_the_same_range_of_every_number(): void

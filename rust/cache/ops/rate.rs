@@ -44,12 +44,12 @@ impl Table {
     /// ```
     /// let table = lyger::cache::Table::in_process(1 << 20)?;
     /// let counted = table.count_rate(b"login:ada", 1_000, 0)?;
-    /// assert_eq!(table.read_rate(b"login:ada", 999), Some(counted));
-    /// assert_eq!(table.read_rate(b"login:ada", 1_000), None);
+    /// assert_eq!(table.rate(b"login:ada", 999), Some(counted));
+    /// assert_eq!(table.rate(b"login:ada", 1_000), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn read_rate(&self, name: &[u8], now: u64) -> Option<Rate> {
+    pub fn rate(&self, name: &[u8], now: u64) -> Option<Rate> {
         let mut count = Vec::new();
         let found = self.region(RATES).get(name, now, &mut count)?;
         Some(Rate { count: u64::from_le_bytes(count.try_into().ok()?), ends_at: found.expires_at? })

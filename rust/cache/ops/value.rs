@@ -14,17 +14,6 @@ pub enum Condition {
     Present,
 }
 
-impl Condition {
-    /// Whether it holds where something is there, or nothing.
-    pub(super) fn holds(self, there: bool) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Missing => !there,
-            Self::Present => there,
-        }
-    }
-}
-
 /// When a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expiry {
@@ -90,7 +79,11 @@ impl Table {
                 Some(old) => (true, old.expires_at(), wants_old.then(|| old.bytes().into_owned())),
                 None => (false, None, None),
             };
-            let stored = condition.holds(there);
+            let stored = match condition {
+                Condition::Always => true,
+                Condition::Missing => !there,
+                Condition::Present => there,
+            };
             if stored {
                 slot.put(&[value], expiry.at(now, before))?;
             }

@@ -93,7 +93,7 @@ static void misuse_pointers(void) {
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_store_get_many(0, "\377\377\377\377k", 5, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_TOO_LONG, lyger_store_get_many(0, NOWHERE, ((size_t)1 << 30) + 1, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_store_set_many(0, "\1\0\0\0k", 5, 0, 0, 0, &flag));
-    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_store_set_many(0, NULL, 0, 9, 0, 0, &flag));
+    GIVES(LYGER_STATUS_INVALID_ARGUMENT, lyger_store_set_many(0, NULL, 0, 9, 9, 0, &flag));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_delete_many(0, NULL, 1, &number));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_scan(0, 0, 1, NULL, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_size(0, NULL));
@@ -114,6 +114,21 @@ static void misuse_pointers(void) {
 void misuse_store(void) {
     lyger_reader reader = {sizeof reader, 0, buf, 4};
     uint64_t token;
+
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_open(NULL, 1, &number));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_open("redis://h", 9, NULL));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_store_open(NOWHERE, 4097, &number));
+    GIVES(LYGER_STATUS_INVALID_UTF8, lyger_store_open("\xff", 1, &number));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_store_open(NULL, 0, &number));
+    GIVES(LYGER_STATUS_INVALID_DSN, lyger_store_open("oracle://h", 10, &number));
+    CHECK(number == 0);
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_store_close(0));
+    /* Port 1 has nobody. */
+    GIVES(LYGER_STATUS_OK, lyger_store_open("redis://127.0.0.1:1", 19, &number));
+    GIVES(LYGER_STATUS_CONNECTION_FAILED, lyger_store_put(number, "k", 1, "v", 1, 0));
+    GIVES(LYGER_STATUS_OK, lyger_store_close(number));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_store_put(number, "k", 1, "v", 1, 0));
+    GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_store_close(number));
 
     misuse_ids();
     misuse_pointers();

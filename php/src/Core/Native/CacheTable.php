@@ -10,6 +10,7 @@ use Lyger\Cache\Condition;
 use Lyger\Cache\Driver;
 use Lyger\Cache\Expiry;
 use Lyger\Core\Status;
+use SensitiveParameter;
 
 /**
  * A cache of the engine, by its id: its table, or a server that it has opened.
@@ -19,7 +20,7 @@ use Lyger\Core\Status;
 final class CacheTable implements Driver
 {
     /** The process's own, or its fleet's. */
-    public const OWN = 0;
+    private const OWN = 0;
 
     /** What most values fit into. */
     private const BUFFER_BYTES = 65_536;
@@ -42,7 +43,27 @@ final class CacheTable implements Driver
     private readonly CData $flag;
     private readonly CData $flagPointer;
 
-    public function __construct(private readonly Abi $abi, private readonly int $store)
+    public static function own(Abi $abi): self
+    {
+        return new self($abi, self::OWN);
+    }
+
+    public static function open(Abi $abi, #[SensitiveParameter] string $dsn): self
+    {
+        $store = $abi->ffi->new('uint64_t');
+        $abi->check($abi->ffi->lyger_store_open($dsn, \strlen($dsn), FFI::addr($store)));
+        return new self($abi, $store->cdata);
+    }
+
+    public function __destruct()
+    {
+        if ($this->store !== self::OWN) {
+            // Refused in a child of fork(), and where the engine has been released: there is nothing to give back.
+            $this->ffi->lyger_store_close($this->store);
+        }
+    }
+
+    private function __construct(private readonly Abi $abi, private readonly int $store)
     {
         $ffi = $this->ffi = $abi->ffi;
         $this->buffer = $ffi->new('char[' . self::BUFFER_BYTES . ']');
@@ -255,14 +276,14 @@ final class CacheTable implements Driver
         ));
     }
 
-    public function setMany(array $pairs, Condition $condition, Expiry $expiry): bool
+    public function setMany(array $pairs, bool $ifMissing, Expiry $expiry): bool
     {
         $packed = self::pack(\array_merge(...$pairs));
         $this->abi->check($this->ffi->lyger_store_set_many(
             $this->store,
             $packed,
             \strlen($packed),
-            $condition->value,
+            (int) $ifMissing,
             $expiry->kind,
             $expiry->ms,
             $this->flagPointer,

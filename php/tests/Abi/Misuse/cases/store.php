@@ -207,6 +207,36 @@ $misuses = [
         'valid' => static fn (Probe $p) => $p->ffi->lyger_store_find($p->reader(), 'k', 1),
         'child' => Status::WrongProcess,
     ],
+    'lyger_store_open' => [
+        'misuse' => static function (Probe $p): void {
+            $p->gives(Status::NullPointer, $p->ffi->lyger_store_open(null, 1, $p->id));
+            $p->gives(Status::NullPointer, $p->ffi->lyger_store_open('redis://h', 9, null));
+            $p->gives(Status::TooLong, $p->ffi->lyger_store_open($p->nowhere(), 4097, $p->id));
+            $p->gives(Status::InvalidUtf8, $p->ffi->lyger_store_open("\xff", 1, $p->id));
+            foreach (['', 'redis', 'oracle://h', 'redis://', 'redis://h:x', 'redis://h?color=red'] as $dsn) {
+                $p->gives(Status::InvalidDsn, $p->ffi->lyger_store_open($dsn, strlen($dsn), $p->id));
+                $p->check($p->id[0] === 0, 'no id on an error');
+            }
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_store_open('redis://127.0.0.1:1', 19, $p->id),
+        'child' => Status::WrongProcess,
+    ],
+    'lyger_store_close' => [
+        'misuse' => static function (Probe $p) use ($ids): void {
+            $p->gives(Status::Ok, $p->ffi->lyger_store_open('redis://127.0.0.1:1', 19, $p->id));
+            $id = $p->id[0];
+            $p->gives(Status::ConnectionFailed, $p->ffi->lyger_store_put($id, 'k', 1, 'v', 1, 0));
+            foreach (Probe::forged($id) as $forged) {
+                $p->gives(Status::InvalidHandle, $p->ffi->lyger_store_close($forged));
+            }
+            $p->gives(Status::Ok, $p->ffi->lyger_store_close($id));
+            $p->gives(Status::InvalidHandle, $p->ffi->lyger_store_close($id));
+            $p->gives(Status::InvalidHandle, $p->ffi->lyger_store_put($id, 'k', 1, 'v', 1, 0));
+            $ids($p, static fn (int $id): int => $p->ffi->lyger_store_close($id));
+        },
+        'valid' => static fn (Probe $p) => $p->ffi->lyger_store_close(1),
+        'child' => Status::WrongProcess,
+    ],
     'lyger_store_output' => [
         'misuse' => static function (Probe $p): void {
             $p->gives(Status::NotFound, $p->ffi->lyger_store_output($p->buffer, 4096, $p->needed));
