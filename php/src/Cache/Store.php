@@ -86,7 +86,11 @@ final class Store implements CacheInterface
     public function get($key, $default = null): mixed
     {
         $bytes = $this->driver->find($this->key($key));
-        return $bytes === null ? $default : $this->codec->decode($bytes);
+        if ($bytes === null) {
+            return $default;
+        }
+        // Text, as the codec has it: without a call more.
+        return ($bytes[0] ?? '') > '9' ? $bytes : $this->codec->decode($bytes);
     }
 
     public function set($key, $value, $ttl = null): bool
