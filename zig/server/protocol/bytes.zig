@@ -8,6 +8,9 @@ const std = @import("std");
 /// Bytes of one register: what the target has, and 16 where it has none, which LLVM then takes apart.
 pub const register_bytes = std.simd.suggestVectorLength(u8) orelse 16;
 
+/// Bytes of a register in a search. Values and targets are short: with 64 bytes a register would mostly reach over their ends.
+const search_bytes = @min(register_bytes, 32);
+
 /// What a search runs over. Each class has a table, which says what is meant, and a comparison of registers, which may
 /// find less: a byte that it doesn't know is looked up in the table.
 pub const Class = enum {
@@ -18,6 +21,11 @@ pub const Class = enum {
     /// A request target, by its bytes: visible ASCII. What a URI leaves out of that (`"<>\^`{|}`) stands in links that
     /// browsers send, and llhttp takes it as well.
     target,
+    /// A target's path: what goes on until a query or a fragment.
+    path,
+    /// RFC 3986 3.2.2, `reg-name`: unreserved, sub-delims, percent-escapes. No `@`: a user in a Host is how requests are sent
+    /// astray.
+    host,
     /// Everything but the percent sign.
     plain,
     /// ASCII.
@@ -32,26 +40,44 @@ pub const Class = enum {
             },
             .field_value => byte == '\t' or (byte >= ' ' and byte != 0x7f),
             .target => byte > ' ' and byte < 0x7f,
+            .path => byte > ' ' and byte < 0x7f and byte != '?' and byte != '#',
+            .host => switch (byte) {
+                'a'...'z', 'A'...'Z', '0'...'9', '-', '.', '_', '~', '%' => true,
+                '!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=' => true,
+                else => false,
+            },
             .plain => byte != '%',
             .ascii => byte < 0x80,
         };
+    }
+
+    /// Whether a comparison of registers finds less than the table: then most of the class, as it is usually written.
+    fn isPartial(comptime class: Class) bool {
+        return class == .token or class == .host;
     }
 
     /// Which bytes of a register are surely in the class.
     inline fn hasRegister(comptime class: Class, comptime len: usize, register: @Vector(len, u8)) @Vector(len, bool) {
         const Register = @Vector(len, u8);
         return switch (class) {
-            .token => blk: {
+            .token, .host => blk: {
                 const lower = register | @as(Register, @splat(0x20));
                 const letter = lower -% @as(Register, @splat('a')) < @as(Register, @splat(26));
                 const digit = register -% @as(Register, @splat('0')) < @as(Register, @splat(10));
-                break :blk letter | digit | (register == @as(Register, @splat('-')));
+                const dash = register == @as(Register, @splat('-'));
+                const dot = register == @as(Register, @splat('.'));
+                break :blk letter | digit | dash | dot;
             },
             .field_value => blk: {
                 const printed = (register >= @as(Register, @splat(' '))) & (register != @as(Register, @splat(0x7f)));
                 break :blk printed | (register == @as(Register, @splat('\t')));
             },
             .target => register -% @as(Register, @splat('!')) < @as(Register, @splat(0x7f - '!')),
+            .path => blk: {
+                const seen = register -% @as(Register, @splat('!')) < @as(Register, @splat(0x7f - '!'));
+                const ends = (register == @as(Register, @splat('?'))) | (register == @as(Register, @splat('#')));
+                break :blk seen & ~ends;
+            },
             .plain => register != @as(Register, @splat('%')),
             .ascii => register < @as(Register, @splat(0x80)),
         };
@@ -75,17 +101,33 @@ pub inline fn is(comptime class: Class, byte: u8) bool {
 /// The index of the first byte from `start` on that isn't of the class, or the length.
 pub inline fn indexOfOther(comptime class: Class, bytes: []const u8, start: usize) usize {
     var at = start;
-    // A field's name is seldom longer than 16 bytes, and a register of 64 would often reach over the end.
-    const wide = if (class == .token) @min(register_bytes, 16) else register_bytes;
-    while (at + wide <= bytes.len) {
-        const in: std.meta.Int(.unsigned, wide) = @bitCast(class.hasRegister(wide, bytes[at..][0..wide].*));
-        if (in == std.math.maxInt(@TypeOf(in))) {
+    // Of partial classes are names, which are seldom longer than 16 bytes.
+    const wide = comptime if (class.isPartial()) @min(search_bytes, 16) else search_bytes;
+    const Bits = std.meta.Int(.unsigned, wide);
+    while (bytes.len - at >= wide) {
+        const in: Bits = @bitCast(class.hasRegister(wide, bytes[at..][0..wide].*));
+        if (in == std.math.maxInt(Bits)) {
             at += wide;
             continue;
         }
         at += @ctz(~in);
-        if (class != .token or !is(class, bytes[at])) return at;
+        if (comptime !class.isPartial()) return at;
+        if (!is(class, bytes[at])) return at;
         at += 1;
+    }
+    if (bytes.len >= wide) {
+        // The last register of the slice: it begins with bytes that were looked at before, or that nobody asked for.
+        const last = bytes.len - wide;
+        while (at < bytes.len) {
+            const in: Bits = @bitCast(class.hasRegister(wide, bytes[last..][0..wide].*));
+            const out = ~in >> @intCast(at - last);
+            if (out == 0) return bytes.len;
+            at += @ctz(out);
+            if (comptime !class.isPartial()) return at;
+            if (!is(class, bytes[at])) return at;
+            at += 1;
+        }
+        return at;
     }
     while (at < bytes.len and is(class, bytes[at])) at += 1;
     return at;

@@ -140,76 +140,75 @@ pub const Scan = struct {
     pub inline fn feed(scan: *Scan, message: []const u8, limits: *const Limits, fields: []Field, sink: anytype) !bool {
         const end = @min(message.len, limits.head_bytes_max);
         const bytes = message[0..end];
-        var at: usize = scan.at;
-        state: switch (scan.state) {
+        // In registers: what is written through `scan` and `fields` could be the same memory for all that the compiler knows.
+        var now = scan.*;
+        var at: usize = now.at;
+        state: switch (now.state) {
             .line_start => {
-                scan.state = .line_start;
-                if (at == end) return scan.pause(at, limits);
-                scan.name_start = @intCast(at);
+                if (at == end) return scan.pause(now, .line_start, at, limits);
+                now.name_start = @intCast(at);
                 if (bytes[at] == '\r') {
                     at += 1;
                     continue :state .last_line_feed;
                 }
-                if (scan.count >= limits.header_count_max) return error.TooManyHeaders;
+                if (now.count >= limits.header_count_max) return error.TooManyHeaders;
                 continue :state .name;
             },
             .name => {
-                scan.state = .name;
                 at = bytes_of.indexOfOther(.token, bytes, at);
-                if (at == end) return scan.pause(at, limits);
-                if (bytes[at] != ':' or at == scan.name_start) return error.InvalidHeaderName;
-                scan.name_len = @intCast(at - scan.name_start);
+                if (at == end) return scan.pause(now, .name, at, limits);
+                if (bytes[at] != ':' or at == now.name_start) return error.InvalidHeaderName;
+                now.name_len = @intCast(at - now.name_start);
                 at += 1;
                 continue :state .before_value;
             },
             .before_value => {
-                scan.state = .before_value;
-                while (at < end and (bytes[at] == ' ' or bytes[at] == '\t')) at += 1;
-                if (at == end) return scan.pause(at, limits);
-                scan.value_start = @intCast(at);
+                while (at < end and isSpace(bytes[at])) at += 1;
+                if (at == end) return scan.pause(now, .before_value, at, limits);
+                now.value_start = @intCast(at);
                 continue :state .value;
             },
             .value => {
-                scan.state = .value;
                 at = bytes_of.indexOfOther(.field_value, bytes, at);
-                if (at == end) return scan.pause(at, limits);
+                if (at == end) return scan.pause(now, .value, at, limits);
                 if (bytes[at] != '\r') return error.InvalidHeaderValue;
                 at += 1;
                 continue :state .line_feed;
             },
             .line_feed => {
-                scan.state = .line_feed;
-                if (at == end) return scan.pause(at, limits);
+                if (at == end) return scan.pause(now, .line_feed, at, limits);
                 if (bytes[at] != '\n') return error.InvalidHeaderValue;
                 var value_end = at - 1;
-                while (value_end > scan.value_start and isSpace(bytes[value_end - 1])) value_end -= 1;
+                while (value_end > now.value_start and isSpace(bytes[value_end - 1])) value_end -= 1;
                 const field: Field = .{
-                    .name = .{ .start = scan.name_start, .len = scan.name_len },
-                    .value = Span.between(scan.value_start, value_end),
+                    .name = .{ .start = now.name_start, .len = now.name_len },
+                    .value = Span.between(now.value_start, value_end),
                 };
                 try sink.onField(bytes, field);
-                if (scan.count < fields.len) fields[scan.count] = field;
-                scan.count += 1;
+                if (now.count < fields.len) fields[now.count] = field;
+                now.count += 1;
                 at += 1;
                 continue :state .line_start;
             },
             .last_line_feed => {
-                scan.state = .last_line_feed;
-                if (at == end) return scan.pause(at, limits);
+                if (at == end) return scan.pause(now, .last_line_feed, at, limits);
                 if (bytes[at] != '\n') return error.InvalidHeaderName;
                 at += 1;
                 continue :state .done;
             },
             .done => {
-                scan.state = .done;
+                scan.* = now;
                 scan.at = @intCast(at);
+                scan.state = .done;
                 return true;
             },
         }
     }
 
-    inline fn pause(scan: *Scan, at: usize, limits: *const Limits) Error!bool {
+    inline fn pause(scan: *Scan, now: Scan, state: State, at: usize, limits: *const Limits) Error!bool {
+        scan.* = now;
         scan.at = @intCast(at);
+        scan.state = state;
         return if (at >= limits.head_bytes_max) error.HeadTooLong else false;
     }
 };

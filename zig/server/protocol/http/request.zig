@@ -96,8 +96,9 @@ pub const RequestParser = struct {
     pub fn request(parser: *const RequestParser, message: []const u8, array: []const Field) Request {
         std.debug.assert(parser.state == .done);
         const method = parser.method_span.of(message);
-        // It was parsed without an error when its last byte came.
-        const target = parser.targetParts(message) catch unreachable;
+        const text = parser.target_span.of(message);
+        // Others were parsed without an error when their last byte came.
+        const target = if (parser.hasOriginForm(text)) target_of.origin(text) else parser.targetParts(text) catch unreachable;
         return .{
             .message = message,
             .method = parser.method,
@@ -156,6 +157,13 @@ pub const RequestParser = struct {
             },
             .method => {
                 parser.state = .method;
+                if (at == parser.method_span.start and end - at >= 4 and isWord(u32, bytes[at..], "GET ")) {
+                    parser.method_span.len = 3;
+                    parser.method = .get;
+                    at += 4;
+                    parser.target_span = Span.between(at, at);
+                    continue :state .target;
+                }
                 at = bytes_of.indexOfOther(.token, bytes, at);
                 if (at == end) return parser.pause(at, limits);
                 if (bytes[at] != ' ' or at == parser.method_span.start) return error.InvalidMethod;
@@ -174,7 +182,8 @@ pub const RequestParser = struct {
                 if (at == end) return parser.pause(at, limits);
                 if (bytes[at] != ' ') return error.InvalidTarget;
                 parser.target_span = Span.between(start, at);
-                _ = try parser.targetParts(bytes);
+                const text = bytes[start..at];
+                if (!parser.hasOriginForm(text)) _ = try parser.targetParts(text);
                 at += 1;
                 continue :state .version;
             },
@@ -182,7 +191,7 @@ pub const RequestParser = struct {
                 parser.state = .version;
                 const start = parser.target_span.start + parser.target_span.len + 1;
                 const wanted = "HTTP/1.1\r\n";
-                if (end - start >= wanted.len and std.mem.eql(u8, bytes[start..][0..wanted.len], wanted)) {
+                if (end - start >= wanted.len and isWord(u80, bytes[start..], wanted)) {
                     parser.version_minor = 1;
                     at = start + wanted.len;
                     continue :state .fields;
@@ -225,8 +234,13 @@ pub const RequestParser = struct {
         return if (at >= limits.head_bytes_max) error.HeadTooLong else false;
     }
 
-    fn targetParts(parser: *const RequestParser, message: []const u8) target_of.Error!target_of.Target {
-        return target_of.parse(parser.target_span.of(message), switch (parser.method) {
+    /// The form of nearly all: every text of visible bytes behind its slash is one.
+    inline fn hasOriginForm(parser: *const RequestParser, text: []const u8) bool {
+        return text.len > 0 and text[0] == '/' and parser.method != .connect;
+    }
+
+    fn targetParts(parser: *const RequestParser, text: []const u8) target_of.Error!target_of.Target {
+        return target_of.parse(text, switch (parser.method) {
             .connect => .authority,
             // RFC 9112 3.2.4 knows it for OPTIONS; UPnP's M-SEARCH has no other.
             .options, .other => .with_asterisk,
@@ -310,8 +324,14 @@ const registered = std.StaticStringMap(Method).initComptime(.{
     .{ "PURGE", .other },
 });
 
-inline fn methodOf(name: []const u8, options: *const Options) Error!Method {
-    if (std.mem.eql(u8, name, "GET")) return .get;
+/// Whether the bytes begin with the word, by one comparison.
+inline fn isWord(comptime Word: type, bytes: []const u8, comptime word: []const u8) bool {
+    const ours: Word = comptime @bitCast(word[0..word.len].*);
+    const theirs: Word = @bitCast(bytes[0..word.len].*);
+    return ours == theirs;
+}
+
+fn methodOf(name: []const u8, options: *const Options) Error!Method {
     return registered.get(name) orelse switch (options.unknown_methods) {
         .refuse => error.MethodNotImplemented,
         .accept => .other,

@@ -29,7 +29,7 @@ pub fn parse(target: []const u8, allowed: Allowed) Error!Target {
         if (!isAuthority(target, .with_port)) return error.InvalidTarget;
         return .{ .form = .authority, .path = "", .query = null, .authority = target };
     }
-    if (target[0] == '/') return splitPath(.origin, target, null);
+    if (target[0] == '/') return origin(target);
     if (target.len == 1 and target[0] == '*') {
         if (allowed != .with_asterisk) return error.InvalidTarget;
         return .{ .form = .asterisk, .path = "", .query = null, .authority = null };
@@ -45,14 +45,23 @@ pub fn parse(target: []const u8, allowed: Allowed) Error!Target {
     return splitPath(.absolute, rest[whole.len..], authority);
 }
 
-fn splitPath(form: Form, whole: []const u8, authority: ?[]const u8) Target {
-    const shown = whole[0 .. std.mem.indexOfScalar(u8, whole, '#') orelse whole.len];
-    const mark = std.mem.indexOfScalar(u8, shown, '?');
-    const path = shown[0 .. mark orelse shown.len];
+/// A target that begins with a slash, of a method other than CONNECT.
+pub inline fn origin(target: []const u8) Target {
+    return splitPath(.origin, target, null);
+}
+
+inline fn splitPath(form: Form, whole: []const u8, authority: ?[]const u8) Target {
+    const path_bytes = bytes_of.indexOfOther(.path, whole, 0);
+    const path = whole[0..path_bytes];
+    var query: ?[]const u8 = null;
+    if (path_bytes < whole.len and whole[path_bytes] == '?') {
+        const rest = whole[path_bytes + 1 ..];
+        query = rest[0 .. std.mem.indexOfScalar(u8, rest, '#') orelse rest.len];
+    }
     return .{
         .form = form,
         .path = if (path.len == 0) "/" else path,
-        .query = if (mark) |at| shown[at + 1 ..] else null,
+        .query = query,
         .authority = authority,
     };
 }
@@ -85,7 +94,7 @@ fn isAuthority(value: []const u8, port: Port) bool {
             else => return false,
         };
     } else {
-        while (at < value.len and isHostByte(value[at])) at += 1;
+        at = bytes_of.indexOfOther(.host, value, 0);
     }
     if (at == value.len) return port == .any;
     if (value[at] != ':') return false;
@@ -98,15 +107,6 @@ fn isAuthority(value: []const u8, port: Port) bool {
         number = number * 10 + (digit - '0');
     }
     return number <= std.math.maxInt(u16);
-}
-
-/// reg-name: unreserved, sub-delims, percent-escapes. No `@`: a user in a Host is how requests are sent astray.
-fn isHostByte(byte: u8) bool {
-    return switch (byte) {
-        'a'...'z', 'A'...'Z', '0'...'9', '-', '.', '_', '~', '%' => true,
-        '!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=' => true,
-        else => false,
-    };
 }
 
 test "the_four_forms" {

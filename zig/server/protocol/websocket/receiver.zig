@@ -64,6 +64,7 @@ pub const Receiver = struct {
     /// Payload of the message's frames so far, that of the current one included.
     message_bytes: u64 = 0,
     key: mask_of.Key = @splat(0),
+    /// Between two characters whenever a message begins: one that ends elsewhere is an error.
     text: utf8.Validator = .{},
     opcode: frame.Opcode = .text,
     state: packed struct(u8) {
@@ -106,7 +107,6 @@ pub const Receiver = struct {
         if (header.opcode != .continuation) {
             receiver.opcode = header.opcode;
             receiver.message_bytes = 0;
-            receiver.text = .{};
             receiver.state.compressed = header.compressed;
             receiver.state.begins = true;
             receiver.state.in_message = true;
