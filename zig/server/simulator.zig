@@ -20,7 +20,7 @@ pub fn main(init: std.process.Init) !void {
     for (first..first + count) |seed| {
         var report: simulation.Report = .{};
         const result = simulation.run(init.gpa, seed, &report) catch |err| {
-            std.debug.print("seed {d}: {t}\n", .{ seed, err });
+            std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
             report.print();
             if (err == error.OutOfMemory) return err;
             std.process.exit(1);
