@@ -7,6 +7,7 @@ const answer = @import("answer.zig");
 const io_of = @import("io.zig");
 const pages = @import("pages.zig");
 const slot_of = @import("slot.zig");
+const web_socket = @import("web_socket.zig");
 const Core = @import("core.zig").Core;
 const DeferredNode = @import("deferred.zig").DeferredNode;
 const Event = io_of.Event;
@@ -165,7 +166,7 @@ pub fn Connections(comptime Server: type) type {
                 if (line1.state == .ending) return self.linger(server, slot);
                 // Half a request will never be whole.
                 const is_finished = line1.flags.peer_finished and line1.held_count == 0;
-                const is_waiting = line1.state == .head or line1.state == .body or line1.state == .lingering;
+                const is_waiting = !slot.isPaused() or line1.state == .lingering;
                 if (is_finished and is_waiting) return self.close(server, slot);
             }
             self.adjustReceive(server, slot);
@@ -267,6 +268,13 @@ pub fn Connections(comptime Server: type) type {
             server.core.slots.release(server.core.slots.indexOf(slot));
         }
 
+        /// The server stops: a WebSocket is told.
+        pub fn goAway(self: *Self, server: *Server, slot: *StackSlot) void {
+            if (slot.line1.state != .web_socket or slot.line1.flags.sending) return;
+            web_socket.end(&server.core, slot, .going_away, "");
+            self.settle(server, slot);
+        }
+
         /// Nothing of a request is there, and nothing of an answer.
         pub fn isIdle(_: *const Self, slot: *const StackSlot) bool {
             return slot.line1.state == .head and slot.line1.held_count == 0 and slot.line1.output.isEmpty() and
@@ -291,6 +299,13 @@ pub fn Connections(comptime Server: type) type {
                     core.stats.timed_out += 1;
                     if (line1.state == .head and slot.line2.input.isEmpty()) return self.close(server, slot);
                     core.refuse(slot, 408);
+                },
+                .web_socket => {
+                    if (line1.held_count > 0) return;
+                    if (web_socket.rested(core, slot) == .gone) {
+                        core.stats.timed_out += 1;
+                        return self.close(server, slot);
+                    }
                 },
                 .deferred => {
                     core.stats.timed_out += 1;

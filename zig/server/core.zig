@@ -15,6 +15,7 @@ const StackPool = @import("stack_pool.zig").StackPool;
 const StackSlot = @import("slot.zig").StackSlot;
 const ConnId = @import("slot.zig").ConnId;
 const answer = @import("answer.zig");
+const web_socket = @import("web_socket.zig");
 
 /// Answers that wait before requests of the same connection have to: a client that sends requests without end gets what it
 /// asked for in pieces of this size. The largest class of buffers.
@@ -23,6 +24,8 @@ const output_bytes_max = 48 * 1024;
 pub const Stats = struct {
     accepted: u64 = 0,
     requests: u64 = 0,
+    /// Of WebSockets.
+    messages: u64 = 0,
     /// Requests that were refused by their framing or a limit.
     refused: u64 = 0,
     /// Connections that were given up for want of memory.
@@ -81,12 +84,13 @@ pub const Core = struct {
     }
 
     /// Goes on with what arrived. Says how much of it is done with: less than all when the connection is paused.
-    pub fn consume(core: *Core, slot: *StackSlot, bytes: []const u8) usize {
+    pub fn consume(core: *Core, slot: *StackSlot, bytes: []u8) usize {
         var at: usize = 0;
         while (at < bytes.len and !slot.isPaused() and slot.line1.output.len < output_bytes_max) {
             const consumed = switch (slot.line1.state) {
                 .head => core.consumeHead(slot, bytes[at..]),
                 .body => core.consumeBody(slot, bytes[at..]),
+                .web_socket => web_socket.consume(core, slot, bytes[at..]),
                 else => unreachable,
             };
             assert(consumed > 0 or slot.isPaused());

@@ -25,6 +25,7 @@ pub fn main(init: std.process.Init) !void {
     defer server.deinit();
     server.GET("/plaintext", plaintext);
     server.GET("/json", json);
+    server.ws("/ws", echoMessage);
     server.any("/*path", echo);
     std.log.info("listening on port {d}", .{server.port()});
     try server.run();
@@ -41,6 +42,11 @@ fn plaintext(_: std.mem.Allocator, ctx: *sws.Context) anyerror!void {
 
 fn json(_: std.mem.Allocator, ctx: *sws.Context) anyerror!void {
     ctx.json(200, "{\"message\":\"Hello, World!\"}");
+}
+
+fn echoMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.Message) anyerror!void {
+    defer allocator.free(message.payload);
+    try socket.send(message.opcode, message.payload);
 }
 
 /// `METHOD PATH`, an empty line, and the body.

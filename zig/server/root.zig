@@ -1,4 +1,4 @@
-//! A single-threaded server for HTTP/1.1 on Linux's io_uring, as a library.
+//! A single-threaded server for HTTP/1.1 and WebSocket on Linux's io_uring, as a library.
 //!
 //! ```
 //! const sws = @import("sws");
@@ -17,6 +17,7 @@
 //!
 //! The way of a request: `io.zig` tells what the kernel did, `connections.zig` gives the bytes of one connection to
 //! `core.zig`, that finds the requests in them, `routes.zig` calls the handler, and `answer.zig` writes what it answered.
+//! `web_socket.zig` takes the core's place for connections that asked for it.
 
 pub const AsyncServer = @import("server.zig").AsyncServer;
 pub const ServerType = @import("server.zig").ServerType;
@@ -35,6 +36,8 @@ pub const io = @import("io.zig");
 pub const http = @import("protocol/http.zig");
 pub const router = @import("protocol/router.zig");
 pub const websocket = @import("protocol/websocket.zig");
+pub const WebSocket = @import("web_socket.zig").WebSocket;
+pub const Message = @import("web_socket.zig").Message;
 
 test {
     _ = @import("answer.zig");

@@ -4,6 +4,7 @@ const std = @import("std");
 const http = @import("protocol/http.zig");
 const router_of = @import("protocol/router.zig");
 const Context = @import("context.zig").Context;
+const web_socket = @import("web_socket.zig");
 
 /// Runs to its end on the loop's stack: nothing else happens meanwhile.
 pub const Handler = *const fn (allocator: std.mem.Allocator, ctx: *Context) anyerror!void;
@@ -12,7 +13,8 @@ pub const Handler = *const fn (allocator: std.mem.Allocator, ctx: *Context) anye
 pub const Middleware = Handler;
 
 pub const Method = router_of.Method;
-const Router = router_of.Router(Handler, .{});
+const Target = union(enum) { handler: Handler, web_socket: web_socket.Handler };
+const Router = router_of.Router(Target, .{});
 
 pub const RegisterError = router_of.RegisterError || error{TooManyMiddlewares};
 
@@ -39,7 +41,11 @@ pub const Routes = struct {
     }
 
     pub fn add(routes: *Routes, method: Method, pattern: []const u8, handler: Handler) RegisterError!void {
-        return routes.router.add(method, pattern, handler);
+        return routes.router.add(method, pattern, .{ .handler = handler });
+    }
+
+    pub fn addWebSocket(routes: *Routes, pattern: []const u8, handler: web_socket.Handler) RegisterError!void {
+        return routes.router.add(.get, pattern, .{ .web_socket = handler });
     }
 
     pub fn use(routes: *Routes, middleware: Middleware) RegisterError!void {
@@ -59,7 +65,10 @@ pub const Routes = struct {
         switch (match) {
             .found => |found| {
                 ctx.params = found.params.slice();
-                found.handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
+                switch (found.handler) {
+                    .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
+                    .web_socket => |handler| web_socket.upgrade(ctx, handler),
+                }
             },
             .not_allowed => |allow| notAllowed(ctx, allow),
             .not_found => if (ctx.request.target.form == .asterisk) {

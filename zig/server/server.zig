@@ -18,6 +18,7 @@ const Event = io_of.Event;
 const StackSlot = slot_of.StackSlot;
 const UserData = io_of.UserData;
 const routes = @import("routes.zig");
+const web_socket = @import("web_socket.zig");
 
 /// The server on Linux's io_uring.
 pub const AsyncServer = ServerType(io_of.Linux);
@@ -145,6 +146,11 @@ pub fn ServerType(comptime IO: type) type {
         /// Every method that has no route of its own for the pattern.
         pub fn any(server: *Server, pattern: []const u8, handler: routes.Handler) void {
             server.route(.any, pattern, handler);
+        }
+
+        /// Makes WebSockets of connections that ask for it, and gives their messages to the handler.
+        pub fn ws(server: *Server, pattern: []const u8, handler: web_socket.Handler) void {
+            server.core.routes.addWebSocket(pattern, handler) catch |err| server.registrationFailed(pattern, err);
         }
 
         /// Runs before every handler.
@@ -349,7 +355,7 @@ pub fn ServerType(comptime IO: type) type {
             while (position > 0) {
                 position -= 1;
                 const slot = &server.core.slots.slots[server.core.slots.live[position]];
-                if (is_late or server.connections.isIdle(slot)) server.connections.close(server, slot);
+                if (is_late or server.connections.isIdle(slot)) server.connections.close(server, slot) else server.connections.goAway(server, slot);
             }
         }
 

@@ -40,6 +40,7 @@ const Fixture = struct {
         server.GET("/later", later);
         server.GET("/fails", fails);
         server.GET("/silent", silent);
+        server.ws("/ws", echoMessage);
         server.use(mark);
         return fixture;
     }
@@ -116,6 +117,12 @@ fn later(_: std.mem.Allocator, ctx: *Context) anyerror!void {
 
 fn answerLater(response: AsyncServer.DeferredResponse) void {
     response.json(200, "{\"later\":true}");
+}
+
+fn echoMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.Message) anyerror!void {
+    defer allocator.free(message.payload);
+    if (std.mem.eql(u8, message.payload, "fail")) return error.OutOfCheese;
+    try socket.send(message.opcode, message.payload);
 }
 
 fn fails(_: std.mem.Allocator, _: *Context) anyerror!void {
@@ -297,4 +304,63 @@ test "clients beyond the slots wait until there is room, and nothing else" {
     first.close();
     try std.testing.expectEqualStrings("hello", (try third.receive()).body);
     try fixture.finish();
+}
+
+test "messages of a WebSocket come back, whole, in fragments and byte by byte, with control frames in between" {
+    const fixture = try Fixture.create(small);
+    try fixture.start();
+    // Masked with zeroes.
+    const sent = "\x81\x82\x00\x00\x00\x00hi" ++ "\x01\x81\x00\x00\x00\x00a" ++ "\x89\x81\x00\x00\x00\x00p" ++
+        "\x80\x82\x00\x00\x00\x00bc" ++ "\x82\xfe\x02\xbc\x00\x00\x00\x00" ++ "b" ** 700 ++ "\x88\x82\x00\x00\x00\x00\x03\xe8";
+    const expected = "\x81\x02hi" ++ "\x8a\x01p" ++ "\x81\x03abc" ++ "\x82\x7e\x02\xbc" ++ "b" ** 700 ++ "\x88\x02\x03\xe8";
+    for ([_]usize{ sent.len, 1, 5 }) |step| {
+        var client: Client = try .connect(fixture.server.port());
+        defer client.close();
+        try upgrade(&client);
+        var rest: []const u8 = sent;
+        while (rest.len > 0) : (rest = rest[@min(step, rest.len)..]) try client.send(rest[0..@min(step, rest.len)]);
+        try std.testing.expectEqualStrings(expected, try client.receiveExactly(expected.len));
+        try std.testing.expect(try client.isEnded());
+    }
+    try fixture.finish();
+}
+
+test "a WebSocket's faults are told by their codes, and one that is open when the server stops is told to go" {
+    std.testing.log_level = .err;
+    const fixture = try Fixture.create(small);
+    try fixture.start();
+    const cases = [_]struct { []const u8, u16 }{
+        .{ "\x81\x02hi", 1002 },
+        .{ "\x81\x81\x00\x00\x00\x00\xff", 1007 },
+        .{ "\x80\x80\x00\x00\x00\x00", 1002 },
+        .{ "\x82\xff\x00\x00\x00\x00\x00\x20\x00\x00\x00\x00\x00\x00", 1009 },
+        .{ "\x81\x84\x00\x00\x00\x00fail", 1011 },
+    };
+    for (cases) |case| {
+        var client: Client = try .connect(fixture.server.port());
+        defer client.close();
+        try upgrade(&client);
+        try client.send(case[0]);
+        const frame = try client.receiveExactly(4);
+        try std.testing.expectEqual(@as(u8, 0x88), frame[0]);
+        try std.testing.expectEqual(case[1], std.mem.readInt(u16, frame[2..4], .big));
+    }
+    var client: Client = try .connect(fixture.server.port());
+    defer client.close();
+    try client.send("GET /ws HTTP/1.1\r\nHost: a\r\n\r\n");
+    try std.testing.expectEqual(@as(u16, 426), (try client.receive()).status);
+    var open: Client = try .connect(fixture.server.port());
+    defer open.close();
+    try upgrade(&open);
+    fixture.server.stop();
+    try std.testing.expectEqualStrings("\x88\x02\x03\xe9", try open.receiveExactly(4));
+    try fixture.finish();
+}
+
+fn upgrade(client: *Client) !void {
+    try client.send("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ++
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    const response = try client.receiveHead();
+    try std.testing.expectEqual(@as(u16, 101), response.status);
+    try std.testing.expectEqualStrings("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", response.header("sec-websocket-accept").?);
 }

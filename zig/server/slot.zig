@@ -5,16 +5,19 @@ const std = @import("std");
 const assert = std.debug.assert;
 const linux = std.os.linux;
 const http = @import("protocol/http.zig");
+const web_socket = @import("web_socket.zig");
 const Buffer = @import("buffers.zig").Buffer;
 const DeferredNode = @import("deferred.zig").DeferredNode;
 const Descriptor = @import("io.zig").Descriptor;
 
-/// Where a connection stands. Requests are read in `head` and `body` only.
+/// Where a connection stands. Input is looked at in the first three only.
 pub const State = enum(u8) {
     /// Between two requests, or in a request's head.
     head,
     /// In a request's body.
     body,
+    /// Frames are read instead of requests.
+    web_socket,
     /// The handler's answer comes later.
     deferred,
     /// It came, while those before it are still being sent.
@@ -135,6 +138,7 @@ pub const Workspace = union(enum) {
     http: HttpWork,
     produce: ProduceWork,
     owned: OwnedWork,
+    web_socket: web_socket.Work,
     /// A deferred answer that waits for those before it.
     answer: DeferredNode,
 };
@@ -162,7 +166,7 @@ pub const StackSlot = struct {
 
     /// Whether nothing more of its input may be looked at for now.
     pub inline fn isPaused(slot: *const StackSlot) bool {
-        return slot.line1.flags.sending or slot.line1.state != .head and slot.line1.state != .body;
+        return slot.line1.flags.sending or @intFromEnum(slot.line1.state) > @intFromEnum(State.web_socket);
     }
 };
 

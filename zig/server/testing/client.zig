@@ -75,6 +75,13 @@ pub const Client = struct {
         return all[std.mem.indexOf(u8, all, "\r\n\r\n").? + 4 ..];
     }
 
+    /// Bytes as they come.
+    pub fn receiveExactly(client: *Client, len: usize) ![]const u8 {
+        while (client.len - client.at < len) if (try client.fill() == 0) return error.EndOfStream;
+        defer client.at += len;
+        return client.bytes[client.at..][0..len];
+    }
+
     /// Whether the server closed, and sent nothing more.
     pub fn isEnded(client: *Client) !bool {
         if (client.at < client.len) return false;
