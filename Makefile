@@ -3,7 +3,7 @@
 # Taken by `make serve`, which passes on what is given: the rest is the configuration's.
 export HOST PORT WORKERS
 
-.PHONY: help serve test chaos fuzz check setup build bench
+.PHONY: help serve test chaos fuzz simulate check setup build bench
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make test            runs every test: Rust, Zig, PHP with and without the library, end to end'
 	@echo 'make chaos           the fleet under fire, for as long as its promises say: half an hour'
 	@echo 'make fuzz            the parsers of the server, and the kernels against each other on ten million inputs each: 20 minutes, with cargo-fuzz two more'
+	@echo 'make simulate        the io_uring server under simulated faults, a million runs in Debug and in ReleaseSafe: a night'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
 	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache, bench-resp'
@@ -27,6 +28,9 @@ chaos:
 
 fuzz:
 	@.ci/fuzz
+
+simulate:
+	@.ci/simulate
 
 check:
 	@.ci/check

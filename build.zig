@@ -6,7 +6,13 @@ const std = @import("std");
 pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
-        .@"test" = b.step("test", "The tests of kernels and protocols, in Debug and in ReleaseSafe"),
+        .server = b.step("server", "The server's programs: echo, simulator"),
+        .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
+        .simulate = b.step("simulate", "The server under simulated faults: -Dseed=N is one run, -Dseeds=COUNT that many from there on"),
+        .@"test" = b.step("test", "The tests of kernels, protocols and server, in Debug and in ReleaseSafe"),
+        .@"test-kernels" = b.step("test-kernels", "Those of the kernels"),
+        .@"test-server" = b.step("test-server", "Those of the server"),
+        .@"test-protocol" = b.step("test-protocol", "Those of the protocols"),
         .fuzz = b.step("fuzz", "The protocols' parsers under mutated inputs: -Dfuzz-seconds=N for each, -Dfuzz-seed=N to repeat"),
     };
     const target = b.standardTargetOptions(.{});
@@ -14,17 +20,27 @@ pub fn build(b: *std.Build) void {
         .checked = b.option(bool, "checked", "Add a variant that traps on overflow and wrong indexes, for tests") orelse false,
         .fuzz_seconds = b.option(u32, "fuzz-seconds", "How long each parser is fuzzed; 0 only for what --fuzz guides") orelse 10,
         .fuzz_seed = b.option(u64, "fuzz-seed", "The seed of the mutations; a new one each time without it"),
+        .optimize = b.option(std.builtin.OptimizeMode, "mode", "How the server's programs are built; safety checks stay on by default") orelse .ReleaseSafe,
+        .seed = b.option(u64, "seed", "The first seed of the simulator") orelse 1,
+        .seeds = b.option(u64, "seeds", "How many seeds the simulator runs") orelse 1,
     };
 
     buildKernels(b, steps.kernels, target, options);
-    buildTests(b, steps.@"test", target);
-    buildProtocol(b, steps.@"test", steps.fuzz, target, options);
+    buildTests(b, steps.@"test-kernels", target);
+    buildProtocol(b, steps.@"test-protocol", steps.fuzz, target, options);
+    buildServer(b, steps, target, options);
+    steps.@"test".dependOn(steps.@"test-kernels");
+    steps.@"test".dependOn(steps.@"test-protocol");
+    steps.@"test".dependOn(steps.@"test-server");
 }
 
 const Options = struct {
     checked: bool,
     fuzz_seconds: u32,
     fuzz_seed: ?u64,
+    optimize: std.builtin.OptimizeMode,
+    seed: u64,
+    seeds: u64,
 };
 
 /// One implementation of all kernels: an object of its own, whose symbols end in the suffix.
@@ -134,6 +150,42 @@ fn buildProtocol(
     run.addArtifactArg(fuzzer);
     run.stdio = .inherit;
     fuzz.dependOn(&run.step);
+}
+
+fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, options: Options) void {
+    const server = b.addModule("sws", serverModule(b, target, options.optimize));
+    const echo = b.addExecutable(.{ .name = "echo", .root_module = b.createModule(.{
+        .root_source_file = b.path("zig/server/echo.zig"),
+        .target = target,
+        .optimize = options.optimize,
+        .imports = &.{.{ .name = "sws", .module = server }},
+    }) });
+    const run_echo = b.addRunArtifact(echo);
+    if (b.args) |args| run_echo.addArgs(args);
+    steps.@"run-echo".dependOn(&run_echo.step);
+    steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
+
+    var simulator_options = serverModule(b, target, options.optimize);
+    simulator_options.root_source_file = b.path("zig/server/simulator.zig");
+    const simulator = b.addExecutable(.{ .name = "simulator", .root_module = b.createModule(simulator_options) });
+    const run_simulator = b.addRunArtifact(simulator);
+    run_simulator.addArgs(&.{ b.fmt("{d}", .{options.seed}), b.fmt("{d}", .{options.seeds}) });
+    // Runs again although nothing changed: a person asked for it.
+    run_simulator.has_side_effects = true;
+    steps.simulate.dependOn(&run_simulator.step);
+    steps.server.dependOn(&b.addInstallArtifact(simulator, .{}).step);
+
+    for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
+        const tests = b.addTest(.{
+            .name = b.fmt("server-{s}", .{@tagName(optimize)}),
+            .root_module = b.createModule(serverModule(b, target, optimize)),
+        });
+        steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
+    }
+}
+
+fn serverModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) std.Build.Module.CreateOptions {
+    return .{ .root_source_file = b.path("zig/server/root.zig"), .target = target, .optimize = optimize };
 }
 
 fn kernelModule(

@@ -1,0 +1,247 @@
+//! Answers, as they are put into a connection's output: whole ones, bodies that are sent from where they lie, and bodies
+//! that are asked for piece by piece.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const http = @import("protocol/http.zig");
+const response = http.response;
+const Buffer = @import("buffers.zig").Buffer;
+const Core = @import("core.zig").Core;
+const slots = @import("slot.zig");
+const StackSlot = slots.StackSlot;
+
+/// What a head takes without fields of the handler's; a longer one is written twice.
+const head_bytes_usual = 256;
+
+/// A body up to this size is copied even when it could be sent from where it lies: a second piece costs more.
+const copied_bytes_max = 4096;
+
+/// What is asked for at a time of a body in pieces.
+const piece_bytes_max = 16 * 1024;
+
+/// The fields that a handler adds to its answer, as copies: middleware may set some long before the answer.
+pub const Fields = struct {
+    entries: [count_max]struct { name: u16, name_len: u16, value: u16, value_len: u16 } = undefined,
+    len: u16 = 0,
+    bytes: [bytes_max]u8 = undefined,
+    bytes_len: u16 = 0,
+
+    /// As many as a request may have, and as much as a large set of cookies takes.
+    pub const count_max = 100;
+    pub const bytes_max = 16 * 1024;
+
+    pub fn clear(fields: *Fields) void {
+        fields.len = 0;
+        fields.bytes_len = 0;
+    }
+
+    pub fn add(fields: *Fields, name: []const u8, value: []const u8) error{TooManyFields}!void {
+        if (fields.len == count_max or name.len + value.len > bytes_max - fields.bytes_len) return error.TooManyFields;
+        const start = fields.bytes_len;
+        @memcpy(fields.bytes[start..][0..name.len], name);
+        @memcpy(fields.bytes[start + name.len ..][0..value.len], value);
+        fields.bytes_len += @intCast(name.len + value.len);
+        fields.entries[fields.len] = .{
+            .name = start,
+            .name_len = @intCast(name.len),
+            .value = @intCast(start + name.len),
+            .value_len = @intCast(value.len),
+        };
+        fields.len += 1;
+    }
+};
+
+/// What the answer's own code did wrong; its client gets a 500.
+pub const Error = error{
+    /// A field that can't be sent, or a status that is none of a final answer.
+    InvalidAnswer,
+    /// More than the largest buffer holds: send it from where it lies, or in pieces.
+    AnswerTooLong,
+};
+
+/// A whole answer, copied.
+pub fn whole(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8, body: []const u8) Error!void {
+    const sent_body: []const u8 = if (response.hasBody(status, slot.line1.flags.is_head)) body else "";
+    if (slot.line1.output.len + head_bytes_usual + sent_body.len > core.buffers.bytesMax()) {
+        return apart(core, slot, status, content_type, sent_body);
+    }
+    try head(core, slot, status, content_type, .{ .length = body.len }, sent_body.len);
+    if (slot.line1.state == .broken) return;
+    const output = &slot.line1.output;
+    @memcpy(output.unused()[0..sent_body.len], sent_body);
+    output.len += @intCast(sent_body.len);
+}
+
+/// A copy in a buffer of its own: behind the answers that wait already there is no room for it.
+fn apart(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8, body: []const u8) Error!void {
+    if (body.len > core.buffers.bytesMax()) return error.AnswerTooLong;
+    try head(core, slot, status, content_type, .{ .length = body.len }, 0);
+    if (slot.line1.state == .broken) return;
+    var buffer: Buffer = .{};
+    if (!core.buffers.append(&buffer, body)) return core.giveUp(slot);
+    sendOwned(slot, .{ .bytes = buffer.bytes(), .buffer = buffer });
+}
+
+fn sendOwned(slot: *StackSlot, work: slots.OwnedWork) void {
+    slot.line4.write_iovs[1] = .{ .base = work.bytes.ptr, .len = work.bytes.len };
+    slot.line5.ws = .{ .owned = work };
+    slot.line1.flags.owned = true;
+    slot.line1.state = .answering;
+}
+
+/// For answers of our own, which are always valid.
+pub fn plain(core: *Core, slot: *StackSlot, status: u16, text: []const u8) void {
+    core.answer_fields.clear();
+    whole(core, slot, status, "text/plain; charset=utf-8", text) catch unreachable;
+}
+
+/// A body that is sent from where it lies, and given back by `release` when it is sent, or its connection is gone.
+pub fn owned(
+    core: *Core,
+    slot: *StackSlot,
+    status: u16,
+    content_type: ?[]const u8,
+    body: []const u8,
+    release: ?slots.Release,
+    context: ?*anyopaque,
+) Error!void {
+    const is_sent = response.hasBody(status, slot.line1.flags.is_head) and body.len > 0;
+    if (!is_sent or body.len <= copied_bytes_max) {
+        defer if (release) |call| call(context, body);
+        return whole(core, slot, status, content_type, body);
+    }
+    head(core, slot, status, content_type, .{ .length = body.len }, 0) catch |err| {
+        if (release) |call| call(context, body);
+        return err;
+    };
+    if (slot.line1.state == .broken) {
+        if (release) |call| call(context, body);
+        return;
+    }
+    slot.line4.release = release;
+    slot.line4.release_context = context;
+    sendOwned(slot, .{ .bytes = body });
+}
+
+/// Tells whoever gave the body that it is sent, or never will be.
+pub fn releaseBody(core: *Core, slot: *StackSlot) void {
+    var body: []const u8 = "";
+    if (slot.line1.flags.owned) {
+        slot.line1.flags.owned = false;
+        body = slot.line5.ws.owned.bytes;
+        core.buffers.release(&slot.line5.ws.owned.buffer);
+    }
+    if (slot.line4.release) |call| {
+        slot.line4.release = null;
+        call(slot.line4.release_context, body);
+    }
+}
+
+/// A body that is asked for piece by piece, whenever the last piece is sent. Chunked, or until the end of the connection
+/// for clients of HTTP/1.0.
+pub fn pieces(
+    core: *Core,
+    slot: *StackSlot,
+    status: u16,
+    content_type: ?[]const u8,
+    produce: slots.Produce,
+    release: ?slots.Release,
+    context: ?*anyopaque,
+) Error!void {
+    const flags = &slot.line1.flags;
+    if (flags.is_http10) flags.keep_alive = false;
+    slot.line4.release = release;
+    slot.line4.release_context = context;
+    errdefer releaseBody(core, slot);
+    try head(core, slot, status, content_type, if (flags.is_http10) .until_close else .chunked, 0);
+    if (slot.line1.state == .broken or !response.hasBody(status, flags.is_head)) return releaseBody(core, slot);
+    flags.chunked = !flags.is_http10;
+    slot.line5.ws = .{ .produce = .{ .produce = produce, .context = context } };
+    slot.line1.state = .answering;
+}
+
+/// The next piece of such a body into the output, which is sent.
+pub fn nextPiece(core: *Core, slot: *StackSlot) void {
+    assert(slot.line1.state == .answering);
+    assert(!slot.line1.flags.sending);
+    const work = slot.line5.ws.produce;
+    const output = &slot.line1.output;
+    const frame_bytes_max = response.chunk_head_bytes_max + response.chunk_end.len;
+    if (!core.buffers.reserve(output, piece_bytes_max + frame_bytes_max)) return core.giveUp(slot);
+    // The size of the piece goes in front of it, and is known afterwards.
+    const room = output.unused();
+    const data = room[response.chunk_head_bytes_max..][0..piece_bytes_max];
+    const len = work.produce(work.context, data) catch {
+        core.stats.handler_errors += 1;
+        slot.line1.state = .broken;
+        return;
+    };
+    assert(len <= data.len);
+    if (len == 0) {
+        if (slot.line1.flags.chunked) {
+            @memcpy(room[0..response.last_chunk.len], response.last_chunk);
+            output.len += response.last_chunk.len;
+        }
+        releaseBody(core, slot);
+        return core.finishAnswer(slot);
+    }
+    if (!slot.line1.flags.chunked) {
+        std.mem.copyForwards(u8, room[0..len], data[0..len]);
+        output.len += @intCast(len);
+        return;
+    }
+    var head_buffer: [response.chunk_head_bytes_max]u8 = undefined;
+    const chunk_head = response.chunkHead(&head_buffer, len);
+    @memcpy(room[0..chunk_head.len], chunk_head);
+    std.mem.copyForwards(u8, room[chunk_head.len..][0..len], data[0..len]);
+    @memcpy(room[chunk_head.len + len ..][0..response.chunk_end.len], response.chunk_end);
+    output.len += @intCast(chunk_head.len + len + response.chunk_end.len);
+}
+
+/// The head of an answer, and room for `body_bytes` behind it.
+fn head(
+    core: *Core,
+    slot: *StackSlot,
+    status: u16,
+    content_type: ?[]const u8,
+    ending: response.Ending,
+    body_bytes: usize,
+) Error!void {
+    if (status < 200) return error.InvalidAnswer;
+    const output = &slot.line1.output;
+    if (output.len + head_bytes_usual + body_bytes > core.buffers.bytesMax()) return error.AnswerTooLong;
+    if (!core.buffers.reserve(output, head_bytes_usual + body_bytes)) return core.giveUp(slot);
+    var writer = write(core, slot, status, content_type);
+    const has_ending = status != 204 and status != 304;
+    const kept = slot.line1.flags.keep_alive;
+    const connection: response.Connection = if (!kept) .close else if (slot.line1.flags.is_http10) .keep_alive else .keep;
+    if (writer.end(if (has_ending) ending else .nothing, connection)) |bytes| {
+        if (output.unused().len - bytes.len >= body_bytes) {
+            output.len += @intCast(bytes.len);
+            return;
+        }
+    } else |err| switch (err) {
+        error.NoRoom => {},
+        else => return error.InvalidAnswer,
+    }
+    // Once more with as much room as it takes, which the first time has told.
+    const needed = writer.needed + body_bytes;
+    if (output.len + needed > core.buffers.bytesMax()) return error.AnswerTooLong;
+    if (!core.buffers.reserve(output, needed)) return core.giveUp(slot);
+    writer = write(core, slot, status, content_type);
+    const bytes = writer.end(if (has_ending) ending else .nothing, connection) catch unreachable;
+    output.len += @intCast(bytes.len);
+}
+
+fn write(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8) response.Writer {
+    var writer: response.Writer = .{ .buffer = slot.line1.output.unused() };
+    writer.status(status);
+    if (core.config.server_name) |name| writer.field("Server", name);
+    writer.date(core.date.at(core.now_seconds));
+    if (content_type) |value| writer.field("Content-Type", value);
+    const fields = &core.answer_fields;
+    for (fields.entries[0..fields.len]) |entry| {
+        writer.field(fields.bytes[entry.name..][0..entry.name_len], fields.bytes[entry.value..][0..entry.value_len]);
+    }
+    return writer;
+}

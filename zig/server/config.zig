@@ -1,0 +1,117 @@
+//! What a server is made with, and its limits with their reasons. Everything is taken at the start.
+
+const std = @import("std");
+const http = @import("protocol/http.zig");
+const buffers = @import("buffers.zig");
+const linux = std.os.linux;
+const UserData = @import("io.zig").UserData;
+
+pub const Config = struct {
+    /// Of a fiber, for handlers that yield; 0 is 64.
+    fiber_stack_size_kb: u32 = 64,
+    /// The processor that the loop's thread stays on.
+    io_cpu: ?u32 = null,
+    /// How long a connection may rest between two requests.
+    idle_timeout_ms: u32 = 30_000,
+    /// How long a client may take none of what is sent to it.
+    write_timeout_ms: u32 = 5_000,
+    /// Bytes of a buffer that the kernel fills: most requests fit into one.
+    buffer_size: u32 = 4096,
+    /// How many of them; a power of two.
+    buffer_pool_size: u16 = 16_384,
+
+    /// From a request's first byte to the end of its head. In total, so that a client that sends a byte now and then
+    /// doesn't hold a connection for hours.
+    head_timeout_ms: u32 = 10_000,
+    /// From the end of the head to the end of the body, in total.
+    body_timeout_ms: u32 = 30_000,
+    /// How long a deferred answer may take; afterwards the client gets a 504.
+    deferred_timeout_ms: u32 = 60_000,
+    /// How long a connection is read from after its last answer, so that a reset doesn't destroy that on its way.
+    linger_timeout_ms: u32 = 1_000,
+    /// How long `stop` waits for answers that are not sent yet.
+    stop_timeout_ms: u32 = 10_000,
+    /// How often tick hooks run when nothing else happens.
+    tick_interval_ms: u32 = 10,
+
+    /// The head's limits: 431 and 414 beyond them.
+    limits: http.Limits = .{},
+    /// 413 beyond it. nginx takes as much by default; a body lies in one block of the large pool.
+    body_bytes_max: u32 = 1 << 20,
+
+    /// Connections at once. 0 takes what the limit of descriptors leaves, the seed's 1,048,576 have to be asked for.
+    slots: u32 = 0,
+    /// Touches all slots at the start, so that no connection pays for it.
+    warmup: bool = false,
+    /// Memory of each of the eight classes of buffers for what is under way. Untouched memory costs nothing.
+    class_bytes: usize = 16 << 20,
+    /// Blocks for bodies and answers beyond 64 KB.
+    large_buffers: u32 = 64,
+    large_buffer_bytes: u32 = 1 << 20,
+    /// Requests that wait for a deferred answer at once, 503 beyond it; a power of two.
+    deferred_max: u32 = 4096,
+
+    /// Several rings listen at one address, and the kernel spreads connections over them.
+    reuse_port: bool = false,
+    /// The value of the field Server; none is sent by default.
+    server_name: ?[]const u8 = null,
+
+    pub const Error = error{InvalidConfig};
+
+    pub fn check(config: *const Config) Error!void {
+        const ok = std.math.isPowerOfTwo(config.buffer_pool_size) and
+            // Offsets within a buffer are held in 16 bits.
+            config.buffer_size >= 64 and config.buffer_size <= buffer_size_max and
+            std.math.isPowerOfTwo(config.deferred_max) and config.deferred_max >= 2 and
+            config.class_bytes >= buffers.tier_bytes_max and
+            config.large_buffer_bytes >= buffers.tier_bytes_max and
+            config.body_bytes_max <= @max(buffers.tier_bytes_max, if (config.large_buffers > 0) config.large_buffer_bytes else 0) and
+            config.limits.header_count_max <= http.Limits.header_count_standard and
+            config.slots <= UserData.index_max;
+        if (!ok) return error.InvalidConfig;
+    }
+
+    /// The slots to reserve: those asked for, or as many as there can be connections.
+    pub fn slotCount(config: *const Config) u32 {
+        if (config.slots > 0) return config.slots;
+        var limit: linux.rlimit = undefined;
+        const rc = linux.getrlimit(.NOFILE, &limit);
+        std.debug.assert(linux.errno(rc) == .SUCCESS);
+        // The ring's table of descriptors may not be longer than the process's limit.
+        return @intCast(@min(slots_default_max, @max(limit.cur, 2 * descriptors_reserved) - descriptors_reserved));
+    }
+};
+
+/// The seed's pool. More on one ring nobody has measured.
+const slots_default_max = 1 << 20;
+
+/// What the ring's table holds beside the slots, and the process beside the table: files of the application, the ring, the
+/// listener.
+const descriptors_reserved = 512;
+
+const buffer_size_max = 32 * 1024;
+
+test "the defaults are the seed's, and valid" {
+    const config: Config = .{};
+    try config.check();
+    try std.testing.expectEqual(@as(u32, 64), config.fiber_stack_size_kb);
+    try std.testing.expectEqual(@as(u32, 30_000), config.idle_timeout_ms);
+    try std.testing.expectEqual(@as(u32, 5_000), config.write_timeout_ms);
+    try std.testing.expectEqual(@as(u32, 4096), config.buffer_size);
+    try std.testing.expectEqual(@as(u16, 16_384), config.buffer_pool_size);
+    try std.testing.expectEqual(@as(u32, 1 << 20), (Config{ .slots = 1 << 20 }).slotCount());
+    try std.testing.expect(config.slotCount() > 0);
+}
+
+test "what can't work is refused at the start" {
+    for ([_]Config{
+        .{ .buffer_pool_size = 1000 },
+        .{ .buffer_size = 1 << 16 },
+        .{ .body_bytes_max = 2 << 20 },
+        .{ .large_buffers = 0 },
+        .{ .deferred_max = 3 },
+        .{ .deferred_max = 1 },
+        .{ .class_bytes = 4096 },
+        .{ .limits = .{ .header_count_max = 101 } },
+    }) |config| try std.testing.expectError(error.InvalidConfig, config.check());
+}

@@ -1,0 +1,154 @@
+//! What a handler sees of a request, and how it answers.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const http = @import("protocol/http.zig");
+const answer = @import("answer.zig");
+const Core = @import("core.zig").Core;
+const slots = @import("slot.zig");
+
+/// Lives as long as the handler runs, and so do all slices it gives: a handler that answers later copies what it needs.
+///
+/// ```
+/// fn hello(_: std.mem.Allocator, ctx: *Context) anyerror!void {
+///     ctx.text(200, "hello");
+/// }
+/// ```
+pub const Context = struct {
+    core: *Core,
+    slot: *slots.StackSlot,
+    request: *const http.Request,
+    request_body: []const u8,
+    params: []const Param = &.{},
+    /// The `AsyncServer`.
+    server: ?*anyopaque,
+    /// What the server was made with.
+    app_ctx: ?*anyopaque,
+    /// The connection's name for an answer that comes later.
+    conn_id: u64,
+    /// Set by a handler whose answer comes later, from any thread, by `DeferredResponse`.
+    deferred: bool = false,
+    /// An answer was given: nothing else runs for this request.
+    responded: bool = false,
+
+    pub const Param = @import("protocol/router.zig").Param;
+
+    pub fn method(ctx: *const Context) []const u8 {
+        return ctx.request.method_name;
+    }
+
+    /// As it was sent, without the query.
+    pub fn path(ctx: *const Context) []const u8 {
+        return ctx.request.target.path;
+    }
+
+    /// Behind the `?`; null without one.
+    pub fn query(ctx: *const Context) ?[]const u8 {
+        return ctx.request.target.query;
+    }
+
+    /// The whole body, whatever way it came.
+    pub fn body(ctx: *const Context) []const u8 {
+        return ctx.request_body;
+    }
+
+    /// The first field of that name, which is written in small letters.
+    pub fn header(ctx: *const Context, name_lower: []const u8) ?[]const u8 {
+        return ctx.request.header(name_lower);
+    }
+
+    /// What stands in the path for `:name`, or for the wildcard `*name`.
+    pub fn param(ctx: *const Context, name: []const u8) ?[]const u8 {
+        for (ctx.params) |each| if (std.mem.eql(u8, each.name, name)) return each.value;
+        return null;
+    }
+
+    /// Adds a field to the answer.
+    pub fn setHeader(ctx: *Context, name: []const u8, value: []const u8) error{TooManyFields}!void {
+        assert(!ctx.responded);
+        return ctx.core.answer_fields.add(name, value);
+    }
+
+    pub fn text(ctx: *Context, status: u16, bytes: []const u8) void {
+        ctx.respond(status, ContentType.text.name(), bytes);
+    }
+
+    pub fn json(ctx: *Context, status: u16, bytes: []const u8) void {
+        ctx.respond(status, ContentType.json.name(), bytes);
+    }
+
+    pub fn html(ctx: *Context, status: u16, bytes: []const u8) void {
+        ctx.respond(status, ContentType.html.name(), bytes);
+    }
+
+    /// Copies the body, which may be as long as the largest buffer. A second answer is a mistake of the handler's.
+    pub fn respond(ctx: *Context, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
+        ctx.begin();
+        answer.whole(ctx.core, ctx.slot, status, content_type, bytes) catch |err| ctx.fail(err);
+    }
+
+    /// Sends a body of any length that was made with the handler's allocator, and frees it.
+    pub fn respondAllocated(ctx: *Context, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
+        ctx.respondOwned(status, content_type, bytes, freeAllocated, ctx.core);
+    }
+
+    fn freeAllocated(core: ?*anyopaque, bytes: []const u8) void {
+        @as(*Core, @ptrCast(@alignCast(core.?))).allocator.free(bytes);
+    }
+
+    /// Sends a body of any length from where it lies. `release` is told when it isn't needed any more, once.
+    pub fn respondOwned(
+        ctx: *Context,
+        status: u16,
+        content_type: ?[]const u8,
+        bytes: []const u8,
+        release: ?slots.Release,
+        context: ?*anyopaque,
+    ) void {
+        ctx.begin();
+        answer.owned(ctx.core, ctx.slot, status, content_type, bytes, release, context) catch |err| ctx.fail(err);
+    }
+
+    /// Asks for the body piece by piece, whenever the client has taken the last one, until `produce` gives none.
+    /// `release` is told when no more will be asked for, once.
+    pub fn respondPieces(
+        ctx: *Context,
+        status: u16,
+        content_type: ?[]const u8,
+        produce: slots.Produce,
+        release: ?slots.Release,
+        context: ?*anyopaque,
+    ) void {
+        ctx.begin();
+        answer.pieces(ctx.core, ctx.slot, status, content_type, produce, release, context) catch |err| ctx.fail(err);
+    }
+
+    fn begin(ctx: *Context) void {
+        assert(!ctx.responded);
+        assert(!ctx.deferred);
+        ctx.responded = true;
+    }
+
+    fn fail(ctx: *Context, err: answer.Error) void {
+        ctx.core.stats.handler_errors += 1;
+        answer.plain(ctx.core, ctx.slot, 500, switch (err) {
+            error.InvalidAnswer => "the handler's answer has a field or a status that can't be sent\n",
+            error.AnswerTooLong => "the handler's answer is longer than a buffer\n",
+        });
+    }
+};
+
+/// The usual ones.
+pub const ContentType = enum {
+    text,
+    json,
+    html,
+
+    pub fn name(content_type: ContentType) []const u8 {
+        return switch (content_type) {
+            .text => "text/plain; charset=utf-8",
+            .json => "application/json",
+            .html => "text/html; charset=utf-8",
+        };
+    }
+};

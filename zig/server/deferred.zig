@@ -1,0 +1,48 @@
+//! Answers that come later, from any thread: nodes in a bounded lock-free queue that the loop's thread empties.
+
+const std = @import("std");
+const BoundedQueue = @import("bounded_queue.zig").BoundedQueue;
+const ContentType = @import("context.zig").ContentType;
+
+/// One answer on its way. Hooks see it before it is sent; `body` is valid as long as they run.
+pub const DeferredNode = struct {
+    conn_id: u64,
+    status: u16,
+    content_type: ContentType,
+    body: []u8,
+    /// Gives the body back. It has to work from all threads.
+    allocator: std.mem.Allocator,
+};
+
+pub const DeferredQueue = BoundedQueue(DeferredNode);
+
+/// A callback on its way to the loop's thread.
+pub const Invoke = struct {
+    run: *const fn (context: *anyopaque, allocator: std.mem.Allocator) void,
+    context: *anyopaque,
+};
+
+pub const InvokeQueue = BoundedQueue(Invoke);
+
+/// How a handler that set `ctx.deferred` answers later, once, from any thread.
+pub fn DeferredResponse(comptime Server: type) type {
+    return struct {
+        server: *Server,
+        conn_id: u64,
+        allocator: std.mem.Allocator,
+
+        const Response = @This();
+
+        pub fn text(response: *const Response, status: u16, body: []const u8) void {
+            response.server.sendDeferredResponse(response.conn_id, status, .text, body);
+        }
+
+        pub fn json(response: *const Response, status: u16, body: []const u8) void {
+            response.server.sendDeferredResponse(response.conn_id, status, .json, body);
+        }
+
+        pub fn html(response: *const Response, status: u16, body: []const u8) void {
+            response.server.sendDeferredResponse(response.conn_id, status, .html, body);
+        }
+    };
+}

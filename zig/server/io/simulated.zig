@@ -1,0 +1,494 @@
+//! I/O in memory, with a clock of its own: a kernel that does to a server whatever a kernel and a network may do to it,
+//! late, in another order, in part, or not at all, from one seed. The same seed gives the same events.
+//!
+//! It also watches the server: bytes that change while they are being sent, two sends at once on one connection, a buffer
+//! returned twice and a descriptor used after its close are faults of the server's, and end the run.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const linux = std.os.linux;
+const interface = @import("../io.zig");
+const pages = @import("../pages.zig");
+const BufferId = interface.BufferId;
+const Descriptor = interface.Descriptor;
+const Event = interface.Event;
+const UserData = interface.UserData;
+pub const Connection = @import("simulated/network.zig").Connection;
+pub const window_bytes = @import("simulated/network.zig").window_bytes;
+const socket_of = @import("simulated/socket.zig");
+const Armed = socket_of.Armed;
+const Sending = socket_of.Sending;
+const Socket = socket_of.Socket;
+pub const Fault = socket_of.Fault;
+pub const Rates = socket_of.Rates;
+
+/// Connections that are accepted in one turn.
+const accepts_max = 3;
+
+/// The longest an operation takes beyond its turn.
+const delay_ns_max = 3 * std.time.ns_per_ms;
+
+pub const Simulated = struct {
+    allocator: std.mem.Allocator,
+    prng: std.Random.DefaultPrng,
+    rates: Rates,
+    now_ns: u64 = std.time.ns_per_s,
+    /// When a client acts next: no turn sleeps beyond it.
+    client_ns: u64 = 0,
+    connections: []Connection,
+    /// Connections that were not accepted yet, oldest first.
+    backlog: std.ArrayList(u32) = .empty,
+    sockets: []Socket,
+    accepting: ?Armed = null,
+    late: std.ArrayList(Late) = .empty,
+    order: []Descriptor,
+    buffer_memory: []u8,
+    buffer_size: u32,
+    /// Which buffers the kernel has.
+    buffers: std.DynamicBitSetUnmanaged,
+    buffers_free: u32,
+    wake_pending: bool = false,
+    listening: bool = false,
+    enters: u64 = 0,
+    faults: std.EnumArray(Fault, u64) = .initFill(0),
+    events: u64 = 0,
+    hash: u64 = 0xcbf2_9ce4_8422_2325,
+
+    const Late = struct { event: Event, ready_ns: u64 };
+
+    pub const SimulationOptions = struct {
+        io: interface.Options,
+        seed: u64,
+        /// Connections that may exist at once, accepted or not.
+        connections: u32,
+        rates: Rates = .{},
+    };
+
+    pub fn init(allocator: std.mem.Allocator, options: SimulationOptions) !Simulated {
+        const io = options.io;
+        const connections = try pages.reserve(Connection, options.connections);
+        errdefer pages.release(Connection, connections);
+        for (connections) |*connection| connection.reset(true);
+        const sockets = try allocator.alloc(Socket, io.descriptors);
+        errdefer allocator.free(sockets);
+        @memset(sockets, .{});
+        const order = try allocator.alloc(Descriptor, io.descriptors);
+        errdefer allocator.free(order);
+        for (order, 0..) |*descriptor, i| descriptor.* = @intCast(i);
+        const memory = try allocator.alloc(u8, @as(usize, io.buffer_size) * io.buffer_count);
+        errdefer allocator.free(memory);
+        return .{
+            .allocator = allocator,
+            .prng = .init(options.seed),
+            .rates = options.rates,
+            .connections = connections,
+            .sockets = sockets,
+            .order = order,
+            .buffer_memory = memory,
+            .buffer_size = io.buffer_size,
+            .buffers = try .initFull(allocator, io.buffer_count),
+            .buffers_free = io.buffer_count,
+        };
+    }
+
+    pub fn deinit(io: *Simulated) void {
+        pages.release(Connection, io.connections);
+        io.allocator.free(io.sockets);
+        io.allocator.free(io.order);
+        io.allocator.free(io.buffer_memory);
+        io.buffers.deinit(io.allocator);
+        io.backlog.deinit(io.allocator);
+        io.late.deinit(io.allocator);
+        io.* = undefined;
+    }
+
+    // What a client does.
+
+    /// A new connection, or null when all are taken.
+    pub fn connect(io: *Simulated) !?*Connection {
+        if (!io.listening) return null;
+        for (io.connections, 0..) |*connection, i| {
+            if (!connection.isFree()) continue;
+            connection.reset(false);
+            try io.backlog.append(io.allocator, @intCast(i));
+            return connection;
+        }
+        return null;
+    }
+
+    pub fn clientReset(io: *Simulated, connection: *Connection) void {
+        io.count(.client_reset);
+        connection.clientReset();
+    }
+
+    // What a server does.
+
+    pub fn start(_: *Simulated) !void {}
+
+    pub fn listen(io: *Simulated, _: std.Io.net.IpAddress, _: bool) !void {
+        io.listening = true;
+    }
+
+    pub fn port(_: *const Simulated) u16 {
+        return 80;
+    }
+
+    pub fn closeListener(io: *Simulated) void {
+        io.listening = false;
+        for (io.backlog.items) |index| io.dropConnection(index);
+        io.backlog.clearRetainingCapacity();
+    }
+
+    pub fn accept(io: *Simulated, user_data: UserData) void {
+        assert(io.accepting == null);
+        io.accepting = io.armed(user_data);
+    }
+
+    pub fn receive(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
+        const socket = io.open(descriptor);
+        assert(socket.receiving == null);
+        socket.receiving = io.armed(user_data);
+        socket.cancelled = false;
+    }
+
+    pub fn send(io: *Simulated, descriptor: Descriptor, bytes: []const u8, user_data: UserData) void {
+        io.sendPieces(descriptor, &.{.{ .base = bytes.ptr, .len = bytes.len }}, user_data);
+    }
+
+    pub fn sendVector(io: *Simulated, descriptor: Descriptor, message: *const linux.msghdr_const, user_data: UserData) void {
+        io.sendPieces(descriptor, message.iov[0..message.iovlen], user_data);
+    }
+
+    fn sendPieces(io: *Simulated, descriptor: Descriptor, pieces: []const std.posix.iovec_const, user_data: UserData) void {
+        const socket = io.open(descriptor);
+        assert(socket.sending == null);
+        assert(socket.shutting == null);
+        socket.sending = .init(user_data, io.delayed(), pieces);
+    }
+
+    pub fn shutdown(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
+        const socket = io.open(descriptor);
+        assert(socket.shutting == null);
+        socket.shutting = io.armed(user_data);
+    }
+
+    pub fn close(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
+        const socket = io.open(descriptor);
+        socket.closing = io.armed(user_data);
+        // What is under way ends later, even after its slot has another connection.
+        if (socket.receiving) |receiving| {
+            if (io.chance(io.rates.data_after_cancel)) io.receiveLate(socket, receiving);
+            io.completeLate(receiving.user_data, negative(.CANCELED));
+            socket.receiving = null;
+        }
+        if (socket.sending) |sending| {
+            sending.check();
+            io.completeLate(sending.user_data, negative(.CANCELED));
+            socket.sending = null;
+        }
+        if (socket.shutting) |shutting| {
+            io.completeLate(shutting.user_data, 0);
+            socket.shutting = null;
+        }
+    }
+
+    pub fn cancel(io: *Simulated, target: UserData, _: UserData) void {
+        if (io.accepting) |accepting| {
+            if (accepting.user_data == target) {
+                io.accepting = null;
+                io.completeLate(target, negative(.CANCELED));
+                return;
+            }
+        }
+        for (io.sockets) |*socket| {
+            const receiving = socket.receiving orelse continue;
+            if (receiving.user_data == target) socket.cancelled = true;
+        }
+    }
+
+    pub fn buffer(io: *Simulated, id: BufferId) []u8 {
+        return io.buffer_memory[@as(usize, id) * io.buffer_size ..][0..io.buffer_size];
+    }
+
+    pub fn returnBuffer(io: *Simulated, id: BufferId) void {
+        assert(!io.buffers.isSet(id));
+        // Whoever still reads it shall see that it is no longer his.
+        @memset(io.buffer(id), 0xaa);
+        io.buffers.set(id);
+        io.buffers_free += 1;
+    }
+
+    pub fn wake(io: *Simulated) void {
+        io.wake_pending = true;
+    }
+
+    pub fn monotonic_ms(io: *const Simulated) u64 {
+        return io.now_ns / std.time.ns_per_ms;
+    }
+
+    pub fn realtime_seconds(io: *const Simulated) u64 {
+        return 1_700_000_000 + io.now_ns / std.time.ns_per_s;
+    }
+
+    /// Lets time pass until something happened: an operation, a client that acts, or the time-out.
+    pub fn turn(io: *Simulated, events: []Event, timeout_ns: ?u64) error{Unexpected}![]Event {
+        io.enters += 1;
+        if (io.chance(io.rates.empty_turn)) {
+            io.count(.empty_turn);
+            return events[0..0];
+        }
+        const deadline_ns = @min(io.client_ns, if (timeout_ns) |ns| io.now_ns +| ns else std.math.maxInt(u64));
+        var len = io.collect(events);
+        while (len == 0 and io.now_ns < deadline_ns) {
+            // Small steps while operations wait for their delay, large ones when all depends on clients and time-outs.
+            const step = if (io.isDelayed()) delay_ns_max / 8 else deadline_ns - io.now_ns;
+            io.now_ns += @min(@max(step, 1), deadline_ns - io.now_ns);
+            len = io.collect(events);
+        }
+        for (events[0..len]) |event| {
+            io.events += 1;
+            for ([_]u64{ io.now_ns, @bitCast(event.user_data), @as(u32, @bitCast(event.result)) }) |word| {
+                io.hash = (io.hash ^ word) *% 0x0000_0100_0000_01b3;
+            }
+        }
+        return events[0..len];
+    }
+
+    /// Descriptors that the server has not closed.
+    pub fn descriptorsOpen(io: *const Simulated) u32 {
+        var open_count: u32 = 0;
+        for (io.sockets) |*socket| open_count += @intFromBool(socket.connection != null);
+        return open_count;
+    }
+
+    fn isDelayed(io: *const Simulated) bool {
+        if (io.late.items.len > 0) return true;
+        if (io.accepting != null and io.backlog.items.len > 0) return true;
+        for (io.sockets) |*socket| {
+            const index = socket.connection orelse continue;
+            if (socket.closing != null or socket.shutting != null or socket.cancelled) return true;
+            const connection = &io.connections[index];
+            if (socket.receiving != null and (connection.to_server.len > 0 or connection.client_finished)) return true;
+            if (connection.client_reset and (socket.receiving != null or socket.sending != null)) return true;
+            if (socket.sending != null and connection.to_client.free() > 0) return true;
+        }
+        return false;
+    }
+
+    fn collect(io: *Simulated, events: []Event) usize {
+        var out: Sink = .{ .events = events };
+        if (io.wake_pending) {
+            io.wake_pending = false;
+            out.add(.{ .user_data = .{ .index = 0, .operation = .wake, .generation = 0 }, .result = 8, .buffer = null, .more = false });
+        }
+        // Several connections may arrive at once, more than there is room for among them.
+        for (0..accepts_max) |_| io.acceptReady(&out);
+        io.random().shuffle(Descriptor, io.order);
+        var last: Descriptor = 0;
+        for (io.order) |descriptor| {
+            // Room for a receive, a send, a shutdown and a close.
+            if (events.len - out.len < 8) break;
+            const before = out.len;
+            io.socketReady(&io.sockets[descriptor], &out);
+            if (out.len > before) {
+                if (descriptor < last) io.count(.reordered);
+                last = descriptor;
+            }
+        }
+        var i: usize = 0;
+        while (i < io.late.items.len and out.len < events.len) {
+            if (io.late.items[i].ready_ns > io.now_ns) {
+                i += 1;
+                continue;
+            }
+            out.add(io.late.orderedRemove(i).event);
+        }
+        return out.len;
+    }
+
+    const Sink = struct {
+        events: []Event,
+        len: usize = 0,
+
+        fn add(sink: *Sink, event: Event) void {
+            sink.events[sink.len] = event;
+            sink.len += 1;
+        }
+    };
+
+    fn acceptReady(io: *Simulated, out: *Sink) void {
+        const accepting = io.accepting orelse return;
+        if (accepting.ready_ns > io.now_ns or io.backlog.items.len == 0 or out.events.len - out.len < 8) return;
+        var event: Event = .{ .user_data = accepting.user_data, .result = 0, .buffer = null, .more = true };
+        if (io.chance(io.rates.accept_failed)) {
+            io.count(.accept_failed);
+            event.result = negative(if (io.random().boolean()) .MFILE else .CONNABORTED);
+            event.more = false;
+        } else {
+            const index = io.backlog.orderedRemove(0);
+            if (io.freeDescriptor()) |descriptor| {
+                io.sockets[descriptor] = .{ .connection = index };
+                event.result = @intCast(descriptor);
+                if (io.chance(io.rates.multishot_ended)) {
+                    io.count(.multishot_ended);
+                    event.more = false;
+                }
+            } else {
+                io.count(.accept_dropped);
+                io.dropConnection(index);
+                event.result = negative(.NFILE);
+                event.more = false;
+            }
+        }
+        if (event.more) io.accepting = io.armed(accepting.user_data) else io.accepting = null;
+        out.add(event);
+    }
+
+    fn socketReady(io: *Simulated, socket: *Socket, out: *Sink) void {
+        const index = socket.connection orelse return;
+        const connection = &io.connections[index];
+        if (socket.closing) |closing| {
+            if (closing.ready_ns > io.now_ns) return;
+            out.add(.{ .user_data = closing.user_data, .result = 0, .buffer = null, .more = false });
+            connection.serverClose();
+            socket.* = .{};
+            return;
+        }
+        if (socket.shutting) |shutting| {
+            if (shutting.ready_ns <= io.now_ns) {
+                const result = if (connection.client_reset) negative(.NOTCONN) else 0;
+                out.add(.{ .user_data = shutting.user_data, .result = result, .buffer = null, .more = false });
+                connection.server_finished = true;
+                socket.shutting = null;
+            }
+        }
+        if (socket.receiving) |receiving| {
+            if (receiving.ready_ns <= io.now_ns) io.receiveReady(socket, receiving, out);
+        }
+        if (socket.sending) |*sending| {
+            if (sending.ready_ns <= io.now_ns) io.sendReady(socket, sending, out);
+        }
+    }
+
+    fn receiveReady(io: *Simulated, socket: *Socket, receiving: Armed, out: *Sink) void {
+        const connection = &io.connections[socket.connection.?];
+        var event: Event = .{ .user_data = receiving.user_data, .result = 0, .buffer = null, .more = false };
+        if (connection.client_reset) {
+            event.result = negative(.CONNRESET);
+        } else if (socket.cancelled and (connection.to_server.len == 0 or !io.chance(io.rates.data_after_cancel))) {
+            event.result = negative(.CANCELED);
+        } else if (connection.to_server.len > 0) {
+            if (socket.cancelled) io.count(.data_after_cancel);
+            if (io.buffers_free == 0 or io.chance(io.rates.buffers_exhausted)) {
+                io.count(.buffers_exhausted);
+                event.result = negative(.NOBUFS);
+            } else {
+                event = io.take(connection, receiving.user_data);
+                event.more = !io.chance(io.rates.multishot_ended);
+                if (!event.more) io.count(.multishot_ended);
+            }
+        } else if (!connection.client_finished) return;
+        socket.receiving = if (event.more) io.armed(receiving.user_data) else null;
+        if (!event.more) socket.cancelled = false;
+        out.add(event);
+    }
+
+    /// Data that the kernel had taken before the cancel reached it.
+    fn receiveLate(io: *Simulated, socket: *Socket, receiving: Armed) void {
+        const connection = &io.connections[socket.connection.?];
+        if (connection.to_server.len == 0 or io.buffers_free == 0 or connection.client_reset) return;
+        var event = io.take(connection, receiving.user_data);
+        event.more = true;
+        io.count(.data_after_cancel);
+        io.late.append(io.allocator, .{ .event = event, .ready_ns = io.now_ns }) catch @panic("out of memory");
+    }
+
+    fn take(io: *Simulated, connection: *Connection, user_data: UserData) Event {
+        const id: BufferId = @intCast(io.buffers.findFirstSet().?);
+        io.buffers.unset(id);
+        io.buffers_free -= 1;
+        var room: []u8 = io.buffer(id);
+        if (io.chance(io.rates.partial_receive)) {
+            io.count(.partial_receive);
+            room = room[0..io.random().intRangeAtMost(usize, 1, @min(room.len, 32))];
+        }
+        const len = connection.to_server.read(room);
+        return .{ .user_data = user_data, .result = @intCast(len), .buffer = id, .more = true };
+    }
+
+    fn sendReady(io: *Simulated, socket: *Socket, sending: *Sending, out: *Sink) void {
+        const connection = &io.connections[socket.connection.?];
+        sending.check();
+        var event: Event = .{ .user_data = sending.user_data, .result = 0, .buffer = null, .more = false };
+        if (connection.client_reset) {
+            event.result = negative(if (io.random().boolean()) .PIPE else .CONNRESET);
+        } else {
+            if (connection.to_client.free() == 0) {
+                io.count(.send_stuck);
+                sending.ready_ns = io.delayed();
+                return;
+            }
+            var budget: usize = std.math.maxInt(usize);
+            if (io.chance(io.rates.partial_send)) budget = io.random().intRangeAtMost(usize, 1, 64);
+            var sent: usize = 0;
+            var total: usize = 0;
+            for (sending.pieces[0..sending.pieces_len]) |piece| {
+                total += piece.len;
+                sent += connection.to_client.write(piece.base[0..@min(piece.len, budget - sent)]);
+            }
+            if (sent < total) io.count(.partial_send);
+            event.result = @intCast(sent);
+        }
+        socket.sending = null;
+        out.add(event);
+    }
+
+    fn completeLate(io: *Simulated, user_data: UserData, result: i32) void {
+        io.count(.late_completion);
+        const event: Event = .{ .user_data = user_data, .result = result, .buffer = null, .more = false };
+        io.late.append(io.allocator, .{ .event = event, .ready_ns = io.delayed() }) catch @panic("out of memory");
+    }
+
+    fn dropConnection(io: *Simulated, index: u32) void {
+        const connection = &io.connections[index];
+        connection.server_reset = true;
+        connection.server_released = true;
+    }
+
+    fn freeDescriptor(io: *Simulated) ?Descriptor {
+        for (io.sockets, 0..) |*socket, i| if (socket.connection == null) return @intCast(i);
+        return null;
+    }
+
+    fn open(io: *Simulated, descriptor: Descriptor) *Socket {
+        const socket = &io.sockets[descriptor];
+        assert(socket.connection != null);
+        assert(socket.closing == null);
+        return socket;
+    }
+
+    fn armed(io: *Simulated, user_data: UserData) Armed {
+        return .{ .user_data = user_data, .ready_ns = io.delayed() };
+    }
+
+    fn delayed(io: *Simulated) u64 {
+        // Most operations take no time worth mentioning.
+        return io.now_ns + if (io.chance(700)) 0 else io.random().uintLessThan(u64, delay_ns_max);
+    }
+
+    fn chance(io: *Simulated, per_mille: u16) bool {
+        return io.random().uintLessThan(u16, 1000) < per_mille;
+    }
+
+    fn count(io: *Simulated, fault: Fault) void {
+        io.faults.getPtr(fault).* += 1;
+    }
+
+    fn random(io: *Simulated) std.Random {
+        return io.prng.random();
+    }
+};
+
+fn negative(err: linux.E) i32 {
+    return -@as(i32, @intCast(@intFromEnum(err)));
+}

@@ -1,0 +1,73 @@
+//! What a simulated kernel keeps of an open descriptor, and the list of what it may do to a server.
+
+const std = @import("std");
+const UserData = @import("../../io.zig").UserData;
+
+/// What can go wrong; each is counted, so that a run shows that it occurred.
+pub const Fault = enum {
+    partial_receive,
+    partial_send,
+    client_reset,
+    buffers_exhausted,
+    multishot_ended,
+    accept_failed,
+    accept_dropped,
+    late_completion,
+    data_after_cancel,
+    reordered,
+    empty_turn,
+    send_stuck,
+};
+
+/// How often, in 1,000.
+pub const Rates = struct {
+    partial_receive: u16 = 300,
+    partial_send: u16 = 300,
+    buffers_exhausted: u16 = 10,
+    multishot_ended: u16 = 20,
+    accept_failed: u16 = 50,
+    data_after_cancel: u16 = 500,
+    empty_turn: u16 = 20,
+};
+
+/// An operation that completes at that time at the earliest.
+pub const Armed = struct { user_data: UserData, ready_ns: u64 };
+
+pub const Socket = struct {
+    connection: ?u32 = null,
+    receiving: ?Armed = null,
+    /// The receive was asked to end.
+    cancelled: bool = false,
+    sending: ?Sending = null,
+    shutting: ?Armed = null,
+    closing: ?Armed = null,
+};
+
+/// As many as a server sends at once: a head, a body.
+const pieces_max = 4;
+
+pub const Sending = struct {
+    user_data: UserData,
+    ready_ns: u64,
+    pieces: [pieces_max]std.posix.iovec_const = undefined,
+    pieces_len: usize,
+    checksum: u64,
+
+    pub fn init(user_data: UserData, ready_ns: u64, pieces: []const std.posix.iovec_const) Sending {
+        var sending: Sending = .{ .user_data = user_data, .ready_ns = ready_ns, .pieces_len = pieces.len, .checksum = 0 };
+        @memcpy(sending.pieces[0..pieces.len], pieces);
+        sending.checksum = sending.compute();
+        return sending;
+    }
+
+    /// The bytes belong to the kernel until the send is done.
+    pub fn check(sending: *const Sending) void {
+        if (sending.compute() != sending.checksum) @panic("bytes changed while they were being sent");
+    }
+
+    fn compute(sending: *const Sending) u64 {
+        var hasher: std.hash.Wyhash = .init(0);
+        for (sending.pieces[0..sending.pieces_len]) |piece| hasher.update(piece.base[0..piece.len]);
+        return hasher.final();
+    }
+};

@@ -1,0 +1,56 @@
+//! A single-threaded server for HTTP/1.1 and WebSocket on Linux's io_uring, as a library.
+//!
+//! ```
+//! const sws = @import("sws");
+//!
+//! fn hello(_: std.mem.Allocator, ctx: *sws.Context) anyerror!void {
+//!     ctx.text(200, "hello");
+//! }
+//!
+//! pub fn main(init: std.process.Init) !void {
+//!     var server = try sws.AsyncServer.init(init.gpa, init.io, "0.0.0.0:9090", null, 64);
+//!     defer server.deinit();
+//!     server.GET("/hello", hello);
+//!     try server.run();
+//! }
+//! ```
+//!
+//! The way of a request: `io.zig` tells what the kernel did, `connections.zig` gives the bytes of one connection to
+//! `core.zig`, that finds the requests in them, `routes.zig` calls the handler, and `answer.zig` writes what it answered.
+//! `web_socket.zig` takes the core's place for connections that asked for it.
+
+pub const AsyncServer = @import("server.zig").AsyncServer;
+pub const ServerType = @import("server.zig").ServerType;
+pub const Config = @import("config.zig").Config;
+pub const Context = @import("context.zig").Context;
+pub const ContentType = @import("context.zig").ContentType;
+pub const Handler = @import("routes.zig").Handler;
+pub const Middleware = @import("routes.zig").Middleware;
+pub const DeferredNode = @import("deferred.zig").DeferredNode;
+pub const DeferredResponse = AsyncServer.DeferredResponse;
+pub const StackPool = @import("stack_pool.zig").StackPool;
+pub const StackSlot = @import("slot.zig").StackSlot;
+pub const LargeBufferPool = @import("large_buffer_pool.zig").LargeBufferPool;
+pub const Stats = @import("core.zig").Stats;
+pub const io = @import("io.zig");
+pub const http = @import("protocol/http.zig");
+pub const router = @import("protocol/router.zig");
+pub const websocket = @import("protocol/websocket.zig");
+pub const WebSocket = @import("web_socket.zig").WebSocket;
+pub const Message = @import("web_socket.zig").Message;
+
+test {
+    _ = @import("answer.zig");
+    _ = @import("bounded_queue.zig");
+    _ = @import("buffers.zig");
+    _ = @import("config.zig");
+    _ = @import("core.zig");
+    _ = @import("io.zig");
+    _ = @import("large_buffer_pool.zig");
+    _ = @import("pages.zig");
+    _ = @import("server_test.zig");
+    _ = @import("simulator.zig");
+    _ = @import("testing/response_reader.zig");
+    _ = @import("slot.zig");
+    _ = @import("stack_pool.zig");
+}

@@ -1,0 +1,96 @@
+//! Which handler a request goes to, and what runs before it.
+
+const std = @import("std");
+const http = @import("protocol/http.zig");
+const router_of = @import("protocol/router.zig");
+const Context = @import("context.zig").Context;
+const web_socket = @import("web_socket.zig");
+
+/// Runs to its end on the loop's stack: nothing else happens meanwhile.
+pub const Handler = *const fn (allocator: std.mem.Allocator, ctx: *Context) anyerror!void;
+
+/// Runs before handlers, in the order of registration; one that answers, or sets `ctx.deferred`, ends the request.
+pub const Middleware = Handler;
+
+pub const Method = router_of.Method;
+const Target = union(enum) { handler: Handler, web_socket: web_socket.Handler };
+const Router = router_of.Router(Target, .{});
+
+pub const RegisterError = router_of.RegisterError || error{TooManyMiddlewares};
+
+/// Of one server. They run for every request, so nobody wants more.
+const middlewares_max = 32;
+
+pub const Routes = struct {
+    allocator: std.mem.Allocator,
+    router: *Router,
+    middlewares: [middlewares_max]Middleware = undefined,
+    middlewares_len: usize = 0,
+    /// Where escapes of a path are decoded.
+    scratch: [http.Limits.head_bytes_ceiling]u8 = undefined,
+
+    pub fn init(allocator: std.mem.Allocator) error{OutOfMemory}!Routes {
+        const router = try allocator.create(Router);
+        router.* = .{};
+        return .{ .allocator = allocator, .router = router };
+    }
+
+    pub fn deinit(routes: *Routes) void {
+        routes.allocator.destroy(routes.router);
+        routes.* = undefined;
+    }
+
+    pub fn add(routes: *Routes, method: Method, pattern: []const u8, handler: Handler) RegisterError!void {
+        return routes.router.add(method, pattern, .{ .handler = handler });
+    }
+
+    pub fn addWebSocket(routes: *Routes, pattern: []const u8, handler: web_socket.Handler) RegisterError!void {
+        return routes.router.add(.get, pattern, .{ .web_socket = handler });
+    }
+
+    pub fn use(routes: *Routes, middleware: Middleware) RegisterError!void {
+        if (routes.middlewares_len == middlewares_max) return error.TooManyMiddlewares;
+        routes.middlewares[routes.middlewares_len] = middleware;
+        routes.middlewares_len += 1;
+    }
+
+    /// Runs middleware and handler. What they don't answer well is answered here.
+    pub fn run(routes: *Routes, ctx: *Context) void {
+        for (routes.middlewares[0..routes.middlewares_len]) |middleware| {
+            middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
+            if (ctx.responded or ctx.deferred) return;
+        }
+        const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch) catch
+            return ctx.text(400, "an escape in the path is not one\n");
+        switch (match) {
+            .found => |found| {
+                ctx.params = found.params.slice();
+                switch (found.handler) {
+                    .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
+                    .web_socket => |handler| web_socket.upgrade(ctx, handler),
+                }
+            },
+            .not_allowed => |allow| notAllowed(ctx, allow),
+            .not_found => if (ctx.request.target.form == .asterisk) {
+                // OPTIONS of the server itself (RFC 9110 9.3.7).
+                ctx.respond(204, null, "");
+            } else ctx.text(404, "not found\n"),
+        }
+    }
+
+    fn notAllowed(ctx: *Context, allow: router_of.Allow) void {
+        var buffer: [router_of.Allow.text_bytes_max]u8 = undefined;
+        ctx.core.answer_fields.clear();
+        ctx.setHeader("Allow", allow.text(&buffer)) catch unreachable;
+        if (ctx.request.method == .options) ctx.respond(204, null, "") else ctx.text(405, "method not allowed\n");
+    }
+
+    fn failed(ctx: *Context, err: anyerror) void {
+        ctx.core.stats.handler_errors += 1;
+        std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
+        // An answer that was given already is on its way; one that was to come later still may.
+        if (ctx.responded or ctx.deferred) return;
+        ctx.core.answer_fields.clear();
+        ctx.text(500, "internal server error\n");
+    }
+};

@@ -1,0 +1,75 @@
+//! Runs the server under simulated faults: `zig build simulate -Dseed=N` repeats one run, `-Dseeds=COUNT` makes that many
+//! from that seed on. Fails with the seed of the first run in which the server did something wrong.
+
+const std = @import("std");
+const sws = @import("root.zig");
+const simulation = @import("simulator/run.zig");
+const Fault = @import("io/simulated.zig").Fault;
+
+pub const std_options: std.Options = .{ .logFn = logNothing };
+
+/// Handlers fail by the thousand here.
+fn logNothing(comptime _: std.log.Level, comptime _: @TypeOf(.enum_literal), comptime _: []const u8, _: anytype) void {}
+
+pub fn main(init: std.process.Init) !void {
+    var arguments = init.minimal.args.iterate();
+    _ = arguments.next();
+    const first = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
+    const count = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
+    var sum: simulation.Result = .{};
+    for (first..first + count) |seed| {
+        var report: simulation.Report = .{};
+        const result = simulation.run(init.gpa, seed, &report) catch |err| {
+            std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
+            report.print();
+            if (err == error.OutOfMemory) return err;
+            std.process.exit(1);
+        };
+        if (result.events < simulation.events_min) return error.TooFewEvents;
+        sum.add(result);
+        if (count == 1) std.debug.print("seed {d}: hash {x}\n", .{ seed, result.hash });
+        if ((seed - first) % 1000 == 999) std.debug.print("{d} seeds clean\n", .{seed - first + 1});
+    }
+    std.debug.print("{d} seeds clean: {d} events, {d} connections, {d} answers looked at\n", .{ count, sum.events, sum.connections, sum.responses });
+    print("faults", sum.faults, std.enums.values(Fault));
+    print("connections ended", sum.endings, std.enums.values(@import("simulator/client.zig").Ending));
+    inline for (std.meta.fields(sws.Stats)) |field| std.debug.print("  {s} {d}\n", .{ field.name, @field(sum.stats, field.name) });
+    std.debug.print("  memory refused {d}, answers lost {d}, answers given twice {d}, stopped early {d}\n", .{ sum.memory_refused, sum.lost, sum.doubled, sum.stopped_early });
+    // What never occurred was not tested.
+    if (count >= seeds_for_all_faults) {
+        for (std.enums.values(Fault)) |fault| if (sum.faults.get(fault) == 0) return error.FaultNeverOccurred;
+    }
+}
+
+/// So many runs meet every fault.
+const seeds_for_all_faults = 20;
+
+fn print(what: []const u8, counts: anytype, values: anytype) void {
+    std.debug.print("{s}:", .{what});
+    for (values) |value| std.debug.print(" {t} {d}", .{ value, counts.get(value) });
+    std.debug.print("\n", .{});
+}
+
+test "a few runs are clean, and meet every fault" {
+    std.testing.log_level = .err;
+    var sum: simulation.Result = .{};
+    for (1..seeds_for_all_faults + 1) |seed| {
+        var report: simulation.Report = .{};
+        sum.add(simulation.run(std.testing.allocator, seed, &report) catch |err| {
+            std.debug.print("seed {d}: {t}\n", .{ seed, err });
+            return err;
+        });
+    }
+    for (std.enums.values(Fault)) |fault| try std.testing.expect(sum.faults.get(fault) > 0);
+}
+
+test "the same seed gives the same events" {
+    std.testing.log_level = .err;
+    var report: simulation.Report = .{};
+    const first = try simulation.run(std.testing.allocator, 42, &report);
+    const second = try simulation.run(std.testing.allocator, 42, &report);
+    try std.testing.expectEqual(first.hash, second.hash);
+    try std.testing.expectEqual(first.events, second.events);
+    const other = try simulation.run(std.testing.allocator, 43, &report);
+    try std.testing.expect(first.hash != other.hash);
+}

@@ -1,0 +1,238 @@
+//! One run of the simulator: a whole server with random limits under random clients and faults, all from one seed.
+
+const std = @import("std");
+const sws = @import("../root.zig");
+const pages = @import("../pages.zig");
+const Application = @import("handlers.zig").Application;
+const Client = @import("client.zig").Client;
+const Ending = @import("client.zig").Ending;
+const Fault = @import("../io/simulated.zig").Fault;
+const Server = @import("../server.zig").ServerType(sws.io.Simulated);
+const Simulated = sws.io.Simulated;
+
+/// A run ends when so much happened and everybody is done.
+pub const events_min = 10_000;
+
+/// Turns that a run may take: one that goes on for ever without an event is a fault, too.
+const turns_max = 300_000;
+
+pub const Result = struct {
+    events: u64 = 0,
+    /// Of all events in their order: the same seed gives the same.
+    hash: u64 = 0,
+    turns: u64 = 0,
+    virtual_ms: u64 = 0,
+    connections: u64 = 0,
+    responses: u64 = 0,
+    faults: std.EnumArray(Fault, u64) = .initFill(0),
+    endings: std.EnumArray(Ending, u64) = .initFill(0),
+    stats: sws.Stats = .{},
+    lost: u64 = 0,
+    doubled: u64 = 0,
+    stopped_early: u64 = 0,
+    memory_refused: u64 = 0,
+
+    pub fn add(sum: *Result, one: Result) void {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused" }) |name| {
+            @field(sum, name) += @field(one, name);
+        }
+        for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
+        for (std.enums.values(Ending)) |ending| sum.endings.getPtr(ending).* += one.endings.get(ending);
+        inline for (std.meta.fields(sws.Stats)) |field| @field(sum.stats, field.name) += @field(one.stats, field.name);
+    }
+};
+
+pub const Failure = Client.Failure || error{
+    /// Connections ended without an answer, more than faults explain.
+    UnexplainedEnding,
+    SlotLeaked,
+    BufferLeaked,
+    DescriptorLeaked,
+    DeferredLeaked,
+    BodyLeaked,
+    NoEnd,
+    Unexpected,
+};
+
+/// What the client saw that was told something wrong.
+pub const Report = struct {
+    buffer: [4096]u8 = undefined,
+    len: usize = 0,
+
+    fn describe(report: *Report, client: *const Client) void {
+        var writer: std.Io.Writer = .fixed(&report.buffer);
+        client.describe(&writer) catch {};
+        report.len = writer.end;
+    }
+
+    pub fn print(report: *const Report) void {
+        std.debug.print("{s}", .{report.buffer[0..report.len]});
+    }
+};
+
+fn randomConfig(random: std.Random) sws.Config {
+    return .{
+        .slots = 1 + random.uintLessThan(u32, 24),
+        .buffer_size = @as(u32, 64) << random.uintLessThan(u5, 5),
+        .buffer_pool_size = @as(u16, 8) << random.uintLessThan(u4, 4),
+        .class_bytes = @as(usize, 64 * 1024) << random.uintLessThan(u6, 5),
+        .large_buffers = 1 + random.uintLessThan(u32, 8),
+        .large_buffer_bytes = 128 * 1024,
+        .body_bytes_max = 20_000,
+        .deferred_max = @as(u32, 2) << random.uintLessThan(u5, 5),
+        .head_timeout_ms = 500,
+        .body_timeout_ms = 700,
+        .idle_timeout_ms = 2500,
+        .write_timeout_ms = 600,
+        .deferred_timeout_ms = 800,
+        .linger_timeout_ms = 150,
+        .stop_timeout_ms = 1000,
+        .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
+    };
+}
+
+pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Result {
+    var prng: std.Random.DefaultPrng = .init(seed);
+    const random = prng.random();
+    const config = randomConfig(random);
+    const io = Simulated.init(allocator, .{
+        .io = .{
+            .buffer_size = config.buffer_size,
+            .buffer_count = config.buffer_pool_size,
+            .descriptors = config.slots + random.uintLessThan(u32, 3),
+        },
+        .seed = random.int(u64),
+        .connections = 2 * clients_max,
+    }) catch return error.OutOfMemory;
+    var app: Application = .{
+        .allocator = allocator,
+        .prng = .init(random.int(u64)),
+        .deferred_timeout_ms = config.deferred_timeout_ms,
+    };
+    defer app.deinit();
+    var server = Server.initIo(allocator, &app, config, io) catch return error.OutOfMemory;
+    defer server.deinit();
+    app.register(&server);
+    server.io.listen(undefined, false) catch unreachable;
+    server.begin() catch return error.Unexpected;
+
+    const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
+    defer pages.release(Client, clients);
+    for (clients) |*client| client.reset();
+    defer for (clients) |*client| client.script.bytes.deinit(allocator);
+
+    var world: World = .{
+        .allocator = allocator,
+        .random = random,
+        .server = &server,
+        .app = &app,
+        .clients = clients,
+        .report = report,
+        .stops_early = random.uintLessThan(u8, 4) == 0,
+    };
+    try world.serve();
+    return world.finish();
+}
+
+const clients_max = 32;
+
+const World = struct {
+    allocator: std.mem.Allocator,
+    random: std.Random,
+    server: *Server,
+    app: *Application,
+    clients: []Client,
+    report: *Report,
+    stops_early: bool,
+    result: Result = .{},
+    app_ms: u64 = 0,
+    spawn_ns: u64 = 0,
+
+    fn serve(world: *World) Failure!void {
+        const io = &world.server.io;
+        while (true) {
+            const enough = io.events >= events_min;
+            if (enough and world.stops_early) return;
+            var busy = false;
+            for (world.clients) |*client| {
+                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
+            }
+            if (enough and !busy) return;
+            try world.turn();
+            for (world.clients) |*client| {
+                if (client.connection == null) continue;
+                client.step(world.random, io, &world.server.core.config) catch |err| {
+                    world.report.describe(client);
+                    return err;
+                };
+                if (client.connection != null) continue;
+                if (client.ending == .unexplained) world.report.describe(client);
+                world.result.endings.getPtr(client.ending).* += 1;
+            }
+        }
+    }
+
+    fn spawn(world: *World, client: *Client) Failure!void {
+        const io = &world.server.io;
+        if (io.now_ns < world.spawn_ns) return;
+        const connection = (io.connect() catch return error.OutOfMemory) orelse return;
+        const config = &world.server.core.config;
+        world.result.connections += 1;
+        client.script.fill(world.allocator, world.random, .{
+            .head_bytes_max = config.limits.head_bytes_max,
+            .uri_bytes_max = config.limits.uri_bytes_max,
+            .body_bytes_max = config.body_bytes_max,
+        }, world.result.connections) catch return error.OutOfMemory;
+        client.begin(world.random, connection, io.now_ns);
+        if (world.random.boolean()) world.spawn_ns = io.now_ns + world.random.uintLessThan(u64, 20 * std.time.ns_per_ms);
+    }
+
+    fn turn(world: *World) Failure!void {
+        const io = &world.server.io;
+        const ms = std.time.ns_per_ms;
+        io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
+        if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
+        for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        world.server.turn() catch return error.Unexpected;
+        world.app_ms = world.app.step(world.server, io.monotonic_ms());
+        world.result.turns += 1;
+        if (world.result.turns <= turns_max) return;
+        for (world.clients) |*client| if (client.connection != null) world.report.describe(client);
+        return error.NoEnd;
+    }
+
+    fn finish(world: *World) Failure!Result {
+        const server = world.server;
+        const io = &server.io;
+        server.stop();
+        const until_ms = io.monotonic_ms() + 10 * server.core.config.stop_timeout_ms;
+        for (world.clients) |*client| client.connection = null;
+        while (!server.isDone() or io.late.items.len > 0 or world.app.later.items.len > 0) {
+            try world.turn();
+            if (io.monotonic_ms() > until_ms) return error.NoEnd;
+        }
+        const core = &server.core;
+        if (core.slots.live_len != 0) return error.SlotLeaked;
+        if (core.buffers.used() != 0 or io.buffers_free != core.config.buffer_pool_size) return error.BufferLeaked;
+        if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
+        if (core.deferred != 0) return error.DeferredLeaked;
+        if (world.app.producing != 0) return error.BodyLeaked;
+        const explained = core.stats.exhausted + core.stats.accept_refused + io.faults.get(.accept_dropped);
+        if (world.result.endings.get(.unexplained) > explained) {
+            std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
+            return error.UnexplainedEnding;
+        }
+
+        for (world.clients) |*client| world.result.responses += client.responses;
+        world.result.events = io.events;
+        world.result.hash = io.hash;
+        world.result.virtual_ms = io.monotonic_ms();
+        world.result.faults = io.faults;
+        world.result.stats = core.stats;
+        world.result.memory_refused = core.buffers.refused;
+        world.result.lost = world.app.lost;
+        world.result.doubled = world.app.doubled;
+        world.result.stopped_early = @intFromBool(world.stops_early);
+        return world.result;
+    }
+};

@@ -1,0 +1,182 @@
+//! Connections that became WebSockets: frames in, messages to a handler, frames out. The rules are `protocol/websocket.zig`'s;
+//! here is what becomes of a connection by them.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const http = @import("protocol/http.zig");
+const protocol = @import("protocol/websocket.zig");
+const Context = @import("context.zig").Context;
+const Core = @import("core.zig").Core;
+const slots = @import("slot.zig");
+const StackSlot = slots.StackSlot;
+
+pub const Opcode = protocol.Opcode;
+pub const CloseCode = protocol.CloseCode;
+
+/// A whole message. The payload is a copy that belongs to the handler, made with its allocator.
+pub const Message = struct { opcode: Opcode, payload: []u8 };
+
+pub const Handler = *const fn (allocator: std.mem.Allocator, socket: *WebSocket, message: Message) anyerror!void;
+
+/// The part of a connection that its slot keeps.
+pub const Work = struct {
+    receiver: protocol.Receiver = .{},
+    handler: Handler,
+    /// A Ping was sent because the client rested; whatever comes answers it.
+    pinged: bool = false,
+};
+
+/// A frame that isn't whole yet is a header, or a control frame.
+const partial_bytes_max = protocol.header_bytes_max + protocol.control_bytes_max;
+
+/// What a handler answers with. Lives as long as the handler runs.
+pub const WebSocket = struct {
+    core: *Core,
+    slot: *StackSlot,
+    server: ?*anyopaque,
+    app_ctx: ?*anyopaque,
+    conn_id: u64,
+
+    pub fn text(socket: *WebSocket, payload: []const u8) error{TooLong}!void {
+        return socket.send(.text, payload);
+    }
+
+    pub fn binary(socket: *WebSocket, payload: []const u8) error{TooLong}!void {
+        return socket.send(.binary, payload);
+    }
+
+    /// Copies the message behind those that wait already; all of them together fit into the largest buffer.
+    pub fn send(socket: *WebSocket, opcode: Opcode, payload: []const u8) error{TooLong}!void {
+        assert(opcode == .text or opcode == .binary);
+        if (socket.slot.line1.state != .web_socket) return;
+        var header: [protocol.header_bytes_max]u8 = undefined;
+        const header_len = (protocol.Header{ .opcode = opcode, .is_last = true, .payload_bytes = payload.len }).write(&header);
+        const output = &socket.slot.line1.output;
+        if (output.len + header_len + payload.len > socket.core.buffers.bytesMax()) return error.TooLong;
+        if (!socket.core.buffers.append(output, header[0..header_len]) or !socket.core.buffers.append(output, payload)) {
+            socket.core.giveUp(socket.slot);
+        }
+    }
+
+    /// Says why, and ends the connection.
+    pub fn close(socket: *WebSocket, code: CloseCode, reason: []const u8) void {
+        if (socket.slot.line1.state == .web_socket) end(socket.core, socket.slot, code, reason);
+    }
+};
+
+/// Answers the handshake: the connection is a WebSocket from here on, or was none and is refused.
+pub fn upgrade(ctx: *Context, handler: Handler) void {
+    const core = ctx.core;
+    const slot = ctx.slot;
+    ctx.responded = true;
+    const output = &slot.line1.output;
+    if (!core.buffers.reserve(output, answer_bytes_max)) return core.giveUp(slot);
+    var writer: http.response.Writer = .{ .buffer = output.unused() };
+    if (protocol.handshake.check(ctx.request)) |checked| {
+        const head = protocol.handshake.writeAnswer(&writer, &checked, null) catch unreachable;
+        output.len += @intCast(head.len);
+        slot.line5.ws = .{ .web_socket = .{ .handler = handler } };
+        slot.line1.state = .web_socket;
+        slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+    } else |err| {
+        const head = protocol.handshake.writeRefusal(&writer, err) catch unreachable;
+        output.len += @intCast(head.len);
+        core.stats.refused += 1;
+        slot.line1.flags.keep_alive = false;
+    }
+}
+
+/// The longest answer to a handshake.
+const answer_bytes_max = 512;
+
+/// Goes on with what arrived, and says how much of it is done with.
+pub fn consume(core: *Core, slot: *StackSlot, bytes: []u8) usize {
+    const work = &slot.line5.ws.web_socket;
+    work.pinged = false;
+    slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+    const input = &slot.line2.input;
+    const before = input.len;
+    var message = bytes;
+    if (before > 0) {
+        // The rest of a header or control frame, which is looked at in one piece.
+        const wanted = @min(bytes.len, partial_bytes_max - before);
+        assert(wanted > 0);
+        if (!core.buffers.append(input, bytes[0..wanted])) return giveUp(core, slot, bytes.len);
+        message = input.bytes();
+    }
+    const options: protocol.Options = .{ .message_bytes_max = core.config.body_bytes_max };
+    const step = work.receiver.next(message, &options) catch |err| {
+        end(core, slot, protocol.closeCodeOf(err), @errorName(err));
+        return bytes.len;
+    };
+    if (step.consumed == 0 and step.event == .none) {
+        if (before == 0 and !core.buffers.append(input, bytes)) return giveUp(core, slot, bytes.len);
+        return message.len - before;
+    }
+    assert(step.consumed > before);
+    on(core, slot, step.event);
+    core.buffers.release(input);
+    return step.consumed - before;
+}
+
+fn on(core: *Core, slot: *StackSlot, event: protocol.Event) void {
+    switch (event) {
+        .none, .pong => {},
+        .data => |data| {
+            if (!core.buffers.append(&slot.line4.body, data.bytes)) return core.giveUp(slot);
+            if (data.ends) deliver(core, slot, data.opcode);
+        },
+        .ping => |payload| control(core, slot, .pong, payload),
+        .close => |close| end(core, slot, close.code, ""),
+    }
+}
+
+fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode) void {
+    core.stats.messages += 1;
+    slot.line1.req_count +%= 1;
+    slot.line2.conn_id = slots.ConnId.of(core.slots.indexOf(slot), slot);
+    const payload = core.allocator.dupe(u8, slot.line4.body.bytes()) catch return core.giveUp(slot);
+    core.buffers.release(&slot.line4.body);
+    var socket: WebSocket = .{
+        .core = core,
+        .slot = slot,
+        .server = core.server,
+        .app_ctx = core.app_ctx,
+        .conn_id = slot.line2.conn_id,
+    };
+    slot.line5.ws.web_socket.handler(core.allocator, &socket, .{ .opcode = opcode, .payload = payload }) catch |err| {
+        core.stats.handler_errors += 1;
+        std.log.scoped(.server).warn("WebSocket: {t}", .{err});
+        socket.close(.internal_error, "");
+    };
+}
+
+/// Our Close, and nothing afterwards. What the client still sends is thrown away until it closes, too.
+pub fn end(core: *Core, slot: *StackSlot, code: ?CloseCode, reason: []const u8) void {
+    var buffer: [protocol.control_frame_bytes_max]u8 = undefined;
+    const frame = protocol.writeClose(&buffer, code, reason);
+    slot.line1.state = .ending;
+    slot.line1.flags.keep_alive = false;
+    core.buffers.release(&slot.line4.body);
+    if (!core.buffers.append(&slot.line1.output, frame)) core.giveUp(slot);
+}
+
+/// The client rested for too long: it is asked whether it is there, and once.
+pub fn rested(core: *Core, slot: *StackSlot) enum { asked, gone } {
+    const work = &slot.line5.ws.web_socket;
+    if (work.pinged) return .gone;
+    work.pinged = true;
+    slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+    control(core, slot, .ping, "");
+    return .asked;
+}
+
+fn control(core: *Core, slot: *StackSlot, opcode: Opcode, payload: []const u8) void {
+    var buffer: [protocol.control_frame_bytes_max]u8 = undefined;
+    if (!core.buffers.append(&slot.line1.output, protocol.writeControl(&buffer, opcode, payload))) core.giveUp(slot);
+}
+
+fn giveUp(core: *Core, slot: *StackSlot, consumed: usize) usize {
+    core.giveUp(slot);
+    return consumed;
+}
