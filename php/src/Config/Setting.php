@@ -37,7 +37,10 @@ final class Setting
     /** The same without the password of a DSN, for who prints it. */
     public function withoutSecret(): self
     {
-        $value = is_string($this->value) ? preg_replace('~(?<=:)[^/:@]+(?=@)~', '***', $this->value) : $this->value;
+        // Up to the last @, for a password that isn't percent-encoded may have one, and colons and slashes.
+        $value = is_string($this->value)
+            ? preg_replace('~^([a-z][a-z0-9+.-]*://[^:@/]*:).*(?=@)~s', '$1***', $this->value)
+            : $this->value;
         return new self($value, $this->source, $this->place);
     }
 }

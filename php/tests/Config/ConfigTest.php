@@ -8,6 +8,7 @@ use Closure;
 use FFI;
 use Lyger\Config;
 use Lyger\Config\Environment;
+use Lyger\Config\Setting;
 use Lyger\Config\Source;
 use Lyger\Console\PrintConfig;
 use Lyger\Core\Engine;
@@ -18,7 +19,6 @@ use Lyger\Server\Shape;
 use PHPUnit\Framework\TestCase;
 use Symfony\Component\Console\Output\BufferedOutput;
 use stdClass;
-use Symfony\Component\Console\Output\BufferedOutput;
 
 final class ConfigTest extends TestCase
 {
@@ -283,7 +283,13 @@ final class ConfigTest extends TestCase
             self::assertStringContainsString('redis://ada:***@cache.example:6379/1', $text);
             self::assertStringNotContainsString('s3cret', $text);
         }
-        $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example']));
+        foreach (['s3:cr/e@t', ':s3cret'] as $password) {
+            $shown = (new Setting("redis://ada:$password@cache.example"))->withoutSecret();
+            self::assertSame('redis://ada:***@cache.example', $shown->value);
+        }
+        self::assertSame('redis://cache.example:1/1', (new Setting('redis://cache.example:1/1'))->withoutSecret()->value);
+        $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example:s3cret@']));
+        self::assertStringNotContainsString('s3cret', $refusal);
         self::assertStringContainsString('a DSN such as redis://', $refusal);
         self::assertStringNotContainsString('cache.dsn', $config->forServer() . $config->forEngine());
     }
