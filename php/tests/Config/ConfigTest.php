@@ -287,7 +287,8 @@ final class ConfigTest extends TestCase
             $shown = (new Setting("redis://ada:$password@cache.example"))->withoutSecret();
             self::assertSame('redis://ada:***@cache.example', $shown->value);
         }
-        self::assertSame('redis://cache.example:1/1', (new Setting('redis://cache.example:1/1'))->withoutSecret()->value);
+        $open = 'redis://cache.example:1/1';
+        self::assertSame($open, (new Setting($open))->withoutSecret()->value);
         $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example:s3cret@']));
         self::assertStringNotContainsString('s3cret', $refusal);
         self::assertStringContainsString('a DSN such as redis://', $refusal);
