@@ -2,9 +2,9 @@
 //!
 //! lyger-resp beside Debian's redis-server: each alone on the first core while redis-benchmark has the second, with values of 100
 //! bytes, 50 clients, and 1, 16 and 64 requests of each under way. What counts is what an operation costs the server, as the
-//! kernel counts its time; beside it stand the time of the clock and the clients' p99. Then two threads beside one, and a store
-//! written in C++ behind the C ABI beside the table. `LYGER_BENCH_SHORT=1` is for trying, `LYGER_BENCH_CASES` picks cases
-//! by a part of their names.
+//! kernel counts its time; beside it stand the time of the clock and the clients' p99. Then two threads beside one, PINGs
+//! beside a thousand idle clients, and a store written in C++ behind the C ABI beside the table. `LYGER_BENCH_SHORT=1` is for
+//! trying, `LYGER_BENCH_CASES` picks cases by a part of their names.
 #![cfg(target_os = "linux")]
 
 #[path = "resp/load.rs"]
@@ -13,6 +13,8 @@ mod load;
 mod server;
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod support;
+
+use std::net::TcpStream;
 
 use load::{Cost, Load};
 use server::{KEYS, Server};
@@ -35,11 +37,19 @@ const FOREIGN: f64 = 0.85;
 /// by one, because a store behind the ABI is asked for one key at a time; the table's are fetched ahead.
 const FEW_KEYS: usize = 1_000;
 
+/// What a PING may take beside so many clients that say nothing, on two threads.
+const IDLE: &str = "PING beside 1,000 idle clients";
+const IDLE_CLIENTS: usize = 1_000;
+const IDLE_P99_MS: f64 = 5.0;
+
 fn main() -> std::io::Result<()> {
     let mut comparisons = Vec::new();
     beside_redis(&mut comparisons)?;
     if is_wanted("two threads") {
         two_threads(&mut comparisons)?;
+    }
+    if is_wanted(IDLE) {
+        beside_idle_clients(&mut comparisons)?;
     }
     foreign(&mut comparisons)?;
     support::report("resp", &comparisons)
@@ -86,6 +96,22 @@ fn two_threads(comparisons: &mut Vec<Comparison>) -> std::io::Result<()> {
     if cores < 4 {
         absent("1.8 times by two threads", &format!("{cores} cores, which their clients need, too"));
     }
+    Ok(())
+}
+
+fn beside_idle_clients(comparisons: &mut Vec<Comparison>) -> std::io::Result<()> {
+    let (lyger, redis) = (Server::lyger(2, ALL_CORES)?, Server::redis(ALL_CORES)?);
+    let crowd = |server: &Server| -> std::io::Result<Vec<TcpStream>> {
+        (0..IDLE_CLIENTS).map(|_| TcpStream::connect(server.address)).collect()
+    };
+    let _crowds = (crowd(&lyger)?, crowd(&redis)?);
+    let load = Load { command: "PING_MBULK", depth: 1, keys: KEYS, threads: 1, core: ALL_CORES };
+    let pairs = take_turns(|| load.run(&lyger), || load.run(&redis))?;
+    let costs = |peer, pairs| Costs { name: IDLE, placement: SHARED, subject: "two threads", peer, pairs };
+    let promised = Cost { cpu_us: 0.0, wall_us: 0.0, p99_ms: IDLE_P99_MS };
+    let against_mark = costs("mark", pairs.iter().map(|(ours, _)| (*ours, promised)).collect()).p99();
+    comparisons.push(Comparison { ratio_min: Some(1.0), ..against_mark });
+    comparisons.push(costs("redis-server", pairs).p99());
     Ok(())
 }
 
