@@ -146,6 +146,15 @@ pub fn Connections(comptime Server: type) type {
             self.settle(server, slot);
         }
 
+        pub fn onShutdown(self: *Self, server: *Server, event: *const Event) void {
+            const data = event.user_data;
+            // A slot stays as long as a shutdown of its connection is under way, and a failed one finds the connection gone.
+            const slot = server.core.slots.get(data.index, data.generation).?;
+            assert(slot.line1.flags.shutting);
+            slot.line1.flags.shutting = false;
+            if (slot.line1.flags.close_wanted) self.close(server, slot);
+        }
+
         /// Does whatever can be done now: works off what is held, sends, reads on, or ends the connection.
         fn settle(self: *Self, server: *Server, slot: *StackSlot) void {
             const line1 = &slot.line1;
@@ -238,6 +247,7 @@ pub fn Connections(comptime Server: type) type {
         fn linger(self: *Self, server: *Server, slot: *StackSlot) void {
             if (slot.line1.flags.peer_finished) return self.close(server, slot);
             slot.line1.state = .lingering;
+            slot.line1.flags.shutting = true;
             slot.line2.read_deadline_ms = server.core.now_ms + server.core.config.linger_timeout_ms;
             server.io.shutdown(slot.line1.fd, userData(server, slot, .shutdown));
             self.adjustReceive(server, slot);
@@ -246,6 +256,10 @@ pub fn Connections(comptime Server: type) type {
         pub fn close(self: *Self, server: *Server, slot: *StackSlot) void {
             const line1 = &slot.line1;
             if (line1.state == .closing) return;
+            if (line1.flags.shutting) {
+                line1.flags.close_wanted = true;
+                return;
+            }
             if (line1.state == .deferred) server.core.deferred -= 1;
             if (line1.flags.starved) self.starved -= 1;
             server.io.close(line1.fd, userData(server, slot, .close));

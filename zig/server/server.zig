@@ -295,9 +295,9 @@ pub fn ServerType(comptime IO: type) type {
                     server.connections.descriptors_open -= 1;
                     server.accept_after_ms = 0;
                 },
-                // A shutdown that fails finds its connection gone, which its receive tells as well; a cancel that finds
-                // nothing came too late. Another thread's wake has no news of its own.
-                .shutdown, .cancel, .wake => {},
+                .shutdown => server.connections.onShutdown(server, event),
+                // A cancel that finds nothing came too late. Another thread's wake has no news of its own.
+                .cancel, .wake => {},
             }
         }
 

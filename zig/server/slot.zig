@@ -54,7 +54,12 @@ pub const Flags = packed struct(u16) {
     chunked: bool = false,
     /// The body lies elsewhere, and is not sent yet.
     owned: bool = false,
-    _: u6 = 0,
+    /// A shutdown is under way. It runs on a thread of the kernel's, which looks the descriptor up when it comes to it: a close
+    /// before that would have it end whoever got the descriptor next.
+    shutting: bool = false,
+    /// To be closed as soon as that is done.
+    close_wanted: bool = false,
+    _: u4 = 0,
 };
 
 /// Ends a list of held buffers.

@@ -186,10 +186,8 @@ pub const Simulated = struct {
             io.completeLate(sending.user_data, negative(.CANCELED));
             socket.sending = null;
         }
-        if (socket.shutting) |shutting| {
-            io.completeLate(shutting.user_data, 0);
-            socket.shutting = null;
-        }
+        // It would look its descriptor up when that is another connection's.
+        assert(socket.shutting == null);
     }
 
     pub fn cancel(io: *Simulated, target: UserData, _: UserData) void {
@@ -453,6 +451,7 @@ pub const Simulated = struct {
         const connection = &io.connections[index];
         connection.server_reset = true;
         connection.server_released = true;
+        connection.dropped = true;
     }
 
     fn freeDescriptor(io: *Simulated) ?Descriptor {

@@ -29,7 +29,7 @@ pub const Style = enum {
 };
 
 /// Why a connection ended before all was answered.
-pub const Ending = enum { answered, reset_by_client, timed_out, unexplained };
+pub const Ending = enum { answered, reset_by_client, timed_out, dropped, unexplained };
 
 /// What no answer may exceed.
 const receive_bytes_max = 160 * 1024;
@@ -269,6 +269,7 @@ pub const Client = struct {
 
     /// The server closed, or reset: is there a reason?
     fn ended(client: *Client, now_ns: u64, config: *const sws.Config, was_reset: bool) Failure!void {
+        if (client.connection.?.dropped) return client.end(.dropped);
         if (client.current()) |expectation| {
             const is_raw = expectation.is_http10 and !expectation.is_head and !was_reset;
             if (is_raw and expectation.kind == .pieces) {

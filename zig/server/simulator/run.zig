@@ -217,7 +217,7 @@ const World = struct {
         if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
         if (core.deferred != 0) return error.DeferredLeaked;
         if (world.app.producing != 0) return error.BodyLeaked;
-        const explained = core.stats.exhausted + core.stats.accept_refused + io.faults.get(.accept_dropped);
+        const explained = core.stats.exhausted + core.stats.accept_refused;
         if (world.result.endings.get(.unexplained) > explained) {
             std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
             return error.UnexplainedEnding;

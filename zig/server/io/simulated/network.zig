@@ -49,6 +49,8 @@ pub const Connection = struct {
     /// The server threw away what the client had sent: the client may lose what was under way to it.
     server_reset: bool = false,
     server_released: bool = false,
+    /// The kernel had no descriptor for it: the server never saw it.
+    dropped: bool = false,
 
     /// Without touching the streams' bytes. Released by both sides it is free for the next.
     pub fn reset(connection: *Connection, is_released: bool) void {
@@ -62,6 +64,7 @@ pub const Connection = struct {
         connection.server_finished = is_released;
         connection.server_reset = false;
         connection.server_released = is_released;
+        connection.dropped = false;
     }
 
     /// What a client reads: bytes, the end, or a reset.
