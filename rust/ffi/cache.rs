@@ -4,15 +4,16 @@
 //! `WRONG_PROCESS`. Keys and values are bytes: NUL and invalid UTF-8 are welcome where a length is carried.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::c_char;
 use std::io;
 use std::mem::MaybeUninit;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::Failure;
@@ -98,11 +99,20 @@ pub(super) fn table() -> Result<Table, Failure> {
     with_cache(Table::clone)
 }
 
-/// Loads what was saved, and says how much that was. Where there is no file there is nothing to load.
+/// The files that this process's table was loaded from: once more, and what has been deleted since would be back.
+static LOADED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Loads what was saved, once, and says how much that was. Where there is no file there is nothing to load; a fleet's table is loaded
+/// by its master.
 pub(super) fn load(table: &Table, path: &Path) -> Result<(), Failure> {
+    let mut loaded_before = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if SHARED.get().is_some() || loaded_before.contains(path) {
+        return Ok(());
+    }
     if let Some(loaded) = table.load(path, now())? {
         say(&format!("the cache's snapshot {}: {loaded}", path.display()));
     }
+    loaded_before.insert(path.to_owned());
     Ok(())
 }
 
@@ -126,6 +136,7 @@ pub(super) fn share(file: OwnedFd) {
 /// Drops the table: everything in it, unless others share it.
 pub(super) fn release() {
     *CACHE.write().unwrap_or_else(PoisonError::into_inner) = None;
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// Milliseconds since 1970: what expiries are counted in.

@@ -149,12 +149,7 @@ pub unsafe extern "C" fn lyger_store_find(reader: *const Reader, key: *const c_c
 /// Copies a value in place if it fits, and leaves it if it doesn't. Its length.
 fn find(store: Store<'_>, key: &[u8], output: &mut Output) -> Result<usize, Failure> {
     let Store::Table(table) = store else {
-        let value = store.get(key)?.ok_or_else(missing)?;
-        let len = value.len();
-        return match deliver(output, value) {
-            Err(failure) if failure.status() != Status::BufferTooSmall => Err(failure),
-            _ => Ok(len),
-        };
+        return find_whole(store, key, output);
     };
     // The buffer is written while the key is still compared.
     let key = if output.overlaps(key) { Cow::Owned(key.to_vec()) } else { Cow::Borrowed(key) };
@@ -165,12 +160,19 @@ fn find(store: Store<'_>, key: &[u8], output: &mut Output) -> Result<usize, Fail
     let found = table.copy(&key, 0, room).filter(|found| found.expires_at.is_none_or(|at| now() < at));
     let found = found.ok_or_else(missing)?;
     if found.len > room.len() {
-        let value = store.get(&key)?.ok_or_else(missing)?;
-        let len = value.len();
-        leave(value);
-        return Ok(len);
+        return find_whole(store, &key, output);
     }
     Ok(found.len)
+}
+
+/// The same by way of a copy. Its length decides: another one may have been put since somebody looked.
+fn find_whole(store: Store<'_>, key: &[u8], output: &mut Output) -> Result<usize, Failure> {
+    let value = store.get(key)?.ok_or_else(missing)?;
+    let len = value.len();
+    match deliver(output, value) {
+        Err(failure) if failure.status() != Status::BufferTooSmall => Err(failure),
+        _ => Ok(len),
+    }
 }
 
 /// Writes the calling thread's last output of a `lyger_store_`, `lyger_lock_`, `lyger_rate_` or `lyger_flight_` function that didn't
@@ -359,11 +361,11 @@ pub unsafe extern "C" fn lyger_store_ttl(store: u64, key: *const c_char, key_len
         // SAFETY: the caller's promise, passed on.
         let mut out = unsafe { Out::new("ttl_ms", ttl_ms) }?;
         // SAFETY: the same.
-        let found = unsafe { on_key(store, key, key_len, |store, key| store.peek(key)) }?;
-        out.set(match found.map(|found| found.expires_at) {
+        let left = unsafe { on_key(store, key, key_len, |store, key| store.ttl_ms(key)) }?;
+        out.set(match left {
             None => -2,
             Some(None) => -1,
-            Some(Some(at)) => i64::try_from(at.saturating_sub(now())).unwrap_or(i64::MAX),
+            Some(Some(ms)) => i64::try_from(ms).unwrap_or(i64::MAX),
         });
         Ok(())
     })
@@ -430,5 +432,36 @@ mod tests {
         assert_eq!((ask(3, &mut buf, &mut needed), needed), (Status::BufferTooSmall, 4));
         assert_eq!((ask(4, &mut buf, &mut needed), buf), (Status::Ok, *b"left"));
         assert_eq!(ask(4, &mut buf, &mut needed), Status::NotFound);
+    }
+
+    #[test]
+    fn a_length_and_the_bytes_that_it_counts_are_of_the_same_value() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let table = crate::cache::Table::in_process(1 << 20).unwrap();
+        let put = |value: &[u8]| table.update(b"k", 0, |slot| slot.put(&[value], None)).unwrap();
+        put(&[b's'; 10]);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    put(&[b'l'; 200]);
+                    put(&[b's'; 10]);
+                }
+            });
+            let (mut short, mut long, mut wrong) = (0, 0, None);
+            while wrong.is_none() && (short + long < 300_000 || short == 0 || long == 0) {
+                let (mut needed, mut buf) = (0, [0_u8; 64]);
+                // SAFETY: the buffer has so many bytes, and both live throughout.
+                let mut output = unsafe { Output::new(buf.as_mut_ptr().cast(), buf.len(), &raw mut needed) }.unwrap();
+                match find(Store::Table(&table), b"k", &mut output).unwrap() {
+                    10 if buf[..10] == [b's'; 10] => short += 1,
+                    200 if LEFT.take() == [b'l'; 200] => long += 1,
+                    len => wrong = Some((len, buf)),
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(wrong, None);
+        });
     }
 }

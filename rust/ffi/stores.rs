@@ -120,6 +120,20 @@ impl Store<'_> {
         }
     }
 
+    /// How long a value stays, by the clock of whoever has it; without an end it is `Some(None)`.
+    pub(super) fn ttl_ms(self, key: &[u8]) -> Outcome<Option<Option<u64>>> {
+        match self {
+            Self::Table(table) => {
+                let now = now();
+                Ok(table.peek(key, now).map(|found| found.expires_at.map(|at| at.saturating_sub(now))))
+            }
+            Self::Remote(remote) => Ok(remote.ttl(key)?.map(|left| match left {
+                Expiry::After(ms) => Some(ms),
+                _ => None,
+            })),
+        }
+    }
+
     pub(super) fn peek(self, key: &[u8]) -> Outcome<Option<Found>> {
         match self {
             Self::Table(table) => Ok(table.peek(key, now())),

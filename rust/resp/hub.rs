@@ -111,6 +111,8 @@ impl Hub {
     /// How a thread is woken when there is mail for it.
     pub(crate) fn open(&self, thread: usize, waker: mio::Waker) {
         *self.boxes[thread].waker.write().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+        // A letter may have come since the thread before it forgot its own, and no later one would wake it.
+        self.wake(thread);
     }
 
     pub(crate) fn send(&self, thread: usize, mail: Mail) {

@@ -20,7 +20,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The arguments that are kept, long ones cut.
+    /// The arguments that are kept, long ones cut, and without passwords.
     pub(crate) fn shortened(args: Args<'_>) -> Vec<Vec<u8>> {
         let shown = if args.len() > ARGS_MAX { ARGS_MAX - 1 } else { args.len() };
         let cut = |arg: &[u8]| match arg.len().checked_sub(ARG_BYTES_MAX) {
@@ -28,6 +28,10 @@ impl Entry {
             Some(more) => [&arg[..ARG_BYTES_MAX], format!("... ({more} more bytes)").as_bytes()].concat(),
         };
         let mut kept: Vec<Vec<u8>> = args.iter().take(shown).map(cut).collect();
+        if args.is(0, "config") {
+            let passwords = (1..shown).filter(|&place| args.is(place - 1, "requirepass"));
+            passwords.for_each(|place| kept[place] = b"(redacted)".to_vec());
+        }
         if shown < args.len() {
             kept.push(format!("... ({} more arguments)", args.len() - shown).into_bytes());
         }

@@ -206,6 +206,10 @@ impl Worker {
             return Ok(if client.buffers.unsent() > 0 { Next::Wait } else { Next::Close });
         }
         let waits = client.buffers.unsent() > reply_bytes_max;
+        // What it sends on would be kept with it, and a stranger gets no memory for that.
+        if waits && is_stranger(&client.session, &self.core) {
+            return Ok(Next::Close);
+        }
         let came = match ((readable || ends) && !client.ended, client.buffers.has_own()) {
             (false, _) => Came::Nothing,
             (true, false) if !waits => {

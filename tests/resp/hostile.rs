@@ -131,6 +131,45 @@ fn no_server_without_a_password_listens_beyond_this_machine() {
 }
 
 #[test]
+fn strangers_who_take_no_replies_cost_no_memory() {
+    let lyger = Lyger::with(|settings| settings.password = Some("secret".to_owned()));
+    let mut client = lyger.client();
+    let pings = b"PING\r\n".repeat(100_000);
+    // Its replies are 34 bytes each: the sockets and the limit take some of them, and nothing more than that is read.
+    let sent = (0..200).find(|_| !client.send(&pings));
+    assert!(sent.is_some(), "120 MB were taken from somebody without the password");
+    let mut member = lyger.client();
+    assert_eq!(member.say("AUTH secret"), "+OK\r\n");
+}
+
+#[test]
+fn the_slowlog_tells_no_password() {
+    let lyger = Lyger::with(|settings| settings.password = Some("secret".to_owned()));
+    let mut client = lyger.client();
+    assert_eq!(client.say("AUTH secret"), "+OK\r\n");
+    assert_eq!(client.say("CONFIG SET slowlog-log-slower-than 0"), "+OK\r\n");
+    assert!(lyger.client().say("AUTH mistyped").starts_with("-WRONGPASS "));
+    assert!(lyger.client().say("HELLO 3 AUTH default secret").starts_with("%7\r\n"));
+    assert_eq!(client.say("CONFIG SET maxclients 77 requirepass hidden"), "+OK\r\n");
+    let told = client.say("SLOWLOG GET 100");
+    for password in ["secret", "mistyped", "hidden"] {
+        assert!(!told.contains(password), "{told}");
+    }
+    assert!(told.contains("requirepass\r\n$10\r\n(redacted)") && told.contains("77"), "{told}");
+}
+
+#[test]
+fn a_thread_that_sleeps_does_not_hold_up_the_servers_end() {
+    let lyger = Lyger::start(1);
+    let mut client = lyger.client();
+    client.send(&request(&["DEBUG", "SLEEP", "600"]));
+    std::thread::sleep(Duration::from_millis(50));
+    // Its end waits for its threads.
+    drop(lyger);
+    assert!(client.finish().len() <= b"+OK\r\n".len());
+}
+
+#[test]
 fn the_password_can_only_be_taken_away_where_nobody_else_can_come() {
     let open = Lyger::with(|settings| {
         settings.listen = "0.0.0.0:0".parse().unwrap();

@@ -311,7 +311,7 @@ final class PhpCache implements Driver
         if (!$this->kept->unlock("f$key", $token)) {
             return false;
         }
-        $this->set($key, $value, Condition::Always, $expiry);
+        $this->set($key, $value, Condition::Missing, $expiry);
         return true;
     }
 

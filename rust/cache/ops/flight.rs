@@ -51,7 +51,8 @@ impl Table {
         Ok(Flight::Yours { token })
     }
 
-    /// Puts the value that was made. False when it took too long and somebody else is making it: then theirs will be there.
+    /// Puts the value that was made, unless somebody has put another one meanwhile. False when it took too long and somebody else
+    /// is making it: then theirs will be there.
     ///
     /// # Errors
     /// [`Full`]; whoever asks next is to make it.
@@ -61,7 +62,8 @@ impl Table {
             if holder(lock) != Some(token) {
                 return Ok(false);
             }
-            let put = slot.put(&[value], expires_at);
+            // What somebody has put meanwhile may know more than what was made from what there was.
+            let put = if slot.old().is_none() { slot.put(&[value], expires_at) } else { Ok(()) };
             lock.remove();
             put.map(|()| true)
         })
@@ -79,6 +81,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn who_lands_overwrites_nothing_that_was_put_meanwhile() {
+        let table = Table::in_process(1 << 20).unwrap();
+        let mut value = Vec::new();
+        let Flight::Yours { token } = table.take_off(b"k", 1000, 0, &mut value).unwrap() else { panic!() };
+        table.update(b"k", 0, |slot| slot.put(&[b"newer"], None)).unwrap();
+        assert!(table.land(b"k", token, b"older", None, 0).unwrap());
+        assert!(table.get(b"k", 0, &mut value).is_some() && value == b"newer");
+        // And the flight is over.
+        table.delete(b"k", 0);
+        assert!(matches!(table.take_off(b"k", 1000, 0, &mut value).unwrap(), Flight::Yours { .. }));
+    }
 
     #[test]
     fn who_lands_too_late_overwrites_nobody() {

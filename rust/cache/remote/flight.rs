@@ -39,7 +39,8 @@ impl Remote {
         })
     }
 
-    /// Puts the value that was made. False when it took too long and somebody else is making it: then theirs will be there.
+    /// Puts the value that was made, unless somebody has put another one meanwhile. False when it took too long and somebody else
+    /// is making it: then theirs will be there.
     ///
     /// # Errors
     /// [`Error::Full`], whereupon somebody else makes it when the time is over; [`Error::TooLong`], whereupon whoever asks next does;
@@ -51,7 +52,9 @@ impl Remote {
             self.abandon(key, token)?;
             return Err(too_long);
         }
-        self.if_held(&flight, token, Order::write([set(&name, value, expiry), lock::give_back(&flight)]))
+        let mut put = set(&name, value, expiry);
+        put.arg("NX");
+        self.if_held(&flight, token, Order::write([put, lock::give_back(&flight)]))
     }
 
     /// Lets somebody else make the value.

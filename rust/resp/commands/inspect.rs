@@ -1,6 +1,7 @@
 //! OBJECT, MEMORY, SLOWLOG, DEBUG: what the server knows about keys and about itself.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use super::{Call, Failure, Outcome, Space};
 use crate::resp::number;
@@ -10,6 +11,8 @@ use crate::resp::snapshots::NotSaved;
 const EMBEDDED_BYTES_MAX: usize = 44;
 /// A person who debugs waits for seconds; longer ones would only be a mistake that stops the thread.
 const SLEEP_SECONDS_MAX: f64 = 3600.0;
+/// How long the server's end waits for a thread that sleeps, at most.
+const SLEEP_STEP: Duration = Duration::from_millis(100);
 
 /// The value, or the null that OBJECT gives for a key that isn't there.
 fn value(call: &mut Call<'_>) -> Option<Vec<u8>> {
@@ -102,7 +105,13 @@ pub(crate) fn debug(call: &mut Call<'_>) -> Outcome {
         let seconds = std::str::from_utf8(call.args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
         let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or_default();
         // All clients of this thread wait, as all of a Redis's would.
-        std::thread::sleep(Duration::from_secs_f64(seconds.clamp(0.0, SLEEP_SECONDS_MAX)));
+        let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, SLEEP_SECONDS_MAX));
+        // In short ones, for the server's end waits for its threads.
+        while let Some(left) = until.checked_duration_since(Instant::now())
+            && !call.core.shared.stopping.load(Relaxed)
+        {
+            std::thread::sleep(left.min(SLEEP_STEP));
+        }
         call.reply.ok();
         return Ok(());
     }

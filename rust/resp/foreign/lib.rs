@@ -10,11 +10,12 @@ mod arguments;
 
 use std::cell::RefCell;
 use std::ffi::c_char;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Parser;
-use lyger::resp::{Server, Settings, Store, StoreFailed};
+use lyger::resp::{Server, Settings, Store, StoreFailed, share_descriptors};
 
 const GET: u32 = 1;
 const SET: u32 = 2;
@@ -74,6 +75,8 @@ impl Drop for Buffer {
 /// What came of a request: `None` is success without a buffer.
 fn request(op: u32, key: &[u8], value: &[u8]) -> Result<Option<Buffer>, StoreFailed> {
     let (mut ptr, mut len) = (std::ptr::null_mut(), 0);
+    // What was said of an earlier request, which didn't fail after all.
+    drop(FAILURE.take());
     // SAFETY: key and value are so long, for as long as the call takes, and the other two are places to write to.
     let done = unsafe {
         cpp_execute_request_sync(op, key.as_ptr(), key.len(), value.as_ptr(), value.len(), &raw mut ptr, &raw mut len)
@@ -106,12 +109,17 @@ impl Store for Foreign {
     }
 }
 
+/// A line on stderr, if anybody reads it: nothing is to end the program for it.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "lyger_resp: {text}");
+}
+
 /// Starts the server with so many threads. False, and a line on stderr that says why, when it can't.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_init(n_threads: usize) -> bool {
     let started = catch_unwind(|| start(n_threads)).unwrap_or_else(|_| Err("it has panicked".to_owned()));
     if let Err(why) = &started {
-        eprintln!("lyger_resp: {why}");
+        say(why);
     }
     started.is_ok()
 }
@@ -126,7 +134,15 @@ fn start(threads: usize) -> Result<(), String> {
     }
     // No flags: what can be set is set by variables, and a wrong one is told as the program lyger-resp tells it.
     let arguments = arguments::Arguments::try_parse_from(["lyger_resp"]).map_err(|error| error.to_string())?;
-    let settings = Settings { threads, ..arguments.settings().0 };
+    // The server's end is the program's to decide, and so is what is saved of its store.
+    let mut settings = Settings { threads, shutdown: false, snapshot: None, ..arguments.settings().0 };
+    let asked = settings.clients_max;
+    if let Some(most) = share_descriptors(&mut settings) {
+        let clients_max = settings.clients_max;
+        say(&format!(
+            "{clients_max} clients at once and not {asked}: this process may have {most} descriptors, and needs some itself"
+        ));
+    }
     *server = Some(Server::start_over(Arc::new(Foreign), settings).map_err(|error| error.to_string())?);
     Ok(())
 }
@@ -140,8 +156,8 @@ pub extern "C" fn rust_stop() {
     });
     match stopped {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => eprintln!("lyger_resp: {error}"),
-        Err(_) => eprintln!("lyger_resp: the server has panicked while it was stopped"),
+        Ok(Err(error)) => say(&error.to_string()),
+        Err(_) => say("the server has panicked while it was stopped"),
     }
 }
 

@@ -41,6 +41,8 @@ fn failures_in_c_are_error_replies_and_buffers_are_taken_back_once() {
     assert_eq!(client.say("GET fails"), "-ERR the store has failed\r\n");
     assert_eq!(client.say("GET explains"), "-ERR it is too late\r\n");
     assert_eq!(client.say("GET fails"), "-ERR the store has failed\r\n", "the text was another request's");
+    assert_eq!(client.say("GET recovers"), "$-1\r\n");
+    assert_eq!(client.say("GET fails"), "-ERR the store has failed\r\n", "the text was of one that didn't fail");
     assert_eq!(client.say("SET a 1234"), "+OK\r\n");
     assert_eq!(client.say("GET a"), "$4\r\n1234\r\n");
     assert_eq!(client.ask(&[b"SET", b"a", &[b'x'; 65]]), b"-ERR the store has failed\r\n");

@@ -57,6 +57,10 @@ bool cpp_execute_request_sync(uint32_t op, const uint8_t *key_ptr, size_t key_le
         *out_len = 7;
         return false;
     }
+    if (is(key_ptr, key_len, "recovers")) {
+        rust_fail("of another request", 18);
+        return true;
+    }
     if (is(key_ptr, key_len, "explains")) {
         rust_fail("it is too late", 14);
         return false;

@@ -277,7 +277,8 @@ final class RedisCache implements Driver
     public function land(string $key, int $token, string $value, Expiry $expiry): bool
     {
         $flight = $this->dsn->beside('flight', $key);
-        $set = ['SET', $this->name($key), $value, ...self::options($expiry)];
+        // What somebody has put meanwhile may know more.
+        $set = ['SET', $this->name($key), $value, ...self::options($expiry), 'NX'];
         return $this->ifHeld($flight, $token, [$set, self::givingBack($flight)]);
     }
 
