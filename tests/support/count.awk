@@ -17,7 +17,12 @@
     p += total - bad - skipped; f += bad; s += skipped
 }
 /^Build Summary: / {
-    for (i = 1; i < NF; i++) if ($(i + 1) ~ /^tests/) { split($i, n, "/"); p += n[1]; f += n[2] - n[1] }
+    passed = 0; total = 0; skipped = 0
+    for (i = 1; i < NF; i++) {
+        if ($(i + 1) ~ /^tests/) { split($i, n, "/"); passed = n[1]; total = n[2] }
+        if ($(i + 1) ~ /^skipped/) { number = $i; sub(/^\(/, "", number); skipped = number }
+    }
+    p += passed; s += skipped; f += total - passed - skipped
 }
 /^ok - .*# SKIP/ { s++; next }
 /^ok - / { p++ }
