@@ -25,7 +25,10 @@ final class Handles
             $target = @readlink("/proc/self/fd/$number");
             if ($target !== false) {
                 $descriptors->elements++;
-                $descriptors->example = $target;
+                // A file's name says more than a socket's number, and the client's own socket may be the last.
+                if ($descriptors->example === '' || \str_starts_with($target, '/')) {
+                    $descriptors->example = $target;
+                }
             }
         }
         return $sizes + ['open descriptors' => $descriptors];
