@@ -19,11 +19,14 @@ final class CodecTest extends TestCase
     /** @return array<string, array{bool}> */
     public static function formats(): array
     {
-        return ['serialize()' => [false]] + (extension_loaded('igbinary') ? ['igbinary' => [true]] : []);
+        return ['serialize()' => [false], 'igbinary' => [true]];
     }
 
     private static function codec(array|bool $classes, bool $igbinary): Codec
     {
+        if ($igbinary && !extension_loaded('igbinary')) {
+            self::markTestSkipped('runs where ext-igbinary is loaded');
+        }
         return new Codec($classes, $igbinary);
     }
 
@@ -54,7 +57,7 @@ final class CodecTest extends TestCase
             foreach ([[], Codec::CLASSES, false] as $classes) {
                 Alarm::$rung = 0;
                 try {
-                    self::codec($classes, true)->decode($bytes);
+                    self::codec($classes, $igbinary)->decode($bytes);
                     self::fail("value $at was read");
                 } catch (CacheValueUnreadable $exception) {
                     self::assertStringContainsString('allowedClasses', $exception->getMessage());
@@ -89,7 +92,7 @@ final class CodecTest extends TestCase
 
     public function test_what_a_redis_client_wrote_is_a_string_or_the_number_that_it_is_written_as(): void
     {
-        $codec = self::codec([], true);
+        $codec = self::codec([], false);
         self::assertSame([12, -3, 1.5], array_map($codec->decode(...), ['12', '-3', '1.50']));
         foreach (['012', 'abc', '', "\0binary", '{"a":1}', '1e5', ' 7', '-0'] as $text) {
             self::assertSame($text, $codec->decode($text));
