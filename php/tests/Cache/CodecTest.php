@@ -80,6 +80,33 @@ final class CodecTest extends TestCase
     }
 
     /** @dataProvider formats */
+    public function test_what_the_code_of_a_class_has_to_say_makes_no_value_unreadable(bool $igbinary): void
+    {
+        $codec = self::codec([Waking::class], $igbinary);
+        $bytes = $codec->encode(new Waking());
+        $heard = [];
+        set_error_handler(static function (int $level, string $message) use (&$heard): bool {
+            return (bool) ($heard[] = [$level, $message]);
+        });
+        try {
+            self::assertInstanceOf(Waking::class, $codec->decode($bytes));
+            // Their own notices still count.
+            foreach ([substr($bytes, 0, -4), "\0px:1"] as $broken) {
+                try {
+                    $codec->decode($broken);
+                    self::fail('read');
+                } catch (CacheValueUnreadable $exception) {
+                    self::assertNotSame('', $exception->getMessage());
+                }
+            }
+        } finally {
+            restore_error_handler();
+        }
+        self::assertSame([E_WARNING, E_USER_DEPRECATED], array_column($heard, 0));
+        self::assertSame('the class is old', $heard[1][1]);
+    }
+
+    /** @dataProvider formats */
     public function test_text_that_looks_like_an_object_is_text(bool $igbinary): void
     {
         $codec = self::codec([], $igbinary);
