@@ -188,11 +188,13 @@ final class RedisDsn
 
     private function readServer(#[SensitiveParameter] string $hosts, #[SensitiveParameter] string $path): void
     {
-        $read = array_map(self::readHost(...), explode(',', $hosts));
-        if (count($read) > 1) {
+        // Not by array_map(), whose arguments an exception's trace would show.
+        foreach (explode(',', $hosts) as $host) {
+            [$this->host, $this->port] = self::readHost($host);
+        }
+        if (str_contains($hosts, ',')) {
             throw self::wrong('redis:// has one host; several are redis-cluster:// or redis-sentinel://');
         }
-        [$this->host, $this->port] = $read[0];
         $this->database = $path === '' ? 0 : self::readDatabase($path);
     }
 
@@ -258,7 +260,7 @@ final class RedisDsn
         };
     }
 
-    private static function readPrefix(string $value): string
+    private static function readPrefix(#[SensitiveParameter] string $value): string
     {
         $prefix = self::readText('prefix', $value);
         if (strlen($prefix) > self::PREFIX_BYTES_MAX) {
