@@ -86,6 +86,29 @@ final class RedisFallbackTest extends TestCase
         }
     }
 
+    public function test_only_what_changes_nothing_is_asked_again_when_its_answer_is_lost(): void
+    {
+        if (!extension_loaded('posix')) {
+            self::markTestSkipped('runs where ext-posix is loaded');
+        }
+        $ways = [
+            'no connection to the cache' => fn () => $this->cache->find('key'),
+            'whether it was carried out is unknown' => fn () => $this->cache->put('key', 'value', 0),
+        ];
+        foreach ($ways as $message => $way) {
+            $this->setUp();
+            $this->cache->exists('key');
+            $pid = (int) $this->admin->info('server')['process_id'];
+            // It takes the question, and dies before it answers: there is nobody whom it could be asked again.
+            posix_kill($pid, SIGSTOP);
+            $process = proc_open(['sh', '-c', "sleep 0.2; kill -KILL $pid"], [], $pipes);
+            $failure = self::failure($way);
+            proc_close($process);
+            self::assertInstanceOf(ConnectionFailed::class, $failure);
+            self::assertStringContainsString($message, $failure->getMessage());
+        }
+    }
+
     public function test_what_the_server_refuses_comes_in_its_words(): void
     {
         $this->admin->rawCommand('ACL', 'SETUSER', 'ada', 'on', '>pw', '~*', '+get');
