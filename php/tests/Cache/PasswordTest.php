@@ -36,6 +36,7 @@ final class PasswordTest extends TestCase
         if ($this->ignoresArgs !== false) {
             ini_set('zend.exception_ignore_args', $this->ignoresArgs);
         }
+        unset($this->server);
     }
 
     public function test_stores_and_the_engine_show_no_password(): void

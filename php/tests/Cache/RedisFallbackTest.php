@@ -36,6 +36,12 @@ final class RedisFallbackTest extends TestCase
         $this->cache = RedisCache::open($this->server->dsn());
     }
 
+    protected function tearDown(): void
+    {
+        // PHPUnit keeps this object until all tests have run.
+        unset($this->cache, $this->admin, $this->server);
+    }
+
     public function test_a_transaction_that_the_full_server_refuses_leaves_nothing_open(): void
     {
         $ways = [
