@@ -129,9 +129,12 @@ final class Codec
                 );
             }
         }
-        // Both tell of what they can't read by a notice or a warning.
-        $said = null;
-        \set_error_handler(static function (int $level, string $message) use (&$said): bool {
+        // Both tell of what they can't read by a notice or a warning. Others are of the classes' own code.
+        $said = $before = null;
+        $before = \set_error_handler(static function (int $level, string $message, ...$where) use (&$said, &$before) {
+            if (!\str_starts_with($message, 'unserialize()') && !\str_starts_with($message, 'igbinary')) {
+                return $before === null ? false : $before($level, $message, ...$where);
+            }
             $said ??= $message;
             return true;
         });

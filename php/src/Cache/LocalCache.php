@@ -97,7 +97,9 @@ final class LocalCache implements CacheInterface
         is_iterable($values) || $this->store->setMultiple($values);
         $pairs = [];
         foreach ($values as $key => $value) {
-            $this->forget((string) $key);
+            // An array makes integers of keys that are written as one.
+            $key = $this->store->key(is_int($key) ? (string) $key : $key);
+            $this->forget($key);
             $pairs[$key] = $value;
         }
         return $this->store->setMultiple($pairs, $ttl);

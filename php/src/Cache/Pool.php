@@ -4,7 +4,10 @@ declare(strict_types=1);
 
 namespace Lyger\Cache;
 
+use Lyger\Exception\CacheValueTooLarge;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidCacheKey;
+use Lyger\Exception\LygerException;
 use Psr\Cache\CacheItemInterface;
 use Psr\Cache\CacheItemPoolInterface;
 
@@ -13,6 +16,8 @@ final class Pool implements CacheItemPoolInterface
 {
     /** @var array<string, Item> */
     private array $deferred = [];
+    /** Whose they are: a forked child has a copy of its parent's. */
+    private int $pid = 0;
 
     public function __construct(private readonly Store $store)
     {
@@ -20,7 +25,16 @@ final class Pool implements CacheItemPoolInterface
 
     public function __destruct()
     {
-        $this->commit();
+        if ($this->deferred === [] || $this->pid !== getmypid()) {
+            return;
+        }
+        try {
+            $this->commit();
+        } catch (LygerException $failure) {
+            // A destructor has nobody to tell.
+            $count = count($this->deferred);
+            error_log("Lyger: $count deferred items of the cache are lost: {$failure->getMessage()}");
+        }
     }
 
     public function getItem($key): CacheItemInterface
@@ -87,22 +101,30 @@ final class Pool implements CacheItemPoolInterface
         $item = clone self::ours($item);
         $item->markSaved();
         $this->deferred[$item->getKey()] = $item;
+        $this->pid = (int) getmypid();
         return true;
     }
 
+    /** What can't be put stays deferred, and keeps nothing else from being put. */
     public function commit(): bool
     {
-        $deferred = $this->deferred;
-        $this->deferred = [];
-        $forever = [];
-        foreach ($deferred as $key => $item) {
-            if ($item->ttl() === null) {
-                $forever[$key] = $item->value();
-            } else {
+        $forever = array_filter($this->deferred, static fn (Item $item): bool => $item->ttl() === null);
+        try {
+            $forever === [] || $this->store->setMultiple(array_map(static fn (Item $item) => $item->value(), $forever));
+            $this->deferred = array_diff_key($this->deferred, $forever);
+        } catch (InvalidArgument | CacheValueTooLarge) {
+            // One of them can't be: then each by itself.
+        }
+        $failure = null;
+        foreach ($this->deferred as $key => $item) {
+            try {
                 $this->store->set((string) $key, $item->value(), $item->ttl());
+                unset($this->deferred[$key]);
+            } catch (InvalidArgument | CacheValueTooLarge $refusal) {
+                $failure ??= $refusal;
             }
         }
-        return $forever === [] || $this->store->setMultiple($forever);
+        return $failure === null ? true : throw $failure;
     }
 
     private static function ours(CacheItemInterface $item): Item

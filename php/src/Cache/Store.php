@@ -311,6 +311,9 @@ final class Store implements CacheInterface
     /**
      * Takes a lock for some time, which ends sooner by release() or with the object. Null where somebody else has it.
      *
+     * **Outside of a fleet (php-fpm, scripts, pure PHP) each process has a table of its own, so its locks hold within
+     * that process only, unless cache.dsn names a Redis.**
+     *
      * @param float $wait seconds to wait until it is free
      */
     public function lock(string $name, int|float|DateInterval $ttl, float $wait = 0.0): ?Lock

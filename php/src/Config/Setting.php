@@ -34,6 +34,12 @@ final class Setting
         };
     }
 
+    /** @return array<string, mixed> what var_dump() and print_r() show */
+    public function __debugInfo(): array
+    {
+        return get_object_vars($this->withoutSecret());
+    }
+
     /** The same without the password of a DSN, for who prints it. */
     public function withoutSecret(): self
     {

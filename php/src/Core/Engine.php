@@ -8,6 +8,7 @@ use Closure;
 use Lyger\Async\Operations;
 use Lyger\Cache\Driver;
 use Lyger\Config;
+use Lyger\Config\Secret;
 use Lyger\Database\Client;
 use Lyger\Database\Form;
 use Lyger\Database\Options;
@@ -46,9 +47,9 @@ final class Engine
 
     private readonly Backend $backend;
     private readonly ?string $fallbackReason;
-    /** @var array<string, Driver> by DSN */
+    /** @var array<string, Driver> by DSN, which is hashed, because whoever prints the engine prints its keys as well */
     private array $caches = [];
-    private ?string $cacheDsn = null;
+    private ?Secret $cacheDsn = null;
 
     private function __construct()
     {
@@ -133,7 +134,7 @@ final class Engine
     public function configure(Config $config): void
     {
         $this->backend->configure($config);
-        $this->cacheDsn = $config->text('cache.dsn');
+        $this->cacheDsn = new Secret($config->text('cache.dsn'));
     }
 
     /**
@@ -385,9 +386,9 @@ final class Engine
      */
     public function cache(#[SensitiveParameter] ?string $dsn = ''): Driver
     {
-        $dsn ??= $this->cacheDsn ??= Config::resolve()->text('cache.dsn');
+        $dsn ??= ($this->cacheDsn ??= new Secret(Config::resolve()->text('cache.dsn')))->text();
         // One for each DSN, so that each has its connections once in a process.
-        return $this->caches[$dsn] ??= $this->backend->cache($dsn);
+        return $this->caches[$dsn === '' ? '' : hash('sha256', $dsn)] ??= $this->backend->cache($dsn);
     }
 
     public function cacheSize(): int

@@ -75,6 +75,21 @@ final class LocalCacheTest extends TestCase
         self::assertSame(1, $local->get('key')->n);
     }
 
+    public function test_keys_of_a_generator_are_checked_as_they_are(): void
+    {
+        $local = new LocalCache($this->store, 10, 60.0);
+        foreach ([1.5, null, true, 'a:b', ''] as $key) {
+            try {
+                $local->setMultiple((static fn () => yield $key => 'value')());
+                self::fail('taken');
+            } catch (InvalidCacheKey $exception) {
+                self::assertSame(0, $this->store->size(), $exception->getMessage());
+            }
+        }
+        self::assertTrue($local->setMultiple((static fn () => yield 7 => 'value')()));
+        self::assertSame(['value', 'value'], [$local->get('7'), $this->store->get('7')]);
+    }
+
     public function test_keys_and_limits_that_cannot_be_are_refused(): void
     {
         $local = new LocalCache($this->store);

@@ -8,7 +8,9 @@ use DateInterval;
 use DateTimeImmutable;
 use Lyger\Cache\Pool;
 use Lyger\Cache\Store;
+use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidCacheKey;
+use Lyger\Tests\Support\Children;
 use PHPUnit\Framework\TestCase;
 use Psr\Cache\CacheItemInterface;
 use Psr\Cache\InvalidArgumentException;
@@ -79,6 +81,61 @@ final class PoolTest extends TestCase
         $this->pool->saveDeferred($this->pool->getItem('e')->set(6));
         $this->pool->clear();
         self::assertFalse($this->pool->hasItem('e'));
+    }
+
+    public function test_an_item_that_cannot_be_put_keeps_no_other_from_being_put(): void
+    {
+        $closure = static fn (): int => 1;
+        $all = ['a' => 1, 'closure' => $closure, 'b' => 2, 'c' => 3, 'timed' => $closure, 'd' => 4];
+        foreach ($all as $key => $value) {
+            $item = $this->pool->getItem($key)->set($value);
+            $this->pool->saveDeferred(in_array($key, ['c', 'timed', 'd'], true) ? $item->expiresAfter(60) : $item);
+        }
+        for ($time = 0; $time < 2; $time++) {
+            try {
+                $this->pool->commit();
+                self::fail('put');
+            } catch (InvalidArgument $exception) {
+                self::assertStringContainsString('Closure', $exception->getMessage());
+            }
+            $values = ['a' => 1, 'b' => 2, 'c' => 3, 'd' => 4];
+            self::assertSame($values, $this->store->getMultiple(array_keys($values)));
+            self::assertTrue($this->pool->hasItem('closure') && $this->pool->hasItem('timed'), 'they stay deferred');
+        }
+        $this->pool->deleteItems(['closure', 'timed']);
+        self::assertTrue($this->pool->commit());
+    }
+
+    public function test_a_pool_that_ends_with_what_it_cannot_put_says_so_in_the_log(): void
+    {
+        $this->pool->saveDeferred($this->pool->getItem('closure')->set(fn () => 1));
+        $this->pool->saveDeferred($this->pool->getItem('a')->set(1));
+        $log = tempnam(sys_get_temp_dir(), 'lyger-log');
+        $before = ini_set('error_log', $log);
+        try {
+            unset($this->pool);
+        } finally {
+            ini_set('error_log', (string) $before);
+        }
+        self::assertStringContainsString('1 deferred items of the cache are lost', (string) file_get_contents($log));
+        self::assertSame(1, $this->store->get('a'));
+        unlink($log);
+    }
+
+    public function test_a_forked_child_leaves_its_parents_items_to_it(): void
+    {
+        if (!function_exists('pcntl_fork')) {
+            self::markTestSkipped('runs where ext-pcntl is loaded');
+        }
+        // Of a file, which both see.
+        $code = '$log = tempnam(sys_get_temp_dir(), "lyger-log"); ini_set("error_log", $log);
+            $item = static fn (Lyger\Cache\Pool $pool, string $key) => $pool->getItem($key)->set(fn () => 1);
+            $pool = new Lyger\Cache\Pool(Lyger\Cache\Store::default());
+            $pool->saveDeferred($item($pool, "of-the-parent"));
+            if (pcntl_fork() === 0) { unset($pool); echo filesize($log), " "; exit; }
+            pcntl_wait($status); unset($pool); clearstatcache();
+            echo substr_count(file_get_contents($log), "are lost"); unlink($log);';
+        self::assertSame(['0 1'], Children::run([$code]));
     }
 
     public function test_several_items_come_by_their_keys(): void

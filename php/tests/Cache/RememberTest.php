@@ -44,6 +44,15 @@ class RememberTest extends TestCase
         self::assertNull($this->cache->remember('null', 60, static fn () => 1), 'null is a value');
     }
 
+    public function test_what_was_set_while_a_value_was_made_stays(): void
+    {
+        $made = $this->cache->remember('key', 60, function (): string {
+            $this->cache->set('key', 'newer');
+            return 'older';
+        });
+        self::assertSame(['older', 'newer'], [$made, $this->cache->get('key')]);
+    }
+
     public function test_an_exception_of_the_maker_is_the_callers_and_lets_another_make_it(): void
     {
         try {

@@ -9,14 +9,14 @@ use Lyger\Cache\Condition;
 use Lyger\Cache\Driver;
 use Lyger\Cache\Expiry;
 use Lyger\Exception\CacheFailed;
-use Lyger\Exception\CacheValueTooLarge;
-use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\NotANumber;
+use Lyger\Exception\Timeout;
 use Lyger\Exception\WrongProcess;
 use Redis;
 use RedisException;
 use SensitiveParameter;
+use Throwable;
 
 /**
  * A Redis by ext-redis, for pure PHP: with the names of rust/cache/remote, so that both may use the same server.
@@ -32,9 +32,14 @@ final class RedisCache implements Driver
     /** A lock is its last token, which is kept for so long after it: as in rust/cache/remote/lock.rs. */
     private const TOKEN_MS = 86_400_000;
     private const SCAN_KEYS = 500;
+    /** What changes nothing, so that it may be asked again on another connection. */
+    private const REPEATABLE = [
+        'GET', 'MGET', 'EXISTS', 'PTTL', 'GETRANGE', 'SCAN', 'DBSIZE', 'TIME', 'PEXPIRETIME', 'WATCH', 'MULTI',
+    ];
 
     private ?Redis $redis = null;
     private int $pid = 0;
+    private bool $isAmid = false;
 
     private function __construct(private readonly RedisDsn $dsn)
     {
@@ -177,13 +182,13 @@ final class RedisCache implements Driver
     public function scan(int $cursor, int $count): array
     {
         [$next, $names] = $this->names($cursor, $count);
-        $values = array_filter($names, fn (string $name): bool => !$this->dsn->isBeside($name));
-        return [$next, array_values(array_map($this->dsn->key(...), $values))];
+        $values = array_filter($names, fn (string $name): bool => !$this->dsn->names()->isBeside($name));
+        return [$next, array_values(array_map($this->dsn->names()->key(...), $values))];
     }
 
     public function size(): int
     {
-        if ($this->dsn->pattern() === '*') {
+        if ($this->dsn->names()->pattern() === '*') {
             return (int) $this->ask('DBSIZE');
         }
         $count = 0;
@@ -196,7 +201,7 @@ final class RedisCache implements Driver
 
     public function clear(): void
     {
-        if ($this->dsn->pattern() === '*') {
+        if ($this->dsn->names()->pattern() === '*') {
             // The database is the cache's own, with its locks and counters.
             $this->ask('FLUSHDB', 'ASYNC');
             return;
@@ -214,30 +219,34 @@ final class RedisCache implements Driver
 
     public function lock(string $name, int $ttlMs): ?int
     {
-        return $this->takeLock($this->dsn->beside('lock', $name), $ttlMs);
+        return $this->takeLock($this->dsn->names()->beside('lock', $name), $ttlMs);
     }
 
     public function unlock(string $name, int $token): bool
     {
-        $lock = $this->dsn->beside('lock', $name);
+        $lock = $this->dsn->names()->beside('lock', $name);
         return $this->ifHeld($lock, $token, [self::givingBack($lock)]);
     }
 
     public function extendLock(string $name, int $token, int $ttlMs): bool
     {
-        $lock = $this->dsn->beside('lock', $name);
+        $lock = $this->dsn->names()->beside('lock', $name);
         return $this->ifHeld($lock, $token, [['PEXPIRE', $lock, $ttlMs + self::TOKEN_MS]]);
     }
 
     public function lockHolder(string $name): ?int
     {
-        [$token, $isHeld] = $this->lastToken($this->dsn->beside('lock', $name));
+        $lock = $this->dsn->names()->beside('lock', $name);
+        // Only the time of one and the same token changes: where it is there before and after, the time is its own.
+        do {
+            [$token, $isHeld] = $this->lastToken($lock);
+        } while ($isHeld && self::found($this->ask('GET', $lock)) !== (string) $token);
         return $isHeld ? $token : null;
     }
 
     public function countRate(string $name, int $windowMs): array
     {
-        $counter = $this->dsn->beside('rate', $name);
+        $counter = $this->dsn->names()->beside('rate', $name);
         [, $count, $endsAt] = $this->together([
             ['SET', $counter, '0', 'PX', $windowMs, 'NX'],
             ['INCR', $counter],
@@ -248,14 +257,14 @@ final class RedisCache implements Driver
 
     public function readRate(string $name): array
     {
-        $counter = $this->dsn->beside('rate', $name);
+        $counter = $this->dsn->names()->beside('rate', $name);
         [$count, $endsAt] = $this->together([['GET', $counter], ['PEXPIRETIME', $counter]]);
         return $count === false ? [0, 0] : [(int) $count, $endsAt];
     }
 
     public function resetRate(string $name): void
     {
-        $this->ask('DEL', $this->dsn->beside('rate', $name));
+        $this->ask('DEL', $this->dsn->names()->beside('rate', $name));
     }
 
     public function takeOff(string $key, int $patienceMs): array
@@ -270,13 +279,13 @@ final class RedisCache implements Driver
             $landed = $this->find($key);
             return $landed === null;
         };
-        $token = $this->takeLock($this->dsn->beside('flight', $key), $patienceMs, $look, [$this->name($key)]);
+        $token = $this->takeLock($this->dsn->names()->beside('flight', $key), $patienceMs, $look, [$this->name($key)]);
         return [$landed, (int) $token];
     }
 
     public function land(string $key, int $token, string $value, Expiry $expiry): bool
     {
-        $flight = $this->dsn->beside('flight', $key);
+        $flight = $this->dsn->names()->beside('flight', $key);
         // What somebody has put meanwhile may know more.
         $set = ['SET', $this->name($key), $value, ...self::options($expiry), 'NX'];
         return $this->ifHeld($flight, $token, [$set, self::givingBack($flight)]);
@@ -284,7 +293,7 @@ final class RedisCache implements Driver
 
     public function abandon(string $key, int $token): void
     {
-        $flight = $this->dsn->beside('flight', $key);
+        $flight = $this->dsn->names()->beside('flight', $key);
         $this->ifHeld($flight, $token, [self::givingBack($flight)]);
     }
 
@@ -340,14 +349,14 @@ final class RedisCache implements Driver
     private function decide(array $names, Closure $decide): ?array
     {
         for ($attempt = 0; $attempt < self::ATTEMPTS_MAX; $attempt++) {
-            $this->ask('WATCH', ...$names);
-            $commands = $decide();
-            if ($commands === null) {
-                $this->ask('UNWATCH');
-                return null;
-            }
-            $done = $this->together($commands);
-            if ($done !== null) {
+            $isWanted = true;
+            $done = $this->after(['WATCH', ...$names], function () use ($decide, &$isWanted): ?array {
+                $commands = $decide();
+                $isWanted = $commands !== null;
+                $this->ask($isWanted ? 'MULTI' : 'UNWATCH');
+                return $commands === null ? null : $this->carriedOut($commands);
+            });
+            if ($done !== null || !$isWanted) {
                 return $done;
             }
         }
@@ -356,11 +365,20 @@ final class RedisCache implements Driver
 
     /**
      * @param list<list<string|int>> $commands
+     * @return list<mixed>
+     */
+    private function together(array $commands): array
+    {
+        return $this->after(['MULTI'], fn (): ?array => $this->carriedOut($commands))
+            ?? throw CacheFailed::because('it carries out no transaction');
+    }
+
+    /**
+     * @param list<list<string|int>> $commands that follow a MULTI
      * @return list<mixed>|null null where a watched name has changed
      */
-    private function together(array $commands): ?array
+    private function carriedOut(array $commands): ?array
     {
-        $this->ask('MULTI');
         foreach ($commands as $command) {
             $this->ask(...$command);
         }
@@ -369,38 +387,59 @@ final class RedisCache implements Driver
         return is_array($done) && count($done) === count($commands) ? $done : null;
     }
 
+    /**
+     * What is watched and queued is the connection's. So amid it there is no other one, and after a failure it is
+     * closed: what is asked next would be queued behind the rest.
+     *
+     * @param non-empty-list<string> $begin
+     * @param Closure(): ?array $work
+     */
+    private function after(array $begin, Closure $work): ?array
+    {
+        $this->ask(...$begin);
+        $this->isAmid = true;
+        $this->redis?->setOption(Redis::OPT_MAX_RETRIES, 0);
+        try {
+            return $work();
+        } catch (Throwable $failure) {
+            $this->redis = null;
+            throw $failure;
+        } finally {
+            $this->isAmid = false;
+            $this->redis?->setOption(Redis::OPT_MAX_RETRIES, RedisDsn::RETRIES);
+        }
+    }
+
     /** @return array{int, list<string>} */
     private function names(int $cursor, int $count): array
     {
-        [$next, $names] = $this->ask('SCAN', $cursor, 'MATCH', $this->dsn->pattern(), 'COUNT', max(1, $count));
+        [$next, $names] = $this->ask('SCAN', $cursor, 'MATCH', $this->dsn->names()->pattern(), 'COUNT', max(1, $count));
         return [(int) $next, $names];
     }
 
     private function ask(string $command, string|int ...$arguments): mixed
     {
-        try {
+        $mayRepeat = in_array($command, self::REPEATABLE, true);
+        for ($isFirst = true;; $isFirst = false) {
             $redis = $this->redis();
-            $redis->clearLastError();
-            $answer = $redis->rawCommand($command, ...$arguments);
-            $error = $redis->getLastError();
-        } catch (RedisException $exception) {
-            if (str_starts_with($exception->getMessage(), 'OOM')) {
-                throw new CacheValueTooLarge("the cache is full: {$exception->getMessage()}", null, null, $exception);
+            $since = hrtime(true);
+            try {
+                $redis->clearLastError();
+                $answer = $redis->rawCommand($command, ...$arguments);
+                $error = $redis->getLastError();
+                return $error === null ? $answer : throw RedisError::of($error, $this->dsn->server());
+            } catch (RedisException $exception) {
+                // It throws some of the server's errors, and returns others.
+                if (RedisError::isServers($exception->getMessage())) {
+                    throw RedisError::of($exception->getMessage(), $this->dsn->server());
+                }
+                $this->redis = null;
+                $failure = RedisError::ofConnection($exception, $this->dsn, $since, $mayRepeat);
+                if (!$mayRepeat || $this->isAmid || !$isFirst || $failure instanceof Timeout) {
+                    throw $failure;
+                }
             }
-            $this->redis = null;
-            $reason = "no connection to the cache at {$this->dsn->server()}: {$exception->getMessage()}";
-            throw new ConnectionFailed($reason, null, null, $exception);
         }
-        if ($error === null) {
-            return $answer;
-        }
-        throw match (true) {
-            preg_match('/not an integer|not a valid float|would overflow|NaN or Infinity/', $error) === 1
-                => new NotANumber((string) preg_replace('/^ERR /', '', $error)),
-            str_starts_with($error, 'OOM'), str_contains($error, 'exceeds maximum allowed size')
-                => new CacheValueTooLarge("the cache is full: $error"),
-            default => CacheFailed::because($error),
-        };
     }
 
     private function redis(): Redis
@@ -414,7 +453,7 @@ final class RedisCache implements Driver
 
     private function name(string $key): string
     {
-        return $this->dsn->name($key) ?? throw InvalidArgument::because(
+        return $this->dsn->names()->name($key) ?? throw InvalidArgument::because(
             "a key can't begin with \\0lyger: those are the locks' and counters'",
         );
     }
