@@ -133,7 +133,7 @@ final class Store implements CacheInterface
         return $values;
     }
 
-    /** Nobody sees a part of them. */
+    /** Nobody sees a part of them; those before one that finds no room stay, and it is thrown for. */
     public function setMultiple($values, $ttl = null): bool
     {
         return $this->putMultiple($values, $ttl, false);
@@ -310,9 +310,7 @@ final class Store implements CacheInterface
 
     /**
      * Takes a lock for some time, which ends sooner by release() or with the object. Null where somebody else has it.
-     *
-     * **Outside of a fleet (php-fpm, scripts, pure PHP) each process has a table of its own, so its locks hold within
-     * that process only, unless cache.dsn names a Redis.**
+     * **Outside of a fleet, and without a Redis as cache.dsn, locks hold within one process only.**
      *
      * @param float $wait seconds to wait until it is free
      */
