@@ -94,8 +94,8 @@ fn settings(json: &str) -> Result<Settings, Failure> {
 /// Serves this process's cache to Redis clients, with threads of its own, and returns; `*port` is where it listens.
 ///
 /// `config` is a JSON object (at most 1 MiB), any of: `listen` (`"127.0.0.1:6380"`; port 0 is any free one), `threads` (0: one for each
-/// core), `password` (needed where not only this machine can come), `snapshot` (a file: loaded now, and saved by `SAVE` and
-/// `lyger_resp_stop`), `backlog`, `buffer_bytes`, `clients_max` and the other limits, named as the keys `resp.*` without that word. NULL with
+/// core), `password` (needed where not only this machine can come), `snapshot` (a file: loaded now, unless the cache was loaded from it before,
+/// and saved by `SAVE` and `lyger_resp_stop`), `backlog`, `buffer_bytes`, `clients_max` and the other limits, named as the keys `resp.*` without that word. NULL with
 /// length 0 is the defaults. In a worker of a fleet the cache is the one that all share.
 ///
 /// Errors: `SERVER_RUNNING`, `ADDRESS_IN_USE`, `INVALID_CONFIG` (the message names the key; also where a password is missing),

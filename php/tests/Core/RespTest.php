@@ -101,11 +101,17 @@ final class RespTest extends TestCase
         try {
             $this->engine->startResp($settings);
             $this->engine->cacheSet('color', 'blue');
+            $this->engine->cacheSet('shape', 'round');
             $this->engine->stopResp();
-            $this->engine->cacheClear();
+            $this->engine->cacheDelete('shape');
             $this->engine->startResp($settings);
-            self::assertSame('blue', $this->engine->cacheGet('color'));
+            self::assertSame('', $this->engine->cacheGet('shape'), 'what was deleted since is back');
             $this->engine->stopResp();
+            $this->engine->release();
+            $this->engine->startResp($settings);
+            self::assertSame(['blue', ''], [$this->engine->cacheGet('color'), $this->engine->cacheGet('shape')]);
+            $this->engine->stopResp();
+            $this->engine->release();
             file_put_contents($file, substr((string) file_get_contents($file), 0, -1));
             $this->expectException(ServerFailed::class);
             $this->expectExceptionMessage('is damaged and nothing of it was loaded');
