@@ -7,7 +7,8 @@ const linux = std.os.linux;
 const UserData = @import("io.zig").UserData;
 
 pub const Config = struct {
-    /// Of a fiber, for handlers that yield; 0 is 64.
+    /// Of a fiber, for handlers that yield; 0 is 64. No handler can yet, so nothing reads it: it stands here because `init` takes it,
+    /// as the seed's does.
     fiber_stack_size_kb: u32 = 64,
     /// The processor that the loop's thread stays on.
     io_cpu: ?u32 = null,

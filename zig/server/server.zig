@@ -66,7 +66,8 @@ pub fn ServerType(comptime IO: type) type {
         pub const HookTick = *const fn (server: *Server) void;
         pub const DeferredResponse = deferred_of.DeferredResponse(Server);
 
-        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; 0 KB of a fiber's stack are 64.
+        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack
+        /// are of no use yet (`Config`).
         pub fn init(
             allocator: std.mem.Allocator,
             _: std.Io,

@@ -306,6 +306,44 @@ test "clients beyond the slots wait until there is room, and nothing else" {
     try fixture.finish();
 }
 
+var hooked: struct { thread: std.atomic.Value(u64) = .init(0), ticks: std.atomic.Value(u32) = .init(0), body: [32]u8 = undefined, len: usize = 0 } = .{};
+
+fn countTick(_: *AsyncServer) void {
+    hooked.thread.store(std.Thread.getCurrentId(), .release);
+    _ = hooked.ticks.fetchAdd(1, .acq_rel);
+}
+
+fn noteDeferred(_: *AsyncServer, node: *sws.DeferredNode) void {
+    std.debug.assert(hooked.thread.load(.acquire) == std.Thread.getCurrentId());
+    hooked.len = node.body.len;
+    @memcpy(hooked.body[0..node.body.len], node.body);
+}
+
+fn noteThread(_: std.mem.Allocator, thread: *std.atomic.Value(u64)) void {
+    thread.store(std.Thread.getCurrentId(), .release);
+}
+
+test "hooks and what other threads hand over run on the loop's thread, a deferred one before its answer is sent" {
+    const fixture = try Fixture.create(small);
+    try fixture.server.addHookTick(countTick);
+    try fixture.server.addHookDeferred(noteDeferred);
+    try fixture.start();
+    var client: Client = try .connect(fixture.server.port());
+    defer client.close();
+    try client.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+    const response = try client.receive();
+    try std.testing.expectEqualStrings("{\"later\":true}", response.body);
+    // The answer was sent behind the hook, so what that wrote is there.
+    try std.testing.expectEqualStrings("{\"later\":true}", hooked.body[0..hooked.len]);
+    try std.testing.expect(hooked.ticks.load(.acquire) > 0);
+    var thread: std.atomic.Value(u64) = .init(0);
+    try std.testing.expect(fixture.server.invokeOnIoThread(std.atomic.Value(u64), &thread, noteThread));
+    while (thread.load(.acquire) == 0) std.Thread.yield() catch {};
+    try std.testing.expectEqual(hooked.thread.load(.acquire), thread.load(.acquire));
+    try std.testing.expect(thread.load(.acquire) != std.Thread.getCurrentId());
+    try fixture.finish();
+}
+
 test "messages of a WebSocket come back, whole, in fragments and byte by byte, with control frames in between" {
     const fixture = try Fixture.create(small);
     try fixture.start();
