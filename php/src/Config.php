@@ -58,6 +58,7 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'cache.copies_bytes_max' => [1_048_576, 0, 1_099_511_627_776],
         'cache.dsn' => ['', Rule::DSN],
         'resp.listen' => ['', Rule::ADDRESS],
         'resp.threads' => [0, 0, 128],
@@ -82,6 +83,9 @@ final class Config
         'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
         'vector.threads' => [0, 0, 1_024],
     ];
+
+    /** Which cache is asked, and what PHP keeps of it, is not the engine's to know. @internal */
+    public const OF_PHP = ['cache.copies_bytes_max', 'cache.dsn'];
 
     /** Flags that are shorter than their keys, as other servers have them. */
     public const ALIASES = [
@@ -211,6 +215,7 @@ final class Config
             'front',
             'watch',
             'cache.bytes_max',
+            'cache.copies_bytes_max',
             'cache.dsn',
             'vector.dimension_max',
             'vector.bytes_max',
@@ -250,8 +255,7 @@ final class Config
         $settings = [];
         foreach ($this->values() as $key => $value) {
             [$section, $name] = [...explode('.', $key, 2), ''];
-            // Which cache is asked is PHP's to choose.
-            if (in_array($section, ['db', 'cache', 'vector'], true) && $key !== 'cache.dsn') {
+            if (in_array($section, ['db', 'cache', 'vector'], true) && !in_array($key, self::OF_PHP, true)) {
                 $settings[$section][$name] = $value;
             }
         }

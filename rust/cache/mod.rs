@@ -51,7 +51,7 @@ pub use remote::Remote;
 pub use scan::Watch;
 pub use slot::{Old, Slot};
 pub use snapshot::{Loaded, SnapshotError};
-pub use table::{PREFETCHED_MAX, Stats, Table};
+pub use table::{Lent, PREFETCHED_MAX, Stats, Table};
 pub use write::Full;
 
 /// `cache.bytes_max` when nothing is configured: 64 MiB.
@@ -62,6 +62,8 @@ pub const BYTES_MAX_MAX: u64 = 1 << 40;
 
 #[cfg(all(test, target_os = "linux"))]
 mod deaths_tests;
+#[cfg(test)]
+mod lend_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
