@@ -318,7 +318,7 @@ final class Store implements CacheInterface
     {
         $ttlMs = Expiry::ms($ttl);
         $ttlMs > 0 || throw InvalidArgument::because('a lock is for some time');
-        $waiting = new Waiting(Expiry::ms($wait));
+        [$name, $waiting] = [Name::of($name), new Waiting(Expiry::ms($wait))];
         do {
             $token = $this->driver->lock($name, $ttlMs);
             if ($token !== null) {
@@ -331,7 +331,7 @@ final class Store implements CacheInterface
     /** The token of who has a lock. */
     public function lockHolder(string $name): ?int
     {
-        return $this->driver->lockHolder($name);
+        return $this->driver->lockHolder(Name::of($name));
     }
 
     /**
@@ -344,18 +344,18 @@ final class Store implements CacheInterface
     {
         $windowMs = Expiry::ms($window);
         $windowMs > 0 || throw InvalidArgument::because('a rate is of some time');
-        return new RateLimit($max, ...$this->driver->countRate($name, $windowMs));
+        return new RateLimit($max, ...$this->driver->countRate(Name::of($name), $windowMs));
     }
 
     /** What rateLimit() said last, without counting. */
     public function readRate(string $name, int $max): RateLimit
     {
-        return new RateLimit($max, ...$this->driver->readRate($name));
+        return new RateLimit($max, ...$this->driver->readRate(Name::of($name)));
     }
 
     public function resetRate(string $name): void
     {
-        $this->driver->resetRate($name);
+        $this->driver->resetRate(Name::of($name));
     }
 
     /**
