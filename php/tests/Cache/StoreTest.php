@@ -12,6 +12,7 @@ use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidCacheKey;
 use Lyger\Exception\NotANumber;
+use Lyger\Tests\Support\Children;
 use PHPUnit\Framework\TestCase;
 use Psr\SimpleCache\CacheInterface;
 use Psr\SimpleCache\InvalidArgumentException;
@@ -188,6 +189,25 @@ class StoreTest extends TestCase
             self::assertNull($this->cache->get('long'));
             $this->cache->set('long', 1);
         }
+    }
+
+    public function test_room_is_made_as_quickly_after_many_small_values(): void
+    {
+        $started = hrtime(true);
+        $printed = Children::run([<<<'PHP'
+            ini_set('memory_limit', '1G');
+            $cache = Lyger\Cache\Store::default();
+            for ($n = 0; $n < 400_000; $n++) {
+                $cache->set("small.$n", 1, 60);
+            }
+            for ($n = 0; $n < 40_000; $n++) {
+                $cache->set("large.$n", str_repeat('x', 2_000));
+            }
+            echo $cache->has('large.39999') ? 'done' : 'lost';
+            PHP]);
+        self::assertSame(['done'], $printed);
+        // A second or two. Where each eviction passes the places of all before it, minutes.
+        self::assertLessThan(40.0, (hrtime(true) - $started) / 1e9);
     }
 
     public function test_an_expiry_is_changed_kept_and_taken_off(): void
