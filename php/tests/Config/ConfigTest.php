@@ -257,6 +257,14 @@ final class ConfigTest extends TestCase
         $file = self::file('queue_max = 7');
         $told = Shape::Php->unhonoured(Config::resolve([], $file))['queue_max'];
         self::assertStringStartsWith("$file:1:13: queue_max is 7, but pure PHP has no queue", $told);
+        $redis = ['resp.password' => 's3cret', 'resp.snapshot' => '/var/lib/x'];
+        $told = Shape::Fleet->unhonoured(Config::resolve($redis));
+        self::assertSame([
+            'resp.password' => 'resp.password is set, but without resp.listen no Redis clients are served',
+            'resp.snapshot' => 'resp.snapshot is /var/lib/x, but without resp.listen no Redis clients are served',
+        ], $told);
+        $listens = Config::resolve($redis + ['resp.listen' => '127.0.0.1:0']);
+        self::assertSame([], Shape::Fleet->unhonoured($listens));
     }
 
     public function test_the_page_explains_every_setting_with_its_default_and_its_reason(): void
