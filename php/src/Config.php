@@ -182,29 +182,29 @@ final class Config
 
     public function int(string $key): int
     {
-        return (int) $this->settings[$key]->value;
+        return (int) $this->settings[$key]->plain();
     }
 
     public function text(string $key): string
     {
-        return (string) $this->settings[$key]->value;
+        return (string) $this->settings[$key]->plain();
     }
 
     public function bool(string $key): bool
     {
-        return (bool) $this->settings[$key]->value;
+        return (bool) $this->settings[$key]->plain();
     }
 
     /** @return list<string> */
     public function list(string $key): array
     {
-        return (array) $this->settings[$key]->value;
+        return (array) $this->settings[$key]->plain();
     }
 
     /** Whether changed code is loaded by itself, and 'poll' where it is to be looked for. */
     public function watch(): bool|string
     {
-        return $this->settings['watch']->value;
+        return $this->settings['watch']->plain();
     }
 
     /** What the engine's server takes, as JSON. */
@@ -265,7 +265,7 @@ final class Config
     /** @return array<string, string|int|bool|list<string>> by key, all of them */
     private function values(): array
     {
-        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->value, $this->settings);
+        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->plain(), $this->settings);
     }
 
     /** Those that this process may run on, which in a container can be fewer than the machine has. */
