@@ -69,6 +69,50 @@ fn random_commands_get_the_replies_of_a_real_redis() {
     }
 }
 
+/// Rounds of a client that watches a key while another one sends a random command.
+const WATCHES: u64 = 8_000;
+
+/// What counts as a change of a key, and what leaves it as it is, is the same for each command.
+#[test]
+fn who_watches_a_key_is_told_of_what_a_real_redis_tells() {
+    let (lyger, redis) = (Lyger::start(2), Redis::start());
+    let mut random = Random::new(setting("LYGER_RESP_SEED", 1));
+    let mut watchers = [lyger.client(), redis.client()];
+    for number in 0..WATCHES {
+        let mut others = [lyger.client(), redis.client()];
+        let key = format!("k{}", random.below(6));
+        let mut sent = Vec::new();
+        let mut send = |others: &mut [Client; 2], random: &mut Random| {
+            let args = std::iter::repeat_with(|| command(random))
+                .find(|args| {
+                    // These two would end the watcher or have to be answered by EXEC.
+                    let is_one = |name: &str| args[0].eq_ignore_ascii_case(name.as_bytes());
+                    !takes_no_part(args) && !is_one("client") && !is_one("multi")
+                })
+                .unwrap();
+            let bytes = request(&args);
+            for other in others {
+                other.send(&bytes);
+                other.reply();
+            }
+            sent.push(String::from_utf8_lossy(&bytes).replace("\r\n", " "));
+        };
+        (0..3).for_each(|_| send(&mut others, &mut random));
+        watchers.iter_mut().for_each(|watcher| assert_eq!(watcher.say(&format!("WATCH {key}")), "+OK\r\n"));
+        send(&mut others, &mut random);
+        let [ours, theirs] = watchers.each_mut().map(|watcher| {
+            assert!(watcher.send(b"MULTI\r\nEXEC\r\n"));
+            assert_eq!(watcher.reply(), b"+OK\r\n");
+            watcher.reply()
+        });
+        let shown = [&ours, &theirs].map(|reply| reply.escape_ascii().to_string());
+        assert!(
+            ours == theirs,
+            "round {number}: {shown:?} of Lyger and Redis to who watches {key} behind the last of {sent:#?}"
+        );
+    }
+}
+
 /// What is not asked, because its reply is nobody's to compare: none at all, or the time, or a stop.
 fn takes_no_part(args: &[Vec<u8>]) -> bool {
     let word = |place: usize| args.get(place).map(|word| word.to_ascii_lowercase()).unwrap_or_default();
