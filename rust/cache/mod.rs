@@ -43,7 +43,7 @@ mod write;
 
 pub use batch::Batch;
 pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use kept::Kept;
+pub use kept::{Kept, Share};
 pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
 pub use read::Found;
 #[cfg(unix)]

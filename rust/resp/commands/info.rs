@@ -120,6 +120,7 @@ fn memory(stats: &Stats) -> Lines {
         ("used_memory_dataset", stats.bytes),
         ("maxmemory", stats.bytes_max),
     ]);
+    all.extend(lines(stats.shares()));
     all.push(("maxmemory_policy".to_owned(), "allkeys-s3fifo".to_owned()));
     all
 }
