@@ -34,7 +34,6 @@ mod core;
 mod glob;
 mod hub;
 mod inline;
-mod long_double;
 mod number;
 mod reply;
 mod request;

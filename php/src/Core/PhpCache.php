@@ -150,8 +150,8 @@ final class PhpCache implements Driver
     {
         $at = self::at($key);
         $old = $this->entry($at);
-        $sum = Counting::floats($old[0] ?? '0', $by);
-        $this->keep($at, Counting::text($sum), $old[1] ?? 0);
+        [$sum, $text] = Counting::floats($old[0] ?? '0', $by);
+        $this->keep($at, $text, $old[1] ?? 0);
         return $sum;
     }
 
