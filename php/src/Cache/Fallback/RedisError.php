@@ -95,7 +95,8 @@ final class RedisError
             $reason = "the cache at $server took longer than {$dsn->timeoutMs()} ms$unknown";
             return new Timeout($reason, null, null, $exception);
         }
-        $reason = "the connection to the cache at $server broke: " . self::inOneLine($exception->getMessage()) . $unknown;
+        $words = self::inOneLine($exception->getMessage());
+        $reason = "the connection to the cache at $server broke: $words$unknown";
         return new ConnectionFailed($reason, null, null, $exception);
     }
 
