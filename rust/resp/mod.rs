@@ -49,5 +49,5 @@ mod worker;
 
 pub use server::{Server, StartFailed};
 pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
-pub use socket::{Sockets, share_descriptors};
+pub use socket::{Sockets, address, share_descriptors};
 pub use store::{Store, StoreFailed};
