@@ -76,6 +76,7 @@ final class Config
         'resp.one_reply_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
         'resp.push_bytes_max' => [33_554_432, 1_024, 1_099_511_627_776],
         'resp.subscription_bytes_max' => [67_108_864, 1_024, 1_099_511_627_776],
+        'resp.clients_bytes_max' => [2_147_483_648, 1_048_576, 1_099_511_627_776],
         'resp.transaction_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
         'resp.slow_us' => [10_000, 0, 3_600_000_000],
         'resp.slow_entries_max' => [128, 0, 1_048_576],

@@ -26,6 +26,7 @@ mod index;
 mod kept;
 mod layout;
 mod lock;
+mod long_double;
 mod map;
 mod ops;
 mod part;
@@ -44,7 +45,8 @@ mod write;
 
 pub use batch::Batch;
 pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use kept::Kept;
+pub use kept::{Kept, Share};
+pub(crate) use ops::sum_of_floats;
 pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
 pub use read::Found;
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::batch::Batch;
 use super::entry::{self, Entry};
 use super::index::Index;
+use super::kept::Share;
 use super::layout::{STRIPES, Stripe};
 use super::map::Map;
 use super::read::{Appended, Buffer, Found, Nowhere, Reader, Sink};
@@ -82,6 +83,45 @@ pub struct Stats {
     pub expirations: u64,
     /// Shards that were repaired after their owner had died amid a change.
     pub recoveries: u64,
+    /// Counters of rates.
+    pub rates: Share,
+    /// Locks, and what [`Table::kept`] has.
+    pub locks: Share,
+    /// Locks of those who make a value.
+    pub flights: Share,
+}
+
+impl Stats {
+    /// All of it as an object, by the names that users know.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let all = [
+            ("keys", self.keys),
+            ("keys_expiring", self.keys_expiring),
+            ("bytes", self.bytes),
+            ("bytes_max", self.bytes_max),
+            ("memory_bytes", self.memory_bytes),
+            ("hits", self.hits),
+            ("misses", self.misses),
+            ("evictions", self.evictions),
+            ("expirations", self.expirations),
+            ("recoveries", self.recoveries),
+        ];
+        all.into_iter().chain(self.shares()).map(|(name, number)| (name.to_owned(), number)).collect()
+    }
+
+    /// The kept region's part of it.
+    #[must_use]
+    pub fn shares(&self) -> [(&'static str, u64); 6] {
+        [
+            ("rate_bytes", self.rates.bytes),
+            ("rate_bytes_max", self.rates.bytes_max),
+            ("lock_bytes", self.locks.bytes),
+            ("lock_bytes_max", self.locks.bytes_max),
+            ("flight_bytes", self.flights.bytes),
+            ("flight_bytes_max", self.flights.bytes_max),
+        ]
+    }
 }
 
 impl Table {
@@ -270,7 +310,8 @@ impl Table {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let header = self.map.header();
-        let mut stats = Stats { bytes_max: self.map.geometry.bytes_max, ..Stats::default() };
+        let [rates, locks, flights] = self.shares();
+        let mut stats = Stats { bytes_max: self.map.geometry.bytes_max, rates, locks, flights, ..Stats::default() };
         for shard in 0..self.map.geometry.shards {
             let head = self.map.head(shard);
             stats.keys += head.count.get();

@@ -1265,10 +1265,10 @@ lyger_status lyger_rate_reset(uint64_t store, const char *name, size_t name_len)
 /*
  The value under `key`, to `buf`, with `*token` 0. When there is none, the first one to ask is to make it within `patience_ms`, and
  then `*token` isn't 0: `lyger_flight_land` puts the value, `lyger_flight_abandon` lets another make it. To all others `NOT_FOUND`
- with a `*token` of 0 says to ask again a little later.
+ with a `*token` of 0 says to ask again a little later. Where there is no room for one more maker's lock, whoever asks is to make it.
 
- Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`,
- `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`; of
+ a full server `CACHE_VALUE_TOO_LARGE`. Any thread.
 
  Promised by the caller:
  `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`; `token` must
@@ -1398,8 +1398,9 @@ lyger_status lyger_store_clear(uint64_t store);
 
 /*
  What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
- `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`. Of a cache that was opened only `keys`, as its server
- counts them.
+ `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`, and how full the shares are that nothing is evicted
+ from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), each with its `_max`. Of a cache that was opened only `keys`, as
+ its server counts them.
 
  Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::cache::Table;
 use crate::lane::FrontLane;
 use crate::resp;
 use crate::runtime::{clock, turn};
@@ -68,6 +69,8 @@ pub(crate) struct Joint {
     drained_by_signal: OnceLock<Instant>,
     /// The server for Redis clients, where there is one.
     redis: OnceLock<Arc<resp::Server>>,
+    /// The cache that the workers share.
+    cache: OnceLock<Table>,
 }
 
 impl Joint {
@@ -82,6 +85,7 @@ impl Joint {
             stage: AtomicU8::new(Stage::Running as u8),
             drained_by_signal: OnceLock::new(),
             redis: OnceLock::new(),
+            cache: OnceLock::new(),
         }
     }
 
@@ -193,6 +197,16 @@ impl Joint {
         })
     }
 
+    /// From here on the cache is shown.
+    pub(crate) fn show_cache(&self, table: Table) {
+        let _ = self.cache.set(table); // one belongs to one front
+    }
+
+    /// What is in the cache, and how full it is.
+    pub(crate) fn cache(&self) -> Option<Value> {
+        Some(self.cache.get()?.stats().to_json())
+    }
+
     /// The status and body of `GET /health`.
     pub(crate) fn health(&self) -> (u16, Value) {
         let (mut ready, mut busy, mut alone) = (0_u32, 0_u32, 0_u32);
@@ -226,6 +240,9 @@ impl Joint {
         });
         if let Some(redis) = self.redis() {
             body["resp"] = redis;
+        }
+        if let Some(cache) = self.cache() {
+            body["cache"] = cache;
         }
         (if draining || !alive { 503 } else { 200 }, body)
     }

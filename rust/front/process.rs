@@ -109,6 +109,8 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     let doors: Vec<OwnedFd> = serving.redis.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     let wanted = config.resp().map(|settings| resp::Settings { changed: serving.changed, ..settings });
     // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
+    // One that can't be shared is said by who would serve Redis clients, and by the workers.
+    let cache = serving.cache.as_ref().and_then(|cache| Table::attach(cache.as_fd()).ok());
     let redis = wanted.and_then(|settings| {
         serve_redis(settings, serving.cache, serving.redis, &link)
             .inspect_err(|error| {
@@ -122,6 +124,7 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     let joint = Arc::new(Joint::new(identity, Arc::new(OnceLock::new())));
     joint.workers_wanted.store(serving.workers, Ordering::Relaxed);
     redis.iter().for_each(|server| joint.show_redis(Arc::clone(server)));
+    cache.into_iter().for_each(|table| joint.show_cache(table));
     let runtime = server::runtime(&joint)?;
     runtime.block_on(async {
         // Registered and never read: each write of a worker's wakes the loop, whose turn begins with a look at the lanes.
@@ -282,6 +285,7 @@ impl Master {
                 "connections": self.front.connection_count(),
                 "databases": self.front.database_figures(),
                 "resp": self.front.redis(),
+                "cache": self.front.cache(),
                 "workers": dispatch.report(crate::runtime::clock::now_ms()),
             }))),
         }

@@ -158,6 +158,12 @@ impl Session {
         self.refresh();
     }
 
+    /// What is kept of what it has said: a transaction's commands, names of channels, watched keys.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes());
+        queued + self.names_bytes + self.watched.bytes()
+    }
+
     pub(crate) fn listens(&self) -> bool {
         !self.channels.is_empty() || !self.patterns.is_empty()
     }

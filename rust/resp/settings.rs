@@ -59,6 +59,10 @@ pub struct Settings {
     /// Names of channels and patterns that a client listens to, each in so many bytes: kept as long as it is connected. A quarter of a
     /// million of the usual length.
     pub subscription_bytes_max: u64,
+    /// What waits in memory for all clients together: requests that aren't executed, replies and messages that aren't taken,
+    /// transactions, names of channels. Above it those who hold most are disconnected, as by Redis's maxmemory-clients. One client's
+    /// largest request and largest reply have room, and ten thousand of them would not.
+    pub clients_bytes_max: u64,
     /// After so many seconds without a request a connection is ended; 0 is never.
     pub idle_timeout_s: u64,
     /// Commands that take as long are noted for SLOWLOG; negative is none.
@@ -125,6 +129,7 @@ impl Default for Settings {
             push_bytes_max: 32 << 20,
             transaction_bytes_max: 1 << 30,
             subscription_bytes_max: 64 << 20,
+            clients_bytes_max: 2 << 30,
             idle_timeout_s: 0,
             slow_us: 10_000,
             slow_entries_max: 128,
@@ -148,6 +153,7 @@ pub(crate) struct Live {
     pub(crate) push_bytes_max: AtomicU64,
     pub(crate) transaction_bytes_max: AtomicU64,
     pub(crate) subscription_bytes_max: AtomicU64,
+    pub(crate) clients_bytes_max: AtomicU64,
     pub(crate) idle_timeout_s: AtomicU64,
     pub(crate) slow_us: AtomicI64,
     pub(crate) slow_entries_max: AtomicU64,
@@ -167,6 +173,7 @@ impl Live {
             push_bytes_max: settings.push_bytes_max.into(),
             transaction_bytes_max: settings.transaction_bytes_max.into(),
             subscription_bytes_max: settings.subscription_bytes_max.into(),
+            clients_bytes_max: settings.clients_bytes_max.into(),
             idle_timeout_s: settings.idle_timeout_s.into(),
             slow_us: settings.slow_us.into(),
             slow_entries_max: settings.slow_entries_max.into(),

@@ -71,6 +71,22 @@ impl Sockets {
     }
 }
 
+/// An IP address with a port, or `localhost` with one. A name may have several addresses, of which a server would take one: no other is
+/// taken.
+///
+/// ```
+/// use lyger::resp::address;
+/// assert_eq!(address("localhost:6380"), address("127.0.0.1:6380"));
+/// assert_eq!(address("example.org:6380"), None);
+/// ```
+#[must_use]
+pub fn address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse().ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// Where a process does other things, too, clients get no more than half of the descriptors that it may have. How many descriptors those are,
 /// where they are too few for the clients that were asked for.
 pub fn share_descriptors(settings: &mut Settings) -> Option<u64> {

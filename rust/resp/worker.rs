@@ -60,6 +60,8 @@ pub(crate) struct Worker {
     accepts_more: bool,
     next_tick: Instant,
     last_idle_look_s: u64,
+    /// Before that there is nobody to disconnect for what he holds.
+    sheds_again_ms: u64,
 }
 
 impl Worker {
@@ -86,6 +88,7 @@ impl Worker {
             accepts_more: false,
             next_tick: Instant::now() + TICK,
             last_idle_look_s: 0,
+            sheds_again_ms: 0,
         })
     }
 
@@ -172,7 +175,7 @@ impl Worker {
         self.core.tally.connections.add(1);
         let session = Session::new(token, card, !shared.live.has_password(), false, shared.foreign);
         let buffers = Buffers::default();
-        entry.insert(Some(Box::new(Client { stream, session, buffers, ended: false, overrun: false })));
+        entry.insert(Some(Box::new(Client { stream, session, buffers, ended: false, ending: false, overrun: false })));
     }
 
     fn serve(&mut self, token: usize, readable: bool, ends: bool) {
@@ -186,18 +189,53 @@ impl Worker {
             self.close(client);
             return;
         }
-        client.buffers.show(&client.session);
+        client.buffers.show(&client.session, &self.core.shared.cards);
         if let Some(place) = self.core.clients.get_mut(token) {
             *place = Some(client);
         }
         if next == Next::Again {
             self.again.push(token);
         }
+        self.shed();
+    }
+
+    /// Disconnects those who hold most, while all clients together hold too much.
+    fn shed(&mut self) {
+        let shared = Arc::clone(&self.core.shared);
+        let bytes_max = shared.live.clients_bytes_max.load(Relaxed) as usize;
+        if shared.cards.held_bytes() <= bytes_max || self.core.now_ms < self.sheds_again_ms {
+            return;
+        }
+        // Whom another thread has condemned goes before this one makes replies for more.
+        self.read_mail();
+        let condemned = shared.cards.condemn(bytes_max);
+        if condemned.is_empty() {
+            // Other threads have yet to close them, or they are not to be evicted: not looked for with each request.
+            self.sheds_again_ms = self.core.now_ms + 1;
+        }
+        for card in condemned {
+            self.core.tally.evicted.add(1);
+            if card.thread == self.core.thread {
+                self.kill(card.token, card.id);
+            } else {
+                shared.hub.send(card.thread, Mail::Kill { token: card.token, id: card.id });
+            }
+        }
+    }
+
+    fn kill(&mut self, token: usize, id: u64) {
+        let there = self.core.clients.get_mut(token).and_then(Option::as_mut);
+        if there.is_some_and(|client| client.session.card.id == id) {
+            let client = self.core.clients[token].take();
+            client.into_iter().for_each(|client| self.close(client));
+        }
     }
 
     /// Reads, executes, writes. An error is the socket's.
     fn turn(&mut self, client: &mut Client, readable: bool, ends: bool) -> io::Result<Next> {
         self.core.refresh_time();
+        client.ending |= ends;
+        let ends = client.ending;
         let live = &self.core.shared.live;
         let (reply_bytes_max, request_bytes_max) =
             (live.reply_bytes_max.load(Relaxed) as usize, live.request_bytes_max.load(Relaxed) as usize);
@@ -293,19 +331,15 @@ impl Worker {
             match mail {
                 Mail::Message(message) => self.core.deliver(&message.channel, &message.text, None),
                 Mail::Lost => self.end_all(|client| client.session.listens()),
-                Mail::Kill { token, id } => {
-                    let there = self.core.clients.get_mut(token).and_then(Option::as_mut);
-                    if there.is_some_and(|client| client.session.card.id == id) {
-                        let client = self.core.clients[token].take();
-                        client.into_iter().for_each(|client| self.close(client));
-                    }
-                }
+                Mail::Kill { token, id } => self.kill(token, id),
             }
         }
     }
 
     /// Writes messages to those who got some in this turn; ends those who take none.
     fn flush_messages(&mut self) {
+        // First, for it may find more messages.
+        self.shed();
         let mut tokens = std::mem::take(&mut self.core.to_flush);
         tokens.sort_unstable();
         tokens.dedup();
@@ -313,7 +347,7 @@ impl Worker {
         for token in tokens {
             let Some(mut client) = self.core.clients.get_mut(token).and_then(Option::take) else { continue };
             let sent = self.send(&mut client);
-            client.buffers.show(&client.session);
+            client.buffers.show(&client.session, &self.core.shared.cards);
             if sent.is_err() || client.overrun || client.buffers.unsent() > push_bytes_max {
                 self.close(client);
             } else {
@@ -335,7 +369,7 @@ impl Worker {
         for (_, client) in &mut self.core.clients {
             if let Some(client) = client.as_mut().filter(|client| idle_s(client) >= IDLE_S) {
                 client.buffers.shrink();
-                client.buffers.show(&client.session);
+                client.buffers.show(&client.session, &self.core.shared.cards);
             }
         }
         if timeout_s > 0 {

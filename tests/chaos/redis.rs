@@ -230,7 +230,7 @@ fn an_address_that_cannot_be_had_is_told_by_the_exit_code() {
     for (option, code, text) in [
         ("--resp=0.0.0.0:0", 2, "a password is needed"),
         (&*taken, 3, "in use"),
-        ("--resp=6380", 2, "an IP address with a port"),
+        ("--resp=6380", 2, "an IP address or localhost with a port"),
         ("--resp-clients-max=0", 2, "an integer from 1"),
     ] {
         let mut fleet = Fleet::start(1, &[option], |_| {});

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::servers::{Lyger, Program};
-use crate::wire::{PATIENCE, bulk, request};
+use crate::wire::{Client, PATIENCE, bulk, request};
 
 #[test]
 fn announced_lengths_take_no_memory_and_impossible_ones_are_refused() {
@@ -376,6 +376,109 @@ fn a_killed_client_is_gone() {
         let id = victim.say("CLIENT ID").trim_start_matches(':').trim().to_owned();
         assert_eq!(lyger.client().say(&format!("CLIENT KILL ID {id}")), ":1\r\n");
         assert_eq!(victim.reply(), b"");
+    }
+}
+
+fn held_bytes(client: &mut Client) -> u64 {
+    let info = client.say("INFO clients");
+    info.lines().find_map(|line| line.strip_prefix("clients_bytes:")).unwrap().trim().parse().unwrap()
+}
+
+/// Once `evicted_clients` is as many.
+fn await_evicted(client: &mut Client, least: u64) {
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let info = client.say("INFO stats");
+        let evicted = info.lines().find_map(|line| line.strip_prefix("evicted_clients:")).unwrap().trim().to_owned();
+        if evicted.parse::<u64>().unwrap() >= least {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{evicted} of {least}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn replies_that_nobody_takes_are_bounded_for_all_clients_together() {
+    const BIG: usize = 10 << 20;
+    let program = Program::start(&["--threads", "2", "--clients-bytes-max", "64mb"]);
+    let mut client = program.client();
+    client.send(format!("*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n${BIG}\r\n").as_bytes());
+    client.send(&vec![b'x'; BIG]);
+    client.send(b"\r\n");
+    assert_eq!(client.reply(), b"+OK\r\n");
+    let before = program.resident();
+    let mut kept = program.client();
+    assert_eq!(kept.say("CLIENT NO-EVICT ON"), "+OK\r\n");
+    kept.send(b"GET big\r\n");
+    let mut silent: Vec<_> = (0..100).map(|_| program.client()).collect();
+    for other in &mut silent {
+        other.send(b"GET big\r\n");
+    }
+    // Six have room, and sockets take some megabytes of each.
+    await_evicted(&mut client, 80);
+    // What is being made for one client of each thread comes on top, and what the allocator keeps.
+    let more = program.peak().saturating_sub(before);
+    assert!(more < (64 << 20) + 8 * BIG as u64, "{more} bytes");
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while held_bytes(&mut client) > 64 << 20 {
+        assert!(std::time::Instant::now() < until, "{}", client.say("CLIENT LIST"));
+    }
+    assert_eq!(client.say("PING"), "+PONG\r\n");
+    let reply = kept.reply();
+    assert_eq!(reply.len(), BIG + format!("${BIG}\r\n\r\n").len());
+    drop(silent);
+}
+
+#[test]
+fn a_client_that_goes_amid_a_long_request_is_gone() {
+    let lyger = Lyger::start(1);
+    let half = [&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n"[..], &[b'x'; 40_000]].concat();
+    let mut sleeper = lyger.client();
+    for _ in 0..20 {
+        // All of it and the end have come before the thread looks: it is told of both at once.
+        sleeper.send(b"DEBUG SLEEP 0.05\r\n");
+        let mut client = lyger.client();
+        client.send(&half);
+        drop(client);
+        assert_eq!(sleeper.reply(), b"+OK\r\n");
+    }
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while !sleeper.say("INFO clients").contains("connected_clients:1\r\n") {
+        assert!(std::time::Instant::now() < until, "{}", sleeper.say("CLIENT LIST"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn requests_that_never_end_are_bounded_for_all_clients_together() {
+    let lyger = Lyger::with(|settings| settings.clients_bytes_max = 16 << 20);
+    let half = [&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n"[..], &[b'x'; 2 << 20]].concat();
+    let senders: Vec<_> = (0..30)
+        .map(|_| {
+            let (mut client, half) = (lyger.client(), half.clone());
+            std::thread::spawn(move || {
+                client.send(&half);
+                client
+            })
+        })
+        .collect();
+    let clients: Vec<_> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    let mut client = lyger.client();
+    await_evicted(&mut client, 22);
+    drop(clients);
+    // What they held is held no more.
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while held_bytes(&mut client) > 1 << 20 {
+        assert!(std::time::Instant::now() < until, "{}", client.say("CLIENT LIST"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // One after the other has as much as it likes.
+    for _ in 0..20 {
+        client.send(&half);
+        client.send(&[b'x'; 4_000_000 - (2 << 20)]);
+        client.send(b"\r\n");
+        assert_eq!(client.reply(), b"+OK\r\n");
     }
 }
 

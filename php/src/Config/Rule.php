@@ -12,8 +12,8 @@ use SensitiveParameter;
 /** What values a key may have, read from its line in Config::KEYS. */
 final class Rule
 {
-    /** An IP address with a port, or nothing. */
-    public const ADDRESS = 'an IP address with a port such as 127.0.0.1:6380';
+    /** An address with a port, or nothing. */
+    public const ADDRESS = 'an IP address or localhost with a port such as 127.0.0.1:6380';
     /** Nobody is shown it. */
     public const SECRET = 'a text of at most 1024 bytes';
     public const PATH = 'the path of a file';

@@ -100,7 +100,7 @@ final class ConfigTest extends TestCase
         $wrong = ['6380', ':6380', '127.0.0.1', '::1:6380', 'example.org:1', '1.1.1.1:65536', "1.1.1.1:1\n"];
         foreach ($wrong as $address) {
             self::assertStringContainsString(
-                'but must be an IP address with a port such as 127.0.0.1:6380',
+                'but must be an IP address or localhost with a port such as 127.0.0.1:6380',
                 self::refusal(static fn () => Config::resolve(['resp.listen' => $address])),
             );
         }

@@ -18,11 +18,12 @@ enum Changeable {
     Password,
 }
 
-const CHANGEABLE: [(&str, Changeable); 14] = {
+const CHANGEABLE: [(&str, Changeable); 15] = {
     use Changeable::{Bytes, Number, Password, Signed};
     [
         ("client-query-buffer-limit", Bytes(|live| &live.request_bytes_max, Settings::REQUEST_BYTES_MAX)),
         ("maxclients", Number(|live| &live.clients_max, Settings::CLIENTS_MAX)),
+        ("maxmemory-clients", Bytes(|live| &live.clients_bytes_max, Settings::VALUES_BYTES_MAX)),
         ("proto-inline-max-len", Bytes(|live| &live.inline_bytes_max, Settings::INLINE_BYTES_MAX)),
         ("proto-max-args", Number(|live| &live.args_max, Settings::ARGS_MAX)),
         ("proto-max-bulk-len", Bytes(|live| &live.bulk_bytes_max, Settings::BULK_BYTES_MAX)),

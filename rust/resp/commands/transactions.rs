@@ -63,6 +63,10 @@ impl Watchlist {
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 pub(crate) struct Watched {

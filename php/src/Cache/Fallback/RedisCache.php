@@ -426,7 +426,7 @@ final class RedisCache implements Driver
             $since = hrtime(true);
             try {
                 $redis->clearLastError();
-                $answer = $redis->rawCommand($command, ...$arguments);
+                $answer = RedisError::quietly(static fn () => $redis->rawCommand($command, ...$arguments));
                 $error = $redis->getLastError();
                 return $error === null ? $answer : throw RedisError::of($error, $this->dsn->server());
             } catch (RedisException $exception) {
