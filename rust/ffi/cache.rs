@@ -103,8 +103,9 @@ pub(super) fn table() -> Result<Table, Failure> {
 static LOADED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Loads what was saved, once, and says how much that was. Where there is no file there is nothing to load; a fleet's table is loaded
-/// by its master.
+/// by its master. Where nothing could be saved there, nothing begins.
 pub(super) fn load(table: &Table, path: &Path) -> Result<(), Failure> {
+    Table::probe(path)?;
     let mut loaded_before = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if SHARED.get().is_some() || loaded_before.contains(path) {
         return Ok(());
