@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::servers::{Lyger, Program};
 use crate::wire::{Client, PATIENCE, bulk, request};
@@ -179,6 +179,32 @@ fn a_thread_that_sleeps_does_not_hold_up_the_servers_end() {
         ended.send(()).unwrap();
     });
     assert_eq!(end.recv_timeout(PATIENCE), Ok(()), "it waits for the thread that sleeps");
+}
+
+#[test]
+fn what_clients_held_is_given_back_when_they_have_gone() {
+    const CLIENTS: usize = 20;
+    let threads = CLIENTS.to_string();
+    for flags in [["--threads", "2", "--io", "ready"], ["--threads", &threads, "--io", "blocking"]] {
+        let program = Program::start(&flags);
+        let before = program.resident();
+        let queue = |_| {
+            let mut client = program.client();
+            client.say("MULTI");
+            for _ in 0..20 {
+                assert_eq!(client.ask(&["SET", "k", &"v".repeat(1_000_000)]), b"+QUEUED\r\n");
+            }
+            client
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(queue).collect();
+        assert!(program.resident() > before + (300 << 20), "they hold 400 MB");
+        drop(clients);
+        let begun = Instant::now();
+        while program.resident() > before + (100 << 20) {
+            assert!(begun.elapsed() < PATIENCE, "{flags:?}: {} MiB are left", (program.resident() - before) >> 20);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 #[test]
