@@ -52,6 +52,7 @@ pub use read::Found;
 #[cfg(unix)]
 pub use remote::Remote;
 pub use scan::Watch;
+pub use shard::on_wiped;
 pub use slot::{Old, Slot};
 pub use snapshot::{Loaded, SnapshotError};
 pub use table::{Lent, PREFETCHED_MAX, Stats, Table};

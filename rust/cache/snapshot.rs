@@ -7,7 +7,7 @@
 //! ```
 //! Numbers are little-endian. It is a file to start from after a restart, and no promise of durability: what changed since it was
 //! written is lost with the process. The table is used while it is written, so each value is one that its key had at some moment meanwhile, and
-//! keys that are changed together may be there from before and after. What only the kept region has (locks, tokens, rates, sessions) is
+//! keys that are changed together may be there from before and after. What only the kept region has (locks, tokens, rates) is
 //! left out: a lock that came back would be one that nobody holds.
 
 use std::fs::{File, OpenOptions};
