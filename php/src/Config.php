@@ -11,6 +11,7 @@ use Lyger\Config\Rule;
 use Lyger\Config\Setting;
 use Lyger\Config\Source;
 use Lyger\Exception\InvalidConfig;
+use SensitiveParameter;
 
 /**
  * The settings: flags before the environment (LYGER_QUEUE_MAX for queue_max) before lyger.toml before the defaults.
@@ -108,6 +109,30 @@ final class Config
      */
     public static function resolve(array $given = [], ?string $file = null): self
     {
+        return self::layered(self::given($given), $file);
+    }
+
+    /**
+     * The same with what a program gives before all of it, and the environment as it is now.
+     *
+     * @param array<string, mixed> $given as resolve() takes it
+     */
+    public function with(#[SensitiveParameter] array $given): self
+    {
+        $of = fn (Source ...$sources): array => array_filter(
+            $this->settings,
+            static fn (Setting $setting): bool => in_array($setting->source, $sources, true),
+        );
+        $first = self::given($given) + $of(Source::Code, Source::Flag) + Environment::settings();
+        return new self(array_replace(self::defaults(), $first + $of(Source::File)));
+    }
+
+    /**
+     * @param array<string, mixed> $given by key
+     * @return array<string, Setting> by key
+     */
+    private static function given(#[SensitiveParameter] array $given): array
+    {
         $code = [];
         foreach ($given as $key => $value) {
             if (!array_key_exists($key, self::KEYS)) {
@@ -117,7 +142,7 @@ final class Config
                 $code[$key] = Rule::of($key)->setting($value, Source::Code, '');
             }
         }
-        return self::layered($code, $file);
+        return $code;
     }
 
     /**

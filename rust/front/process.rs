@@ -108,9 +108,9 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
     let doors: Vec<OwnedFd> = serving.redis.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
     let wanted = config.resp().map(|settings| resp::Settings { changed: serving.changed, ..settings });
-    // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
     // One that can't be shared is said by who would serve Redis clients, and by the workers.
     let cache = serving.cache.as_ref().and_then(|cache| Table::attach(cache.as_fd()).ok());
+    // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
     let redis = wanted.and_then(|settings| {
         serve_redis(settings, serving.cache, serving.redis, &link)
             .inspect_err(|error| {

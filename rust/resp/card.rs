@@ -1,7 +1,7 @@
 //! What other threads see of a client: CLIENT LIST, and CLIENT KILL's way to it.
 
 use std::collections::BTreeMap;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -102,6 +102,11 @@ impl Card {
 
     pub(crate) fn listens(&self) -> bool {
         self.channels.load(Relaxed) + self.patterns.load(Relaxed) > 0
+    }
+
+    /// Whether it connects over the loopback interface: from this machine, for sure.
+    pub(crate) fn is_local(&self) -> bool {
+        self.address.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
     }
 
     /// Ends the connection of a thread that waits in it; whether this is such a one.

@@ -42,6 +42,8 @@ pub(crate) struct Buffers {
     done: usize,
     unsent: Vec<u8>,
     sent: usize,
+    /// The most that was held for this client.
+    most_held: usize,
 }
 
 /// What came of reading.
@@ -142,6 +144,17 @@ impl Buffers {
         if self.unread.is_empty() {
             self.unread = Vec::new();
         }
+    }
+
+    /// To be called between two turns.
+    pub(crate) fn note_held(&mut self, session: &Session) {
+        let buffers = self.unread.capacity() + self.unsent.capacity() + self.reader.memory_bytes();
+        self.most_held = self.most_held.max(buffers + session.held_bytes());
+    }
+
+    /// The most that was held for this client so far, between two turns.
+    pub(crate) fn most_held(&self) -> usize {
+        self.most_held
     }
 
     /// Tells others what is kept of a client.

@@ -24,6 +24,7 @@ use super::reply::Reply;
 use super::session::Session;
 use super::socket;
 use super::store::Backing;
+use crate::runtime::memory;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
@@ -189,6 +190,7 @@ impl Worker {
             self.close(client);
             return;
         }
+        client.buffers.note_held(&client.session);
         client.buffers.show(&client.session, &self.core.shared.cards);
         if let Some(place) = self.core.clients.get_mut(token) {
             *place = Some(client);
@@ -324,6 +326,10 @@ impl Worker {
         self.core.shared.cards.remove(client.session.card.id);
         let _ = self.poll.registry().deregister(&mut client.stream);
         self.core.clients.remove(client.session.token);
+        client.buffers.note_held(&client.session);
+        let most_held = client.buffers.most_held();
+        drop(client);
+        memory::note_freed(most_held);
     }
 
     fn read_mail(&mut self) {
@@ -359,6 +365,7 @@ impl Worker {
     fn tick(&mut self) {
         self.next_tick = Instant::now() + TICK;
         self.accepts_more = true;
+        memory::give_back();
         self.backing.sweep(self.core.now_ms, SWEPT_BUCKETS);
         let (now_s, timeout_s) = (self.core.now_ms / 1000, self.core.shared.live.idle_timeout_s.load(Relaxed));
         if now_s == self.last_idle_look_s {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -170,6 +170,31 @@ fn a_worker_that_is_killed_keeps_no_redis_client_from_writing() {
     });
     assert!(put.load(Relaxed) > 10, "the workers wrote, too");
     assert_eq!(cli.ask("GET counter"), Some(before.to_string()));
+    fleet.await_whole();
+    fleet.finish();
+}
+
+#[test]
+fn keys_that_are_lost_with_a_worker_are_told_of() {
+    let fleet = Fleet::serve(2, &OPTIONS);
+    let mut cli = Cli::start(&fleet);
+    let (done, begun) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) && begun.elapsed() < PATIENCE {
+                    let _ = fleet.get("/fill"); // 502 while a worker dies
+                }
+            });
+        }
+        eventually("a death amid a write", || {
+            std::thread::sleep(Duration::from_millis(100));
+            fleet.pids(Role::Worker).into_iter().for_each(|worker| fleet.signal(worker, Signal::KILL));
+            cli.ask("EXISTS large");
+            fleet.said().contains("the shard that it was changing is emptied, and its keys are lost")
+        });
+        done.store(true, Relaxed);
+    });
     fleet.await_whole();
     fleet.finish();
 }

@@ -1,7 +1,8 @@
 //! Input that is meant to hurt: it gets an error or patience, and never more memory than it has sent.
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::net::{IpAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use crate::servers::{Lyger, Program};
 use crate::wire::{Client, PATIENCE, bulk, request};
@@ -166,7 +167,7 @@ fn the_slowlog_tells_no_password() {
 fn a_thread_that_sleeps_does_not_hold_up_the_servers_end() {
     let lyger = Lyger::start(1);
     let (table, mut client) = (lyger.table.clone(), lyger.client());
-    client.send(&[request(&["SET", "k", "v"]), request(&["DEBUG", "SLEEP", "600"])].concat());
+    client.send(&[request(&["SET", "k", "v"]), request(&["DEBUG", "SLEEP", "60"])].concat());
     while table.peek(b"k", 0).is_none() {
         std::thread::yield_now();
     }
@@ -178,6 +179,60 @@ fn a_thread_that_sleeps_does_not_hold_up_the_servers_end() {
         ended.send(()).unwrap();
     });
     assert_eq!(end.recv_timeout(PATIENCE), Ok(()), "it waits for the thread that sleeps");
+}
+
+#[test]
+fn what_clients_held_is_given_back_when_they_have_gone() {
+    const CLIENTS: usize = 20;
+    let threads = CLIENTS.to_string();
+    for flags in [["--threads", "2", "--io", "ready"], ["--threads", &threads, "--io", "blocking"]] {
+        let program = Program::start(&flags);
+        let before = program.resident();
+        let queue = |_| {
+            let mut client = program.client();
+            client.say("MULTI");
+            for _ in 0..20 {
+                assert_eq!(client.ask(&["SET", "k", &"v".repeat(1_000_000)]), b"+QUEUED\r\n");
+            }
+            client
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(queue).collect();
+        assert!(program.resident() > before + (300 << 20), "they hold 400 MB");
+        drop(clients);
+        let begun = Instant::now();
+        while program.resident() > before + (100 << 20) {
+            assert!(begun.elapsed() < PATIENCE, "{flags:?}: {} MiB are left", (program.resident() - before) >> 20);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn nobody_stops_a_thread_for_long_and_nobody_from_elsewhere_at_all() {
+    let lyger = Lyger::with(|settings| {
+        settings.listen = "[::]:0".parse().unwrap();
+        settings.password = Some("secret".to_owned());
+    });
+    for host in ["127.0.0.1", "::1"] {
+        let mut client = Client::tcp((host.parse::<IpAddr>().unwrap(), lyger.port()).into());
+        assert_eq!(client.say("AUTH secret"), "+OK\r\n");
+        for seconds in ["1e300", "1000000000", "60.001", "inf", "nan", "-1", "soon", ""] {
+            let reply = String::from_utf8(client.ask(&["DEBUG", "SLEEP", seconds])).unwrap();
+            assert_eq!(reply, "-ERR DEBUG SLEEP takes a number of seconds from 0 to 60\r\n", "{seconds}");
+        }
+        assert_eq!(client.say("DEBUG SLEEP 0.01"), "+OK\r\n");
+    }
+    // The address that this machine would have for others; nothing is sent.
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    if socket.connect("192.0.2.1:9").is_err() {
+        eprintln!("not asked from elsewhere: runs where there is a network beside loopback");
+        return;
+    }
+    let mut client = Client::tcp((socket.local_addr().unwrap().ip(), lyger.port()).into());
+    assert_eq!(client.say("AUTH secret"), "+OK\r\n");
+    for line in ["DEBUG SLEEP 0.01", "DEBUG HELP", "DEBUG foo"] {
+        assert!(client.say(line).starts_with("-ERR DEBUG command not allowed. If the enable-debug-command"), "{line}");
+    }
 }
 
 #[test]

@@ -59,6 +59,11 @@ final class Rule
         return $this->isText() && $this->line[1] === self::SECRET;
     }
 
+    public function isPath(): bool
+    {
+        return $this->isText() && $this->line[1] === self::PATH;
+    }
+
     private function isDsn(): bool
     {
         return $this->isText() && $this->line[1] === self::DSN;

@@ -273,6 +273,30 @@ final class ConfigTest extends TestCase
         self::assertSame([], Shape::Fleet->unhonoured($listens));
     }
 
+    public function test_a_path_of_a_file_begins_at_the_files_folder_and_any_other_where_the_program_was_started(): void
+    {
+        $folder = (string) realpath(sys_get_temp_dir());
+        $snapshot = static fn (string $written): string => Config::resolve(
+            [],
+            self::file("[resp]\nsnapshot = '$written'"),
+        )->text('resp.snapshot');
+        self::assertSame("$folder/state/keys", $snapshot('state/keys'));
+        self::assertSame('/var/lib/keys', $snapshot('/var/lib/keys'));
+        self::assertSame('', $snapshot(''));
+        self::assertSame('keys', Config::resolve(['resp.snapshot' => 'keys'])->text('resp.snapshot'));
+        $file = self::file("[resp]\nsnapshot = 'keys'");
+        $here = getcwd();
+        chdir($folder);
+        try {
+            $config = Config::resolve([], basename($file));
+        } finally {
+            chdir((string) $here);
+        }
+        self::assertSame("$folder/keys", $config->text('resp.snapshot'));
+        $this->expectException(InvalidConfig::class);
+        Config::resolve([], self::file("[resp]\nsnapshot = 7"));
+    }
+
     public function test_the_page_explains_every_setting_with_its_default_and_its_reason(): void
     {
         $page = (string) file_get_contents(__DIR__ . '/../../../README.md');

@@ -60,6 +60,10 @@ pub(crate) struct Watchlist {
 }
 
 impl Watchlist {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

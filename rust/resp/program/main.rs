@@ -105,9 +105,10 @@ fn serve(settings: Settings, bytes_max: u64) -> Result<(), Failed> {
     Ok(())
 }
 
+/// What can't be saved at the end is said before anybody is served.
 fn load(table: &Table, path: &Path) -> Result<Option<Loaded>, Failed> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-    table.load(path, now).map_err(|error| Failed { code: 1, text: error.to_string() })
+    Table::probe(path).and_then(|()| table.load(path, now)).map_err(|error| Failed { code: 1, text: error.to_string() })
 }
 
 /// Asks the system for as many descriptors as clients may come; how many clients there can be where it allows fewer.
