@@ -82,12 +82,6 @@ impl Session {
         self.card.queued_bytes.store(bytes, Relaxed);
     }
 
-    /// Memory that its transaction and its names take.
-    pub(crate) fn held_bytes(&self) -> usize {
-        let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes());
-        queued + self.watched.bytes() + self.names_bytes
-    }
-
     pub(crate) fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.card.protocol.store(protocol.number(), Relaxed);

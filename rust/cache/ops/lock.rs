@@ -4,9 +4,9 @@
 use crate::cache::kept::Kind;
 use crate::cache::{Full, Kept, Slot, Table};
 
-/// Whose token a slot of a lock has.
+/// Whose token a slot of a lock begins with.
 pub(super) fn holder(slot: &Slot<'_>) -> Option<u64> {
-    Some(u64::from_le_bytes(slot.old()?.bytes().as_ref().try_into().ok()?))
+    Some(u64::from_le_bytes(*slot.old()?.bytes().first_chunk()?))
 }
 
 impl Table {

@@ -60,10 +60,6 @@ pub(crate) struct Watchlist {
 }
 
 impl Watchlist {
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

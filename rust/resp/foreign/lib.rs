@@ -5,6 +5,10 @@
 //! buffer that it has given is given back exactly once, and what it calls a failure is an error reply.
 #![allow(unsafe_code, reason = "functions that C defines, and those that it calls")]
 
+#[allow(
+    dead_code,
+    reason = "the program looks at all variables, and a program of somebody else may have such of its own"
+)]
 #[path = "../program/arguments.rs"]
 mod arguments;
 
