@@ -3,6 +3,7 @@
 const std = @import("std");
 const http = @import("protocol/http.zig");
 const buffers = @import("buffers.zig");
+const dns_resolver = @import("outgoing/dns_resolver.zig");
 const linux = std.os.linux;
 const UserData = @import("io.zig").UserData;
 
@@ -52,6 +53,11 @@ pub const Config = struct {
     /// Requests that wait for a deferred answer at once, 503 beyond it; a power of two.
     deferred_max: u32 = 4096,
 
+    /// Sockets that the application opens itself through `server.rs`, at once. Their buffers cost nothing untouched.
+    outgoing_max: u16 = 128,
+    /// Where the addresses of names come from.
+    dns: dns_resolver.Config = .{},
+
     /// Several rings listen at one address, and the kernel spreads connections over them.
     reuse_port: bool = false,
     /// The value of the field Server; none is sent by default.
@@ -79,7 +85,8 @@ pub const Config = struct {
         const rc = linux.getrlimit(.NOFILE, &limit);
         std.debug.assert(linux.errno(rc) == .SUCCESS);
         // The ring's table of descriptors may not be longer than the process's limit.
-        return @intCast(@min(slots_default_max, @max(limit.cur, 2 * descriptors_reserved) - descriptors_reserved));
+        const reserved = descriptors_reserved + config.outgoing_max;
+        return @intCast(@min(slots_default_max, @max(limit.cur, reserved + descriptors_reserved) - reserved));
     }
 };
 

@@ -38,6 +38,15 @@ pub const router = @import("protocol/router.zig");
 pub const websocket = @import("protocol/websocket.zig");
 pub const WebSocket = @import("web_socket.zig").WebSocket;
 pub const Message = @import("web_socket.zig").Message;
+const outgoing = @import("outgoing.zig");
+pub const IORegistry = outgoing.IORegistry;
+pub const RingShared = outgoing.RingShared;
+pub const RingSharedClient = outgoing.RingSharedClient;
+pub const DnsResolver = outgoing.DnsResolver;
+pub const DnsConfig = outgoing.DnsConfig;
+pub const Resolver = outgoing.Resolver;
+pub const FiberShared = outgoing.FiberShared;
+pub const RingTrait = outgoing.RingTrait;
 
 test {
     _ = @import("answer.zig");
@@ -47,6 +56,7 @@ test {
     _ = @import("core.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");
+    _ = @import("outgoing.zig");
     _ = @import("pages.zig");
     _ = @import("server_test.zig");
     _ = @import("simulator.zig");

@@ -16,6 +16,8 @@ const Core = @import("core.zig").Core;
 const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
 const StackSlot = slot_of.StackSlot;
+const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
+const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
 const routes = @import("routes.zig");
 const web_socket = @import("web_socket.zig");
@@ -45,7 +47,10 @@ pub fn ServerType(comptime IO: type) type {
         connections: Connections(Server),
         events: [io_of.events_per_turn_max]Event = undefined,
         deferred_queue: deferred_of.DeferredQueue,
-        invoke_queue: deferred_of.InvokeQueue,
+        /// What goes out through the server's own ring.
+        rs: *RingSharedType(IO),
+        /// Rings beside it, which the loop drives, too.
+        fiber_shared: ?*FiberShared = null,
         hooks_deferred: [hooks_max]HookDeferred = undefined,
         hooks_deferred_len: usize = 0,
         hooks_tick: [hooks_max]HookTick = undefined,
@@ -86,6 +91,7 @@ pub fn ServerType(comptime IO: type) type {
                 .buffer_size = config.buffer_size,
                 .buffer_count = config.buffer_pool_size,
                 .descriptors = config.slotCount(),
+                .outgoing = config.outgoing_max,
             });
             errdefer io.deinit();
             try io.listen(try std.Io.net.IpAddress.parseLiteral(address), config.reuse_port);
@@ -108,7 +114,7 @@ pub fn ServerType(comptime IO: type) type {
                 .app_ctx = app_ctx,
                 .connections = connections,
                 .deferred_queue = deferred_queue,
-                .invoke_queue = try .init(allocator, config.deferred_max),
+                .rs = try .create(allocator, .{ .outgoing = config.outgoing_max, .invokes = config.deferred_max, .dns = config.dns }),
             };
         }
 
@@ -116,7 +122,7 @@ pub fn ServerType(comptime IO: type) type {
             while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
-            server.invoke_queue.deinit(server.allocator);
+            server.rs.destroy();
             server.connections.deinit();
             server.core.deinit();
             server.* = undefined;
@@ -228,9 +234,7 @@ pub fn ServerType(comptime IO: type) type {
                     run_on_thread(allocator, @ptrCast(@alignCast(erased)));
                 }
             };
-            if (!server.invoke_queue.push(.{ .run = Call.call, .context = context })) return false;
-            server.io.wake();
-            return true;
+            return server.rs.invoke.push(Call.call, context);
         }
 
         /// From any thread: no connection is accepted any more, what is under way is answered, and `run` returns.
@@ -264,13 +268,15 @@ pub fn ServerType(comptime IO: type) type {
             server.core.server = server;
             server.connections.own();
             try server.io.start();
+            server.rs.begin(&server.io);
             server.readClock();
             server.armAccept();
         }
 
         /// Stopped, and every connection gone.
         pub fn isDone(server: *const Server) bool {
-            return server.core.stopping and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
+            return server.core.stopping and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0 and
+                server.rs.isIdle();
         }
 
         pub fn turn(server: *Server) !void {
@@ -278,6 +284,8 @@ pub fn ServerType(comptime IO: type) type {
             server.readClock();
             for (events) |*event| server.dispatch(event);
             server.drain();
+            server.rs.tick(server.core.now_ms);
+            if (server.fiber_shared) |shared| shared.tick();
             for (server.hooks_tick[0..server.hooks_tick_len]) |hook| hook(server);
             if (server.stop_requested.load(.acquire)) server.stopStep();
             if (server.core.now_ms >= server.sweep_after_ms) server.sweep();
@@ -299,6 +307,7 @@ pub fn ServerType(comptime IO: type) type {
                 .shutdown => server.connections.onShutdown(server, event),
                 // A cancel that finds nothing came too late. Another thread's wake has no news of its own.
                 .cancel, .wake => {},
+                .socket_connect, .socket_receive, .socket_send, .socket_shutdown, .socket_close, .socket_poll => server.rs.registry.dispatch(event),
             }
         }
 
@@ -337,10 +346,6 @@ pub fn ServerType(comptime IO: type) type {
                 const node = server.deferred_queue.pop() orelse break;
                 server.connections.answerDeferred(server, node);
             } else server.io.wake();
-            for (0..deferred_per_turn_max) |_| {
-                const invoke = server.invoke_queue.pop() orelse break;
-                invoke.run(invoke.context, server.allocator);
-            } else server.io.wake();
         }
 
         fn stopStep(server: *Server) void {
@@ -351,6 +356,8 @@ pub fn ServerType(comptime IO: type) type {
                 server.io.closeListener();
             }
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
+            // Answers may depend on what comes from elsewhere.
+            if (is_late or server.core.slots.live_len == 0) server.rs.closeAll();
             // From the end: closing takes the last one's place.
             var position = server.core.slots.live_len;
             while (position > 0) {
@@ -382,6 +389,8 @@ pub fn ServerType(comptime IO: type) type {
             if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
+            until = @min(until, @max(now, server.rs.nextDeadline()));
+            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline()));
             if (until == std.math.maxInt(u64)) return null;
             return (until - now) * std.time.ns_per_ms;
         }

@@ -13,6 +13,7 @@ const pages = @import("../pages.zig");
 const BufferId = interface.BufferId;
 const Descriptor = interface.Descriptor;
 const Event = interface.Event;
+const SocketAddress = interface.SocketAddress;
 const UserData = interface.UserData;
 
 /// Room for all that one turn can queue; a fuller queue is handed over early.
@@ -46,6 +47,8 @@ pub const Linux = struct {
     /// Returned since the kernel was last told.
     buffers_returned: u16 = 0,
     buffers_free: u32,
+    /// Where the table's part for sockets of our own begins: the kernel gives none of it to what it accepts.
+    outgoing_first: Descriptor,
     cqes: [interface.events_per_turn_max]linux.io_uring_cqe = undefined,
     enters: u64 = 0,
 
@@ -62,16 +65,31 @@ pub const Linux = struct {
 
     /// Whether a ring as we need it can be had here. Says why not by the error.
     pub fn probe() InitError!void {
-        var ring = try setupRing(8, 16);
+        var ring = try setupRing(8, 16, null);
         ring.deinit();
     }
 
+    /// What a second ring of the same thread shares with this one: its kernel threads, and the loop's sleep.
+    pub const Parent = struct { ring: linux.fd_t, event: linux.fd_t };
+
+    pub fn parent(io: *const Linux) Parent {
+        return .{ .ring = io.ring.fd, .event = io.event_fd };
+    }
+
     pub fn init(options: interface.Options) InitError!Linux {
+        return initBeside(null, options);
+    }
+
+    /// A ring whose completions end the parent's sleep, so that one loop serves both.
+    pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
         assert(std.math.isPowerOfTwo(options.buffer_count));
         assert(options.descriptors > 0);
-        var ring = try setupRing(submissions_max, completions_max);
+        var ring = try setupRing(submissions_max, completions_max, beside);
         errdefer ring.deinit();
-        ring.register_files_sparse(options.descriptors + descriptors_spare) catch |err| return registerError(err);
+        const outgoing_first = options.descriptors + descriptors_spare;
+        ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return registerError(err);
+        try limitAccepted(&ring, outgoing_first);
+        if (beside) |other| ring.register_eventfd(other.event) catch |err| return registerError(err);
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
         errdefer pages.release(u8, memory);
@@ -92,6 +110,7 @@ pub const Linux = struct {
             .buffer_size = options.buffer_size,
             .buffer_count = options.buffer_count,
             .buffers_free = 0,
+            .outgoing_first = outgoing_first,
         };
         for (0..options.buffer_count) |id| io.returnBuffer(@intCast(id));
         assert(io.buffers_free == options.buffer_count);
@@ -219,6 +238,61 @@ pub const Linux = struct {
         const sqe = io.submission(user_data);
         sqe.prep_close_direct(descriptor);
         sqe.user_data = @bitCast(user_data);
+    }
+
+    /// The descriptor of the so-manieth socket of our own.
+    pub fn outgoing(io: *const Linux, number: u32) Descriptor {
+        return io.outgoing_first + number;
+    }
+
+    /// Opens a socket under a descriptor of `outgoing` that is free.
+    pub fn openSocket(io: *Linux, descriptor: Descriptor, kind: interface.Kind, family: linux.sa_family_t) interface.OpenError!void {
+        assert(descriptor >= io.outgoing_first);
+        const type_of: u32 = switch (kind) {
+            .stream => linux.SOCK.STREAM,
+            .datagram => linux.SOCK.DGRAM,
+        };
+        const rc = linux.socket(family, type_of | linux.SOCK.CLOEXEC, 0);
+        switch (linux.errno(rc)) {
+            .SUCCESS => {},
+            .AFNOSUPPORT => return error.FamilyUnsupported,
+            .MFILE, .NFILE, .NOBUFS, .NOMEM => return error.SystemResources,
+            else => return error.Unexpected,
+        }
+        const fd: linux.fd_t = @intCast(rc);
+        // From here on only the ring has it.
+        defer _ = linux.close(fd);
+        // What we send leaves at once: we gather it ourselves, and a question must not wait for the last answer's ack.
+        if (kind == .stream) try setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
+        io.ring.register_files_update(descriptor, &.{fd}) catch |err| return switch (err) {
+            error.SystemResources => error.SystemResources,
+            else => error.Unexpected,
+        };
+    }
+
+    /// The address stays as it is until the event. A datagram socket that is connected takes nothing from others.
+    pub fn connect(io: *Linux, descriptor: Descriptor, address: *const SocketAddress, user_data: UserData) void {
+        const sqe = io.submission(user_data);
+        sqe.prep_connect(@intCast(descriptor), &address.any, address.len());
+        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// Once, into memory that is the kernel's until the event.
+    pub fn receiveInto(io: *Linux, descriptor: Descriptor, room: []u8, user_data: UserData) void {
+        assert(room.len > 0);
+        const sqe = io.submission(user_data);
+        sqe.prep_recv(@intCast(descriptor), room, 0);
+        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// For numbers that nobody shall guess.
+    pub fn randomBytes(_: *Linux, into: []u8) void {
+        assert(into.len <= 256);
+        const rc = linux.getrandom(into.ptr, into.len, 0);
+        // Up to 256 bytes come whole and without an interruption (getrandom(2)).
+        assert(linux.errno(rc) == .SUCCESS and rc == into.len);
     }
 
     /// Asks the operation that was queued with `target` to end.
@@ -359,11 +433,13 @@ const setups = [_]u32{
     linux.IORING_SETUP_SINGLE_ISSUER | linux.IORING_SETUP_COOP_TASKRUN,
 };
 
-fn setupRing(submissions: u16, completions: u32) Linux.InitError!IoUring {
+fn setupRing(submissions: u16, completions: u32, beside: ?Linux.Parent) Linux.InitError!IoUring {
     for (setups) |setup| {
         var params = std.mem.zeroInit(linux.io_uring_params, .{
             // R_DISABLED: `start` says which thread is the single issuer.
-            .flags = setup | linux.IORING_SETUP_SUBMIT_ALL | linux.IORING_SETUP_CQSIZE | linux.IORING_SETUP_R_DISABLED,
+            .flags = setup | linux.IORING_SETUP_SUBMIT_ALL | linux.IORING_SETUP_CQSIZE | linux.IORING_SETUP_R_DISABLED |
+                if (beside == null) 0 else @as(u32, linux.IORING_SETUP_ATTACH_WQ),
+            .wq_fd = if (beside) |other| @as(u32, @intCast(other.ring)) else 0,
             .cq_entries = completions,
         });
         var ring = IoUring.init_params(submissions, &params) catch |err| switch (err) {
@@ -381,6 +457,14 @@ fn setupRing(submissions: u16, completions: u32) Linux.InitError!IoUring {
         return ring;
     }
     return error.KernelTooOld;
+}
+
+/// What the kernel picks descriptors for is what it accepts. (IoUring.register_file_alloc_range passes a count, which the
+/// kernel refuses.)
+fn limitAccepted(ring: *IoUring, count: u32) Linux.InitError!void {
+    const range: linux.io_uring_file_index_range = .{ .off = 0, .len = count, .resv = 0 };
+    const rc = linux.io_uring_register(ring.fd, .REGISTER_FILE_ALLOC_RANGE, &range, 0);
+    if (linux.errno(rc) != .SUCCESS) return error.KernelTooOld;
 }
 
 fn unmapBufferRing(ring: *align(std.heap.page_size_min) linux.io_uring_buf_ring, count: u16) void {
@@ -402,25 +486,3 @@ fn setOption(fd: linux.fd_t, level: i32, option: u32) error{Unexpected}!void {
     const rc = linux.setsockopt(fd, level, option, std.mem.asBytes(&on), @sizeOf(c_int));
     if (linux.errno(rc) != .SUCCESS) return error.Unexpected;
 }
-
-const SocketAddress = extern union {
-    any: linux.sockaddr,
-    in: linux.sockaddr.in,
-    in6: linux.sockaddr.in6,
-
-    fn init(address: std.Io.net.IpAddress) SocketAddress {
-        return switch (address) {
-            .ip4 => |ip| .{ .in = .{ .port = std.mem.nativeToBig(u16, ip.port), .addr = @bitCast(ip.bytes) } },
-            .ip6 => |ip| .{ .in6 = .{
-                .port = std.mem.nativeToBig(u16, ip.port),
-                .flowinfo = ip.flow,
-                .addr = ip.bytes,
-                .scope_id = ip.interface.index,
-            } },
-        };
-    }
-
-    fn len(address: *const SocketAddress) linux.socklen_t {
-        return if (address.any.family == linux.AF.INET) @sizeOf(linux.sockaddr.in) else @sizeOf(linux.sockaddr.in6);
-    }
-};

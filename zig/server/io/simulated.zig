@@ -14,10 +14,11 @@ const Descriptor = interface.Descriptor;
 const Event = interface.Event;
 const UserData = interface.UserData;
 pub const Connection = @import("simulated/network.zig").Connection;
+const outgoing_of = @import("simulated/outgoing.zig");
+const transfer = @import("simulated/transfer.zig");
 pub const window_bytes = @import("simulated/network.zig").window_bytes;
 const socket_of = @import("simulated/socket.zig");
 const Armed = socket_of.Armed;
-const Sending = socket_of.Sending;
 const Socket = socket_of.Socket;
 pub const Fault = socket_of.Fault;
 pub const Rates = socket_of.Rates;
@@ -41,6 +42,10 @@ pub const Simulated = struct {
     sockets: []Socket,
     accepting: ?Armed = null,
     late: std.ArrayList(Late) = .empty,
+    /// Sockets from there on are the server's own.
+    outgoing_first: Descriptor,
+    /// Connections that the server made, and nobody took yet.
+    arrivals: std.ArrayList(outgoing_of.Arrival) = .empty,
     order: []Descriptor,
     buffer_memory: []u8,
     buffer_size: u32,
@@ -69,10 +74,10 @@ pub const Simulated = struct {
         const connections = try pages.reserve(Connection, options.connections);
         errdefer pages.release(Connection, connections);
         for (connections) |*connection| connection.reset(true);
-        const sockets = try allocator.alloc(Socket, io.descriptors);
+        const sockets = try allocator.alloc(Socket, io.descriptors + io.outgoing);
         errdefer allocator.free(sockets);
         @memset(sockets, .{});
-        const order = try allocator.alloc(Descriptor, io.descriptors);
+        const order = try allocator.alloc(Descriptor, sockets.len);
         errdefer allocator.free(order);
         for (order, 0..) |*descriptor, i| descriptor.* = @intCast(i);
         const memory = try allocator.alloc(u8, @as(usize, io.buffer_size) * io.buffer_count);
@@ -83,6 +88,7 @@ pub const Simulated = struct {
             .rates = options.rates,
             .connections = connections,
             .sockets = sockets,
+            .outgoing_first = io.descriptors,
             .order = order,
             .buffer_memory = memory,
             .buffer_size = io.buffer_size,
@@ -99,13 +105,14 @@ pub const Simulated = struct {
         io.buffers.deinit(io.allocator);
         io.backlog.deinit(io.allocator);
         io.late.deinit(io.allocator);
+        io.arrivals.deinit(io.allocator);
         io.* = undefined;
     }
 
     // What a client does.
 
     /// A new connection, or null when all are taken.
-    pub fn connect(io: *Simulated) !?*Connection {
+    pub fn clientConnect(io: *Simulated) !?*Connection {
         if (!io.listening) return null;
         for (io.connections, 0..) |*connection, i| {
             if (!connection.isFree()) continue;
@@ -122,6 +129,13 @@ pub const Simulated = struct {
     }
 
     // What a server does.
+
+    pub const outgoing = outgoing_of.outgoing;
+    pub const takeArrival = outgoing_of.takeArrival;
+    pub const openSocket = outgoing_of.openSocket;
+    pub const connect = outgoing_of.connect;
+    pub const receiveInto = outgoing_of.receiveInto;
+    pub const randomBytes = outgoing_of.randomBytes;
 
     pub fn start(_: *Simulated) !void {}
 
@@ -176,9 +190,13 @@ pub const Simulated = struct {
         const socket = io.open(descriptor);
         socket.closing = io.armed(user_data);
         // What is under way ends later, even after its slot has another connection.
+        if (socket.connecting) |connecting| io.completeLate(connecting.user_data, negative(.CANCELED));
+        socket.connecting = null;
         if (socket.receiving) |receiving| {
-            if (io.chance(io.rates.data_after_cancel)) io.receiveLate(socket, receiving);
-            io.completeLate(receiving.user_data, negative(.CANCELED));
+            const has_data = io.chance(io.rates.data_after_cancel);
+            if (has_data and socket.room == null) transfer.receiveLate(io, socket, receiving);
+            const result = if (has_data and socket.room != null) outgoing_of.takeLate(io, socket) else negative(.CANCELED);
+            io.completeLate(receiving.user_data, result);
             socket.receiving = null;
         }
         if (socket.sending) |sending| {
@@ -264,6 +282,7 @@ pub const Simulated = struct {
         if (io.accepting != null and io.backlog.items.len > 0) return true;
         for (io.sockets) |*socket| {
             const index = socket.connection orelse continue;
+            if (socket.connecting) |connecting| if (connecting.ready_ns != std.math.maxInt(u64)) return true;
             if (socket.closing != null or socket.shutting != null or socket.cancelled) return true;
             const connection = &io.connections[index];
             if (socket.receiving != null and (connection.to_server.len > 0 or connection.client_finished)) return true;
@@ -304,11 +323,11 @@ pub const Simulated = struct {
         return out.len;
     }
 
-    const Sink = struct {
+    pub const Sink = struct {
         events: []Event,
         len: usize = 0,
 
-        fn add(sink: *Sink, event: Event) void {
+        pub fn add(sink: *Sink, event: Event) void {
             sink.events[sink.len] = event;
             sink.len += 1;
         }
@@ -360,85 +379,15 @@ pub const Simulated = struct {
                 socket.shutting = null;
             }
         }
+        if (socket.connecting) |connecting| {
+            if (connecting.ready_ns <= io.now_ns) out.add(outgoing_of.connectReady(io, socket));
+        }
         if (socket.receiving) |receiving| {
-            if (receiving.ready_ns <= io.now_ns) io.receiveReady(socket, receiving, out);
+            if (receiving.ready_ns <= io.now_ns) transfer.receiveReady(io, socket, receiving, out);
         }
         if (socket.sending) |*sending| {
-            if (sending.ready_ns <= io.now_ns) io.sendReady(socket, sending, out);
+            if (sending.ready_ns <= io.now_ns) transfer.sendReady(io, socket, sending, out);
         }
-    }
-
-    fn receiveReady(io: *Simulated, socket: *Socket, receiving: Armed, out: *Sink) void {
-        const connection = &io.connections[socket.connection.?];
-        var event: Event = .{ .user_data = receiving.user_data, .result = 0, .buffer = null, .more = false };
-        if (connection.client_reset) {
-            event.result = negative(.CONNRESET);
-        } else if (socket.cancelled and (connection.to_server.len == 0 or !io.chance(io.rates.data_after_cancel))) {
-            event.result = negative(.CANCELED);
-        } else if (connection.to_server.len > 0) {
-            if (socket.cancelled) io.count(.data_after_cancel);
-            if (io.buffers_free == 0 or io.chance(io.rates.buffers_exhausted)) {
-                io.count(.buffers_exhausted);
-                event.result = negative(.NOBUFS);
-            } else {
-                event = io.take(connection, receiving.user_data);
-                event.more = !io.chance(io.rates.multishot_ended);
-                if (!event.more) io.count(.multishot_ended);
-            }
-        } else if (!connection.client_finished) return;
-        socket.receiving = if (event.more) io.armed(receiving.user_data) else null;
-        if (!event.more) socket.cancelled = false;
-        out.add(event);
-    }
-
-    /// Data that the kernel had taken before the cancel reached it.
-    fn receiveLate(io: *Simulated, socket: *Socket, receiving: Armed) void {
-        const connection = &io.connections[socket.connection.?];
-        if (connection.to_server.len == 0 or io.buffers_free == 0 or connection.client_reset) return;
-        var event = io.take(connection, receiving.user_data);
-        event.more = true;
-        io.count(.data_after_cancel);
-        io.late.append(io.allocator, .{ .event = event, .ready_ns = io.now_ns }) catch @panic("out of memory");
-    }
-
-    fn take(io: *Simulated, connection: *Connection, user_data: UserData) Event {
-        const id: BufferId = @intCast(io.buffers.findFirstSet().?);
-        io.buffers.unset(id);
-        io.buffers_free -= 1;
-        var room: []u8 = io.buffer(id);
-        if (io.chance(io.rates.partial_receive)) {
-            io.count(.partial_receive);
-            room = room[0..io.random().intRangeAtMost(usize, 1, @min(room.len, 32))];
-        }
-        const len = connection.to_server.read(room);
-        return .{ .user_data = user_data, .result = @intCast(len), .buffer = id, .more = true };
-    }
-
-    fn sendReady(io: *Simulated, socket: *Socket, sending: *Sending, out: *Sink) void {
-        const connection = &io.connections[socket.connection.?];
-        sending.check();
-        var event: Event = .{ .user_data = sending.user_data, .result = 0, .buffer = null, .more = false };
-        if (connection.client_reset) {
-            event.result = negative(if (io.random().boolean()) .PIPE else .CONNRESET);
-        } else {
-            if (connection.to_client.free() == 0) {
-                io.count(.send_stuck);
-                sending.ready_ns = io.delayed();
-                return;
-            }
-            var budget: usize = std.math.maxInt(usize);
-            if (io.chance(io.rates.partial_send)) budget = io.random().intRangeAtMost(usize, 1, 64);
-            var sent: usize = 0;
-            var total: usize = 0;
-            for (sending.pieces[0..sending.pieces_len]) |piece| {
-                total += piece.len;
-                sent += connection.to_client.write(piece.base[0..@min(piece.len, budget - sent)]);
-            }
-            if (sent < total) io.count(.partial_send);
-            event.result = @intCast(sent);
-        }
-        socket.sending = null;
-        out.add(event);
     }
 
     fn completeLate(io: *Simulated, user_data: UserData, result: i32) void {
@@ -455,39 +404,39 @@ pub const Simulated = struct {
     }
 
     fn freeDescriptor(io: *Simulated) ?Descriptor {
-        for (io.sockets, 0..) |*socket, i| if (socket.connection == null) return @intCast(i);
+        for (io.sockets[0..io.outgoing_first], 0..) |*socket, i| if (socket.connection == null) return @intCast(i);
         return null;
     }
 
-    fn open(io: *Simulated, descriptor: Descriptor) *Socket {
+    pub fn open(io: *Simulated, descriptor: Descriptor) *Socket {
         const socket = &io.sockets[descriptor];
         assert(socket.connection != null);
         assert(socket.closing == null);
         return socket;
     }
 
-    fn armed(io: *Simulated, user_data: UserData) Armed {
+    pub fn armed(io: *Simulated, user_data: UserData) Armed {
         return .{ .user_data = user_data, .ready_ns = io.delayed() };
     }
 
-    fn delayed(io: *Simulated) u64 {
+    pub fn delayed(io: *Simulated) u64 {
         // Most operations take no time worth mentioning.
         return io.now_ns + if (io.chance(700)) 0 else io.random().uintLessThan(u64, delay_ns_max);
     }
 
-    fn chance(io: *Simulated, per_mille: u16) bool {
+    pub fn chance(io: *Simulated, per_mille: u16) bool {
         return io.random().uintLessThan(u16, 1000) < per_mille;
     }
 
-    fn count(io: *Simulated, fault: Fault) void {
+    pub fn count(io: *Simulated, fault: Fault) void {
         io.faults.getPtr(fault).* += 1;
     }
 
-    fn random(io: *Simulated) std.Random {
+    pub fn random(io: *Simulated) std.Random {
         return io.prng.random();
     }
 };
 
-fn negative(err: linux.E) i32 {
+pub fn negative(err: linux.E) i32 {
     return -@as(i32, @intCast(@intFromEnum(err)));
 }

@@ -8,6 +8,7 @@ const Client = @import("client.zig").Client;
 const Ending = @import("client.zig").Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
+const Outside = @import("outside.zig").Outside;
 const Simulated = sws.io.Simulated;
 
 /// A run ends when so much happened and everybody is done.
@@ -31,9 +32,16 @@ pub const Result = struct {
     doubled: u64 = 0,
     stopped_early: u64 = 0,
     memory_refused: u64 = 0,
+    /// That came back from far ends.
+    returned: u64 = 0,
+    /// Connections to elsewhere that failed.
+    outgoing_failed: u64 = 0,
+    names_asked: u64 = 0,
+    names_unknown: u64 = 0,
+    outgoing_finished: u64 = 0,
 
     pub fn add(sum: *Result, one: Result) void {
-        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused" }) |name| {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished" }) |name| {
             @field(sum, name) += @field(one, name);
         }
         for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
@@ -42,7 +50,7 @@ pub const Result = struct {
     }
 };
 
-pub const Failure = Client.Failure || error{
+pub const Failure = Client.Failure || @import("outside.zig").Failure || error{
     /// Connections ended without an answer, more than faults explain.
     UnexplainedEnding,
     SlotLeaked,
@@ -50,6 +58,7 @@ pub const Failure = Client.Failure || error{
     DescriptorLeaked,
     DeferredLeaked,
     BodyLeaked,
+    SocketLeaked,
     NoEnd,
     Unexpected,
 };
@@ -88,6 +97,8 @@ fn randomConfig(random: std.Random) sws.Config {
         .linger_timeout_ms = 150,
         .stop_timeout_ms = 1000,
         .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
+        .outgoing_max = 1 + random.uintLessThan(u16, 12),
+        .dns = Outside.dns,
     };
 }
 
@@ -100,9 +111,10 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
             .buffer_size = config.buffer_size,
             .buffer_count = config.buffer_pool_size,
             .descriptors = config.slots + random.uintLessThan(u32, 3),
+            .outgoing = config.outgoing_max,
         },
         .seed = random.int(u64),
-        .connections = 2 * clients_max,
+        .connections = 2 * clients_max + 2 * @as(u32, config.outgoing_max),
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
@@ -115,6 +127,9 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     app.register(&server);
     server.io.listen(undefined, false) catch unreachable;
     server.begin() catch return error.Unexpected;
+    var outside: Outside = undefined;
+    try outside.init(allocator, &server, random.int(u64));
+    defer outside.deinit();
 
     const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
     defer pages.release(Client, clients);
@@ -126,6 +141,7 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
         .random = random,
         .server = &server,
         .app = &app,
+        .outside = &outside,
         .clients = clients,
         .report = report,
         .stops_early = random.uintLessThan(u8, 4) == 0,
@@ -141,6 +157,7 @@ const World = struct {
     random: std.Random,
     server: *Server,
     app: *Application,
+    outside: *Outside,
     clients: []Client,
     report: *Report,
     stops_early: bool,
@@ -175,7 +192,7 @@ const World = struct {
     fn spawn(world: *World, client: *Client) Failure!void {
         const io = &world.server.io;
         if (io.now_ns < world.spawn_ns) return;
-        const connection = (io.connect() catch return error.OutOfMemory) orelse return;
+        const connection = (io.clientConnect() catch return error.OutOfMemory) orelse return;
         const config = &world.server.core.config;
         world.result.connections += 1;
         client.script.fill(world.allocator, world.random, .{
@@ -193,7 +210,9 @@ const World = struct {
         io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
         if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
         for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        io.client_ns = @min(io.client_ns, world.outside.nextNs());
         world.server.turn() catch return error.Unexpected;
+        try world.outside.step();
         world.app_ms = world.app.step(world.server, io.monotonic_ms());
         world.result.turns += 1;
         if (world.result.turns <= turns_max) return;
@@ -205,6 +224,7 @@ const World = struct {
         const server = world.server;
         const io = &server.io;
         server.stop();
+        world.outside.end();
         const until_ms = io.monotonic_ms() + 10 * server.core.config.stop_timeout_ms;
         for (world.clients) |*client| client.connection = null;
         while (!server.isDone() or io.late.items.len > 0 or world.app.later.items.len > 0) {
@@ -217,6 +237,8 @@ const World = struct {
         if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
         if (core.deferred != 0) return error.DeferredLeaked;
         if (world.app.producing != 0) return error.BodyLeaked;
+        const rs = server.rs;
+        if (rs.registry.used() != 0 or rs.dns.pending() != 0 or rs.timers.list.first != null) return error.SocketLeaked;
         const explained = core.stats.exhausted + core.stats.accept_refused;
         if (world.result.endings.get(.unexplained) > explained) {
             std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
@@ -232,6 +254,11 @@ const World = struct {
         world.result.memory_refused = core.buffers.refused;
         world.result.lost = world.app.lost;
         world.result.doubled = world.app.doubled;
+        world.result.returned = world.outside.bytes;
+        world.result.outgoing_failed = world.outside.failures;
+        world.result.names_asked = world.outside.questions;
+        world.result.names_unknown = world.outside.unknown_names;
+        world.result.outgoing_finished = world.outside.graceful_ends;
         world.result.stopped_early = @intFromBool(world.stops_early);
         return world.result;
     }
