@@ -15,8 +15,11 @@ const ContentType = @import("context.zig").ContentType;
 const Core = @import("core.zig").Core;
 const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
+const Fiber = @import("fiber.zig").Fiber;
+const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
 const UserData = io_of.UserData;
+const Workers = @import("next/workers.zig").Workers;
 const routes = @import("routes.zig");
 const web_socket = @import("web_socket.zig");
 
@@ -46,6 +49,7 @@ pub fn ServerType(comptime IO: type) type {
         events: [io_of.events_per_turn_max]Event = undefined,
         deferred_queue: deferred_of.DeferredQueue,
         invoke_queue: deferred_of.InvokeQueue,
+        next: Next,
         hooks_deferred: [hooks_max]HookDeferred = undefined,
         hooks_deferred_len: usize = 0,
         hooks_tick: [hooks_max]HookTick = undefined,
@@ -66,8 +70,7 @@ pub fn ServerType(comptime IO: type) type {
         pub const HookTick = *const fn (server: *Server) void;
         pub const DeferredResponse = deferred_of.DeferredResponse(Server);
 
-        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack
-        /// are of no use yet (`Config`).
+        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack may be 0 for what `Config` says.
         pub fn init(
             allocator: std.mem.Allocator,
             _: std.Io,
@@ -101,6 +104,8 @@ pub fn ServerType(comptime IO: type) type {
             errdefer connections.deinit();
             var deferred_queue: deferred_of.DeferredQueue = try .init(allocator, config.deferred_max);
             errdefer deferred_queue.deinit(allocator);
+            var next: Next = try .init(allocator, &config);
+            errdefer next.deinit();
             return .{
                 .allocator = allocator,
                 .core = core,
@@ -108,11 +113,15 @@ pub fn ServerType(comptime IO: type) type {
                 .app_ctx = app_ctx,
                 .connections = connections,
                 .deferred_queue = deferred_queue,
+                .next = next,
                 .invoke_queue = try .init(allocator, config.deferred_max),
             };
         }
 
+        /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
+            server.endWorkers();
+            server.next.deinit();
             while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
@@ -207,13 +216,19 @@ pub fn ServerType(comptime IO: type) type {
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
+            const is_on_thread = server.connections.isOnThread();
+            const is_on_fiber = is_on_thread and Fiber.current() != null;
             while (!server.deferred_queue.push(node)) {
-                // On the loop's own thread nobody else would make room.
-                if (server.connections.isOnThread()) {
+                if (is_on_fiber) {
+                    // Handlers of other requests must not run on its stack.
+                    Fiber.yield();
+                } else if (is_on_thread) {
+                    // Nobody else would make room.
                     if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
                 } else std.Thread.yield() catch {};
             }
-            server.io.wake();
+            // The same turn empties the queue behind its fibers.
+            if (!is_on_fiber) server.io.wake();
         }
 
         /// From any thread: runs `run(allocator, context)` on the loop's thread. False when too many wait already.
@@ -228,9 +243,23 @@ pub fn ServerType(comptime IO: type) type {
                     run_on_thread(allocator, @ptrCast(@alignCast(erased)));
                 }
             };
-            if (!server.invoke_queue.push(.{ .run = Call.call, .context = context })) return false;
+            return server.invoke(.{ .run = Call.call, .context = context });
+        }
+
+        fn invoke(server: *Server, call: deferred_of.Invoke) bool {
+            if (!server.invoke_queue.push(call)) return false;
             server.io.wake();
             return true;
+        }
+
+        fn invokeOf(server: *anyopaque, call: deferred_of.Invoke) bool {
+            return invoke(@ptrCast(@alignCast(server)), call);
+        }
+
+        /// Threads for `Next.submit`, made by `run`; once.
+        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
+            if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
+            server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
         }
 
         /// From any thread: no connection is accepted any more, what is under way is answered, and `run` returns.
@@ -263,20 +292,25 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
             server.connections.own();
+            server.next.own(.{ .server = server, .invoke = invokeOf });
+            if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
             try server.io.start();
             server.readClock();
             server.armAccept();
         }
 
-        /// Stopped, and every connection gone.
+        /// Stopped, every connection gone, and every task of `Next` done or given up.
         pub fn isDone(server: *const Server) bool {
-            return server.core.stopping and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
+            const is_idle = server.next.pending() == 0 or server.next.abandoned > 0;
+            return server.core.stopping and is_idle and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
         }
 
         pub fn turn(server: *Server) !void {
+            server.next.enter();
             const events = try server.io.turn(&server.events, server.timeout());
             server.readClock();
             for (events) |*event| server.dispatch(event);
+            server.next.turn(server.core.now_ms);
             server.drain();
             for (server.hooks_tick[0..server.hooks_tick_len]) |hook| hook(server);
             if (server.stop_requested.load(.acquire)) server.stopStep();
@@ -338,9 +372,24 @@ pub fn ServerType(comptime IO: type) type {
                 server.connections.answerDeferred(server, node);
             } else server.io.wake();
             for (0..deferred_per_turn_max) |_| {
-                const invoke = server.invoke_queue.pop() orelse break;
-                invoke.run(invoke.context, server.allocator);
+                const call = server.invoke_queue.pop() orelse break;
+                call.run(call.context, server.allocator);
             } else server.io.wake();
+        }
+
+        fn endWorkers(server: *Server) void {
+            const workers = server.next.workers orelse return;
+            workers.stop();
+            const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
+            // What they have for the loop is taken from them still, so that they come to their ends.
+            while (!workers.isEnded()) {
+                while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+                while (server.invoke_queue.pop()) |call| call.run(call.context, server.allocator);
+                if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
+                std.Thread.yield() catch {};
+            }
+            workers.destroy();
+            server.next.workers = null;
         }
 
         fn stopStep(server: *Server) void {
@@ -351,6 +400,7 @@ pub fn ServerType(comptime IO: type) type {
                 server.io.closeListener();
             }
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
+            if (is_late) server.next.abandon();
             // From the end: closing takes the last one's place.
             var position = server.core.slots.live_len;
             while (position > 0) {
@@ -381,6 +431,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.hooks_tick_len > 0) until = @min(until, now + server.core.config.tick_interval_ms);
             if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
+            until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
             if (until == std.math.maxInt(u64)) return null;
             return (until - now) * std.time.ns_per_ms;

@@ -49,6 +49,9 @@ pub const Linux = struct {
     cqes: [interface.events_per_turn_max]linux.io_uring_cqe = undefined,
     enters: u64 = 0,
 
+    /// Other threads may be there.
+    pub const has_threads = true;
+
     pub const InitError = error{
         /// A seccomp filter or kernel.io_uring_disabled forbids it, or the kernel has none: use another front.
         RingDenied,
