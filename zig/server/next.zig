@@ -33,6 +33,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const Config = @import("config.zig").Config;
+const ContentType = @import("context.zig").ContentType;
 const Fiber = @import("fiber.zig").Fiber;
 const Invoke = @import("deferred.zig").Invoke;
 const Scheduler = @import("fiber/scheduler.zig").Scheduler;
@@ -61,9 +62,11 @@ pub const SubmitError = error{
     OutOfMemory,
 };
 
-/// What leads from a worker to its loop.
+/// What leads from a task to its loop.
 pub const Loop = struct {
     server: *anyopaque,
+    /// Answers a deferred request with a copy of the body.
+    respond: *const fn (server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void,
     /// False when too many calls wait.
     invoke: *const fn (server: *anyopaque, call: Invoke) bool,
 };
@@ -107,6 +110,11 @@ pub const Next = struct {
     /// What this thread calls `go` and `submit` for from here on. A thread may turn several servers.
     pub fn enter(next: *Next) void {
         current = next;
+    }
+
+    /// That of the fiber that calls.
+    pub fn loopOfThread() *const Loop {
+        return &current.?.loop.?;
     }
 
     /// Runs `exec` on a fiber of this loop, in the loop's current turn or a later one. It may wait by what `Fiber` has for that, and

@@ -51,6 +51,7 @@ const Fixture = struct {
         server.GET("/submit-lost/:n", Lost(.submit).handler);
         server.GET("/complete", submitComplete);
         server.GET("/plain", plain);
+        server.POST("/report/:name", sws.yielding(report));
         if (workers > 0) try server.initPool4NextSubmit(workers);
         fixture.thread = try .spawn(.{}, run, .{fixture});
         return fixture;
@@ -198,6 +199,21 @@ fn submitComplete(_: std.mem.Allocator, ctx: *Context) anyerror!void {
     }, Completing.exec);
 }
 
+/// Sees its request as it was, however long it waits.
+fn report(allocator: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void {
+    for (0..10) |_| Fiber.yield();
+    if (ctx.query() == null) return error.OutOfCheese;
+    if (std.mem.eql(u8, ctx.query().?, "silent")) return;
+    const text = try std.fmt.allocPrint(allocator, "{s} {s} {s} {s} {s} {s}", .{
+        ctx.method(),           ctx.path(),          ctx.query().?,
+        ctx.header("x-mark").?, ctx.param("name").?, ctx.body(),
+    });
+    defer allocator.free(text);
+    Fiber.sleep(1);
+    ctx.text(200, text);
+    Fiber.yield();
+}
+
 fn get(client: *Client, comptime path: []const u8, arguments: anytype) !void {
     var text: [128]u8 = undefined;
     try client.send(try std.fmt.bufPrint(&text, "GET " ++ path ++ " HTTP/1.1\r\nHost: a\r\n\r\n", arguments));
@@ -340,19 +356,26 @@ test "without workers a submit says so, and where there is no loop go does" {
 }
 
 test "a server that stops lets the tasks under way end, and answers their requests" {
-    for ([_][]const u8{ "go", "submit" }) |way| {
+    for ([_][]const u8{ "go", "submit" }) |way| for ([_]bool{ true, false }) |is_client_there| {
         const fixture = try Fixture.start(small, 1);
         var client: Client = try .connect(fixture.server.port());
-        defer client.close();
+        defer if (is_client_there) client.close();
         var text: [64]u8 = undefined;
         try client.send(try std.fmt.bufPrint(&text, "GET /{s}-wait/5 HTTP/1.1\r\nHost: a\r\n\r\n", .{way}));
         try Fixture.waitUntil(&fixture.begun, 1);
+        // A task doesn't need a connection to be waited for.
+        if (!is_client_there) client.close();
         fixture.server.stop();
         sleepMs(30);
+        try std.testing.expectEqual(@as(u32, 0), fixture.done.load(.acquire));
         fixture.gate.store(true, .release);
-        try std.testing.expectEqualStrings("[5]", (try client.receive()).body);
-        try fixture.finish();
-    }
+        if (is_client_there) try std.testing.expectEqualStrings("[5]", (try client.receive()).body);
+        fixture.thread.join();
+        defer std.testing.allocator.destroy(fixture);
+        defer fixture.server.deinit();
+        try std.testing.expectEqual(@as(u32, 1), fixture.done.load(.acquire));
+        try std.testing.expectEqual(@as(u64, 0), fixture.server.next.abandoned);
+    };
 }
 
 test "a task that doesn't end in time is given up, and counted" {
@@ -372,4 +395,35 @@ test "a task that doesn't end in time is given up, and counted" {
         fixture.server.deinit();
         std.testing.allocator.destroy(fixture);
     }
+}
+
+test "a handler on a fiber sees its own request after others came, and answers it" {
+    std.testing.log_level = .err;
+    const fixture = try Fixture.start(small, 0);
+    const clients = try std.testing.allocator.alloc(Client, 8);
+    defer std.testing.allocator.free(clients);
+    for (clients) |*client| client.* = try .connect(fixture.server.port());
+    defer for (clients) |*client| client.close();
+    var text: [256]u8 = undefined;
+    for (0..5) |_| {
+        for (clients, 0..) |*client, i| {
+            // The next one stands right behind it.
+            const both = "POST /report/n%20{d}?q={d} HTTP/1.1\r\nHost: a\r\nX-Mark: m{d}\r\nContent-Length: 2\r\n\r\n{d}!" ++
+                "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n";
+            try client.send(try std.fmt.bufPrint(&text, both, .{ i, i, i, i }));
+        }
+        for (clients, 0..) |*client, i| {
+            const expected = try std.fmt.bufPrint(&text, "POST /report/n%20{d} q={d} m{d} n {d} {d}!", .{ i, i, i, i, i });
+            try std.testing.expectEqualStrings(expected, (try client.receive()).body);
+            try std.testing.expectEqualStrings("plain", (try client.receive()).body);
+        }
+    }
+    for ([_][]const u8{ "", "?silent" }, [_][]const u8{ "internal server error\n", "the handler gave no answer\n" }) |query, expected| {
+        const failing = "POST /report/x{s} HTTP/1.1\r\nHost: a\r\nX-Mark: 1\r\nContent-Length: 0\r\n\r\n";
+        try clients[0].send(try std.fmt.bufPrint(&text, failing, .{query}));
+        const response = try clients[0].receive();
+        try std.testing.expectEqual(@as(u16, 500), response.status);
+        try std.testing.expectEqualStrings(expected, response.body);
+    }
+    try fixture.finish();
 }

@@ -256,6 +256,10 @@ pub fn ServerType(comptime IO: type) type {
             return invoke(@ptrCast(@alignCast(server)), call);
         }
 
+        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void {
+            sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
+        }
+
         /// Threads for `Next.submit`, made by `run`; once.
         pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
             if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
@@ -292,7 +296,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
             server.connections.own();
-            server.next.own(.{ .server = server, .invoke = invokeOf });
+            server.next.own(.{ .server = server, .invoke = invokeOf, .respond = respondOf });
             if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
             try server.io.start();
             server.readClock();
