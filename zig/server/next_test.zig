@@ -47,8 +47,10 @@ const Fixture = struct {
         server.GET("/submit/:n", Tasks(.submit, countUp).handler);
         server.GET("/go-wait/:n", Tasks(.go, waitForGate).handler);
         server.GET("/submit-wait/:n", Tasks(.submit, waitForGate).handler);
-        server.GET("/go-lost/:n", Lost(.go).handler);
-        server.GET("/submit-lost/:n", Lost(.submit).handler);
+        server.GET("/go-lost/:n", Detached(.go, false).handler);
+        server.GET("/submit-lost/:n", Detached(.submit, false).handler);
+        server.GET("/go-fire/:n", Detached(.go, true).handler);
+        server.GET("/submit-fire/:n", Detached(.submit, true).handler);
         server.GET("/complete", submitComplete);
         server.GET("/plain", plain);
         server.POST("/report/:name", sws.yielding(report));
@@ -133,8 +135,8 @@ fn waitForGate(c: *Ctx, complete: *const fn (?*anyopaque, []const u8) void) void
     complete(c, "");
 }
 
-/// A task that waits for ever. What it holds nobody gives back, so it holds nothing.
-fn Lost(comptime way: Way) type {
+/// A task that holds nothing, and waits for the gate, after its request is answered or while that waits.
+fn Detached(comptime way: Way, comptime is_answered: bool) type {
     return struct {
         fixture: *Fixture,
         allocator: std.mem.Allocator,
@@ -142,9 +144,10 @@ fn Lost(comptime way: Way) type {
         const Self = @This();
 
         fn handler(allocator: std.mem.Allocator, ctx: *Context) anyerror!void {
-            ctx.deferred = true;
+            if (!is_answered) ctx.deferred = true;
             const c: Self = .{ .fixture = @ptrCast(@alignCast(ctx.app_ctx.?)), .allocator = allocator };
             if (way == .go) try Next.go(Self, c, exec) else try Next.submit(Self, c, exec);
+            if (is_answered) ctx.text(200, "fired");
         }
 
         fn exec(c: *Self, _: *const fn (?*anyopaque, []const u8) void) void {
@@ -152,6 +155,7 @@ fn Lost(comptime way: Way) type {
             c.allocator.destroy(c);
             _ = fixture.begun.fetchAdd(1, .acq_rel);
             Fiber.workerYield(isOpen, fixture);
+            _ = fixture.done.fetchAdd(1, .acq_rel);
         }
     };
 }
@@ -202,6 +206,7 @@ fn submitComplete(_: std.mem.Allocator, ctx: *Context) anyerror!void {
 /// Sees its request as it was, however long it waits.
 fn report(allocator: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void {
     for (0..10) |_| Fiber.yield();
+    Fiber.workerYield(isOpen, ctx.app_ctx.?);
     if (ctx.query() == null) return error.OutOfCheese;
     if (std.mem.eql(u8, ctx.query().?, "silent")) return;
     const text = try std.fmt.allocPrint(allocator, "{s} {s} {s} {s} {s} {s}", .{
@@ -356,23 +361,24 @@ test "without workers a submit says so, and where there is no loop go does" {
 }
 
 test "a server that stops lets the tasks under way end, and answers their requests" {
-    for ([_][]const u8{ "go", "submit" }) |way| for ([_]bool{ true, false }) |is_client_there| {
+    for ([_][]const u8{ "go", "submit" }) |way| for ([_][]const u8{ "wait", "fire" }) |kind| {
         const fixture = try Fixture.start(small, 1);
         var client: Client = try .connect(fixture.server.port());
-        defer if (is_client_there) client.close();
+        defer client.close();
         var text: [64]u8 = undefined;
-        try client.send(try std.fmt.bufPrint(&text, "GET /{s}-wait/5 HTTP/1.1\r\nHost: a\r\n\r\n", .{way}));
+        try client.send(try std.fmt.bufPrint(&text, "GET /{s}-{s}/5 HTTP/1.1\r\nHost: a\r\n\r\n", .{ way, kind }));
+        // Its request is answered, and no connection waits for it.
+        if (kind[0] == 'f') try std.testing.expectEqualStrings("fired", (try client.receive()).body);
         try Fixture.waitUntil(&fixture.begun, 1);
-        // A task doesn't need a connection to be waited for.
-        if (!is_client_there) client.close();
         fixture.server.stop();
         sleepMs(30);
         try std.testing.expectEqual(@as(u32, 0), fixture.done.load(.acquire));
         fixture.gate.store(true, .release);
-        if (is_client_there) try std.testing.expectEqualStrings("[5]", (try client.receive()).body);
+        if (kind[0] == 'w') try std.testing.expectEqualStrings("[5]", (try client.receive()).body);
         fixture.thread.join();
         defer std.testing.allocator.destroy(fixture);
         defer fixture.server.deinit();
+        try std.testing.expectEqual(@as(usize, 0), fixture.server.next.pending());
         try std.testing.expectEqual(@as(u32, 1), fixture.done.load(.acquire));
         try std.testing.expectEqual(@as(u64, 0), fixture.server.next.abandoned);
     };
@@ -399,31 +405,65 @@ test "a task that doesn't end in time is given up, and counted" {
 
 test "a handler on a fiber sees its own request after others came, and answers it" {
     std.testing.log_level = .err;
-    const fixture = try Fixture.start(small, 0);
-    const clients = try std.testing.allocator.alloc(Client, 8);
+    var config = small;
+    // What the kernel wrote the request into is written over soon.
+    config.buffer_pool_size = 16;
+    const fixture = try Fixture.start(config, 0);
+    const clients = try std.testing.allocator.alloc(Client, 9);
     defer std.testing.allocator.free(clients);
     for (clients) |*client| client.* = try .connect(fixture.server.port());
     defer for (clients) |*client| client.close();
-    var text: [256]u8 = undefined;
-    for (0..5) |_| {
-        for (clients, 0..) |*client, i| {
-            // The next one stands right behind it.
-            const both = "POST /report/n%20{d}?q={d} HTTP/1.1\r\nHost: a\r\nX-Mark: m{d}\r\nContent-Length: 2\r\n\r\n{d}!" ++
-                "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n";
-            try client.send(try std.fmt.bufPrint(&text, both, .{ i, i, i, i }));
-        }
-        for (clients, 0..) |*client, i| {
-            const expected = try std.fmt.bufPrint(&text, "POST /report/n%20{d} q={d} m{d} n {d} {d}!", .{ i, i, i, i, i });
-            try std.testing.expectEqualStrings(expected, (try client.receive()).body);
-            try std.testing.expectEqualStrings("plain", (try client.receive()).body);
-        }
+    const other = &clients[8];
+    var text: [512]u8 = undefined;
+    const wanted = "POST /report/n%20{d}?q={d} HTTP/1.1\r\nHost: a\r\nX-Mark: m{d}\r\nContent-Length: 2\r\n\r\n{d}!";
+    const plain_request = "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (clients[0..8], 0..) |*client, i| {
+        try client.send(try std.fmt.bufPrint(&text, wanted ++ "{s}", .{ i, i, i, i, if (i % 2 == 0) plain_request else "" }));
+    }
+    for (0..40) |_| {
+        try get(other, "/plain?{s}", .{"x" ** 60});
+        try std.testing.expectEqualStrings("plain", (try other.receive()).body);
+    }
+    fixture.gate.store(true, .release);
+    for (clients[0..8], 0..) |*client, i| {
+        const expected = try std.fmt.bufPrint(&text, "POST /report/n%20{d} q={d} m{d} n {d} {d}!", .{ i, i, i, i, i });
+        try std.testing.expectEqualStrings(expected, (try client.receive()).body);
+        if (i % 2 == 0) try std.testing.expectEqualStrings("plain", (try client.receive()).body);
     }
     for ([_][]const u8{ "", "?silent" }, [_][]const u8{ "internal server error\n", "the handler gave no answer\n" }) |query, expected| {
         const failing = "POST /report/x{s} HTTP/1.1\r\nHost: a\r\nX-Mark: 1\r\nContent-Length: 0\r\n\r\n";
-        try clients[0].send(try std.fmt.bufPrint(&text, failing, .{query}));
-        const response = try clients[0].receive();
+        try other.send(try std.fmt.bufPrint(&text, failing, .{query}));
+        const response = try other.receive();
         try std.testing.expectEqual(@as(u16, 500), response.status);
         try std.testing.expectEqualStrings(expected, response.body);
     }
     try fixture.finish();
+}
+
+test "the loop sleeps until a fiber has something to do, and no longer" {
+    const Loop = @import("next.zig").Loop;
+    var next: Next = try .init(std.testing.allocator, &small);
+    defer next.deinit();
+    next.own(std.mem.zeroInit(Loop, .{ .server = &next, .respond = undefined, .invoke = undefined }));
+    const Step = struct {
+        gate: *Fixture,
+
+        fn run(c: *@This(), _: *const fn (?*anyopaque, []const u8) void) void {
+            Fiber.sleep(20);
+            Fiber.workerYield(isOpen, c.gate);
+        }
+    };
+    const fixture = try std.testing.allocator.create(Fixture);
+    defer std.testing.allocator.destroy(fixture);
+    fixture.gate = .init(false);
+    try std.testing.expectEqual(Fiber.never, next.wakeAtMs(100, 10));
+    try Next.go(Step, .{ .gate = fixture }, Step.run);
+    try std.testing.expectEqual(@as(u64, 100), next.wakeAtMs(100, 10));
+    next.turn(100);
+    try std.testing.expectEqual(@as(u64, 120), next.wakeAtMs(101, 10));
+    next.turn(121);
+    try std.testing.expectEqual(@as(u64, 131), next.wakeAtMs(121, 10));
+    fixture.gate.store(true, .release);
+    next.turn(131);
+    try std.testing.expectEqual(Fiber.never, next.wakeAtMs(131, 10));
 }
