@@ -3,6 +3,7 @@
 //! a library that speaks a protocol.
 
 const io_of = @import("io.zig");
+const http_exchange = @import("outgoing/http_exchange.zig");
 const dns_resolver = @import("outgoing/dns_resolver.zig");
 
 pub const IORegistry = @import("outgoing/registry.zig").IORegistry;
@@ -11,6 +12,14 @@ pub const RingSharedClient = @import("outgoing/client.zig").RingSharedClientType
 pub const DnsResolver = dns_resolver.DnsResolverType(io_of.Linux);
 pub const DnsConfig = dns_resolver.Config;
 pub const Resolver = @import("outgoing/resolver.zig").Resolver;
+pub const Pipe = @import("outgoing/pipe.zig").PipeType(io_of.Linux);
+pub const HttpRing = @import("outgoing/http_ring.zig").HttpRingType(io_of.Linux);
+pub const HttpClient = @import("outgoing/http_client.zig").HttpClientType(io_of.Linux);
+pub const HttpRequest = http_exchange.Request;
+pub const HttpResponse = http_exchange.Response;
+pub const HttpHeader = http_exchange.Header;
+pub const HttpOptions = http_exchange.Options;
+pub const TinyCache = HttpRing.TinyCache;
 pub const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
 pub const RingTrait = @import("outgoing/fiber_shared.zig").RingTrait;
 
@@ -21,5 +30,8 @@ test {
     _ = @import("outgoing/fiber_shared.zig");
     _ = @import("outgoing/client_test.zig");
     _ = @import("outgoing/dns_resolver_test.zig");
+    _ = @import("outgoing/url.zig");
+    _ = @import("outgoing/http_client_test.zig");
+    _ = @import("outgoing/pipe_test.zig");
     _ = @import("io/simulated/outgoing.zig");
 }

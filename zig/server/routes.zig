@@ -88,9 +88,12 @@ pub const Routes = struct {
     fn failed(ctx: *Context, err: anyerror) void {
         ctx.core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
-        // An answer that was given already is on its way; one that was to come later still may.
-        if (ctx.responded or ctx.deferred) return;
+        // An answer that was given already is on its way.
+        if (ctx.responded) return;
+        // One that was to come later won't, as far as the handler knows. If it does, it is discarded and counted.
+        ctx.deferred = false;
         ctx.core.answer_fields.clear();
+        if (err == error.TooManyTasks) return ctx.text(503, "too many tasks wait already\n");
         ctx.text(500, "internal server error\n");
     }
 };

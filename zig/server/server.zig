@@ -15,10 +15,13 @@ const ContentType = @import("context.zig").ContentType;
 const Core = @import("core.zig").Core;
 const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
+const Fiber = @import("fiber.zig").Fiber;
+const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
 const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
 const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
+const Workers = @import("next/workers.zig").Workers;
 const routes = @import("routes.zig");
 const web_socket = @import("web_socket.zig");
 
@@ -51,6 +54,7 @@ pub fn ServerType(comptime IO: type) type {
         rs: *RingSharedType(IO),
         /// Rings beside it, which the loop drives, too.
         fiber_shared: ?*FiberShared = null,
+        next: Next,
         hooks_deferred: [hooks_max]HookDeferred = undefined,
         hooks_deferred_len: usize = 0,
         hooks_tick: [hooks_max]HookTick = undefined,
@@ -71,8 +75,7 @@ pub fn ServerType(comptime IO: type) type {
         pub const HookTick = *const fn (server: *Server) void;
         pub const DeferredResponse = deferred_of.DeferredResponse(Server);
 
-        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack
-        /// are of no use yet (`Config`).
+        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack may be 0 for what `Config` says.
         pub fn init(
             allocator: std.mem.Allocator,
             _: std.Io,
@@ -107,6 +110,8 @@ pub fn ServerType(comptime IO: type) type {
             errdefer connections.deinit();
             var deferred_queue: deferred_of.DeferredQueue = try .init(allocator, config.deferred_max);
             errdefer deferred_queue.deinit(allocator);
+            var next: Next = try .init(allocator, &config);
+            errdefer next.deinit();
             return .{
                 .allocator = allocator,
                 .core = core,
@@ -115,10 +120,14 @@ pub fn ServerType(comptime IO: type) type {
                 .connections = connections,
                 .deferred_queue = deferred_queue,
                 .rs = try .create(allocator, .{ .outgoing = config.outgoing_max, .invokes = config.deferred_max, .dns = config.dns }),
+                .next = next,
             };
         }
 
+        /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
+            server.endWorkers();
+            server.next.deinit();
             while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
@@ -213,13 +222,19 @@ pub fn ServerType(comptime IO: type) type {
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
+            const is_on_thread = server.connections.isOnThread();
+            const is_on_fiber = is_on_thread and Fiber.current() != null;
             while (!server.deferred_queue.push(node)) {
-                // On the loop's own thread nobody else would make room.
-                if (server.connections.isOnThread()) {
+                if (is_on_fiber) {
+                    // Handlers of other requests must not run on its stack.
+                    Fiber.yield();
+                } else if (is_on_thread) {
+                    // Nobody else would make room.
                     if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
                 } else std.Thread.yield() catch {};
             }
-            server.io.wake();
+            // The same turn empties the queue behind its fibers.
+            if (!is_on_fiber) server.io.wake();
         }
 
         /// From any thread: runs `run(allocator, context)` on the loop's thread. False when too many wait already.
@@ -234,7 +249,25 @@ pub fn ServerType(comptime IO: type) type {
                     run_on_thread(allocator, @ptrCast(@alignCast(erased)));
                 }
             };
-            return server.rs.invoke.push(Call.call, context);
+            return server.invoke(.{ .run = Call.call, .context = context });
+        }
+
+        fn invoke(server: *Server, call: deferred_of.Invoke) bool {
+            return server.rs.invoke.push(call.run, call.context);
+        }
+
+        fn invokeOf(server: *anyopaque, call: deferred_of.Invoke) bool {
+            return invoke(@ptrCast(@alignCast(server)), call);
+        }
+
+        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void {
+            sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
+        }
+
+        /// Threads for `Next.submit`, made by `run`; once.
+        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
+            if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
+            server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
         }
 
         /// From any thread: no connection is accepted any more, what is under way is answered, and `run` returns.
@@ -267,22 +300,27 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
             server.connections.own();
+            server.next.own(.{ .server = server, .invoke = invokeOf, .respond = respondOf });
+            if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
             try server.io.start();
             server.rs.begin(&server.io);
+            if (server.fiber_shared) |shared| shared.tick();
             server.readClock();
             server.armAccept();
         }
 
-        /// Stopped, and every connection gone.
+        /// Stopped, every connection gone, and every task of `Next` done or given up.
         pub fn isDone(server: *const Server) bool {
-            return server.core.stopping and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0 and
-                server.rs.isIdle();
+            const is_idle = (server.next.pending() == 0 or server.next.abandoned > 0) and server.rs.isIdle();
+            return server.core.stopping and is_idle and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
         }
 
         pub fn turn(server: *Server) !void {
+            server.next.enter();
             const events = try server.io.turn(&server.events, server.timeout());
             server.readClock();
             for (events) |*event| server.dispatch(event);
+            server.next.turn(server.core.now_ms);
             server.drain();
             server.rs.tick(server.core.now_ms);
             if (server.fiber_shared) |shared| shared.tick();
@@ -348,6 +386,21 @@ pub fn ServerType(comptime IO: type) type {
             } else server.io.wake();
         }
 
+        fn endWorkers(server: *Server) void {
+            const workers = server.next.workers orelse return;
+            workers.stop();
+            const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
+            // What they have for the loop is taken from them still, so that they come to their ends.
+            while (!workers.isEnded()) {
+                while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+                while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
+                if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
+                std.Thread.yield() catch {};
+            }
+            workers.destroy();
+            server.next.workers = null;
+        }
+
         fn stopStep(server: *Server) void {
             if (!server.core.stopping) {
                 server.core.stopping = true;
@@ -358,6 +411,7 @@ pub fn ServerType(comptime IO: type) type {
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
             // Answers may depend on what comes from elsewhere.
             if (is_late or server.core.slots.live_len == 0) server.rs.closeAll();
+            if (is_late) server.next.abandon();
             // From the end: closing takes the last one's place.
             var position = server.core.slots.live_len;
             while (position > 0) {
@@ -388,6 +442,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.hooks_tick_len > 0) until = @min(until, now + server.core.config.tick_interval_ms);
             if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
+            until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
             until = @min(until, @max(now, server.rs.nextDeadline()));
             if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline()));

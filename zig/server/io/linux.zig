@@ -52,6 +52,9 @@ pub const Linux = struct {
     cqes: [interface.events_per_turn_max]linux.io_uring_cqe = undefined,
     enters: u64 = 0,
 
+    /// Other threads may be there.
+    pub const has_threads = true;
+
     pub const InitError = error{
         /// A seccomp filter or kernel.io_uring_disabled forbids it, or the kernel has none: use another front.
         RingDenied,
@@ -353,6 +356,12 @@ pub const Linux = struct {
         return events[0..count];
     }
 
+    /// Whether a turn would do anything without waiting. Without a system call, on a ring beside another.
+    pub fn hasWork(io: *Linux) bool {
+        const flags = @atomicLoad(u32, io.ring.sq.flags, .acquire);
+        return io.ring.sq_ready() > 0 or io.ring.cq_ready() > 0 or flags & (linux.IORING_SQ_TASKRUN | linux.IORING_SQ_CQ_OVERFLOW) != 0;
+    }
+
     /// Milliseconds of a clock that never goes back.
     pub fn monotonic_ms(_: *const Linux) u64 {
         const time = clock(.MONOTONIC);
@@ -438,7 +447,7 @@ fn setupRing(submissions: u16, completions: u32, beside: ?Linux.Parent) Linux.In
         var params = std.mem.zeroInit(linux.io_uring_params, .{
             // R_DISABLED: `start` says which thread is the single issuer.
             .flags = setup | linux.IORING_SETUP_SUBMIT_ALL | linux.IORING_SETUP_CQSIZE | linux.IORING_SETUP_R_DISABLED |
-                if (beside == null) 0 else @as(u32, linux.IORING_SETUP_ATTACH_WQ),
+                if (beside == null) 0 else @as(u32, linux.IORING_SETUP_ATTACH_WQ | linux.IORING_SETUP_TASKRUN_FLAG),
             .wq_fd = if (beside) |other| @as(u32, @intCast(other.ring)) else 0,
             .cq_entries = completions,
         });

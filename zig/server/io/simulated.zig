@@ -59,6 +59,9 @@ pub const Simulated = struct {
     events: u64 = 0,
     hash: u64 = 0xcbf2_9ce4_8422_2325,
 
+    /// Whatever other threads would do, the simulation does by itself.
+    pub const has_threads = false;
+
     const Late = struct { event: Event, ready_ns: u64 };
 
     pub const SimulationOptions = struct {

@@ -132,13 +132,22 @@ pub fn RingSharedClientType(comptime IO: type) type {
             };
         }
 
-        /// Nothing more is given to `onData` until `resumeReading`, and the other side feels it.
+        /// `on_drained` is called once there is room for writing, as after `WriteQueueFull`.
+        pub fn askForDrained(client: *Client) void {
+            if (client.socket) |socket| socket.askForDrained();
+        }
+
+        /// `onData` is given no more than so many bytes at once from the next receive on; nothing with 0, and the other side feels it.
+        pub fn limitReading(client: *Client, bytes_max: usize) void {
+            if (client.socket) |socket| socket.limitReading(bytes_max);
+        }
+
         pub fn pauseReading(client: *Client) void {
-            if (client.socket) |socket| socket.pauseReading();
+            client.limitReading(0);
         }
 
         pub fn resumeReading(client: *Client) void {
-            if (client.socket) |socket| socket.resumeReading();
+            client.limitReading(std.math.maxInt(usize));
         }
 
         /// What was written still leaves; nothing more is received, and `onClose` is called before this returns.

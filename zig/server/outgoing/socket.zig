@@ -152,8 +152,8 @@ pub fn SocketsType(comptime IO: type) type {
             state: State = .free,
             owner: ?Owner = null,
             under_way: UnderWay = .{},
-            /// The owner isn't done with what it has.
-            paused: bool = false,
+            /// What the next receive may take: nothing while the owner isn't done with what it has.
+            limit: usize = std.math.maxInt(usize),
             /// Somebody waits for room in the queue.
             wants_drained: bool = false,
             /// Inside of a callback that says what was received: the buffer is being read.
@@ -213,13 +213,9 @@ pub fn SocketsType(comptime IO: type) type {
                 socket.wants_drained = true;
             }
 
-            /// Nothing is received until `resumeReading`, but for what is under way: one more `data` may come.
-            pub fn pauseReading(socket: *Socket) void {
-                socket.paused = true;
-            }
-
-            pub fn resumeReading(socket: *Socket) void {
-                socket.paused = false;
+            /// No `data` is longer from the next receive on; one that is under way keeps its length. With 0 nothing is received.
+            pub fn limitReading(socket: *Socket, bytes_max: usize) void {
+                socket.limit = bytes_max;
                 socket.receive();
             }
 
@@ -363,17 +359,18 @@ pub fn SocketsType(comptime IO: type) type {
                 if (socket.kind == .datagram) return socket.close();
                 if (socket.queue_len > 0) return socket.send();
                 if (socket.under_way.shutdown) return;
-                socket.paused = false;
+                socket.limit = std.math.maxInt(usize);
                 socket.under_way.shutdown = true;
                 socket.table.ring.shutdown(socket.descriptor(), socket.userData(.socket_shutdown));
                 socket.receive();
             }
 
             fn receive(socket: *Socket) void {
-                const wanted = socket.state == .finishing or (socket.state == .open and !socket.paused);
+                const wanted = socket.state == .finishing or (socket.state == .open and socket.limit > 0);
                 if (!wanted or socket.under_way.receive or socket.delivering) return;
                 socket.under_way.receive = true;
-                socket.table.ring.receiveInto(socket.descriptor(), socket.receive_buffer, socket.userData(.socket_receive));
+                const into = socket.receive_buffer[0..@min(socket.receive_buffer.len, socket.limit)];
+                socket.table.ring.receiveInto(socket.descriptor(), into, socket.userData(.socket_receive));
             }
 
             fn send(socket: *Socket) void {
