@@ -8,6 +8,7 @@ pub fn build(b: *std.Build) void {
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
         .server = b.step("server", "The server's programs: echo, simulator"),
         .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
+        .@"run-pipe" = b.step("run-pipe", "PostgreSQL and Redis on fibers: zig build run-pipe -- --redis redis://127.0.0.1:6379"),
         .simulate = b.step("simulate", "The server under simulated faults: -Dseed=N is one run, -Dseeds=COUNT that many from there on"),
         .@"test" = b.step("test", "The tests of kernels, protocols and server, in Debug and in ReleaseSafe"),
         .@"test-kernels" = b.step("test-kernels", "Those of the kernels"),
@@ -165,6 +166,17 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.@"run-echo".dependOn(&run_echo.step);
     steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
 
+    const pipe = b.addExecutable(.{ .name = "pipe", .root_module = pipeModule(b, target, options.optimize) });
+    const run_pipe = b.addRunArtifact(pipe);
+    if (b.args) |args| run_pipe.addArgs(args);
+    steps.@"run-pipe".dependOn(&run_pipe.step);
+    steps.server.dependOn(&b.addInstallArtifact(pipe, .{}).step);
+    const pipe_tests = b.addTest(.{ .name = "pipe", .root_module = pipeModule(b, target, .Debug) });
+    const run_pipe_tests = b.addRunArtifact(pipe_tests);
+    // Where the servers are is a part of what was tested.
+    if (b.graph.environ_map.get("LYGER_TEST_POSTGRES")) |dsn| run_pipe_tests.setEnvironmentVariable("LYGER_TEST_POSTGRES", dsn);
+    steps.@"test-server".dependOn(&run_pipe_tests.step);
+
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
     const simulator = b.addExecutable(.{ .name = "simulator", .root_module = b.createModule(simulator_options) });
@@ -182,6 +194,16 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
         });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
+}
+
+/// An example, which has the server as a library.
+fn pipeModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
+    return b.createModule(.{
+        .root_source_file = b.path("zig/server/examples/pipe.zig"),
+        .target = target,
+        .optimize = optimize,
+        .imports = &.{.{ .name = "sws", .module = b.createModule(serverModule(b, target, optimize)) }},
+    });
 }
 
 fn serverModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) std.Build.Module.CreateOptions {
