@@ -22,6 +22,7 @@ pub fn build(b: *std.Build) void {
         .fuzz_seconds = b.option(u32, "fuzz-seconds", "How long each parser is fuzzed; 0 only for what --fuzz guides") orelse 10,
         .fuzz_seed = b.option(u64, "fuzz-seed", "The seed of the mutations; a new one each time without it"),
         .optimize = b.option(std.builtin.OptimizeMode, "mode", "How the server's programs are built; safety checks stay on by default") orelse .ReleaseSafe,
+        .cares = b.option(bool, "cares", "Test names by c-ares; where its header is, without this"),
         .seed = b.option(u64, "seed", "The first seed of the simulator") orelse 1,
         .seeds = b.option(u64, "seeds", "How many seeds the simulator runs") orelse 1,
     };
@@ -40,6 +41,7 @@ const Options = struct {
     fuzz_seconds: u32,
     fuzz_seed: ?u64,
     optimize: std.builtin.OptimizeMode,
+    cares: ?bool,
     seed: u64,
     seeds: u64,
 };
@@ -176,6 +178,7 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     // Where the servers are is a part of what was tested.
     if (b.graph.environ_map.get("LYGER_TEST_POSTGRES")) |dsn| run_pipe_tests.setEnvironmentVariable("LYGER_TEST_POSTGRES", dsn);
     steps.@"test-server".dependOn(&run_pipe_tests.step);
+    steps.@"test-server".dependOn(caresTests(b, target, options.cares));
 
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
@@ -194,6 +197,30 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
         });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
+}
+
+/// With the system's c-ares, which programs link that use `HttpCaresDns`, and nothing else here.
+fn caresTests(b: *std.Build, target: std.Build.ResolvedTarget, wanted: ?bool) *std.Build.Step {
+    const is_there = for ([_][]const u8{ "/usr/include/ares.h", "/usr/local/include/ares.h" }) |path| {
+        if (std.Io.Dir.accessAbsolute(b.graph.io, path, .{})) |_| break true else |_| {}
+    } else false;
+    if (!(wanted orelse is_there)) {
+        const step = b.allocator.create(std.Build.Step) catch @panic("OOM");
+        step.* = .init(.{ .id = .custom, .name = "names by c-ares", .owner = b, .makeFn = sayWithoutCares });
+        return step;
+    }
+    var options = serverModule(b, target, .Debug);
+    options.root_source_file = b.path("zig/server/cares_test.zig");
+    options.link_libc = true;
+    const module = b.createModule(options);
+    module.linkSystemLibrary("cares", .{});
+    module.addImport("sws", module);
+    const tests = b.addTest(.{ .name = "cares", .filters = &.{"cares_test.test."}, .root_module = module });
+    return &b.addRunArtifact(tests).step;
+}
+
+fn sayWithoutCares(_: *std.Build.Step, _: std.Build.Step.MakeOptions) anyerror!void {
+    std.debug.print("skipped: names by c-ares, which libc-ares-dev is needed for\n", .{});
 }
 
 /// An example, which has the server as a library.

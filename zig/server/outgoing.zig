@@ -11,6 +11,8 @@ pub const RingShared = @import("outgoing/ring_shared.zig").RingSharedType(io_of.
 pub const RingSharedClient = @import("outgoing/client.zig").RingSharedClientType(io_of.Linux);
 pub const DnsResolver = dns_resolver.DnsResolverType(io_of.Linux);
 pub const DnsConfig = dns_resolver.Config;
+/// For programs that link c-ares.
+pub const HttpCaresDns = @import("outgoing/cares.zig").HttpCaresDnsType(io_of.Linux);
 pub const Resolver = @import("outgoing/resolver.zig").Resolver;
 pub const Pipe = @import("outgoing/pipe.zig").PipeType(io_of.Linux);
 pub const HttpRing = @import("outgoing/http_ring.zig").HttpRingType(io_of.Linux);

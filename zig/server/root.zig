@@ -18,6 +18,20 @@
 //! The way of a request: `io.zig` tells what the kernel did, `connections.zig` gives the bytes of one connection to
 //! `core.zig`, that finds the requests in them, `routes.zig` calls the handler, and `answer.zig` writes what it answered.
 //! `web_socket.zig` takes the core's place for connections that asked for it.
+//!
+//! The way out: `outgoing.zig`. `server.rs` is the server's ring for whoever connects to elsewhere on the loop's thread, by a
+//! `RingSharedClient` with callbacks, or by a `Pipe` as if it blocked, on a fiber. HTTP has a ring beside it:
+//!
+//! ```
+//! var fiber_shared = try sws.FiberShared.init(allocator);
+//! defer fiber_shared.deinit();
+//! var ring_b = try sws.HttpRing.init(allocator, io, server.io.parent(), 1000);
+//! defer ring_b.deinit();
+//! try ring_b.registerWith(&fiber_shared);
+//! var http_client = try sws.HttpClient.init(allocator, &ring_b);
+//! defer http_client.deinit();
+//! server.fiber_shared = &fiber_shared;
+//! ```
 
 pub const AsyncServer = @import("server.zig").AsyncServer;
 pub const ServerType = @import("server.zig").ServerType;
@@ -48,6 +62,7 @@ pub const RingShared = outgoing.RingShared;
 pub const RingSharedClient = outgoing.RingSharedClient;
 pub const DnsResolver = outgoing.DnsResolver;
 pub const DnsConfig = outgoing.DnsConfig;
+pub const HttpCaresDns = outgoing.HttpCaresDns;
 pub const Resolver = outgoing.Resolver;
 pub const Pipe = outgoing.Pipe;
 pub const HttpRing = outgoing.HttpRing;

@@ -10,6 +10,7 @@ const linux = std.os.linux;
 const IoUring = linux.IoUring;
 const interface = @import("../io.zig");
 const pages = @import("../pages.zig");
+const setup = @import("linux/setup.zig");
 const BufferId = interface.BufferId;
 const Descriptor = interface.Descriptor;
 const Event = interface.Event;
@@ -55,25 +56,15 @@ pub const Linux = struct {
     /// Other threads may be there.
     pub const has_threads = true;
 
-    pub const InitError = error{
-        /// A seccomp filter or kernel.io_uring_disabled forbids it, or the kernel has none: use another front.
-        RingDenied,
-        /// The kernel's io_uring lacks multishot receives (Linux 6.0).
-        KernelTooOld,
-        /// Descriptors or memory ran out.
-        SystemResources,
-        OutOfMemory,
-        Unexpected,
-    };
+    pub const InitError = setup.InitError;
 
     /// Whether a ring as we need it can be had here. Says why not by the error.
     pub fn probe() InitError!void {
-        var ring = try setupRing(8, 16, null);
+        var ring = try setup.setupRing(8, 16, null);
         ring.deinit();
     }
 
-    /// What a second ring of the same thread shares with this one: its kernel threads, and the loop's sleep.
-    pub const Parent = struct { ring: linux.fd_t, event: linux.fd_t };
+    pub const Parent = setup.Parent;
 
     pub fn parent(io: *const Linux) Parent {
         return .{ .ring = io.ring.fd, .event = io.event_fd };
@@ -87,19 +78,19 @@ pub const Linux = struct {
     pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
         assert(std.math.isPowerOfTwo(options.buffer_count));
         assert(options.descriptors > 0);
-        var ring = try setupRing(submissions_max, completions_max, beside);
+        var ring = try setup.setupRing(submissions_max, completions_max, beside);
         errdefer ring.deinit();
         const outgoing_first = options.descriptors + descriptors_spare;
-        ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return registerError(err);
-        try limitAccepted(&ring, outgoing_first);
-        if (beside) |other| ring.register_eventfd(other.event) catch |err| return registerError(err);
+        ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return setup.registerError(err);
+        try setup.limitAccepted(&ring, outgoing_first);
+        if (beside) |other| ring.register_eventfd(other.event) catch |err| return setup.registerError(err);
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
         errdefer pages.release(u8, memory);
         // BufferGroup.init would force incremental buffers, which several receives share.
         const buffer_ring = IoUring.setup_buf_ring(ring.fd, options.buffer_count, buffer_group, .{ .inc = false }) catch |err|
-            return registerError(err);
-        errdefer unmapBufferRing(buffer_ring, options.buffer_count);
+            return setup.registerError(err);
+        errdefer setup.unmapBufferRing(buffer_ring, options.buffer_count);
         IoUring.buf_ring_init(buffer_ring);
 
         const event_fd = linux.eventfd(0, linux.EFD.CLOEXEC);
@@ -124,7 +115,7 @@ pub const Linux = struct {
         // The ring first: nothing is written into the buffers afterwards. It can't be asked to let go of them, which only
         // the thread that called `start` may do.
         io.ring.deinit();
-        unmapBufferRing(io.buffer_ring, io.buffer_count);
+        setup.unmapBufferRing(io.buffer_ring, io.buffer_count);
         _ = linux.close(io.event_fd);
         if (io.listener >= 0) _ = linux.close(io.listener);
         pages.release(u8, io.buffer_memory);
@@ -152,10 +143,10 @@ pub const Linux = struct {
         const fd: linux.fd_t = @intCast(rc);
         errdefer _ = linux.close(fd);
 
-        try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR);
-        if (reuse_port) try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEPORT);
+        try setup.setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR);
+        if (reuse_port) try setup.setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEPORT);
         // Accepted sockets inherit it. Answers leave in one piece, so nothing is gained by waiting.
-        try setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
+        try setup.setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
         switch (linux.errno(linux.bind(fd, &storage.any, storage.len()))) {
             .SUCCESS => {},
             .ADDRINUSE => return error.AddressInUse,
@@ -266,7 +257,7 @@ pub const Linux = struct {
         // From here on only the ring has it.
         defer _ = linux.close(fd);
         // What we send leaves at once: we gather it ourselves, and a question must not wait for the last answer's ack.
-        if (kind == .stream) try setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
+        if (kind == .stream) try setup.setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
         io.ring.register_files_update(descriptor, &.{fd}) catch |err| return switch (err) {
             error.SystemResources => error.SystemResources,
             else => error.Unexpected,
@@ -287,6 +278,13 @@ pub const Linux = struct {
         const sqe = io.submission(user_data);
         sqe.prep_recv(@intCast(descriptor), room, 0);
         sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// Tells once when a descriptor of the process's, not of the ring's, can be read or written, by poll(2)'s mask.
+    pub fn poll(io: *Linux, fd: linux.fd_t, mask: u32, user_data: UserData) void {
+        const sqe = io.submission(user_data);
+        sqe.prep_poll_add(fd, mask);
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -433,65 +431,3 @@ pub const Linux = struct {
         }
     }
 };
-
-/// Newest first: the next is tried when the kernel doesn't know a flag.
-const setups = [_]u32{
-    // Linux 6.1: the kernel's part of our work runs when we ask for it, and never interrupts us.
-    linux.IORING_SETUP_SINGLE_ISSUER | linux.IORING_SETUP_DEFER_TASKRUN,
-    // Linux 6.0 has multishot receives, without which we can't do, but no DEFER_TASKRUN.
-    linux.IORING_SETUP_SINGLE_ISSUER | linux.IORING_SETUP_COOP_TASKRUN,
-};
-
-fn setupRing(submissions: u16, completions: u32, beside: ?Linux.Parent) Linux.InitError!IoUring {
-    for (setups) |setup| {
-        var params = std.mem.zeroInit(linux.io_uring_params, .{
-            // R_DISABLED: `start` says which thread is the single issuer.
-            .flags = setup | linux.IORING_SETUP_SUBMIT_ALL | linux.IORING_SETUP_CQSIZE | linux.IORING_SETUP_R_DISABLED |
-                if (beside == null) 0 else @as(u32, linux.IORING_SETUP_ATTACH_WQ | linux.IORING_SETUP_TASKRUN_FLAG),
-            .wq_fd = if (beside) |other| @as(u32, @intCast(other.ring)) else 0,
-            .cq_entries = completions,
-        });
-        var ring = IoUring.init_params(submissions, &params) catch |err| switch (err) {
-            error.ArgumentsInvalid => continue,
-            error.PermissionDenied, error.SystemOutdated => return error.RingDenied,
-            error.ProcessFdQuotaExceeded, error.SystemFdQuotaExceeded, error.SystemResources => return error.SystemResources,
-            else => return error.Unexpected,
-        };
-        errdefer ring.deinit();
-        const needed = linux.IORING_FEAT_EXT_ARG | linux.IORING_FEAT_NODROP | linux.IORING_FEAT_CQE_SKIP;
-        if (ring.features & needed != needed) return error.KernelTooOld;
-        // Multishot receives have no flag of their own to ask for; SEND_ZC came with the same release.
-        const operations = ring.get_probe() catch return error.KernelTooOld;
-        if (!operations.is_supported(.SEND_ZC)) return error.KernelTooOld;
-        return ring;
-    }
-    return error.KernelTooOld;
-}
-
-/// What the kernel picks descriptors for is what it accepts. (IoUring.register_file_alloc_range passes a count, which the
-/// kernel refuses.)
-fn limitAccepted(ring: *IoUring, count: u32) Linux.InitError!void {
-    const range: linux.io_uring_file_index_range = .{ .off = 0, .len = count, .resv = 0 };
-    const rc = linux.io_uring_register(ring.fd, .REGISTER_FILE_ALLOC_RANGE, &range, 0);
-    if (linux.errno(rc) != .SUCCESS) return error.KernelTooOld;
-}
-
-fn unmapBufferRing(ring: *align(std.heap.page_size_min) linux.io_uring_buf_ring, count: u16) void {
-    const entries: [*]linux.io_uring_buf = @ptrCast(ring);
-    pages.release(linux.io_uring_buf, entries[0..count]);
-}
-
-fn registerError(err: anyerror) Linux.InitError {
-    return switch (err) {
-        error.OutOfMemory => error.OutOfMemory,
-        error.UserFdQuotaExceeded, error.ProcessFdQuotaExceeded, error.SystemResources => error.SystemResources,
-        error.ArgumentsInvalid => error.KernelTooOld,
-        else => error.Unexpected,
-    };
-}
-
-fn setOption(fd: linux.fd_t, level: i32, option: u32) error{Unexpected}!void {
-    const on: c_int = 1;
-    const rc = linux.setsockopt(fd, level, option, std.mem.asBytes(&on), @sizeOf(c_int));
-    if (linux.errno(rc) != .SUCCESS) return error.Unexpected;
-}

@@ -231,6 +231,40 @@ test "callers without a stack to wait on, and on other threads, are told" {
     try world.finish();
 }
 
+test "what happens on the ring beside it ends the loop's sleep" {
+    const upstream: *Upstream = try .create(serve);
+    try upstream.start();
+    const world = try World.create(10_000, .{ .timeout_ms = 5_000 });
+    // From here on nothing else does.
+    world.loop.server.hooks_tick_len = 0;
+    try world.expect(.{ .url = world.url(upstream.port, "/bytes") }, 201, "abc0123456789abcdef");
+
+    const Elsewhere = struct {
+        done: bool = false,
+        on_thread: std.Thread.Id = 0,
+
+        fn run(context: *anyopaque, _: std.mem.Allocator) void {
+            const elsewhere: *@This() = @ptrCast(@alignCast(context));
+            elsewhere.on_thread = std.Thread.getCurrentId();
+            elsewhere.done = true;
+        }
+
+        fn push(elsewhere: *@This(), rs: *sws.RingShared) void {
+            upstream_of.sleepMs(20);
+            std.debug.assert(rs.invoke.push(run, elsewhere));
+        }
+    };
+    for ([_]*sws.RingShared{ world.ring.rs, world.loop.server.rs }) |rs| {
+        var elsewhere: Elsewhere = .{};
+        const thread: std.Thread = try .spawn(.{}, Elsewhere.push, .{ &elsewhere, rs });
+        try world.loop.until(&elsewhere.done);
+        thread.join();
+        try expectEqual(std.Thread.getCurrentId(), elsewhere.on_thread);
+    }
+    try world.finish();
+    try upstream.finish();
+}
+
 test "a connection that rests too long is closed, and so is one that the other side ends" {
     const upstream: *Upstream = try .create(serve);
     try upstream.start();

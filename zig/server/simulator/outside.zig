@@ -11,6 +11,7 @@ const outgoing_of = @import("../io/simulated/outgoing.zig");
 const Client = @import("../outgoing/client.zig").RingSharedClientType(sws.io.Simulated);
 const Connection = @import("../io/simulated.zig").Connection;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
+const Questions = @import("outside_http.zig").Questions;
 const Simulated = sws.io.Simulated;
 const ms = std.time.ns_per_ms;
 
@@ -20,7 +21,7 @@ const port = 7000;
 /// So long a graceful end takes at most; afterwards what was written may be lost.
 const finish_ns = 5_000 * ms;
 
-pub const Failure = error{ WrongByte, TooManyBytes, BytesLost, ToldTwice, OutOfMemory };
+pub const Failure = @import("outside_http.zig").Failure || error{ WrongByte, TooManyBytes, BytesLost, ToldTwice, OutOfMemory };
 
 fn pattern(number: u32, position: u64) u8 {
     return @truncate(position *% 31 +% (position >> 8) *% 7 +% number);
@@ -231,6 +232,7 @@ pub const Outside = struct {
     callers_len: usize,
     far_ends: std.ArrayList(FarEnd) = .empty,
     connections: [connections_kept]Ended = @splat(.{}),
+    http: Questions = undefined,
     number: u32 = 0,
     is_ending: bool = false,
     failure: ?Failure = null,
@@ -243,6 +245,7 @@ pub const Outside = struct {
     /// In place, as the clients keep where it is.
     pub fn init(outside: *Outside, allocator: std.mem.Allocator, server: *Server, seed: u64) Failure!void {
         outside.* = .{ .allocator = allocator, .server = server, .prng = .init(seed), .callers_len = 0 };
+        try outside.http.init(allocator, server, outside.prng.random().int(u64));
         const count = outside.prng.random().uintAtMost(usize, callers_max);
         while (outside.callers_len < count) : (outside.callers_len += 1) {
             const caller = &outside.callers[outside.callers_len];
@@ -254,6 +257,7 @@ pub const Outside = struct {
     pub fn deinit(outside: *Outside) void {
         for (outside.callers[0..outside.callers_len]) |*caller| caller.client.deinit();
         outside.far_ends.deinit(outside.allocator);
+        outside.http.deinit();
     }
 
     pub const dns: sws.DnsConfig = .{
@@ -266,14 +270,20 @@ pub const Outside = struct {
     /// Nobody connects any more.
     pub fn end(outside: *Outside) void {
         outside.is_ending = true;
+        outside.http.is_ending = true;
     }
 
     pub fn step(outside: *Outside) Failure!void {
         const io = &outside.server.io;
         while (io.takeArrival()) |arrival| {
+            if (arrival.port == 80) {
+                try outside.http.take(arrival.connection);
+                continue;
+            }
             try outside.far_ends.append(outside.allocator, .{ .connection = arrival.connection, .kind = arrival.kind, .port = arrival.port });
         }
         for (outside.callers[0..outside.callers_len]) |*caller| try caller.step();
+        try outside.http.step();
         var i: usize = 0;
         while (i < outside.far_ends.items.len) {
             const far_end = &outside.far_ends.items[i];
@@ -285,7 +295,7 @@ pub const Outside = struct {
 
     /// When somebody does something next.
     pub fn nextNs(outside: *const Outside) u64 {
-        var next: u64 = std.math.maxInt(u64);
+        var next = outside.http.nextNs();
         for (outside.callers[0..outside.callers_len]) |*caller| {
             if (outside.is_ending and caller.client.state == .closed) continue;
             next = @min(next, caller.next_ns);

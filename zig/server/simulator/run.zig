@@ -39,9 +39,18 @@ pub const Result = struct {
     names_asked: u64 = 0,
     names_unknown: u64 = 0,
     outgoing_finished: u64 = 0,
+    http_answered: u64 = 0,
+    http_failed: u64 = 0,
+    http_reused: u64 = 0,
+
+    /// In every way that there is.
+    pub fn wentOut(sum: *const Result) bool {
+        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.http_answered, sum.http_failed, sum.http_reused };
+        return std.mem.min(u64, &ways) > 0;
+    }
 
     pub fn add(sum: *Result, one: Result) void {
-        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished" }) |name| {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
             @field(sum, name) += @field(one, name);
         }
         for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
@@ -237,6 +246,7 @@ const World = struct {
         if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
         if (core.deferred != 0) return error.DeferredLeaked;
         if (world.app.producing != 0) return error.BodyLeaked;
+        try world.outside.http.finish();
         const rs = server.rs;
         if (rs.registry.used() != 0 or rs.dns.pending() != 0 or rs.timers.list.first != null) return error.SocketLeaked;
         const explained = core.stats.exhausted + core.stats.accept_refused;
@@ -258,6 +268,9 @@ const World = struct {
         world.result.outgoing_failed = world.outside.failures;
         world.result.names_asked = world.outside.questions;
         world.result.names_unknown = world.outside.unknown_names;
+        world.result.http_answered = world.outside.http.answered;
+        world.result.http_failed = world.outside.http.failed;
+        world.result.http_reused = world.outside.http.cache.hits;
         world.result.outgoing_finished = world.outside.graceful_ends;
         world.result.stopped_early = @intFromBool(world.stops_early);
         return world.result;
