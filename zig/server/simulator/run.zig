@@ -68,6 +68,7 @@ pub const Failure = Client.Failure || @import("outside.zig").Failure || error{
     DeferredLeaked,
     BodyLeaked,
     SocketLeaked,
+    CompletionDiscarded,
     NoEnd,
     Unexpected,
 };
@@ -248,6 +249,8 @@ const World = struct {
         if (world.app.producing != 0) return error.BodyLeaked;
         try world.outside.http.finish();
         const rs = server.rs;
+        // Nothing of ours completes for somebody else: a socket waits for all of its operations.
+        if (rs.registry.discarded != 0) return error.CompletionDiscarded;
         if (rs.registry.used() != 0 or rs.dns.pending() != 0 or rs.timers.list.first != null) return error.SocketLeaked;
         const explained = core.stats.exhausted + core.stats.accept_refused;
         if (world.result.endings.get(.unexplained) > explained) {

@@ -86,14 +86,10 @@ pub const Peer = struct {
         }
     }
 
-    /// Until the bytes end with these.
+    /// Until the bytes end with these, and none of those behind.
     pub fn receiveUntil(peer: Peer, into: []u8, end: []const u8) ![]u8 {
         var len: usize = 0;
-        while (!std.mem.endsWith(u8, into[0..len], end)) {
-            const some = try peer.receive(into[len..]);
-            if (some.len == 0) return error.EndOfStream;
-            len += some.len;
-        }
+        while (!std.mem.endsWith(u8, into[0..len], end)) : (len += 1) try peer.receiveExactly(into[len..][0..1]);
         return into[0..len];
     }
 
