@@ -6,8 +6,9 @@ const std = @import("std");
 pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
-        .server = b.step("server", "The server's programs: echo, simulator"),
+        .server = b.step("server", "The server's programs: echo, room-battle, simulator"),
         .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
+        .@"run-room-battle" = b.step("run-room-battle", "Runs the example of rooms, tasks and broadcasts: zig build run-room-battle -- --port 8080"),
         .simulate = b.step("simulate", "The server under simulated faults: -Dseed=N is one run, -Dseeds=COUNT that many from there on"),
         .@"test" = b.step("test", "The tests of kernels, protocols and server, in Debug and in ReleaseSafe"),
         .@"test-kernels" = b.step("test-kernels", "Those of the kernels"),
@@ -165,6 +166,17 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.@"run-echo".dependOn(&run_echo.step);
     steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
 
+    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = b.createModule(.{
+        .root_source_file = b.path("zig/server/examples/room_battle.zig"),
+        .target = target,
+        .optimize = options.optimize,
+        .imports = &.{.{ .name = "sws", .module = server }},
+    }) });
+    const run_room_battle = b.addRunArtifact(room_battle);
+    if (b.args) |args| run_room_battle.addArgs(args);
+    steps.@"run-room-battle".dependOn(&run_room_battle.step);
+    steps.server.dependOn(&b.addInstallArtifact(room_battle, .{}).step);
+
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
     const simulator = b.addExecutable(.{ .name = "simulator", .root_module = b.createModule(simulator_options) });
@@ -176,10 +188,10 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.server.dependOn(&b.addInstallArtifact(simulator, .{}).step);
 
     for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
-        const tests = b.addTest(.{
-            .name = b.fmt("server-{s}", .{@tagName(optimize)}),
-            .root_module = b.createModule(serverModule(b, target, optimize)),
-        });
+        const module = b.createModule(serverModule(b, target, optimize));
+        // For the example, whose test is one of these.
+        module.addImport("sws", module);
+        const tests = b.addTest(.{ .name = b.fmt("server-{s}", .{@tagName(optimize)}), .root_module = module });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
 }

@@ -18,6 +18,10 @@
 //! The way of a request: `io.zig` tells what the kernel did, `connections.zig` gives the bytes of one connection to
 //! `core.zig`, that finds the requests in them, `routes.zig` calls the handler, and `answer.zig` writes what it answered.
 //! `web_socket.zig` takes the core's place for connections that asked for it.
+//!
+//! Handlers run to their end on the loop's stack. One that waits is registered by `yielding` and has a fiber (`fiber.zig`), as
+//! have tasks that a handler leaves to `next.zig`, on the loop's thread or on workers'. `outside.zig` is what such tasks, hooks and
+//! other threads do with the server, `broadcast.zig` how they reach many WebSockets. `examples/room_battle.zig` uses all of it.
 
 pub const AsyncServer = @import("server.zig").AsyncServer;
 pub const ServerType = @import("server.zig").ServerType;
@@ -46,9 +50,11 @@ pub const Message = @import("web_socket.zig").Message;
 test {
     _ = @import("answer.zig");
     _ = @import("bounded_queue.zig");
+    _ = @import("broadcast_test.zig");
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
+    _ = @import("examples/room_battle_test.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");
@@ -57,6 +63,8 @@ test {
     _ = @import("server_test.zig");
     _ = @import("simulator.zig");
     _ = @import("testing/response_reader.zig");
+    _ = @import("slab.zig");
     _ = @import("slot.zig");
     _ = @import("stack_pool.zig");
+    _ = @import("topics.zig");
 }
