@@ -6,9 +6,10 @@ const std = @import("std");
 pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
-        .server = b.step("server", "The server's programs: echo, simulator"),
+        .server = b.step("server", "The server's programs: echo, room-battle, simulator"),
         .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
         .@"run-pipe" = b.step("run-pipe", "PostgreSQL and Redis on fibers: zig build run-pipe -- --redis redis://127.0.0.1:6379"),
+        .@"run-room-battle" = b.step("run-room-battle", "Runs the example of rooms, tasks and broadcasts: zig build run-room-battle -- --port 8080"),
         .simulate = b.step("simulate", "The server under simulated faults: -Dseed=N is one run, -Dseeds=COUNT that many from there on"),
         .@"test" = b.step("test", "The tests of kernels, protocols and server, in Debug and in ReleaseSafe"),
         .@"test-kernels" = b.step("test-kernels", "Those of the kernels"),
@@ -179,6 +180,16 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     if (b.graph.environ_map.get("LYGER_TEST_POSTGRES")) |dsn| run_pipe_tests.setEnvironmentVariable("LYGER_TEST_POSTGRES", dsn);
     steps.@"test-server".dependOn(&run_pipe_tests.step);
     steps.@"test-server".dependOn(caresTests(b, target, options.cares));
+    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = b.createModule(.{
+        .root_source_file = b.path("zig/server/examples/room_battle.zig"),
+        .target = target,
+        .optimize = options.optimize,
+        .imports = &.{.{ .name = "sws", .module = server }},
+    }) });
+    const run_room_battle = b.addRunArtifact(room_battle);
+    if (b.args) |args| run_room_battle.addArgs(args);
+    steps.@"run-room-battle".dependOn(&run_room_battle.step);
+    steps.server.dependOn(&b.addInstallArtifact(room_battle, .{}).step);
 
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
@@ -191,10 +202,10 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.server.dependOn(&b.addInstallArtifact(simulator, .{}).step);
 
     for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
-        const tests = b.addTest(.{
-            .name = b.fmt("server-{s}", .{@tagName(optimize)}),
-            .root_module = b.createModule(serverModule(b, target, optimize)),
-        });
+        const module = b.createModule(serverModule(b, target, optimize));
+        // For the example, whose test is one of these.
+        module.addImport("sws", module);
+        const tests = b.addTest(.{ .name = b.fmt("server-{s}", .{@tagName(optimize)}), .root_module = module });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
 }

@@ -68,6 +68,15 @@ pub const Config = struct {
     /// The stack of a fiber on a worker: larger, because foreign libraries are called there.
     worker_stack_size_kb: u32 = 1024,
 
+    /// Topics that WebSockets listen to at once: each route is one, and as many names as the application has groups.
+    topics_max: u32 = 16 * 1024,
+    /// Subscriptions of all WebSockets together; 0 is four for each slot, and that to its route comes on top.
+    subscriptions_max: u32 = 0,
+    /// Messages of broadcasts that some connection still waits for; beyond it `broadcast` fails.
+    broadcast_messages_max: u32 = 1024,
+    /// How many of them one connection may leave waiting before it is closed for being slow.
+    broadcasts_waiting_max: u16 = 64,
+
     /// Several rings listen at one address, and the kernel spreads connections over them.
     reuse_port: bool = false,
     /// The value of the field Server; none is sent by default.
@@ -85,6 +94,7 @@ pub const Config = struct {
             config.body_bytes_max <= @max(buffers.tier_bytes_max, if (config.large_buffers > 0) config.large_buffer_bytes else 0) and
             config.limits.header_count_max <= http.Limits.header_count_standard and
             std.math.isPowerOfTwo(config.tasks_max) and config.tasks_max >= 2 and
+            config.topics_max >= 1 and config.broadcast_messages_max >= 1 and config.broadcasts_waiting_max >= 1 and
             config.fibers_max <= stacks.count_max and
             config.worker_fibers_max >= 1 and config.worker_fibers_max <= stacks.count_max and
             config.fiber_stack_size_kb <= stack_kb_max and config.worker_stack_size_kb <= stack_kb_max and
@@ -98,6 +108,10 @@ pub const Config = struct {
 
     pub fn workerStackBytes(config: *const Config) usize {
         return @as(usize, config.worker_stack_size_kb) * 1024;
+    }
+
+    pub fn subscriptionCount(config: *const Config, slots: u32) u32 {
+        return slots + if (config.subscriptions_max > 0) config.subscriptions_max else 4 * slots;
     }
 
     /// The slots to reserve: those asked for, or as many as there can be connections.
@@ -150,6 +164,8 @@ test "what can't work is refused at the start" {
         .{ .limits = .{ .header_count_max = 101 } },
         .{ .tasks_max = 1 },
         .{ .tasks_max = 3 },
+        .{ .topics_max = 0 },
+        .{ .broadcasts_waiting_max = 0 },
         .{ .fibers_max = 16 * 1024 + 1 },
         .{ .worker_fibers_max = 0 },
         .{ .fiber_stack_size_kb = 1 << 20 },

@@ -94,7 +94,7 @@ pub const Next = struct {
     /// Workers are gone by then.
     pub fn deinit(next: *Next) void {
         assert(next.workers == null);
-        if (current == next) current = null;
+        next.leave();
         next.allocator.free(next.waiting);
         next.scheduler.deinit();
         next.* = undefined;
@@ -110,6 +110,11 @@ pub const Next = struct {
     /// What this thread calls `go` and `submit` for from here on. A thread may turn several servers.
     pub fn enter(next: *Next) void {
         current = next;
+    }
+
+    /// Its server turns on this thread no more.
+    pub fn leave(next: *Next) void {
+        if (current == next) current = null;
     }
 
     /// That of the fiber that calls.
@@ -233,7 +238,7 @@ fn Copy(comptime Ctx: type, comptime exec: Next.Exec(Ctx)) type {
         fn complete(context: ?*anyopaque, result: []const u8) void {
             if (!@hasDecl(Ctx, "onComplete")) return;
             var completion: Completion = .{ .ctx = @ptrCast(@alignCast(context.?)), .result = result, .next = current.? };
-            if (completion.next.scheduler.isOnThread()) return completion.ctx.onComplete(result);
+            if (Scheduler.current() == &completion.next.scheduler) return completion.ctx.onComplete(result);
             Fiber.workerYield(Completion.isDone, &completion);
         }
 

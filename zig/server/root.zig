@@ -19,6 +19,10 @@
 //! `core.zig`, that finds the requests in them, `routes.zig` calls the handler, and `answer.zig` writes what it answered.
 //! `web_socket.zig` takes the core's place for connections that asked for it.
 //!
+//! Handlers run to their end on the loop's stack. One that waits is registered by `yielding` and has a fiber (`fiber.zig`), as
+//! have tasks that a handler leaves to `next.zig`, on the loop's thread or on workers'. `outside.zig` is what such tasks, hooks and
+//! other threads do with the server, `broadcast.zig` how they reach many WebSockets. `examples/room_battle.zig` uses all of it.
+//!
 //! The way out: `outgoing.zig`. `server.rs` is the server's ring for whoever connects to elsewhere on the loop's thread, by a
 //! `RingSharedClient` with callbacks, or by a `Pipe` as if it blocked, on a fiber. HTTP has a ring beside it:
 //!
@@ -78,9 +82,11 @@ pub const RingTrait = outgoing.RingTrait;
 test {
     _ = @import("answer.zig");
     _ = @import("bounded_queue.zig");
+    _ = @import("broadcast_test.zig");
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
+    _ = @import("examples/room_battle_test.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");
@@ -90,6 +96,8 @@ test {
     _ = @import("server_test.zig");
     _ = @import("simulator.zig");
     _ = @import("testing/response_reader.zig");
+    _ = @import("slab.zig");
     _ = @import("slot.zig");
     _ = @import("stack_pool.zig");
+    _ = @import("topics.zig");
 }

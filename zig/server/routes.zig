@@ -13,10 +13,10 @@ pub const Handler = *const fn (allocator: std.mem.Allocator, ctx: *Context) anye
 pub const Middleware = Handler;
 
 pub const Method = router_of.Method;
-const Target = union(enum) { handler: Handler, web_socket: web_socket.Handler };
+const Target = union(enum) { handler: Handler, web_socket: web_socket.Route };
 const Router = router_of.Router(Target, .{});
 
-pub const RegisterError = router_of.RegisterError || error{TooManyMiddlewares};
+pub const RegisterError = router_of.RegisterError || error{ TooManyMiddlewares, TopicTooLong };
 
 /// Of one server. They run for every request, so nobody wants more.
 const middlewares_max = 32;
@@ -45,7 +45,9 @@ pub const Routes = struct {
     }
 
     pub fn addWebSocket(routes: *Routes, pattern: []const u8, handler: web_socket.Handler) RegisterError!void {
-        return routes.router.add(.get, pattern, .{ .web_socket = handler });
+        // Broadcasts name its connections by it.
+        if (pattern.len > @import("topics.zig").name_bytes_max) return error.TopicTooLong;
+        return routes.router.add(.get, pattern, .{ .web_socket = .{ .handler = handler, .pattern = pattern } });
     }
 
     pub fn use(routes: *Routes, middleware: Middleware) RegisterError!void {
@@ -67,7 +69,7 @@ pub const Routes = struct {
                 ctx.params = found.params.slice();
                 switch (found.handler) {
                     .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
-                    .web_socket => |handler| web_socket.upgrade(ctx, handler),
+                    .web_socket => |route| web_socket.upgrade(ctx, route),
                 }
             },
             .not_allowed => |allow| notAllowed(ctx, allow),

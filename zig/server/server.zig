@@ -15,13 +15,11 @@ const ContentType = @import("context.zig").ContentType;
 const Core = @import("core.zig").Core;
 const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
-const Fiber = @import("fiber.zig").Fiber;
 const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
 const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
 const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
-const Workers = @import("next/workers.zig").Workers;
 const routes = @import("routes.zig");
 const web_socket = @import("web_socket.zig");
 
@@ -126,7 +124,7 @@ pub fn ServerType(comptime IO: type) type {
 
         /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
-            server.endWorkers();
+            Outside.endWorkers(server);
             server.next.deinit();
             while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
             server.io.deinit();
@@ -199,76 +197,13 @@ pub fn ServerType(comptime IO: type) type {
             server.hooks_tick_len += 1;
         }
 
-        /// From any thread: answers the deferred request of a connection, with a copy of the body. Waits while the queue is
-        /// full. An answer to a connection that is gone is discarded, and counted.
-        pub fn sendDeferredResponse(
-            server: *Server,
-            conn_id: u64,
-            status: u16,
-            content_type: ContentType,
-            body: []const u8,
-        ) void {
-            const copy = server.allocator.dupe(u8, body) catch {
-                // The client must not wait for ever: an empty body needs no memory.
-                return server.pushDeferred(.{ .conn_id = conn_id, .status = 503, .content_type = .text, .body = &.{}, .allocator = server.allocator });
-            };
-            server.pushDeferred(.{
-                .conn_id = conn_id,
-                .status = status,
-                .content_type = content_type,
-                .body = copy,
-                .allocator = server.allocator,
-            });
-        }
-
-        fn pushDeferred(server: *Server, node: DeferredNode) void {
-            const is_on_thread = server.connections.isOnThread();
-            const is_on_fiber = is_on_thread and Fiber.current() != null;
-            while (!server.deferred_queue.push(node)) {
-                if (is_on_fiber) {
-                    // Handlers of other requests must not run on its stack.
-                    Fiber.yield();
-                } else if (is_on_thread) {
-                    // Nobody else would make room.
-                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
-                } else std.Thread.yield() catch {};
-            }
-            // The same turn empties the queue behind its fibers.
-            if (!is_on_fiber) server.io.wake();
-        }
-
-        /// From any thread: runs `run(allocator, context)` on the loop's thread. False when too many wait already.
-        pub fn invokeOnIoThread(
-            server: *Server,
-            comptime C: type,
-            context: *C,
-            comptime run_on_thread: fn (std.mem.Allocator, *C) void,
-        ) bool {
-            const Call = struct {
-                fn call(erased: *anyopaque, allocator: std.mem.Allocator) void {
-                    run_on_thread(allocator, @ptrCast(@alignCast(erased)));
-                }
-            };
-            return server.invoke(.{ .run = Call.call, .context = context });
-        }
-
-        fn invoke(server: *Server, call: deferred_of.Invoke) bool {
-            return server.rs.invoke.push(call.run, call.context);
-        }
-
-        fn invokeOf(server: *anyopaque, call: deferred_of.Invoke) bool {
-            return invoke(@ptrCast(@alignCast(server)), call);
-        }
-
-        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void {
-            sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
-        }
-
-        /// Threads for `Next.submit`, made by `run`; once.
-        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
-            if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
-            server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
-        }
+        const Outside = @import("outside.zig").Outside(Server);
+        pub const sendDeferredResponse = Outside.sendDeferredResponse;
+        pub const invokeOnIoThread = Outside.invokeOnIoThread;
+        pub const broadcast = Outside.broadcast;
+        pub const broadcastFromAnyThread = Outside.broadcastFromAnyThread;
+        pub const sendMessage = Outside.sendMessage;
+        pub const initPool4NextSubmit = Outside.initPool4NextSubmit;
 
         /// From any thread: no connection is accepted any more, what is under way is answered, and `run` returns.
         pub fn stop(server: *Server) void {
@@ -291,6 +226,7 @@ pub fn ServerType(comptime IO: type) type {
         /// Serves until `stop`. The calling thread becomes the loop's.
         pub fn run(server: *Server) !void {
             try server.begin();
+            defer server.next.leave();
             while (!server.isDone()) try server.turn();
         }
 
@@ -300,7 +236,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
             server.connections.own();
-            server.next.own(.{ .server = server, .invoke = invokeOf, .respond = respondOf });
+            server.next.own(Outside.loopOf(server));
             if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
             try server.io.start();
             server.rs.begin(&server.io);
@@ -328,6 +264,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.stop_requested.load(.acquire)) server.stopStep();
             if (server.core.now_ms >= server.sweep_after_ms) server.sweep();
             if (server.connections.starved > 0) server.connections.feedStarved(server);
+            server.connections.flush(server);
             server.armAccept();
         }
 
@@ -386,21 +323,6 @@ pub fn ServerType(comptime IO: type) type {
             } else server.io.wake();
         }
 
-        fn endWorkers(server: *Server) void {
-            const workers = server.next.workers orelse return;
-            workers.stop();
-            const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
-            // What they have for the loop is taken from them still, so that they come to their ends.
-            while (!workers.isEnded()) {
-                while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
-                while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
-                if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
-                std.Thread.yield() catch {};
-            }
-            workers.destroy();
-            server.next.workers = null;
-        }
-
         fn stopStep(server: *Server) void {
             if (!server.core.stopping) {
                 server.core.stopping = true;
@@ -442,6 +364,7 @@ pub fn ServerType(comptime IO: type) type {
             if (server.hooks_tick_len > 0) until = @min(until, now + server.core.config.tick_interval_ms);
             if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
+            if (server.core.broadcasts.changed_len > 0) until = now;
             until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
             until = @min(until, @max(now, server.rs.nextDeadline()));

@@ -5,6 +5,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const protocol = @import("protocol/websocket.zig");
+const broadcast = @import("broadcast.zig");
 const Context = @import("context.zig").Context;
 const Core = @import("core.zig").Core;
 const slots = @import("slot.zig");
@@ -17,6 +18,11 @@ pub const CloseCode = protocol.CloseCode;
 pub const Message = struct { opcode: Opcode, payload: []u8 };
 
 pub const Handler = *const fn (allocator: std.mem.Allocator, socket: *WebSocket, message: Message) anyerror!void;
+
+/// `pattern` is also the topic of all its connections.
+pub const Route = struct { handler: Handler, pattern: []const u8 };
+
+pub const SubscribeError = @import("topics.zig").SubscribeError;
 
 /// The part of a connection that its slot keeps.
 pub const Work = struct {
@@ -58,6 +64,15 @@ pub const WebSocket = struct {
         }
     }
 
+    /// Hears what is broadcast to the topic from here on, as long as the connection lasts.
+    pub fn subscribe(socket: *WebSocket, topic: []const u8) SubscribeError!void {
+        if (socket.slot.line1.state == .web_socket) try broadcast.subscribe(socket.core, socket.slot, topic);
+    }
+
+    pub fn unsubscribe(socket: *WebSocket, topic: []const u8) void {
+        if (socket.slot.line1.state == .web_socket) broadcast.unsubscribe(socket.core, socket.slot, topic);
+    }
+
     /// Says why, and ends the connection.
     pub fn close(socket: *WebSocket, code: CloseCode, reason: []const u8) void {
         if (socket.slot.line1.state == .web_socket) end(socket.core, socket.slot, code, reason);
@@ -65,7 +80,7 @@ pub const WebSocket = struct {
 };
 
 /// Answers the handshake: the connection is a WebSocket from here on, or was none and is refused.
-pub fn upgrade(ctx: *Context, handler: Handler) void {
+pub fn upgrade(ctx: *Context, route: Route) void {
     const core = ctx.core;
     const slot = ctx.slot;
     ctx.responded = true;
@@ -75,8 +90,10 @@ pub fn upgrade(ctx: *Context, handler: Handler) void {
     if (protocol.handshake.check(ctx.request)) |checked| {
         const head = protocol.handshake.writeAnswer(&writer, &checked, null) catch unreachable;
         output.len += @intCast(head.len);
-        slot.line5.ws = .{ .web_socket = .{ .handler = handler } };
+        slot.line5.ws = .{ .web_socket = .{ .handler = route.handler } };
         slot.line1.state = .web_socket;
+        // More routes than topics may be: a connection that hears of nothing would be no better.
+        broadcast.join(core, slot, route.pattern) catch core.giveUp(slot);
         slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
     } else |err| {
         const head = protocol.handshake.writeRefusal(&writer, err) catch unreachable;
@@ -157,6 +174,7 @@ pub fn end(core: *Core, slot: *StackSlot, code: ?CloseCode, reason: []const u8) 
     const frame = protocol.writeClose(&buffer, code, reason);
     slot.line1.state = .ending;
     slot.line1.flags.keep_alive = false;
+    broadcast.leave(core, slot);
     core.buffers.release(&slot.line4.body);
     if (!core.buffers.append(&slot.line1.output, frame)) core.giveUp(slot);
 }

@@ -11,7 +11,7 @@ const outgoing_of = @import("../io/simulated/outgoing.zig");
 const Client = @import("../outgoing/client.zig").RingSharedClientType(sws.io.Simulated);
 const Connection = @import("../io/simulated.zig").Connection;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
-const Questions = @import("outside_http.zig").Questions;
+const Questions = @import("elsewhere_http.zig").Questions;
 const Simulated = sws.io.Simulated;
 const ms = std.time.ns_per_ms;
 
@@ -21,7 +21,7 @@ const port = 7000;
 /// So long a graceful end takes at most; afterwards what was written may be lost.
 const finish_ns = 5_000 * ms;
 
-pub const Failure = @import("outside_http.zig").Failure || error{ WrongByte, TooManyBytes, BytesLost, ToldTwice, OutOfMemory };
+pub const Failure = @import("elsewhere_http.zig").Failure || error{ WrongByte, TooManyBytes, BytesLost, ToldTwice, OutOfMemory };
 
 fn pattern(number: u32, position: u64) u8 {
     return @truncate(position *% 31 +% (position >> 8) *% 7 +% number);
@@ -29,7 +29,7 @@ fn pattern(number: u32, position: u64) u8 {
 
 /// A connection of the application's.
 const Caller = struct {
-    outside: *Outside,
+    elsewhere: *Elsewhere,
     client: *Client = undefined,
     number: u32 = 0,
     written: u64 = 0,
@@ -39,50 +39,50 @@ const Caller = struct {
 
     fn onData(ctx: ?*anyopaque, data: []u8) void {
         const caller: *Caller = @ptrCast(@alignCast(ctx.?));
-        const outside = caller.outside;
+        const elsewhere = caller.elsewhere;
         for (data) |byte| {
             const expected = if (caller.returned < 4)
                 std.mem.toBytes(caller.number)[@intCast(caller.returned)]
             else
                 pattern(caller.number, caller.returned);
-            if (byte != expected) outside.fail(error.WrongByte);
+            if (byte != expected) elsewhere.fail(error.WrongByte);
             caller.returned += 1;
         }
-        if (caller.returned > caller.written) outside.fail(error.TooManyBytes);
-        outside.bytes += data.len;
-        if (outside.chance(50)) caller.client.pauseReading();
+        if (caller.returned > caller.written) elsewhere.fail(error.TooManyBytes);
+        elsewhere.bytes += data.len;
+        if (elsewhere.chance(50)) caller.client.pauseReading();
         // An end from within.
-        if (outside.chance(5)) caller.close();
+        if (elsewhere.chance(5)) caller.close();
     }
 
     fn onClose(ctx: ?*anyopaque) void {
         const caller: *Caller = @ptrCast(@alignCast(ctx.?));
-        if (caller.is_told) caller.outside.fail(error.ToldTwice);
+        if (caller.is_told) caller.elsewhere.fail(error.ToldTwice);
         caller.is_told = true;
         if (caller.client.failure) |failure| {
-            caller.outside.failures += 1;
-            if (failure == error.NoSuchName) caller.outside.unknown_names += 1;
+            caller.elsewhere.failures += 1;
+            if (failure == error.NoSuchName) caller.elsewhere.unknown_names += 1;
         }
     }
 
     fn close(caller: *Caller) void {
-        const outside = caller.outside;
+        const elsewhere = caller.elsewhere;
         const is_open = caller.client.state == .open;
-        outside.connections[caller.number % connections_kept] = .{
+        elsewhere.connections[caller.number % connections_kept] = .{
             .number = caller.number,
             .written = if (is_open) caller.written else null,
-            .until_ns = outside.server.io.now_ns + finish_ns,
+            .until_ns = elsewhere.server.io.now_ns + finish_ns,
         };
         caller.client.close();
     }
 
     fn step(caller: *Caller) Failure!void {
-        const outside = caller.outside;
-        const random = outside.prng.random();
-        const now_ns = outside.server.io.now_ns;
+        const elsewhere = caller.elsewhere;
+        const random = elsewhere.prng.random();
+        const now_ns = elsewhere.server.io.now_ns;
         if (now_ns < caller.next_ns) return;
         caller.next_ns = now_ns + random.uintLessThan(u64, 60 * ms);
-        if (caller.client.state == .closed) return if (outside.is_ending) {} else caller.connect();
+        if (caller.client.state == .closed) return if (elsewhere.is_ending) {} else caller.connect();
         switch (random.uintLessThan(u8, 100)) {
             0...2 => caller.close(),
             3...30 => caller.client.resumeReading(),
@@ -97,16 +97,16 @@ const Caller = struct {
     }
 
     fn connect(caller: *Caller) Failure!void {
-        const outside = caller.outside;
-        outside.number += 1;
-        caller.number = outside.number;
-        outside.connections[caller.number % connections_kept] = .{};
+        const elsewhere = caller.elsewhere;
+        elsewhere.number += 1;
+        caller.number = elsewhere.number;
+        elsewhere.connections[caller.number % connections_kept] = .{};
         caller.written = 0;
         caller.returned = 0;
         const hosts = [_][]const u8{ "one.test", "both.test", "chain.test", "nothere.test", "192.0.2.1" };
         caller.is_told = false;
         caller.client.connect_timeout_ms = 800;
-        caller.client.connect(hosts[outside.prng.random().uintLessThan(usize, hosts.len)], port) catch {
+        caller.client.connect(hosts[elsewhere.prng.random().uintLessThan(usize, hosts.len)], port) catch {
             caller.is_told = true;
             return;
         };
@@ -132,12 +132,12 @@ const FarEnd = struct {
     held_len: usize = 0,
     done: bool = false,
 
-    fn step(end: *FarEnd, outside: *Outside) Failure!void {
-        const io = &outside.server.io;
-        const random = outside.prng.random();
+    fn step(end: *FarEnd, elsewhere: *Elsewhere) Failure!void {
+        const io = &elsewhere.server.io;
+        const random = elsewhere.prng.random();
         if (io.now_ns < end.next_ns) return;
         end.next_ns = io.now_ns + random.uintLessThan(u64, 10 * ms);
-        if (end.kind == .datagram) return end.stepNames(outside);
+        if (end.kind == .datagram) return end.stepNames(elsewhere);
         if (random.uintLessThan(u16, 1000) < 5) {
             end.done = true;
             if (random.boolean()) return io.clientReset(end.connection);
@@ -145,7 +145,7 @@ const FarEnd = struct {
             end.connection.client_released = true;
             return;
         }
-        if (end.port == 53) return end.stepNames(outside);
+        if (end.port == 53) return end.stepNames(elsewhere);
         if (end.held_len > 0) {
             const taken = end.connection.clientWrite(end.held[end.held_start..][0..end.held_len]);
             end.held_start += taken;
@@ -165,13 +165,13 @@ const FarEnd = struct {
             .reset => end.release(),
             .end => {
                 end.release();
-                if (end.received >= 4) try outside.checkEnd(std.mem.bytesToValue(u32, &end.number_bytes), end.received);
+                if (end.received >= 4) try elsewhere.checkEnd(std.mem.bytesToValue(u32, &end.number_bytes), end.received);
             },
         }
     }
 
     /// A name server; over TCP it gives one answer.
-    fn stepNames(end: *FarEnd, outside: *Outside) Failure!void {
+    fn stepNames(end: *FarEnd, elsewhere: *Elsewhere) Failure!void {
         var buffer: [600]u8 = undefined;
         var query: []u8 = undefined;
         if (end.kind == .datagram) {
@@ -179,7 +179,7 @@ const FarEnd = struct {
                 query = bytes;
             } else {
                 if (end.connection.server_released) end.release();
-                end.next_ns = outside.server.io.now_ns + ms;
+                end.next_ns = elsewhere.server.io.now_ns + ms;
                 return;
             }
         } else switch (end.connection.clientRead(end.held[end.held_len..])) {
@@ -193,8 +193,8 @@ const FarEnd = struct {
         }
         const question = dns_server.Question.read(query) catch unreachable;
         var reply: dns_server.Reply = .{};
-        const random = outside.prng.random();
-        outside.questions += 1;
+        const random = elsewhere.prng.random();
+        elsewhere.questions += 1;
         switch (random.uintLessThan(u8, 20)) {
             0 => _ = reply.begin(question, 0x8182),
             1 => _ = reply.begin(question, 0x8380),
@@ -224,7 +224,7 @@ const FarEnd = struct {
     }
 };
 
-pub const Outside = struct {
+pub const Elsewhere = struct {
     allocator: std.mem.Allocator,
     server: *Server,
     prng: std.Random.DefaultPrng,
@@ -243,21 +243,21 @@ pub const Outside = struct {
     graceful_ends: u64 = 0,
 
     /// In place, as the clients keep where it is.
-    pub fn init(outside: *Outside, allocator: std.mem.Allocator, server: *Server, seed: u64) Failure!void {
-        outside.* = .{ .allocator = allocator, .server = server, .prng = .init(seed), .callers_len = 0 };
-        try outside.http.init(allocator, server, outside.prng.random().int(u64));
-        const count = outside.prng.random().uintAtMost(usize, callers_max);
-        while (outside.callers_len < count) : (outside.callers_len += 1) {
-            const caller = &outside.callers[outside.callers_len];
-            caller.* = .{ .outside = outside };
+    pub fn init(elsewhere: *Elsewhere, allocator: std.mem.Allocator, server: *Server, seed: u64) Failure!void {
+        elsewhere.* = .{ .allocator = allocator, .server = server, .prng = .init(seed), .callers_len = 0 };
+        try elsewhere.http.init(allocator, server, elsewhere.prng.random().int(u64));
+        const count = elsewhere.prng.random().uintAtMost(usize, callers_max);
+        while (elsewhere.callers_len < count) : (elsewhere.callers_len += 1) {
+            const caller = &elsewhere.callers[elsewhere.callers_len];
+            caller.* = .{ .elsewhere = elsewhere };
             caller.client = try .init(allocator, server.rs, Caller.onData, Caller.onClose, caller);
         }
     }
 
-    pub fn deinit(outside: *Outside) void {
-        for (outside.callers[0..outside.callers_len]) |*caller| caller.client.deinit();
-        outside.far_ends.deinit(outside.allocator);
-        outside.http.deinit();
+    pub fn deinit(elsewhere: *Elsewhere) void {
+        for (elsewhere.callers[0..elsewhere.callers_len]) |*caller| caller.client.deinit();
+        elsewhere.far_ends.deinit(elsewhere.allocator);
+        elsewhere.http.deinit();
     }
 
     pub const dns: sws.DnsConfig = .{
@@ -268,55 +268,55 @@ pub const Outside = struct {
     };
 
     /// Nobody connects any more.
-    pub fn end(outside: *Outside) void {
-        outside.is_ending = true;
-        outside.http.is_ending = true;
+    pub fn end(elsewhere: *Elsewhere) void {
+        elsewhere.is_ending = true;
+        elsewhere.http.is_ending = true;
     }
 
-    pub fn step(outside: *Outside) Failure!void {
-        const io = &outside.server.io;
+    pub fn step(elsewhere: *Elsewhere) Failure!void {
+        const io = &elsewhere.server.io;
         while (io.takeArrival()) |arrival| {
             if (arrival.port == 80) {
-                try outside.http.take(arrival.connection);
+                try elsewhere.http.take(arrival.connection);
                 continue;
             }
-            try outside.far_ends.append(outside.allocator, .{ .connection = arrival.connection, .kind = arrival.kind, .port = arrival.port });
+            try elsewhere.far_ends.append(elsewhere.allocator, .{ .connection = arrival.connection, .kind = arrival.kind, .port = arrival.port });
         }
-        for (outside.callers[0..outside.callers_len]) |*caller| try caller.step();
-        try outside.http.step();
+        for (elsewhere.callers[0..elsewhere.callers_len]) |*caller| try caller.step();
+        try elsewhere.http.step();
         var i: usize = 0;
-        while (i < outside.far_ends.items.len) {
-            const far_end = &outside.far_ends.items[i];
-            try far_end.step(outside);
-            if (far_end.done) _ = outside.far_ends.swapRemove(i) else i += 1;
+        while (i < elsewhere.far_ends.items.len) {
+            const far_end = &elsewhere.far_ends.items[i];
+            try far_end.step(elsewhere);
+            if (far_end.done) _ = elsewhere.far_ends.swapRemove(i) else i += 1;
         }
-        if (outside.failure) |failure| return failure;
+        if (elsewhere.failure) |failure| return failure;
     }
 
     /// When somebody does something next.
-    pub fn nextNs(outside: *const Outside) u64 {
-        var next = outside.http.nextNs();
-        for (outside.callers[0..outside.callers_len]) |*caller| {
-            if (outside.is_ending and caller.client.state == .closed) continue;
+    pub fn nextNs(elsewhere: *const Elsewhere) u64 {
+        var next = elsewhere.http.nextNs();
+        for (elsewhere.callers[0..elsewhere.callers_len]) |*caller| {
+            if (elsewhere.is_ending and caller.client.state == .closed) continue;
             next = @min(next, caller.next_ns);
         }
-        for (outside.far_ends.items) |*far_end| next = @min(next, far_end.next_ns);
+        for (elsewhere.far_ends.items) |*far_end| next = @min(next, far_end.next_ns);
         return next;
     }
 
-    fn checkEnd(outside: *Outside, number: u32, received: u64) Failure!void {
-        const ended = outside.connections[number % connections_kept];
-        if (ended.number != number or outside.server.io.now_ns >= ended.until_ns) return;
+    fn checkEnd(elsewhere: *Elsewhere, number: u32, received: u64) Failure!void {
+        const ended = elsewhere.connections[number % connections_kept];
+        if (ended.number != number or elsewhere.server.io.now_ns >= ended.until_ns) return;
         const written = ended.written orelse return;
-        outside.graceful_ends += 1;
+        elsewhere.graceful_ends += 1;
         if (received != written) return error.BytesLost;
     }
 
-    fn fail(outside: *Outside, failure: Failure) void {
-        if (outside.failure == null) outside.failure = failure;
+    fn fail(elsewhere: *Elsewhere, failure: Failure) void {
+        if (elsewhere.failure == null) elsewhere.failure = failure;
     }
 
-    fn chance(outside: *Outside, per_mille: u16) bool {
-        return outside.prng.random().uintLessThan(u16, 1000) < per_mille;
+    fn chance(elsewhere: *Elsewhere, per_mille: u16) bool {
+        return elsewhere.prng.random().uintLessThan(u16, 1000) < per_mille;
     }
 };
