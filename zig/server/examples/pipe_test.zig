@@ -68,6 +68,7 @@ test "PostgreSQL and Redis answer synchronous libraries on two fibers of one thr
     var wrong_buffer: [512]u8 = undefined;
     const at = std.mem.indexOfScalarPos(u8, dsn, 0, '@').?;
     const wrong = try std.fmt.bufPrint(&wrong_buffer, "{s}x{s}", .{ dsn[0..at], dsn[at..] });
+    std.testing.log_level = .err;
     visits = .{ .{ .url = wrong }, .{ .url = "redis://127.0.0.1:1" } };
     try run(&visits);
     try std.testing.expectError(error.PostgresError, visits[0].answer);

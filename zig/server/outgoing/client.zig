@@ -12,6 +12,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 const connector_of = @import("connector.zig");
 const ring_shared = @import("ring_shared.zig");
+const Timer = @import("timers.zig").Timer;
 const socket_of = @import("socket.zig");
 
 pub const OnData = *const fn (ctx: ?*anyopaque, data: []u8) void;
@@ -36,6 +37,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
         /// For resolving and connecting, all addresses together.
         connect_timeout_ms: u32 = connect_timeout_ms_default,
         state: State = .closed,
+        beginning: Timer = .{ .on = begin },
         connector: Connector = .{},
         socket: ?*Socket = null,
         /// Why the last connection has ended, or none came about.
@@ -53,7 +55,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
 
         pub const State = enum { closed, waiting_for_loop, connecting, open };
         pub const Failure = connector_of.Failure;
-        pub const ConnectError = Failure || error{ AlreadyConnected, TooManyInvokes };
+        pub const ConnectError = Failure || error{AlreadyConnected};
         pub const WriteError = socket_of.WriteError || error{ NotConnected, OutOfMemory };
 
         pub fn init(
@@ -70,7 +72,6 @@ pub fn RingSharedClientType(comptime IO: type) type {
 
         /// On the loop's thread, or when the loop doesn't run. The connection ends at once, and `onClose` isn't called.
         pub fn deinit(client: *Client) void {
-            assert(client.state != .waiting_for_loop or client.rs.ring == null);
             client.abort();
             client.early.deinit(client.allocator);
             client.allocator.destroy(client);
@@ -86,17 +87,16 @@ pub fn RingSharedClientType(comptime IO: type) type {
             client.port = port;
             client.failure = null;
             if (client.rs.ring == null) {
-                if (!client.rs.invoke.push(begin, client)) return error.TooManyInvokes;
+                // The loop's first turn finds it over.
+                client.rs.timers.set(&client.beginning, 0);
                 client.state = .waiting_for_loop;
                 return;
             }
             return client.start();
         }
 
-        fn begin(context: *anyopaque, _: std.mem.Allocator) void {
-            const client: *Client = @ptrCast(@alignCast(context));
-            // Closed meanwhile.
-            if (client.state != .waiting_for_loop) return;
+        fn begin(timer: *Timer) void {
+            const client: *Client = @fieldParentPtr("beginning", timer);
             client.start() catch |err| client.ended(err);
         }
 
@@ -150,7 +150,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
             client.limitReading(std.math.maxInt(usize));
         }
 
-        /// What was written still leaves; nothing more is received, and `onClose` is called before this returns.
+        /// What was written on a connection still leaves; nothing more is received, and `onClose` is called before this returns.
         pub fn close(client: *Client) void {
             if (client.state == .closed) return;
             if (client.socket) |socket| {
@@ -161,6 +161,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
         }
 
         fn abort(client: *Client) void {
+            if (client.state == .waiting_for_loop) client.rs.timers.cancel(&client.beginning);
             if (client.state == .connecting) client.connector.cancel();
             if (client.socket) |socket| socket.close();
             client.socket = null;

@@ -89,6 +89,23 @@ test "a client that connects before the loop runs is answered, and its end is to
     try upstream.finish();
 }
 
+test "clients that are closed or gone before the loop runs are left alone by it" {
+    const loop: *Loop = try .create(.{});
+    var told: [2]Told = .{ .{}, .{} };
+    for (&told) |*one| {
+        try one.create(loop);
+        try one.client.connect("127.0.0.1", try upstream_of.closedPort());
+    }
+    told[0].client.close();
+    try std.testing.expect(told[0].closed);
+    told[1].destroy();
+    try loop.begin();
+    try loop.turnFor(30);
+    try std.testing.expect(!told[1].closed and loop.server.rs.isIdle());
+    told[0].destroy();
+    try loop.finish();
+}
+
 /// Everything that is sent until the end, as a sum.
 const Sum = struct { bytes: u64 = 0, hash: std.hash.Wyhash = .init(0) };
 

@@ -4,6 +4,7 @@ const std = @import("std");
 const sws = @import("../root.zig");
 const http_exchange = @import("http_exchange.zig");
 const upstream_of = @import("../testing/upstream.zig");
+const Client = @import("../testing/client.zig").Client;
 const Loop = @import("../testing/loop.zig").Loop;
 const Peer = upstream_of.Peer;
 const Upstream = upstream_of.Upstream;
@@ -228,6 +229,56 @@ test "callers without a stack to wait on, and on other threads, are told" {
     try sws.Next.submit(Call.Ctx, .{ .call = &on_worker }, Call.exec);
     while (world.loop.server.next.pending() > 0) try world.loop.turnFor(1);
     try expectError(error.NotOnLoop, on_worker.outcome);
+    try world.finish();
+}
+
+var proxying: *World = undefined;
+
+fn hello(_: std.mem.Allocator, ctx: *sws.Context) anyerror!void {
+    ctx.text(200, "hello from itself");
+}
+
+fn proxy(_: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void {
+    const response = try proxying.client.get(proxying.url(proxying.loop.server.port(), "/hello"));
+    defer response.deinit();
+    ctx.text(response.status, response.body);
+}
+
+const Asking = struct {
+    port: u16,
+    done: bool = false,
+    matches: bool = false,
+
+    fn run(asking: *Asking) void {
+        asking.ask() catch {};
+        @atomicStore(bool, &asking.done, true, .release);
+    }
+
+    fn ask(asking: *Asking) !void {
+        const client = try std.heap.page_allocator.create(Client);
+        defer std.heap.page_allocator.destroy(client);
+        client.* = try .connect(asking.port);
+        defer client.close();
+        for (0..3) |_| {
+            try client.send("GET /proxy HTTP/1.1\r\nHost: a\r\n\r\n");
+            const response = try client.receive();
+            if (response.status != 200 or !std.mem.eql(u8, response.body, "hello from itself")) return;
+        }
+        asking.matches = true;
+    }
+};
+
+test "a handler that waits for a response is served meanwhile, by the very same loop" {
+    const world = try World.create(10_000, .{});
+    proxying = world;
+    world.loop.server.GET("/hello", hello);
+    world.loop.server.GET("/proxy", sws.yielding(proxy));
+    var asking: Asking = .{ .port = world.loop.server.port() };
+    const thread: std.Thread = try .spawn(.{}, Asking.run, .{&asking});
+    defer thread.join();
+    try world.loop.until(&asking.done);
+    try std.testing.expect(asking.matches);
+    try expectEqual(@as(u64, 2), world.ring.cache.hits);
     try world.finish();
 }
 
