@@ -40,6 +40,7 @@ pub const WebSocket = @import("web_socket.zig").WebSocket;
 pub const Message = @import("web_socket.zig").Message;
 
 test {
+    _ = @import("acceptor.zig");
     _ = @import("answer.zig");
     _ = @import("bounded_queue.zig");
     _ = @import("buffers.zig");

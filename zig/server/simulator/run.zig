@@ -43,8 +43,10 @@ pub const Result = struct {
 };
 
 pub const Failure = Client.Failure || error{
-    /// Connections ended without an answer, more than faults explain.
+    /// Connections ended without an answer, more than were given up for want of memory.
     UnexplainedEnding,
+    /// A connection that there was no room for, and that had to be closed.
+    AcceptedInVain,
     SlotLeaked,
     BufferLeaked,
     DescriptorLeaked,
@@ -217,9 +219,9 @@ const World = struct {
         if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
         if (core.deferred != 0) return error.DeferredLeaked;
         if (world.app.producing != 0) return error.BodyLeaked;
-        const explained = core.stats.exhausted + core.stats.accept_refused;
-        if (world.result.endings.get(.unexplained) > explained) {
-            std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
+        if (core.stats.accept_refused > 0) return error.AcceptedInVain;
+        if (world.result.endings.get(.unexplained) > core.stats.exhausted) {
+            std.debug.print("{d} ended without a reason: {}\n", .{ world.result.endings.get(.unexplained), core.stats });
             return error.UnexplainedEnding;
         }
 
