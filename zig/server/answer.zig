@@ -13,6 +13,15 @@ const StackSlot = slots.StackSlot;
 /// What a head takes without fields of the handler's; a longer one is written twice.
 const head_bytes_usual = 256;
 
+/// What is taken for the first of several answers, so that those behind it don't have to move it: as many as requests in a
+/// buffer of the usual size may get.
+const pipelined_bytes = 4096;
+
+/// The room to take at least for what comes next into the output.
+pub inline fn firstBytes(core: *const Core, output: *const Buffer) usize {
+    return if (core.more_follows and output.isEmpty()) pipelined_bytes else 0;
+}
+
 /// A body up to this size is copied even when it could be sent from where it lies: a second piece costs more.
 const copied_bytes_max = 4096;
 
@@ -210,7 +219,8 @@ fn head(
     if (status < 200) return error.InvalidAnswer;
     const output = &slot.line1.output;
     if (output.len + head_bytes_usual + body_bytes > core.buffers.bytesMax()) return error.AnswerTooLong;
-    if (!core.buffers.reserve(output, head_bytes_usual + body_bytes)) return core.giveUp(slot);
+    const room = head_bytes_usual + body_bytes;
+    if (!core.buffers.reserve(output, @max(room, firstBytes(core, output)))) return core.giveUp(slot);
     var writer = write(core, slot, status, content_type);
     const has_ending = status != 204 and status != 304;
     const kept = slot.line1.flags.keep_alive;
@@ -238,7 +248,7 @@ fn write(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8) 
     writer.status(status);
     if (core.config.server_name) |name| writer.field("Server", name);
     writer.date(core.date.at(core.now_seconds));
-    if (content_type) |value| writer.field("Content-Type", value);
+    if (content_type) |value| writer.contentType(value);
     const fields = &core.answer_fields;
     for (fields.entries[0..fields.len]) |entry| {
         writer.field(fields.bytes[entry.name..][0..entry.name_len], fields.bytes[entry.value..][0..entry.value_len]);

@@ -98,8 +98,9 @@ pub const MatchError = error{
 /// ```
 /// var router: Router(Handler, .{}) = .{};
 /// try router.add(.get, "/users/:id", showUser);
-/// switch (try router.match(request.method, request.target.path, &scratch)) {
-///     .found => |found| found.handler(found.params.get("id").?),
+/// var params: Params = .{};
+/// switch (try router.match(request.method, request.target.path, &scratch, &params)) {
+///     .found => |handler| handler(params.get("id").?),
 ///     .not_allowed => |allow| ...,
 ///     .not_found => ...,
 /// }
@@ -114,10 +115,8 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
         handlers: [capacity.routes_max]Handler = undefined,
         route_count: u16 = 0,
 
-        pub const Found = struct { handler: Handler, params: Params };
-
         pub const Match = union(enum) {
-            found: Found,
+            found: Handler,
             /// The path has routes, but none for the method: 405, or the answer to OPTIONS.
             not_allowed: Allow,
             not_found,
@@ -142,17 +141,19 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
         }
 
         /// Finds the route of a path, which is as in a `Request`: its escapes are decoded into `scratch`, which has room for
-        /// the path. Params are slices of either.
-        pub fn match(router: *const Self, method: http.Method, path: []const u8, scratch: []u8) MatchError!Match {
+        /// the path. Params are slices of either; they are put where they stay, because half a kilobyte is not to be copied for
+        /// each request.
+        pub fn match(router: *const Self, method: http.Method, path: []const u8, scratch: []u8, params: *Params) MatchError!Match {
+            params.len = 0;
             if (router.node_count == 0 or path.len == 0 or path[0] != '/') return .not_found;
             var split: Split = .{};
             try split.fill(path[1..], scratch);
-            var search: Search = .{ .router = router, .split = &split, .method = method };
+            var search: Search = .{ .router = router, .split = &split, .method = method, .params = params };
             const route = search.from(0, 0) orelse {
                 return if (search.allow.methods.count() == 0) .not_found else .{ .not_allowed = search.allow };
             };
-            search.params.len = search.depth;
-            return .{ .found = .{ .handler = router.handlers[route], .params = search.params } };
+            params.len = search.depth;
+            return .{ .found = router.handlers[route] };
         }
 
         const none = std.math.maxInt(u16);
@@ -204,7 +205,7 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
             router: *const Self,
             split: *const Split,
             method: http.Method,
-            params: Params = .{},
+            params: *Params,
             /// Params on the way from the root to where the search stands.
             depth: usize = 0,
             allow: Allow = .{},

@@ -84,6 +84,12 @@ pub const Writer = struct {
         writer.line(name, value);
     }
 
+    /// A field of ours, whose name needs no looking at.
+    pub fn contentType(writer: *Writer, value: []const u8) void {
+        if (!bytes_of.isAll(.field_value, value)) return writer.fail(error.InvalidValue);
+        writer.line("Content-Type", value);
+    }
+
     pub fn date(writer: *Writer, text: *const date_of.Text) void {
         writer.put("Date: ");
         writer.put(text);
