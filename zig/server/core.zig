@@ -60,6 +60,7 @@ pub const Core = struct {
     /// Something lies behind it already, most likely the next one.
     more_follows: bool = false,
     answer_fields: answer.Fields = .{},
+    answer_memo: answer.Memo = .{},
 
     pub fn init(allocator: std.mem.Allocator, config: Config) (Config.Error || error{OutOfMemory})!Core {
         try config.check();

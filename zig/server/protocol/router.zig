@@ -146,6 +146,7 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
         pub fn match(router: *const Self, method: http.Method, path: []const u8, scratch: []u8, params: *Params) MatchError!Match {
             params.len = 0;
             if (router.node_count == 0 or path.len == 0 or path[0] != '/') return .not_found;
+            if (router.textRoute(method, path)) |route| return .{ .found = router.handlers[route] };
             var split: Split = .{};
             try split.fill(path[1..], scratch);
             var search: Search = .{ .router = router, .split = &split, .method = method, .params = params };
@@ -154,6 +155,24 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
             };
             params.len = search.depth;
             return .{ .found = router.handlers[route] };
+        }
+
+        /// The route whose pattern is the path itself, which goes before all others: found without taking the path apart.
+        fn textRoute(router: *const Self, method: http.Method, path: []const u8) ?u16 {
+            var at: u16 = 0;
+            var start: usize = 1;
+            // Of a deeper path the last segment is all that is left of it.
+            for (0..segments_max - 1) |_| {
+                var end = start;
+                while (end < path.len and path[end] != '/') end += 1;
+                // No pattern has an escape, so a segment with one is no text here.
+                at = router.nodes[at].first_text;
+                while (at != none and !std.mem.eql(u8, router.nodes[at].text, path[start..end])) at = router.nodes[at].next;
+                if (at == none) return null;
+                if (end == path.len) return router.nodes[at].routeOf(method);
+                start = end + 1;
+            }
+            return null;
         }
 
         const none = std.math.maxInt(u16);
@@ -168,6 +187,18 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
             param: u16 = none,
             wildcard: u16 = none,
             routes: [method_count]u16 = @splat(none),
+
+            /// Its route for the method: its own, GET's for HEAD, or that of every method.
+            fn routeOf(node: *const Node, method: http.Method) ?u16 {
+                const own: Method = switch (method) {
+                    .other => .any,
+                    inline else => |known| @field(Method, @tagName(known)),
+                };
+                if (node.routes[@intFromEnum(own)] != none) return node.routes[@intFromEnum(own)];
+                if (own == .head and node.routes[@intFromEnum(Method.get)] != none) return node.routes[@intFromEnum(Method.get)];
+                const every = node.routes[@intFromEnum(Method.any)];
+                return if (every == none) null else every;
+            }
         };
 
         fn child(router: *Self, parent: u16, segment: []const u8) RegisterError!u16 {
@@ -243,18 +274,9 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
                 search.depth += 1;
             }
 
-            /// The node's route for the method: its own, GET's for HEAD, or that of every method.
+            /// The node's route for the method, or a note of those it has.
             fn routeOf(search: *Search, node: *const Node) ?u16 {
-                const own: ?Method = switch (search.method) {
-                    .other => null,
-                    inline else => |method| @field(Method, @tagName(method)),
-                };
-                if (own) |method| {
-                    const route = node.routes[@intFromEnum(method)];
-                    if (route != none) return route;
-                    if (method == .head and node.routes[@intFromEnum(Method.get)] != none) return node.routes[@intFromEnum(Method.get)];
-                }
-                if (node.routes[@intFromEnum(Method.any)] != none) return node.routes[@intFromEnum(Method.any)];
+                if (node.routeOf(search.method)) |route| return route;
                 for (std.enums.values(Method)) |method| {
                     if (node.routes[@intFromEnum(method)] != none) search.allow.methods.insert(method);
                 }

@@ -137,7 +137,8 @@ pub const Writer = struct {
     }
 };
 
-fn decimal(digits: *[20]u8, number: u64) []const u8 {
+/// Its digits, at the end of the buffer.
+pub fn decimal(digits: *[20]u8, number: u64) []const u8 {
     var left = number;
     var at: usize = digits.len;
     while (true) {
