@@ -65,7 +65,10 @@ pub const Core = struct {
     server: ?*anyopaque = null,
     /// The fields of the request at hand, and those of its answer.
     fields: [http.Limits.header_count_standard]http.Field = undefined,
+    /// Something lies behind it already, most likely the next one.
+    more_follows: bool = false,
     answer_fields: answer.Fields = .{},
+    answer_memo: answer.Memo = .{},
 
     pub fn init(allocator: std.mem.Allocator, config: Config) (Config.Error || error{OutOfMemory})!Core {
         try config.check();
@@ -141,7 +144,9 @@ pub const Core = struct {
         const request = parser.request(bytes, &core.fields);
         switch (request.framing) {
             .none => {
+                core.more_follows = bytes.len > head_bytes;
                 core.dispatch(slot, &request, "");
+                core.more_follows = false;
                 return head_bytes;
             },
             .length => |length| if (length <= bytes.len - head_bytes and length <= core.config.body_bytes_max) {

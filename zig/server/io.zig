@@ -15,7 +15,7 @@ pub const SocketAddress = @import("io/address.zig").SocketAddress;
 
 /// What was asked for.
 pub const Operation = enum(u8) {
-    /// A connection arrived: `result` is its descriptor. Multishot.
+    /// A connection arrived: `result` is its descriptor. Multishot or single, as it was asked for.
     accept,
     /// Bytes arrived: `result` of them in `buffer`; 0 at the end of the stream. Multishot.
     receive,
@@ -61,6 +61,9 @@ pub const UserData = packed struct(u64) {
 
     pub const index_max = std.math.maxInt(u24);
 };
+
+/// Whether an operation goes on after its first event.
+pub const Shots = enum { single, multi };
 
 /// One of the buffers that the kernel fills.
 pub const BufferId = u16;

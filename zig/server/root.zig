@@ -80,6 +80,7 @@ pub const FiberShared = outgoing.FiberShared;
 pub const RingTrait = outgoing.RingTrait;
 
 test {
+    _ = @import("acceptor.zig");
     _ = @import("answer.zig");
     _ = @import("bounded_queue.zig");
     _ = @import("broadcast_test.zig");

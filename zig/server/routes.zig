@@ -62,12 +62,13 @@ pub const Routes = struct {
             middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
             if (ctx.responded or ctx.deferred) return;
         }
-        const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch) catch
+        var params: router_of.Params = .{};
+        const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch, &params) catch
             return ctx.text(400, "an escape in the path is not one\n");
         switch (match) {
-            .found => |found| {
-                ctx.params = found.params.slice();
-                switch (found.handler) {
+            .found => |target| {
+                ctx.params = params.slice();
+                switch (target) {
                     .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
                     .web_socket => |route| web_socket.upgrade(ctx, route),
                 }

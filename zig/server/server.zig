@@ -9,6 +9,7 @@ const io_of = @import("io.zig");
 const slot_of = @import("slot.zig");
 const answer = @import("answer.zig");
 const deferred_of = @import("deferred.zig");
+const Acceptor = @import("acceptor.zig").Acceptor;
 const Config = @import("config.zig").Config;
 const Connections = @import("connections.zig").Connections;
 const ContentType = @import("context.zig").ContentType;
@@ -29,9 +30,6 @@ pub const AsyncServer = ServerType(io_of.Linux);
 /// How often time-outs are looked for: a tenth of the connections each time, so that each is seen once a second.
 const sweep_interval_ms = 100;
 const sweep_parts = 10;
-
-/// When accepting failed for want of descriptors, and nobody closed one since.
-const accept_retry_ms = 20;
 
 /// Deferred answers that are sent before the loop looks at its connections again.
 const deferred_per_turn_max = 1024;
@@ -61,9 +59,7 @@ pub fn ServerType(comptime IO: type) type {
         registration_error: ?anyerror = null,
         stop_requested: std.atomic.Value(bool) = .init(false),
         stop_deadline_ms: u64 = 0,
-        accepting: bool = false,
-        accept_cancelled: bool = false,
-        accept_after_ms: u64 = 0,
+        acceptor: Acceptor(Server) = .{},
         sweep_after_ms: u64 = 0,
         sweep_at: u32 = 0,
 
@@ -242,7 +238,7 @@ pub fn ServerType(comptime IO: type) type {
             server.rs.begin(&server.io);
             if (server.fiber_shared) |shared| shared.tick();
             server.readClock();
-            server.armAccept();
+            server.acceptor.arm(server);
         }
 
         /// Stopped, every connection gone, and every task of `Next` done or given up.
@@ -265,53 +261,24 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.now_ms >= server.sweep_after_ms) server.sweep();
             if (server.connections.starved > 0) server.connections.feedStarved(server);
             server.connections.flush(server);
-            server.armAccept();
+            server.acceptor.arm(server);
         }
 
         fn dispatch(server: *Server, event: *const Event) void {
             const data = event.user_data;
             switch (data.operation) {
-                .accept => server.onAccept(event),
+                .accept => server.acceptor.on(server, event),
                 .receive => server.connections.onReceive(server, event),
                 .send => server.connections.onSend(server, event),
                 .close => {
                     assert(event.result == 0);
                     server.connections.descriptors_open -= 1;
-                    server.accept_after_ms = 0;
+                    server.acceptor.after_ms = 0;
                 },
                 .shutdown => server.connections.onShutdown(server, event),
                 // A cancel that finds nothing came too late. Another thread's wake has no news of its own.
                 .cancel, .wake => {},
                 .socket_connect, .socket_receive, .socket_send, .socket_shutdown, .socket_close, .socket_poll => server.rs.registry.dispatch(event),
-            }
-        }
-
-        fn onAccept(server: *Server, event: *const Event) void {
-            if (!event.more) {
-                server.accepting = false;
-                server.accept_cancelled = false;
-            }
-            if (event.failure()) |err| {
-                if (err == .CANCELED) return;
-                server.core.stats.accept_errors += 1;
-                server.accept_after_ms = server.core.now_ms + accept_retry_ms;
-                return;
-            }
-            server.connections.onAccept(server, @intCast(event.result));
-        }
-
-        fn armAccept(server: *Server) void {
-            const data: UserData = .{ .index = 0, .operation = .accept, .generation = 0 };
-            const is_wanted = !server.core.slots.isFull() and !server.core.stopping;
-            if (is_wanted and !server.accepting and server.core.now_ms >= server.accept_after_ms) {
-                server.io.accept(data);
-                server.accepting = true;
-            } else if (!is_wanted and server.accepting and !server.accept_cancelled) {
-                // Who is not accepted waits in the kernel's backlog, and not with us.
-                var cancel = data;
-                cancel.operation = .cancel;
-                server.io.cancel(data, cancel);
-                server.accept_cancelled = true;
             }
         }
 
@@ -327,7 +294,7 @@ pub fn ServerType(comptime IO: type) type {
             if (!server.core.stopping) {
                 server.core.stopping = true;
                 server.stop_deadline_ms = server.core.now_ms + server.core.config.stop_timeout_ms;
-                server.armAccept();
+                server.acceptor.arm(server);
                 server.io.closeListener();
             }
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
@@ -362,7 +329,7 @@ pub fn ServerType(comptime IO: type) type {
             var until: u64 = std.math.maxInt(u64);
             if (server.core.slots.live_len > 0) until = @max(server.sweep_after_ms, now);
             if (server.hooks_tick_len > 0) until = @min(until, now + server.core.config.tick_interval_ms);
-            if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
+            if (server.acceptor.after_ms > now) until = @min(until, server.acceptor.after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
             if (server.core.broadcasts.changed_len > 0) until = now;
             until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));

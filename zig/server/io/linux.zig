@@ -26,11 +26,15 @@ const completions_max = 8192;
 /// The group of provided buffers; there is only one.
 const buffer_group = 0;
 
+/// What the kernel is given of the buffers at first. A ring of buffers is worked off from its front, so that it goes through all
+/// that it is given: with few of them it comes back to those whose memory is in the cache. As many as arrive in a turn.
+const buffers_given_first = 256;
+
 /// Connections that the kernel completes for us before they are accepted. net.core.somaxconn bounds it once more.
 const listen_backlog = 4096;
 
-/// Entries of the ring's table beside the connections: those that were accepted in the same turn as the last one allowed,
-/// and wait for being closed.
+/// Entries of the ring's table beside the connections: where more than the backlog holds arrive at once, some wait here for
+/// being closed.
 const descriptors_spare = 256;
 
 pub const Linux = struct {
@@ -45,8 +49,14 @@ pub const Linux = struct {
     buffer_memory: []u8,
     buffer_size: u32,
     buffer_count: u16,
-    /// Returned since the kernel was last told.
-    buffers_returned: u16 = 0,
+    /// Buffers that nobody has, the last one returned on top: its memory is still in the cache.
+    buffers_kept: []BufferId,
+    buffers_kept_len: u16 = 0,
+    /// Those that the kernel may fill, as far as it has told us.
+    buffers_given: u16 = 0,
+    /// As many as it is given. The others aren't even backed by memory until it ran out of these.
+    buffers_given_max: u16,
+    /// Kept and given.
     buffers_free: u32,
     /// Where the table's part for sockets of our own begins: the kernel gives none of it to what it accepts.
     outgoing_first: Descriptor,
@@ -87,6 +97,8 @@ pub const Linux = struct {
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
         errdefer pages.release(u8, memory);
+        const buffers_kept = try pages.reserve(BufferId, options.buffer_count);
+        errdefer pages.release(BufferId, buffers_kept);
         // BufferGroup.init would force incremental buffers, which several receives share.
         const buffer_ring = IoUring.setup_buf_ring(ring.fd, options.buffer_count, buffer_group, .{ .inc = false }) catch |err|
             return setup.registerError(err);
@@ -103,10 +115,12 @@ pub const Linux = struct {
             .buffer_memory = memory,
             .buffer_size = options.buffer_size,
             .buffer_count = options.buffer_count,
+            .buffers_kept = buffers_kept,
+            .buffers_given_max = @min(options.buffer_count, buffers_given_first),
             .buffers_free = 0,
             .outgoing_first = outgoing_first,
         };
-        for (0..options.buffer_count) |id| io.returnBuffer(@intCast(id));
+        for (0..options.buffer_count) |id| io.returnBuffer(@intCast(options.buffer_count - 1 - id));
         assert(io.buffers_free == options.buffer_count);
         return io;
     }
@@ -119,6 +133,7 @@ pub const Linux = struct {
         _ = linux.close(io.event_fd);
         if (io.listener >= 0) _ = linux.close(io.listener);
         pages.release(u8, io.buffer_memory);
+        pages.release(BufferId, io.buffers_kept);
         io.* = undefined;
     }
 
@@ -177,9 +192,13 @@ pub const Linux = struct {
         io.listener = -1;
     }
 
-    pub fn accept(io: *Linux, user_data: UserData) void {
+    /// So many connections at most arrive at once, twice: before an accept is cancelled, and before it ends.
+    pub const accepts_at_once_max = 2 * listen_backlog;
+
+    pub fn accept(io: *Linux, user_data: UserData, shots: interface.Shots) void {
         const sqe = io.submission(user_data);
         sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
+        if (shots == .single) sqe.ioprio &= ~@as(u16, linux.IORING_ACCEPT_MULTISHOT);
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -296,10 +315,10 @@ pub const Linux = struct {
         assert(linux.errno(rc) == .SUCCESS and rc == into.len);
     }
 
-    /// Asks the operation that was queued with `target` to end.
+    /// Asks the operations that were queued with `target` to end.
     pub fn cancel(io: *Linux, target: UserData, user_data: UserData) void {
         const sqe = io.submission(user_data);
-        sqe.prep_cancel(@bitCast(target), 0);
+        sqe.prep_cancel(@bitCast(target), linux.IORING_ASYNC_CANCEL_ALL);
         sqe.flags = linux.IOSQE_CQE_SKIP_SUCCESS;
         sqe.user_data = @bitCast(user_data);
     }
@@ -309,12 +328,24 @@ pub const Linux = struct {
         return io.buffer_memory[@as(usize, id) * io.buffer_size ..][0..io.buffer_size];
     }
 
-    /// The kernel may fill it again.
+    /// The kernel may fill it again, from the next `turn` on.
     pub fn returnBuffer(io: *Linux, id: BufferId) void {
-        IoUring.buf_ring_add(io.buffer_ring, io.buffer(id), id, IoUring.buf_ring_mask(io.buffer_count), io.buffers_returned);
-        io.buffers_returned += 1;
+        io.buffers_kept[io.buffers_kept_len] = id;
+        io.buffers_kept_len += 1;
         io.buffers_free += 1;
         assert(io.buffers_free <= io.buffer_count);
+    }
+
+    fn giveBuffers(io: *Linux) void {
+        const mask = IoUring.buf_ring_mask(io.buffer_count);
+        const count = @min(io.buffers_kept_len, io.buffers_given_max - io.buffers_given);
+        for (0..count) |offset| {
+            io.buffers_kept_len -= 1;
+            const id = io.buffers_kept[io.buffers_kept_len];
+            IoUring.buf_ring_add(io.buffer_ring, io.buffer(id), id, mask, @intCast(offset));
+        }
+        if (count > 0) IoUring.buf_ring_advance(io.buffer_ring, count);
+        io.buffers_given += count;
     }
 
     /// From any thread: ends the waiting of the current or the next `turn`.
@@ -328,15 +359,13 @@ pub const Linux = struct {
     /// Hands over what was queued and waits until something happened, at most `timeout_ns`; null waits without end.
     pub fn turn(io: *Linux, events: []Event, timeout_ns: ?u64) error{Unexpected}![]Event {
         assert(events.len >= interface.events_per_turn_max);
-        if (io.buffers_returned > 0) {
-            IoUring.buf_ring_advance(io.buffer_ring, io.buffers_returned);
-            io.buffers_returned = 0;
-        }
+        io.giveBuffers();
         const to_submit = io.ring.flush_sq();
         const ready = io.ring.cq_ready();
         if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (ready == 0) 1 else 0, timeout_ns);
 
         const count = io.ring.copy_cqes(&io.cqes, 0) catch return error.Unexpected;
+        var ran_out = false;
         for (io.cqes[0..count], events[0..count]) |cqe, *event| {
             const has_buffer = cqe.flags & linux.IORING_CQE_F_BUFFER != 0;
             event.* = .{
@@ -345,12 +374,17 @@ pub const Linux = struct {
                 .buffer = if (has_buffer) @intCast(cqe.flags >> linux.IORING_CQE_BUFFER_SHIFT) else null,
                 .more = cqe.flags & linux.IORING_CQE_F_MORE != 0,
             };
-            if (has_buffer) io.buffers_free -= 1;
+            if (has_buffer) {
+                io.buffers_free -= 1;
+                io.buffers_given -= 1;
+            } else if (event.failure() == .NOBUFS) ran_out = io.buffers_kept_len > 0;
             if (event.user_data.operation == .wake) {
                 io.wake_pending.store(false, .release);
                 io.armWake();
             }
         }
+        // More arrived in one turn than it was given: twice as many the next time.
+        if (ran_out) io.buffers_given_max = @min(2 * @as(u32, io.buffers_given_max), io.buffer_count);
         return events[0..count];
     }
 

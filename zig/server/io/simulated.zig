@@ -23,7 +23,7 @@ const Socket = socket_of.Socket;
 pub const Fault = socket_of.Fault;
 pub const Rates = socket_of.Rates;
 
-/// Connections that are accepted in one turn.
+/// Connections that arrive at once.
 const accepts_max = 3;
 
 /// The longest an operation takes beyond its turn.
@@ -40,7 +40,9 @@ pub const Simulated = struct {
     /// Connections that were not accepted yet, oldest first.
     backlog: std.ArrayList(u32) = .empty,
     sockets: []Socket,
-    accepting: ?Armed = null,
+    /// One that goes on by itself, or single ones.
+    accepting: std.ArrayList(Armed) = .empty,
+    accept_shots: interface.Shots = .single,
     late: std.ArrayList(Late) = .empty,
     /// Sockets from there on are the server's own.
     outgoing_first: Descriptor,
@@ -107,6 +109,7 @@ pub const Simulated = struct {
         io.allocator.free(io.buffer_memory);
         io.buffers.deinit(io.allocator);
         io.backlog.deinit(io.allocator);
+        io.accepting.deinit(io.allocator);
         io.late.deinit(io.allocator);
         io.arrivals.deinit(io.allocator);
         io.* = undefined;
@@ -156,9 +159,12 @@ pub const Simulated = struct {
         io.backlog.clearRetainingCapacity();
     }
 
-    pub fn accept(io: *Simulated, user_data: UserData) void {
-        assert(io.accepting == null);
-        io.accepting = io.armed(user_data);
+    pub const accepts_at_once_max = accepts_max;
+
+    pub fn accept(io: *Simulated, user_data: UserData, shots: interface.Shots) void {
+        assert(io.accepting.items.len == 0 or (shots == .single and io.accept_shots == .single));
+        io.accept_shots = shots;
+        io.accepting.append(io.allocator, io.armed(user_data)) catch @panic("out of memory");
     }
 
     pub fn receive(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
@@ -212,12 +218,9 @@ pub const Simulated = struct {
     }
 
     pub fn cancel(io: *Simulated, target: UserData, _: UserData) void {
-        if (io.accepting) |accepting| {
-            if (accepting.user_data == target) {
-                io.accepting = null;
-                io.completeLate(target, negative(.CANCELED));
-                return;
-            }
+        if (target.operation == .accept) {
+            for (io.accepting.items) |_| io.completeLate(target, negative(.CANCELED));
+            return io.accepting.clearRetainingCapacity();
         }
         for (io.sockets) |*socket| {
             const receiving = socket.receiving orelse continue;
@@ -282,7 +285,7 @@ pub const Simulated = struct {
 
     fn isDelayed(io: *const Simulated) bool {
         if (io.late.items.len > 0) return true;
-        if (io.accepting != null and io.backlog.items.len > 0) return true;
+        if (io.accepting.items.len > 0 and io.backlog.items.len > 0) return true;
         for (io.sockets) |*socket| {
             const index = socket.connection orelse continue;
             if (socket.connecting) |connecting| if (connecting.ready_ns != std.math.maxInt(u64)) return true;
@@ -301,7 +304,7 @@ pub const Simulated = struct {
             io.wake_pending = false;
             out.add(.{ .user_data = .{ .index = 0, .operation = .wake, .generation = 0 }, .result = 8, .buffer = null, .more = false });
         }
-        // Several connections may arrive at once, more than there is room for among them.
+        // Several connections may arrive at once.
         for (0..accepts_max) |_| io.acceptReady(&out);
         io.random().shuffle(Descriptor, io.order);
         var last: Descriptor = 0;
@@ -337,30 +340,33 @@ pub const Simulated = struct {
     };
 
     fn acceptReady(io: *Simulated, out: *Sink) void {
-        const accepting = io.accepting orelse return;
+        if (io.accepting.items.len == 0) return;
+        const accepting = io.accepting.items[0];
         if (accepting.ready_ns > io.now_ns or io.backlog.items.len == 0 or out.events.len - out.len < 8) return;
-        var event: Event = .{ .user_data = accepting.user_data, .result = 0, .buffer = null, .more = true };
+        var event: Event = .{ .user_data = accepting.user_data, .result = 0, .buffer = null, .more = io.accept_shots == .multi };
         if (io.chance(io.rates.accept_failed)) {
             io.count(.accept_failed);
             event.result = negative(if (io.random().boolean()) .MFILE else .CONNABORTED);
             event.more = false;
         } else {
             const index = io.backlog.orderedRemove(0);
-            if (io.freeDescriptor()) |descriptor| {
-                io.sockets[descriptor] = .{ .connection = index };
-                event.result = @intCast(descriptor);
-                if (io.chance(io.rates.multishot_ended)) {
+            const descriptor = if (io.chance(io.rates.accept_dropped)) null else io.freeDescriptor().?;
+            if (descriptor) |free| {
+                io.sockets[free] = .{ .connection = index };
+                event.result = @intCast(free);
+                if (event.more and io.chance(io.rates.multishot_ended)) {
                     io.count(.multishot_ended);
                     event.more = false;
                 }
             } else {
+                // The kernel had no memory for it.
                 io.count(.accept_dropped);
                 io.dropConnection(index);
-                event.result = negative(.NFILE);
+                event.result = negative(.NOMEM);
                 event.more = false;
             }
         }
-        if (event.more) io.accepting = io.armed(accepting.user_data) else io.accepting = null;
+        if (event.more) io.accepting.items[0] = io.armed(accepting.user_data) else _ = io.accepting.orderedRemove(0);
         out.add(event);
     }
 

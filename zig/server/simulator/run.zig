@@ -69,8 +69,10 @@ pub const Result = struct {
 };
 
 pub const Failure = Client.Failure || SocketClient.Failure || @import("elsewhere.zig").Failure || error{
-    /// Connections ended without an answer, more than faults explain.
+    /// Connections ended without an answer, more than were given up for want of memory.
     UnexplainedEnding,
+    /// A connection that there was no room for, and that had to be closed.
+    AcceptedInVain,
     SlotLeaked,
     SubscriptionLeaked,
     BroadcastLeaked,
@@ -306,9 +308,9 @@ const World = struct {
         // Nothing of ours completes for somebody else: a socket waits for all of its operations.
         if (rs.registry.discarded != 0) return error.CompletionDiscarded;
         if (rs.registry.used() != 0 or rs.dns.pending() != 0 or rs.timers.list.first != null) return error.SocketLeaked;
-        const explained = core.stats.exhausted + core.stats.accept_refused;
-        if (world.result.endings.get(.unexplained) > explained) {
-            std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
+        if (core.stats.accept_refused > 0) return error.AcceptedInVain;
+        if (world.result.endings.get(.unexplained) > core.stats.exhausted) {
+            std.debug.print("{d} ended without a reason: {}\n", .{ world.result.endings.get(.unexplained), core.stats });
             return error.UnexplainedEnding;
         }
 

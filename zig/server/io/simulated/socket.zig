@@ -31,6 +31,7 @@ pub const Rates = struct {
     buffers_exhausted: u16 = 10,
     multishot_ended: u16 = 20,
     accept_failed: u16 = 50,
+    accept_dropped: u16 = 10,
     data_after_cancel: u16 = 500,
     empty_turn: u16 = 20,
     open_failed: u16 = 10,
