@@ -58,6 +58,7 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'cache.copies_bytes_max' => [1_048_576, 0, 1_099_511_627_776],
         'cache.dsn' => ['', Rule::DSN],
         'resp.listen' => ['', Rule::ADDRESS],
         'resp.threads' => [0, 0, 128],
@@ -82,6 +83,9 @@ final class Config
         'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
         'vector.threads' => [0, 0, 1_024],
     ];
+
+    /** Which cache is asked, and what PHP keeps of it, is not the engine's to know. @internal */
+    public const OF_PHP = ['cache.copies_bytes_max', 'cache.dsn'];
 
     /** Flags that are shorter than their keys, as other servers have them. */
     public const ALIASES = [
@@ -178,29 +182,29 @@ final class Config
 
     public function int(string $key): int
     {
-        return (int) $this->settings[$key]->value;
+        return (int) $this->settings[$key]->plain();
     }
 
     public function text(string $key): string
     {
-        return (string) $this->settings[$key]->value;
+        return (string) $this->settings[$key]->plain();
     }
 
     public function bool(string $key): bool
     {
-        return (bool) $this->settings[$key]->value;
+        return (bool) $this->settings[$key]->plain();
     }
 
     /** @return list<string> */
     public function list(string $key): array
     {
-        return (array) $this->settings[$key]->value;
+        return (array) $this->settings[$key]->plain();
     }
 
     /** Whether changed code is loaded by itself, and 'poll' where it is to be looked for. */
     public function watch(): bool|string
     {
-        return $this->settings['watch']->value;
+        return $this->settings['watch']->plain();
     }
 
     /** What the engine's server takes, as JSON. */
@@ -211,6 +215,7 @@ final class Config
             'front',
             'watch',
             'cache.bytes_max',
+            'cache.copies_bytes_max',
             'cache.dsn',
             'vector.dimension_max',
             'vector.bytes_max',
@@ -250,8 +255,7 @@ final class Config
         $settings = [];
         foreach ($this->values() as $key => $value) {
             [$section, $name] = [...explode('.', $key, 2), ''];
-            // Which cache is asked is PHP's to choose.
-            if (in_array($section, ['db', 'cache', 'vector'], true) && $key !== 'cache.dsn') {
+            if (in_array($section, ['db', 'cache', 'vector'], true) && !in_array($key, self::OF_PHP, true)) {
                 $settings[$section][$name] = $value;
             }
         }
@@ -261,7 +265,7 @@ final class Config
     /** @return array<string, string|int|bool|list<string>> by key, all of them */
     private function values(): array
     {
-        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->value, $this->settings);
+        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->plain(), $this->settings);
     }
 
     /** Those that this process may run on, which in a container can be fewer than the machine has. */

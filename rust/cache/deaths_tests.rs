@@ -275,7 +275,8 @@ fn a_batch_that_is_forgotten_keeps_its_table_mapped() {
 
 #[test]
 fn a_lock_given_back_by_who_has_not_got_it_ends_the_process() {
-    let table = Table::in_process(1 << 20).unwrap();
+    // Not a private one, whose heads a child has not.
+    let (table, _file) = Table::shared(1 << 20).unwrap();
     // SAFETY: the child uses one lock and ends.
     let child = unsafe { libc::fork() };
     if child == 0 {

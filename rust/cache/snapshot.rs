@@ -12,13 +12,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::part::Part;
 use super::read::Appended;
 use super::table::Table;
 
@@ -49,9 +50,6 @@ pub enum SnapshotError {
         /// Its reason.
         source: io::Error,
     },
-    /// Another process writes one to the same place.
-    #[error("another process is writing {}", .0.display())]
-    Busy(PathBuf),
     /// Not one byte of it is believed.
     #[error("the snapshot {} is damaged and nothing of it was loaded: {why}; move it away to start with an empty cache", path.display())]
     Damaged {
@@ -101,28 +99,21 @@ impl Table {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".saving");
-        let part = folder.join(name);
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| SnapshotError::System { what, path, source }
         };
-        let file = claim(&part)?;
-        let written = self
-            .write(&file, now)
-            .map_err(failed("writing", &part))
-            .and_then(|keys| std::fs::rename(&part, path).map_err(failed("renaming", &part)).map(|()| keys));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&part); // it is locked still, so nobody else writes to it
-            return written;
-        }
+        let name = path.file_name().unwrap_or_default();
+        // What killed writers have left may be what there is no room beside.
+        Part::remove_left(folder, name);
+        let part = Part::create(folder, name).map_err(failed("opening a file beside", path))?;
+        let keys = self.write(part.file(), now).map_err(failed("writing", part.path()))?;
+        part.rename(path).map_err(failed("renaming a new file to", path))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))?;
-        written
+        Ok(keys)
     }
 
     fn write(&self, file: &File, now: u64) -> io::Result<u64> {
-        file.set_len(0)?;
         let mut out = Summed { inner: BufWriter::with_capacity(BUFFER_BYTES, file), sum: Xxh3::new() };
         out.write_all(MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
@@ -169,11 +160,15 @@ impl Table {
     /// [`SnapshotError`]; the table is as it was then.
     pub fn load(&self, path: &Path, now: u64) -> Result<Option<Loaded>, SnapshotError> {
         let system = |source| SnapshotError::System { what: "reading", path: path.to_owned(), source };
-        let file = match File::open(path) {
+        // A pipe would be waited for.
+        let file = match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(system(error)),
         };
+        if !file.metadata().map_err(system)?.is_file() {
+            return Err(SnapshotError::Damaged { path: path.to_owned(), why: "it is no file" });
+        }
         // Once to see that it is whole, and only then to load it. No writer changes a file that has its name.
         walk(path, &file, |_, _, _| {})?;
         let mut loaded = Loaded::default();
@@ -191,27 +186,6 @@ impl Table {
         })?;
         loaded.saved_at_ms = header;
         Ok(Some(loaded))
-    }
-}
-
-/// The file to write to, which nobody else writes to. One that a killed writer has left is taken over.
-fn claim(part: &Path) -> Result<File, SnapshotError> {
-    let system = |source| SnapshotError::System { what: "opening", path: part.to_owned(), source };
-    loop {
-        let mut options = OpenOptions::new();
-        // Values may be anybody's secrets; and a link that lies here may lead anywhere.
-        options.write(true).create(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-        let file = options.open(part).map_err(system)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(SnapshotError::Busy(part.to_owned())),
-            Err(error) => return Err(system(error.into())),
-        }
-        // Another one may have finished in between: then this file has its final name, and is not to be touched.
-        let ours = file.metadata().map_err(system)?;
-        if std::fs::symlink_metadata(part).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
-            return Ok(file);
-        }
     }
 }
 

@@ -46,6 +46,19 @@ impl std::fmt::Debug for Table {
     }
 }
 
+/// What tells whether a value that was copied is still the same: as long as the number at `sequence` is `version`.
+///
+/// The number changes whenever something in the value's shard does, so it tells too much rather than too little. `sequence` is readable
+/// until the process ends. No value's version is 0, which the number is when its table has gone, and for a private table in a forked
+/// child.
+#[derive(Debug, Clone, Copy)]
+pub struct Lent {
+    /// Aligned, and written by other threads and processes: to be read as one atomic number.
+    pub sequence: *const u64,
+    /// The number when the value was read.
+    pub version: u64,
+}
+
 /// What has happened in a table, and what is in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -113,6 +126,13 @@ impl Table {
         found
     }
 
+    /// Counts hits of copies that somebody has [lent](Table::lend).
+    pub fn count_hits(&self, hits: u64) {
+        if hits > 0 {
+            stripe(&self.map.header().stripes).hits.fetch_add(hits, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn count(&self, hit: bool) {
         let stripe = stripe(&self.map.header().stripes);
         if hit { &stripe.hits } else { &stripe.misses }.fetch_add(1, Ordering::Relaxed);
@@ -142,6 +162,16 @@ impl Table {
     #[inline]
     pub fn copy(&self, key: &[u8], now: u64, buf: &mut [MaybeUninit<u8>]) -> Option<Found> {
         self.read(key, now, &mut Buffer(buf))
+    }
+
+    /// The same, with what tells whether the value is still the same: who keeps the copy needs no call to find out.
+    #[inline]
+    pub fn lend(&self, key: &[u8], now: u64, buf: &mut [MaybeUninit<u8>]) -> Option<(Found, Option<Lent>)> {
+        let reader = self.reader(key, now, true);
+        let (found, noted) = reader.read_noted(&mut Buffer(buf));
+        self.count(found.is_some());
+        let lent = noted.and_then(|version| Some(Lent { sequence: self.map.lend_sequence(reader.shard)?, version }));
+        found.map(|found| (found, lent))
     }
 
     /// What is known of a key's value, without copying it. It counts neither as a use nor as a hit. Takes no lock.

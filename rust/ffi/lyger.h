@@ -377,6 +377,9 @@ typedef struct lyger_result_info {
 /*
  Where values are written: a structure of the caller's, filled once for many calls of `lyger_store_find`. The engine keeps
  neither its address nor one that it holds. One thread at a time uses it.
+
+ What a call tells of the value it found lets its caller keep a copy of it: as long as `*sequence` is `version` and the time is
+ before `expires_at`, nobody has changed that value.
  */
 typedef struct lyger_reader {
     /*
@@ -395,6 +398,23 @@ typedef struct lyger_reader {
      Its bytes.
      */
     size_t cap;
+    /*
+     Set by a call: a number that changes with every change of the value, and of others beside it; null where there is none to
+     follow. It stays readable until the process ends, and in a forked child it is 0, which no `version` is, or goes on.
+     */
+    const uint64_t *sequence;
+    /*
+     Set by a call: the number when the value was read.
+     */
+    uint64_t version;
+    /*
+     Set by a call: when the value goes, in milliseconds since 1970; 0 when it stays.
+     */
+    uint64_t expires_at;
+    /*
+     Taken and set to 0 by a call: how often copies have been read since the last one, which is counted as hits.
+     */
+    uint64_t hits;
 } lyger_reader;
 
 #ifdef __cplusplus
@@ -1825,10 +1845,10 @@ lyger_status lyger_server_wait(uint32_t timeout_ms);
  buffer means nothing then. Any thread.
 
  Promised by the caller:
- `reader` must be null or readable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes. `key` must be
- null with length 0 or readable for its length.
+ `reader` must be null or readable and writable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes.
+ `key` must be null with length 0 or readable for its length.
  */
-int64_t lyger_store_find(const struct lyger_reader *reader,
+int64_t lyger_store_find(struct lyger_reader *reader,
                          const char *key,
                          size_t key_len);
 

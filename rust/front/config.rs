@@ -129,7 +129,7 @@ config! {
     /// Threads that serve them; 0 is one for each core. Each takes a descriptor of a packet between processes.
     resp_threads: u32 = 0, "resp.threads", 0..=super::link::SOCKETS_MAX as u64;
     /// What AUTH asks for.
-    resp_password: String = String::new(), "resp.password", 0..=1024;
+    resp_password: String = String::new(), "resp.password", 0..=Settings::PASSWORD_BYTES_MAX;
     /// Connections that may wait for being accepted, for each thread.
     resp_backlog: u32 = 1024, "resp.backlog", Settings::BACKLOG;
     /// Bytes that a thread reads at once, and keeps for replies.

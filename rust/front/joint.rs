@@ -183,7 +183,7 @@ impl Joint {
 
     /// What is known of the server for Redis clients.
     pub(crate) fn redis(&self) -> Option<Value> {
-        self.redis.get().map(|server| {
+        self.redis.get().filter(|server| server.is_running()).map(|server| {
             json!({
                 "listen": server.address().to_string(),
                 "threads": server.threads(),

@@ -49,6 +49,6 @@ mod tally;
 mod worker;
 
 pub use server::{Server, StartFailed};
-pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
+pub use settings::{Changed, Io, REQUEST_BYTES_MOST, Settings};
 pub use socket::{Sockets, share_descriptors};
 pub use store::{Store, StoreFailed};

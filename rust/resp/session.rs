@@ -103,7 +103,10 @@ impl Session {
     pub(crate) fn reset(&mut self, logged_in: bool) {
         self.end_transaction();
         self.set_protocol(Protocol::Resp2);
-        self.replies = Replies::On;
+        // The reply that isn't wanted to this command stays so, as in Redis.
+        if self.replies != Replies::Skip {
+            self.replies = Replies::On;
+        }
         self.logged_in = logged_in;
         self.card.set_name(b"");
         self.card.kept_from_eviction.store(false, Relaxed);

@@ -1,5 +1,6 @@
 //! What can be set, each with its default and the reason for it. Those in [`Live`] can be changed while the server runs: CONFIG SET.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -68,7 +69,12 @@ pub struct Settings {
     pub snapshot: Option<PathBuf>,
     /// Whether SHUTDOWN ends it: a server within another process is that process's to end.
     pub shutdown: bool,
+    /// What CONFIG SET has made of settings in a server before this one; it counts before what stands above.
+    pub changed: Changed,
 }
+
+/// What CONFIG SET has changed: values as they were given, by the names that CONFIG has.
+pub type Changed = BTreeMap<String, Vec<u8>>;
 
 /// What each of the numbers may be.
 impl Settings {
@@ -96,6 +102,8 @@ impl Settings {
     pub const IDLE_TIMEOUT_S: RangeInclusive<u64> = 0..=i32::MAX as u64;
     /// Of each some hundred bytes are kept.
     pub const SLOW_ENTRIES_MAX: RangeInclusive<u64> = 0..=1 << 20;
+    /// More than anybody has a password of; each thread compares it at each AUTH.
+    pub const PASSWORD_BYTES_MAX: u64 = 1024;
 }
 
 impl Default for Settings {
@@ -122,6 +130,7 @@ impl Default for Settings {
             slow_entries_max: 128,
             snapshot: None,
             shutdown: false,
+            changed: Changed::new(),
         }
     }
 }

@@ -29,8 +29,11 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 /// Between two looks at what is due: expired keys, idle clients.
 const TICK: Duration = Duration::from_millis(100);
+/// Clients that are served before the clock is looked at and those who have come are accepted: at 10 us for each 10 ms, a tenth of a
+/// tick. The system tells of who is ready beyond that in the next turn. 12 KiB of memory.
 const EVENTS_MAX: usize = 1024;
-/// Buckets of the table that a thread sweeps of expired keys at each tick.
+/// Buckets of the table that a thread sweeps of expired keys at each tick, with up to 12 keys each. A million keys lie in some 100,000, so
+/// one thread comes round in 40 s; and 3,072 entries that no cache of the CPU's has are 0.25 ms of each tick at 80 ns each.
 const SWEPT_BUCKETS: usize = 256;
 /// Connections accepted in a turn, so that those who are there aren't kept waiting by those who come.
 const ACCEPTED_MAX: usize = 64;

@@ -261,7 +261,9 @@ fn a_worker_without_the_shared_cache_is_told_of() {
         std::fs::read_link(entry.path()).is_ok_and(|link| link.to_string_lossy().contains("memfd:lyger-cache"))
     });
     let cache = cache.expect("the cache's file").path();
-    let file = std::fs::OpenOptions::new().write(true).open(Path::new(&cache)).unwrap();
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(Path::new(&cache)).unwrap();
+    let mut number = [0; 8];
+    file.read_exact_at(&mut number, 0).unwrap();
     file.write_all_at(b"another!", 0).unwrap();
     for worker in fleet.pids(Role::Worker) {
         fleet.signal(worker, Signal::KILL);
@@ -281,6 +283,36 @@ fn a_worker_without_the_shared_cache_is_told_of() {
     fleet.signal(fleet.front(), Signal::KILL);
     eventually("another front", || fleet.get("/health").is_ok());
     assert!(health(&fleet)["degraded"].to_string().contains("Redis clients are not served: "));
+    // Who comes to where the master holds the sockets isn't left to wait, and the next front that can serves again.
+    let at = address(&fleet);
+    assert!(TcpStream::connect(&at).is_err());
+    file.write_all_at(&number, 0).unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    fleet.signal(fleet.front(), Signal::KILL);
+    eventually("a front that serves Redis clients", || TcpStream::connect(&at).is_ok());
+    (0..20).for_each(|_| assert_eq!(say(&at, "PING"), "+PONG\r\n", "on each thread"));
+    fleet.finish();
+}
+
+/// A password that vanished with a process would let in everybody.
+#[test]
+fn what_clients_have_configured_holds_for_the_next_front() {
+    let fleet = Fleet::serve(1, &OPTIONS);
+    let at = address(&fleet);
+    assert_eq!(say(&at, "CONFIG SET slowlog-max-len 77 timeout 1000"), "+OK\r\n");
+    assert_eq!(say(&at, "CONFIG SET requirepass \"se\\xffcret\" timeout 2000"), "+OK\r\n");
+    for _ in 0..3 {
+        fleet.signal(fleet.front(), Signal::KILL);
+        assert_eq!(say(&at, "GET k"), "-NOAUTH Authentication required.\r\n");
+        let kept = say(&at, "AUTH \"se\\xffcret\"\r\nCONFIG GET slowlog-max-len\r\nCONFIG GET timeout");
+        assert!(
+            kept.starts_with("+OK\r\n") && kept.contains("$2\r\n77\r\n") && kept.contains("$4\r\n2000\r\n"),
+            "{kept}"
+        );
+        fleet.await_whole();
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    assert!(!fleet.said().contains("cret"), "{}", fleet.said());
     fleet.finish();
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::servers::{Lyger, Program};
-use crate::wire::{bulk, request};
+use crate::wire::{PATIENCE, bulk, request};
 
 #[test]
 fn announced_lengths_take_no_memory_and_impossible_ones_are_refused() {
@@ -82,16 +82,20 @@ fn large_values_go_in_and_out_whole() {
 fn a_client_that_takes_no_replies_costs_a_bounded_amount_and_loses_none() {
     let lyger = Program::start(&["--threads", "1"]);
     let mut client = lyger.client();
-    let value = vec![b'v'; 1_000_000];
-    client.ask(&[&b"SET"[..], b"k", &value]);
+    // One that was lost, or came before another, would be another value.
+    let values: Vec<Vec<u8>> = (0..10_u8).map(|key| vec![b'0' + key; 1_000_000 + usize::from(key)]).collect();
+    for (key, value) in values.iter().enumerate() {
+        client.ask(&[&b"SET"[..], key.to_string().as_bytes(), value]);
+    }
     let before = lyger.resident();
-    assert!(client.send(&request(&["GET", "k"]).repeat(1_000)));
+    let requests: Vec<u8> = (0..10).flat_map(|key: usize| request(&["GET", &key.to_string()])).collect();
+    assert!(client.send(&requests.repeat(100)));
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(lyger.client().say("PING"), "+PONG\r\n");
     let took = lyger.resident().saturating_sub(before);
     assert!(took < 20 << 20, "{took} bytes for replies that nobody takes");
     for number in 0..1_000 {
-        assert!(client.reply() == bulk(&value), "reply {number}");
+        assert!(client.reply() == bulk(&values[number % 10]), "reply {number}");
     }
 }
 
@@ -161,12 +165,19 @@ fn the_slowlog_tells_no_password() {
 #[test]
 fn a_thread_that_sleeps_does_not_hold_up_the_servers_end() {
     let lyger = Lyger::start(1);
-    let mut client = lyger.client();
-    client.send(&request(&["DEBUG", "SLEEP", "600"]));
+    let (table, mut client) = (lyger.table.clone(), lyger.client());
+    client.send(&[request(&["SET", "k", "v"]), request(&["DEBUG", "SLEEP", "600"])].concat());
+    while table.peek(b"k", 0).is_none() {
+        std::thread::yield_now();
+    }
     std::thread::sleep(Duration::from_millis(50));
-    // Its end waits for its threads.
-    drop(lyger);
-    assert!(client.finish().len() <= b"+OK\r\n".len());
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Its end waits for its threads.
+        lyger.server.stop().unwrap();
+        ended.send(()).unwrap();
+    });
+    assert_eq!(end.recv_timeout(PATIENCE), Ok(()), "it waits for the thread that sleeps");
 }
 
 #[test]
@@ -337,6 +348,10 @@ fn a_reply_that_no_machine_could_hold_is_refused() {
         words.iter().copied().chain(std::iter::repeat_n(name, times)).collect::<Vec<_>>()
     };
     assert!(client.ask(&asks(&["MGET"], "k", 10)).starts_with(b"*10\r\n"));
+    // Each by itself: what was asked for before it in one go doesn't count.
+    client.say("CONFIG SET reply-output-limit 100mb");
+    client.send(&request(&asks(&["MGET"], "k", 9)).repeat(5));
+    (0..5).for_each(|number| assert!(client.reply().starts_with(b"*9\r\n"), "reply {number}"));
     for long in [
         asks(&["MGET"], "k", 11),
         asks(&["COMMAND", "INFO"], "client", 10_000),

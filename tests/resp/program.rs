@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::servers::Program;
+use crate::servers::{Lyger, Program};
 
 #[test]
 fn a_signal_and_shutdown_end_it_in_order() {
@@ -40,4 +40,16 @@ fn what_it_cannot_do_is_told_by_its_exit_code() {
         assert_eq!(output.status.code(), Some(code), "{flags:?}: {said}");
         assert!(said.contains(text), "{flags:?}: {said}");
     }
+}
+
+/// A client may come before who has started the server can say what is to be done then.
+#[test]
+fn shutdown_is_told_to_who_asks_after_it() {
+    let lyger = Lyger::with(|settings| settings.shutdown = true);
+    assert_eq!(lyger.client().say("SHUTDOWN NOSAVE"), "");
+    assert!(!lyger.server.is_running());
+    let (told, hears) = std::sync::mpsc::channel();
+    lyger.server.on_shutdown(move || told.send(()).unwrap());
+    assert_eq!(hears.try_recv(), Ok(()));
+    lyger.server.stop().unwrap();
 }

@@ -119,15 +119,21 @@ fn a_kill_amid_a_save_leaves_a_whole_file() {
         sizes.push(keys + 200);
         if round > 0 {
             client.say("BGSAVE");
-            let begun = path.with_file_name("keys.saving");
-            while !begun.exists() && info(&mut client, "rdb_bgsave_in_progress") == "1" {}
+            let begun = || {
+                let mut names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+                names.any(|name| name.to_string_lossy().starts_with("keys.saving-"))
+            };
+            while !begun() && info(&mut client, "rdb_bgsave_in_progress") == "1" {}
             std::thread::sleep(Duration::from_millis(u64::from(round) * 2));
         } else {
             client.say("SAVE");
         }
         end(program, Signal::KILL);
     }
-    assert!(start(&path).client().say("DBSIZE") != ":0\r\n");
+    let program = start(&path);
+    assert!(program.client().say("DBSIZE") != ":0\r\n");
+    assert_eq!(program.client().say("SAVE"), "+OK\r\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what the killed ones have left is gone");
 }
 
 #[test]

@@ -339,7 +339,9 @@ final class PhpCache implements Driver
         $this->entries[$at] = [$value, $expiresAt];
         $this->bytes += strlen($at) - 1 + strlen($value);
         while ($this->bytes > $this->limit()) {
-            $this->remove((string) array_key_first($this->entries));
+            // The array's own pointer stays at the first entry as those before it go. array_key_first() would pass all
+            // their empty places again each time.
+            $this->remove((string) (key($this->entries) ?? array_key_first($this->entries)));
             $this->happened['evictions']++;
         }
     }

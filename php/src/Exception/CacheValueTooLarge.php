@@ -4,8 +4,11 @@ declare(strict_types=1);
 
 namespace Lyger\Exception;
 
+use Psr\Cache\CacheException as Psr6;
+use Psr\SimpleCache\CacheException as Psr16;
+
 /** A cache entry exceeds what the whole cache may hold, or what it has for locks and counters. */
-final class CacheValueTooLarge extends LygerException
+final class CacheValueTooLarge extends LygerException implements Psr6, Psr16
 {
     public static function of(int $bytes, int $bytesMax): self
     {

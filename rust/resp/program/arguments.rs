@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use lyger::cache;
-use lyger::resp::{Io, Settings};
+use lyger::resp::{Changed, Io, Settings};
 
 const TABLE_BYTES_MAX: Range = 1..=cache::BYTES_MAX_MAX;
 
@@ -114,6 +114,7 @@ impl Arguments {
             slow_entries_max: self.slow_entries_max,
             snapshot: self.snapshot.filter(|path| !path.as_os_str().is_empty()),
             shutdown: true,
+            changed: Changed::new(),
         };
         (settings, self.bytes_max)
     }
