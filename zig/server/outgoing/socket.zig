@@ -366,7 +366,7 @@ pub fn SocketsType(comptime IO: type) type {
             }
 
             fn receive(socket: *Socket) void {
-                const wanted = socket.state == .finishing or (socket.state == .open and socket.limit > 0);
+                const wanted = (socket.state == .finishing or socket.state == .open) and socket.limit > 0;
                 if (!wanted or socket.under_way.receive or socket.delivering) return;
                 socket.under_way.receive = true;
                 const into = socket.receive_buffer[0..@min(socket.receive_buffer.len, socket.limit)];

@@ -59,6 +59,7 @@ pub fn connect(io: *Simulated, descriptor: Descriptor, address: *const interface
 }
 
 pub fn receiveInto(io: *Simulated, descriptor: Descriptor, room: []u8, user_data: UserData) void {
+    assert(room.len > 0);
     const socket = io.open(descriptor);
     assert(socket.receiving == null);
     socket.receiving = io.armed(user_data);
