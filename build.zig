@@ -166,16 +166,13 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.@"run-echo".dependOn(&run_echo.step);
     steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
 
-    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = b.createModule(.{
-        .root_source_file = b.path("zig/server/examples/room_battle.zig"),
-        .target = target,
-        .optimize = options.optimize,
-        .imports = &.{.{ .name = "sws", .module = server }},
-    }) });
+    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = roomBattleModule(b, target, options.optimize) });
     const run_room_battle = b.addRunArtifact(room_battle);
     if (b.args) |args| run_room_battle.addArgs(args);
     steps.@"run-room-battle".dependOn(&run_room_battle.step);
     steps.server.dependOn(&b.addInstallArtifact(room_battle, .{}).step);
+    const room_battle_tests = b.addTest(.{ .name = "room-battle", .root_module = roomBattleModule(b, target, .Debug) });
+    steps.@"test-server".dependOn(&b.addRunArtifact(room_battle_tests).step);
 
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
@@ -188,12 +185,22 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.server.dependOn(&b.addInstallArtifact(simulator, .{}).step);
 
     for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
-        const module = b.createModule(serverModule(b, target, optimize));
-        // For the example, whose test is one of these.
-        module.addImport("sws", module);
-        const tests = b.addTest(.{ .name = b.fmt("server-{s}", .{@tagName(optimize)}), .root_module = module });
+        const tests = b.addTest(.{
+            .name = b.fmt("server-{s}", .{@tagName(optimize)}),
+            .root_module = b.createModule(serverModule(b, target, optimize)),
+        });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
+}
+
+/// An example, which has the server as a library.
+fn roomBattleModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
+    return b.createModule(.{
+        .root_source_file = b.path("zig/server/examples/room_battle.zig"),
+        .target = target,
+        .optimize = optimize,
+        .imports = &.{.{ .name = "sws", .module = b.createModule(serverModule(b, target, optimize)) }},
+    });
 }
 
 fn serverModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) std.Build.Module.CreateOptions {

@@ -47,6 +47,11 @@ pub const websocket = @import("protocol/websocket.zig");
 pub const WebSocket = @import("web_socket.zig").WebSocket;
 pub const Message = @import("web_socket.zig").Message;
 
+/// For tests of applications: a client that blocks, and reads answers by code of its own.
+pub const testing = struct {
+    pub const Client = @import("testing/client.zig").Client;
+};
+
 test {
     _ = @import("answer.zig");
     _ = @import("bounded_queue.zig");
@@ -54,7 +59,6 @@ test {
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
-    _ = @import("examples/room_battle_test.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");
