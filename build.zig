@@ -169,27 +169,24 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.@"run-echo".dependOn(&run_echo.step);
     steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
 
-    const pipe = b.addExecutable(.{ .name = "pipe", .root_module = pipeModule(b, target, options.optimize) });
+    const pipe = b.addExecutable(.{ .name = "pipe", .root_module = exampleModule(b, "zig/server/examples/pipe.zig", target, options.optimize) });
     const run_pipe = b.addRunArtifact(pipe);
     if (b.args) |args| run_pipe.addArgs(args);
     steps.@"run-pipe".dependOn(&run_pipe.step);
     steps.server.dependOn(&b.addInstallArtifact(pipe, .{}).step);
-    const pipe_tests = b.addTest(.{ .name = "pipe", .root_module = pipeModule(b, target, .Debug) });
+    const pipe_tests = b.addTest(.{ .name = "pipe", .root_module = exampleModule(b, "zig/server/examples/pipe.zig", target, .Debug) });
     const run_pipe_tests = b.addRunArtifact(pipe_tests);
     // Where the servers are is a part of what was tested.
     if (b.graph.environ_map.get("LYGER_TEST_POSTGRES")) |dsn| run_pipe_tests.setEnvironmentVariable("LYGER_TEST_POSTGRES", dsn);
     steps.@"test-server".dependOn(&run_pipe_tests.step);
     steps.@"test-server".dependOn(caresTests(b, target, options.cares));
-    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = b.createModule(.{
-        .root_source_file = b.path("zig/server/examples/room_battle.zig"),
-        .target = target,
-        .optimize = options.optimize,
-        .imports = &.{.{ .name = "sws", .module = server }},
-    }) });
+    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = exampleModule(b, "zig/server/examples/room_battle.zig", target, options.optimize) });
     const run_room_battle = b.addRunArtifact(room_battle);
     if (b.args) |args| run_room_battle.addArgs(args);
     steps.@"run-room-battle".dependOn(&run_room_battle.step);
     steps.server.dependOn(&b.addInstallArtifact(room_battle, .{}).step);
+    const room_battle_tests = b.addTest(.{ .name = "room-battle", .root_module = exampleModule(b, "zig/server/examples/room_battle.zig", target, .Debug) });
+    steps.@"test-server".dependOn(&b.addRunArtifact(room_battle_tests).step);
 
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
@@ -202,10 +199,10 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.server.dependOn(&b.addInstallArtifact(simulator, .{}).step);
 
     for ([_]std.builtin.OptimizeMode{ .Debug, .ReleaseSafe }) |optimize| {
-        const module = b.createModule(serverModule(b, target, optimize));
-        // For the example, whose test is one of these.
-        module.addImport("sws", module);
-        const tests = b.addTest(.{ .name = b.fmt("server-{s}", .{@tagName(optimize)}), .root_module = module });
+        const tests = b.addTest(.{
+            .name = b.fmt("server-{s}", .{@tagName(optimize)}),
+            .root_module = b.createModule(serverModule(b, target, optimize)),
+        });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
 }
@@ -235,9 +232,9 @@ fn sayWithoutCares(_: *std.Build.Step, _: std.Build.Step.MakeOptions) anyerror!v
 }
 
 /// An example, which has the server as a library.
-fn pipeModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
+fn exampleModule(b: *std.Build, path: []const u8, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
     return b.createModule(.{
-        .root_source_file = b.path("zig/server/examples/pipe.zig"),
+        .root_source_file = b.path(path),
         .target = target,
         .optimize = optimize,
         .imports = &.{.{ .name = "sws", .module = b.createModule(serverModule(b, target, optimize)) }},

@@ -79,6 +79,11 @@ pub const TinyCache = outgoing.TinyCache;
 pub const FiberShared = outgoing.FiberShared;
 pub const RingTrait = outgoing.RingTrait;
 
+/// For tests of applications: a client that blocks, and reads answers by code of its own.
+pub const testing = struct {
+    pub const Client = @import("testing/client.zig").Client;
+};
+
 test {
     _ = @import("acceptor.zig");
     _ = @import("answer.zig");
@@ -87,7 +92,6 @@ test {
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
-    _ = @import("examples/room_battle_test.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");

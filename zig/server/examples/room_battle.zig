@@ -248,3 +248,7 @@ fn usage(argument: []const u8) error{InvalidArgument} {
     std.log.err("{s}: expected --port N", .{argument});
     return error.InvalidArgument;
 }
+
+test {
+    _ = @import("room_battle_test.zig");
+}

@@ -2,7 +2,7 @@
 
 const std = @import("std");
 const sws = @import("sws");
-const Client = @import("../testing/client.zig").Client;
+const Client = sws.testing.Client;
 const room_battle = @import("room_battle.zig");
 const Game = room_battle.Game;
 const Player = room_battle.Player;

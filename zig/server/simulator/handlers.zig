@@ -80,17 +80,23 @@ pub const Application = struct {
     }
 
     fn broadcastSoon(_: std.mem.Allocator, app: *Application) void {
-        // Now and then more at once than a slow one may leave waiting.
-        const count: usize = if (app.prng.random().uintLessThan(u8, 20) == 0) 12 else 1;
-        for (0..count) |_| app.broadcastOne();
+        app.broadcastSome();
     }
 
-    fn broadcastOne(app: *Application) void {
+    fn broadcastSome(app: *Application) void {
+        const random = app.prng.random();
+        // Now and then more at once than a slow one may leave waiting, or than one send takes.
+        const count: usize = if (random.uintLessThan(u8, 20) == 0) 8 else 1;
+        const is_large = random.uintLessThan(u8, if (count > 1) 2 else 10) == 0;
+        for (0..count) |_| app.broadcastOne(if (is_large) 12_000 else 300);
+    }
+
+    fn broadcastOne(app: *Application, bytes_max: usize) void {
         const random = app.prng.random();
         const topic = random.uintLessThan(usize, topics);
         var buffer: [16 * 1024]u8 = undefined;
         const head = std.fmt.bufPrint(&buffer, "B{d}{d} ", .{ topic, app.broadcast[topic] }) catch unreachable;
-        const len = random.uintAtMost(usize, if (random.uintLessThan(u8, 10) == 0) 12_000 else 300);
+        const len = random.uintAtMost(usize, bytes_max);
         @memcpy(buffer[head.len..][0..len], script.filler[0..len]);
         if (app.server.?.broadcast(topic_names[topic], .text, buffer[0 .. head.len + len])) |_| {
             app.broadcast[topic] += 1;
@@ -220,7 +226,12 @@ fn echoMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sw
     if (payload.len == 2 and (payload[0] == '+' or payload[0] == '-')) {
         const topic = topic_names[1 + payload[1] - '0'];
         if (payload[0] == '+') try socket.subscribe(topic) else socket.unsubscribe(topic);
+        // The echo says from when on it holds.
+        return socket.send(message.opcode, payload);
     }
+    const app: *Application = @ptrCast(@alignCast(socket.app_ctx.?));
+    // While events of the same turn wait for others that hear it.
+    if (app.prng.random().uintLessThan(u8, 20) == 0) app.broadcastSome();
     try socket.send(message.opcode, payload);
 }
 
@@ -242,7 +253,7 @@ fn answerOnFiber(allocator: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!
             },
         }
         app.resumed += 1;
-        if (random.uintLessThan(u8, 20) == 0) app.broadcastOne();
+        if (random.uintLessThan(u8, 20) == 0) app.broadcastOne(1000);
         for (frame, 0..) |word, i| if (word != mark +% i) @panic("a fiber's frame was written over");
     }
     const body = try textAndFiller(allocator, ctx);

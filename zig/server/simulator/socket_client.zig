@@ -39,6 +39,10 @@ pub const SocketClient = struct {
     sent_ns: u64 = 0,
     /// The longest time it sent nothing.
     rested_ns_max: u64 = 0,
+    /// When the server last had all that was sent, and the longest time it hadn't: for want of buffers it sees a client rest that
+    /// doesn't.
+    taken_ns: u64 = 0,
+    waited_ns_max: u64 = 0,
     last_read_ns: u64 = 0,
     unread_ns_max: u64 = 0,
     /// By topic: whether it was joined, and what comes next of it, once something came.
@@ -81,6 +85,8 @@ pub const SocketClient = struct {
         for ([_]*u64{ &client.connect_ns, &client.sent_ns, &client.send_ns, &client.read_ns, &client.active_ns, &client.last_read_ns }) |time| time.* = now_ns;
         client.unread_ns_max = 0;
         client.rested_ns_max = 0;
+        client.taken_ns = now_ns;
+        client.waited_ns_max = 0;
         client.joined = @splat(false);
         client.next = @splat(null);
         client.ending = .answered;
@@ -113,6 +119,8 @@ pub const SocketClient = struct {
     pub fn step(client: *SocketClient, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection orelse return;
         const now = io.now_ns;
+        client.waited_ns_max = @max(client.waited_ns_max, now - client.taken_ns);
+        if (connection.to_server.len == 0) client.taken_ns = now;
         if (now >= client.read_ns) try client.read(random, io, config);
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.frames.bytes.items.len and !connection.client_finished) client.send(random, io);
@@ -144,6 +152,11 @@ pub const SocketClient = struct {
         // Rests for so long that it is asked whether it is there, and now and then for longer.
         if (client.style == .slow and random.uintLessThan(u8, 100) < 3) client.send_ns += random.uintLessThan(u64, 6000 * std.time.ns_per_ms);
         if (client.sent == bytes.len and client.frames.ends_with == .cut) connection.client_finished = true;
+    }
+
+    /// How long the server may have heard nothing of it.
+    fn silentNs(client: *const SocketClient, now_ns: u64) u64 {
+        return @max(client.rested_ns_max, now_ns - client.sent_ns) + client.waited_ns_max;
     }
 
     fn current(client: *const SocketClient) ?*const frames_of.Expected {
@@ -216,7 +229,7 @@ pub const SocketClient = struct {
             9 => {
                 // Only who rested is asked. The server's clock counts whole milliseconds.
                 client.pings += 1;
-                if (@max(client.rested_ns_max, now_ns - client.sent_ns) / std.time.ns_per_ms + 1 < config.idle_timeout_ms and client.style != .lazy_reader) return error.UnexpectedPing;
+                if (client.silentNs(now_ns) / std.time.ns_per_ms + 1 < config.idle_timeout_ms and client.style != .lazy_reader) return error.UnexpectedPing;
             },
             10 => {
                 const expected = client.current() orelse return error.WrongFrame;
@@ -272,8 +285,7 @@ pub const SocketClient = struct {
         if (client.connection.?.dropped) return client.end(.dropped);
         if (client.frames.ends_with == .cut and client.current() == null and client.sent == client.frames.bytes.items.len) return client.end(.answered);
         if (client.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
-        const rested_ns = @max(client.rested_ns_max, now_ns - client.sent_ns);
-        if (rested_ns + ms >= @as(u64, config.idle_timeout_ms) * ms) return client.end(.timed_out);
+        if (client.silentNs(now_ns) + ms >= @as(u64, config.idle_timeout_ms) * ms) return client.end(.timed_out);
         if (!client.is_open and now_ns - client.connect_ns + ms >= @as(u64, config.head_timeout_ms) * ms) return client.end(.timed_out);
         // What is sent behind a Close for a breach, or for being slow, resets the connection when it comes too late, and the Close is lost.
         if (was_reset and client.unread_ns_max + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
