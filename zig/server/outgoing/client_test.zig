@@ -162,6 +162,48 @@ test "a peer that reads slowly is felt, and a graceful end loses nothing" {
     try std.testing.expectEqual(expected.hash.final(), sum.hash.final());
 }
 
+fn echoAndCount(peer: Peer, upstream: *Upstream) anyerror!void {
+    const count: *usize = @ptrCast(@alignCast(upstream.context.?));
+    var buffer: [4096]u8 = undefined;
+    while (true) {
+        const bytes = try peer.receive(&buffer);
+        if (bytes.len == 0) return;
+        count.* += bytes.len;
+        try peer.send(bytes);
+    }
+}
+
+test "an end reads away what the other side wants to be rid of first" {
+    const upstream: *Upstream = try .create(echoAndCount);
+    var count: usize = 0;
+    upstream.context = &count;
+    try upstream.start();
+    const loop: *Loop = try .create(.{});
+    try loop.begin();
+    var told: Told = .{};
+    try told.create(loop);
+    defer told.destroy();
+    try told.client.connect("127.0.0.1", upstream.port);
+    try loop.until(&told.connected);
+    told.client.pauseReading();
+    // Until both sides wait for the other to read.
+    var written: usize = 0;
+    var stuck: u32 = 0;
+    while (stuck < 20) {
+        if (told.client.write(&@as([8192]u8, @splat('e')))) |_| {
+            written += 8192;
+            stuck = 0;
+        } else |_| {
+            stuck += 1;
+            try loop.turnFor(10);
+        }
+    }
+    told.client.close();
+    try loop.finish();
+    try upstream.finish();
+    try std.testing.expectEqual(written, count);
+}
+
 fn flood(peer: Peer, upstream: *Upstream) anyerror!void {
     const sent: *std.atomic.Value(usize) = @ptrCast(@alignCast(upstream.context.?));
     const chunk: [64 * 1024]u8 = @splat('x');

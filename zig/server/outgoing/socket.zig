@@ -245,6 +245,9 @@ pub fn SocketsType(comptime IO: type) type {
                 if (socket.state != .open) return socket.close();
                 socket.state = .finishing;
                 socket.setDeadline(socket.table.ring.monotonic_ms() + finish_timeout_ms);
+                // Even if the owner had paused: the other side may wait for us to read before it reads what is queued.
+                socket.limit = std.math.maxInt(usize);
+                socket.receive();
                 socket.finishStep();
             }
 
@@ -359,7 +362,6 @@ pub fn SocketsType(comptime IO: type) type {
                 if (socket.kind == .datagram) return socket.close();
                 if (socket.queue_len > 0) return socket.send();
                 if (socket.under_way.shutdown) return;
-                socket.limit = std.math.maxInt(usize);
                 socket.under_way.shutdown = true;
                 socket.table.ring.shutdown(socket.descriptor(), socket.userData(.socket_shutdown));
                 socket.receive();
