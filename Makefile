@@ -14,7 +14,7 @@ help:
 	@echo 'make simulate        the io_uring server under simulated faults, a million runs in Debug and in ReleaseSafe: a night'
 	@echo 'make check           formatting, lints and the rules of the layout'
 	@echo 'make build           the library: release, with the Zig kernels'
-	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache, bench-resp'
+	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache, bench-resp, bench-server'
 	@echo 'make setup           only installs what is missing (the others do that themselves)'
 
 serve:
@@ -41,7 +41,7 @@ setup:
 build:
 	@.ci/build
 
-bench: bench-kernels bench-http bench-latency bench-sql bench-crowd bench-cache bench-resp
+bench: bench-kernels bench-http bench-latency bench-sql bench-crowd bench-cache bench-resp bench-server
 
 bench-%:
 	@.ci/bench $*
