@@ -34,5 +34,6 @@ mod snapshot;
 mod spin;
 mod streams;
 mod time;
+mod together;
 mod transactions;
 mod wire;
