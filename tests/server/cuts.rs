@@ -16,7 +16,6 @@ const THREADS: usize = 16;
 
 /// Longer streams are cut everywhere in their first and last bytes, where heads and ends are, and seldom in between.
 const EVERY_CUT_BYTES: usize = 1000;
-const EDGE_BYTES: usize = 250;
 
 /// Sends the pieces, and reads to the end of what the server sends.
 pub(crate) fn exchange(port: u16, pieces: &[&[u8]]) -> Vec<u8> {

@@ -106,7 +106,7 @@ fn requests_are_refused_the_same_however_they_arrive() {
 fn a_body_comes_back_as_it_was_sent() {
     let Some(echo) = Echo::start() else { return };
     for len in [1, 4095, 4096, 4097, 65_536, 1 << 20, 16 << 20] {
-        let body: Vec<u8> = (0..len).map(|number: usize| (number * 31 >> 3) as u8).collect();
+        let body: Vec<u8> = (0..len).map(|number: usize| ((number * 31) >> 3) as u8).collect();
         let head = format!("POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n");
         let answer = exchange(echo.port, &[head.as_bytes(), &body]);
         assert_eq!(statuses(&answer[..20]), [200]);
