@@ -26,7 +26,7 @@ pub const Operation = enum(u8) {
     close,
     /// An operation was asked to end; it ends with an event of its own.
     cancel,
-    /// Another thread called `wake`.
+    /// Another thread called `wake`, or a watched descriptor can be read.
     wake,
 };
 
@@ -61,7 +61,7 @@ pub const Event = struct {
     }
 };
 
-/// The connection behind it: an index into the ring's table, not one of the process's descriptors.
+/// The connection behind it: an index into the ring's table, or one of the process's descriptors (`Options.direct`).
 pub const Descriptor = u32;
 
 /// What an implementation is made with. Everything is taken at the start, nothing grows.
@@ -72,6 +72,9 @@ pub const Options = struct {
     buffer_count: u16,
     /// Connections that may be open at once.
     descriptors: u32,
+    /// Connections lie in the ring's own table; otherwise they are descriptors of the process, which may be asked for their
+    /// peer, at the price of a reference to the file with each operation.
+    direct: bool = true,
 };
 
 /// Events that are taken at a time. A turn queues at most four operations an event (a receive that is armed again, a

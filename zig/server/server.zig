@@ -56,6 +56,8 @@ pub fn ServerType(comptime IO: type) type {
         stop_deadline_ms: u64 = 0,
         accepting: bool = false,
         accept_cancelled: bool = false,
+        /// No connection is accepted any more, those that are open go on.
+        accept_ended: bool = false,
         accept_after_ms: u64 = 0,
         sweep_after_ms: u64 = 0,
         sweep_at: u32 = 0,
@@ -274,15 +276,19 @@ pub fn ServerType(comptime IO: type) type {
         }
 
         pub fn turn(server: *Server) !void {
-            const events = try server.io.turn(&server.events, server.timeout());
-            server.readClock();
-            for (events) |*event| server.dispatch(event);
+            server.take(try server.io.turn(&server.events, server.timeout()));
             server.drain();
             for (server.hooks_tick[0..server.hooks_tick_len]) |hook| hook(server);
             if (server.stop_requested.load(.acquire)) server.stopStep();
             if (server.core.now_ms >= server.sweep_after_ms) server.sweep();
             if (server.connections.starved > 0) server.connections.feedStarved(server);
             server.armAccept();
+        }
+
+        /// What has happened.
+        pub fn take(server: *Server, events: []const Event) void {
+            server.readClock();
+            for (events) |*event| server.dispatch(event);
         }
 
         fn dispatch(server: *Server, event: *const Event) void {
@@ -310,15 +316,16 @@ pub fn ServerType(comptime IO: type) type {
             if (event.failure()) |err| {
                 if (err == .CANCELED) return;
                 server.core.stats.accept_errors += 1;
+                if (server.core.application) |application| application.onAcceptFailure(application.context, @intFromEnum(err));
                 server.accept_after_ms = server.core.now_ms + accept_retry_ms;
                 return;
             }
             server.connections.onAccept(server, @intCast(event.result));
         }
 
-        fn armAccept(server: *Server) void {
+        pub fn armAccept(server: *Server) void {
             const data: UserData = .{ .index = 0, .operation = .accept, .generation = 0 };
-            const is_wanted = !server.core.slots.isFull() and !server.core.stopping;
+            const is_wanted = !server.core.slots.isFull() and !server.core.stopping and !server.accept_ended;
             if (is_wanted and !server.accepting and server.core.now_ms >= server.accept_after_ms) {
                 server.io.accept(data);
                 server.accepting = true;

@@ -59,7 +59,9 @@ pub const Flags = packed struct(u16) {
     shutting: bool = false,
     /// To be closed as soon as that is done.
     close_wanted: bool = false,
-    _: u4 = 0,
+    /// An application's answer goes on behind what is being sent.
+    more: bool = false,
+    _: u3 = 0,
 };
 
 /// Ends a list of held buffers.

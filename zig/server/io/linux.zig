@@ -34,7 +34,10 @@ const descriptors_spare = 256;
 pub const Linux = struct {
     ring: IoUring,
     listener: linux.fd_t = -1,
+    direct: bool,
     event_fd: linux.fd_t,
+    /// Written by the kernel when there is something to take, for a loop that waits elsewhere.
+    notifier_fd: linux.fd_t = -1,
     /// Where the kernel writes the event's counter.
     event_count: u64 = 0,
     /// Set by the first that wakes, so that only it pays for a system call.
@@ -71,7 +74,7 @@ pub const Linux = struct {
         assert(options.descriptors > 0);
         var ring = try setupRing(submissions_max, completions_max);
         errdefer ring.deinit();
-        ring.register_files_sparse(options.descriptors + descriptors_spare) catch |err| return registerError(err);
+        if (options.direct) ring.register_files_sparse(options.descriptors + descriptors_spare) catch |err| return registerError(err);
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
         errdefer pages.release(u8, memory);
@@ -86,6 +89,7 @@ pub const Linux = struct {
 
         var io: Linux = .{
             .ring = ring,
+            .direct = options.direct,
             .event_fd = @intCast(event_fd),
             .buffer_ring = buffer_ring,
             .buffer_memory = memory,
@@ -104,6 +108,7 @@ pub const Linux = struct {
         io.ring.deinit();
         unmapBufferRing(io.buffer_ring, io.buffer_count);
         _ = linux.close(io.event_fd);
+        if (io.notifier_fd >= 0) _ = linux.close(io.notifier_fd);
         if (io.listener >= 0) _ = linux.close(io.listener);
         pages.release(u8, io.buffer_memory);
         io.* = undefined;
@@ -117,6 +122,17 @@ pub const Linux = struct {
             else => return error.Unexpected,
         }
         io.armWake();
+    }
+
+    /// An event descriptor that the kernel writes whenever there begins to be something to take, or work that the next
+    /// `handOver` has done. The ring's own descriptor tells that too late: the kernel's deferred work doesn't wake who polls it.
+    pub fn notifier(io: *Linux) InitError!linux.fd_t {
+        if (io.notifier_fd >= 0) return io.notifier_fd;
+        const rc = linux.eventfd(0, linux.EFD.CLOEXEC | linux.EFD.NONBLOCK);
+        if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
+        io.notifier_fd = @intCast(rc);
+        io.ring.register_eventfd(io.notifier_fd) catch |err| return registerError(err);
+        return io.notifier_fd;
     }
 
     pub const ListenError = error{ AddressInUse, AddressNotAvailable, AccessDenied, SystemResources, Unexpected };
@@ -166,7 +182,9 @@ pub const Linux = struct {
 
     pub fn accept(io: *Linux, user_data: UserData) void {
         const sqe = io.submission(user_data);
-        sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
+        if (io.direct) {
+            sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
+        } else sqe.prep_multishot_accept(io.listener, null, null, linux.SOCK.CLOEXEC);
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -174,7 +192,7 @@ pub const Linux = struct {
         const sqe = io.submission(user_data);
         sqe.prep_rw(.RECV, @intCast(descriptor), 0, 0, 0);
         sqe.ioprio = linux.IORING_RECV_MULTISHOT;
-        sqe.flags = linux.IOSQE_FIXED_FILE | linux.IOSQE_BUFFER_SELECT;
+        sqe.flags = io.fileFlag() | linux.IOSQE_BUFFER_SELECT;
         sqe.buf_index = buffer_group;
         sqe.user_data = @bitCast(user_data);
     }
@@ -184,7 +202,7 @@ pub const Linux = struct {
         assert(bytes.len > 0);
         const sqe = io.submission(user_data);
         sqe.prep_send(@intCast(descriptor), bytes, linux.MSG.NOSIGNAL);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -193,7 +211,7 @@ pub const Linux = struct {
         assert(message.iovlen > 0);
         const sqe = io.submission(user_data);
         sqe.prep_sendmsg(@intCast(descriptor), message, linux.MSG.NOSIGNAL);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -201,7 +219,7 @@ pub const Linux = struct {
     pub fn shutdown(io: *Linux, descriptor: Descriptor, user_data: UserData) void {
         const sqe = io.submission(user_data);
         sqe.prep_shutdown(@intCast(descriptor), linux.SHUT.WR);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -210,14 +228,15 @@ pub const Linux = struct {
         if (io.ring.sq_ready() + 2 > io.ring.sq.sqes.len) io.submitNow();
         // An operation keeps its file open: without the cancel a receive that waits would keep the connection.
         const cancel_sqe = io.submission(user_data);
-        cancel_sqe.prep_cancel_fd(@intCast(descriptor), linux.IORING_ASYNC_CANCEL_ALL | linux.IORING_ASYNC_CANCEL_FD_FIXED);
+        const is_fixed: u32 = if (io.direct) linux.IORING_ASYNC_CANCEL_FD_FIXED else 0;
+        cancel_sqe.prep_cancel_fd(@intCast(descriptor), linux.IORING_ASYNC_CANCEL_ALL | is_fixed);
         cancel_sqe.flags = linux.IOSQE_IO_HARDLINK | linux.IOSQE_CQE_SKIP_SUCCESS;
         var cancel_data = user_data;
         cancel_data.operation = .cancel;
         cancel_sqe.user_data = @bitCast(cancel_data);
 
         const sqe = io.submission(user_data);
-        sqe.prep_close_direct(descriptor);
+        if (io.direct) sqe.prep_close_direct(descriptor) else sqe.prep_close(@intCast(descriptor));
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -253,6 +272,12 @@ pub const Linux = struct {
     /// Hands over what was queued and waits until something happened, at most `timeout_ns`; null waits without end.
     pub fn turn(io: *Linux, events: []Event, timeout_ns: ?u64) error{Unexpected}![]Event {
         assert(events.len >= interface.events_per_turn_max);
+        try io.handOver(timeout_ns);
+        return io.completed(events);
+    }
+
+    /// Hands over what was queued, and waits if nothing has happened yet.
+    pub fn handOver(io: *Linux, timeout_ns: ?u64) error{Unexpected}!void {
         if (io.buffers_returned > 0) {
             IoUring.buf_ring_advance(io.buffer_ring, io.buffers_returned);
             io.buffers_returned = 0;
@@ -260,7 +285,10 @@ pub const Linux = struct {
         const to_submit = io.ring.flush_sq();
         const ready = io.ring.cq_ready();
         if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (ready == 0) 1 else 0, timeout_ns);
+    }
 
+    /// What has happened, without asking the kernel.
+    pub fn completed(io: *Linux, events: []Event) error{Unexpected}![]Event {
         const count = io.ring.copy_cqes(&io.cqes, 0) catch return error.Unexpected;
         for (io.cqes[0..count], events[0..count]) |cqe, *event| {
             const has_buffer = cqe.flags & linux.IORING_CQE_F_BUFFER != 0;
@@ -271,7 +299,7 @@ pub const Linux = struct {
                 .more = cqe.flags & linux.IORING_CQE_F_MORE != 0,
             };
             if (has_buffer) io.buffers_free -= 1;
-            if (event.user_data.operation == .wake) {
+            if (event.user_data.operation == .wake and event.user_data.index == 0) {
                 io.wake_pending.store(false, .release);
                 io.armWake();
             }
@@ -321,6 +349,19 @@ pub const Linux = struct {
             .SUCCESS, .TIME, .INTR, .BUSY, .AGAIN => {},
             else => return error.Unexpected,
         }
+    }
+
+    /// From now on each write that makes the descriptor readable ends the waiting, as an event of `wake`. Nothing is read.
+    pub fn watch(io: *Linux, descriptor: linux.fd_t) void {
+        const user_data: UserData = .{ .index = 1, .operation = .wake, .generation = 0 };
+        const sqe = io.submission(user_data);
+        sqe.prep_poll_add(descriptor, linux.POLL.IN);
+        sqe.len = linux.IORING_POLL_ADD_MULTI;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    fn fileFlag(io: *const Linux) u8 {
+        return if (io.direct) linux.IOSQE_FIXED_FILE else 0;
     }
 
     fn armWake(io: *Linux) void {
