@@ -287,6 +287,13 @@ export fn lr_start(front: *Front, listener: i32) Status {
 export fn lr_destroy(front: *Front) void {
     // The caller's.
     front.server.io.listener = -1;
+    // Those that were closed just now are, by that; the others are ours as descriptors of the process.
+    front.server.io.handOver(0) catch {};
+    const core = &front.server.core;
+    for (core.slots.live[0..core.slots.live_len]) |index| {
+        const slot = &core.slots.slots[index];
+        if (slot.line1.state != .closing) _ = linux.close(@intCast(slot.line1.fd));
+    }
     const memory = @as([*]Front, @ptrCast(front))[0..1];
     front.server.deinit();
     pages.release(Front, memory);

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -18,6 +19,10 @@ use super::Uring;
 use super::client::Client;
 use super::head::{Asked, Framing, Parsed};
 use crate::ring::{Application, Connection, Head, Reading, Refusal};
+use crate::runtime::local;
+
+/// When accepting is tried again. Longer than Zig's own pause.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 impl Uring {
     fn take(self: &Rc<Self>, client: &Rc<Client>, head: &Head<'_>) -> Option<Reading> {
@@ -168,6 +173,12 @@ impl Application for Uring {
 
     fn accept_failed(&self, error: &io::Error) {
         self.accept_log.borrow_mut().failed(error);
+        // Zig tries again in its next turn, which nothing else may bring.
+        let ready = Rc::clone(&self.ready);
+        local::spawn(async move {
+            tokio::time::sleep(ACCEPT_RETRY).await;
+            ready.wake();
+        });
     }
 }
 

@@ -36,6 +36,8 @@ pub const Linux = struct {
     listener: linux.fd_t = -1,
     direct: bool,
     event_fd: linux.fd_t,
+    /// One more descriptor whose writes end the waiting.
+    watched_fd: linux.fd_t = -1,
     /// Written by the kernel when there is something to take, for a loop that waits elsewhere.
     notifier_fd: linux.fd_t = -1,
     /// Where the kernel writes the event's counter.
@@ -284,7 +286,8 @@ pub const Linux = struct {
         }
         const to_submit = io.ring.flush_sq();
         const ready = io.ring.cq_ready();
-        if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (ready == 0) 1 else 0, timeout_ns);
+        const waits = ready == 0 and (timeout_ns == null or timeout_ns.? > 0);
+        if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (waits) 1 else 0, if (waits) timeout_ns else null);
     }
 
     /// What has happened, without asking the kernel.
@@ -299,9 +302,11 @@ pub const Linux = struct {
                 .more = cqe.flags & linux.IORING_CQE_F_MORE != 0,
             };
             if (has_buffer) io.buffers_free -= 1;
-            if (event.user_data.operation == .wake and event.user_data.index == 0) {
-                io.wake_pending.store(false, .release);
-                io.armWake();
+            if (event.user_data.operation == .wake) {
+                if (event.user_data.index == 0) {
+                    io.wake_pending.store(false, .release);
+                    io.armWake();
+                } else if (!event.more) io.watch(io.watched_fd);
             }
         }
         return events[0..count];
@@ -353,6 +358,7 @@ pub const Linux = struct {
 
     /// From now on each write that makes the descriptor readable ends the waiting, as an event of `wake`. Nothing is read.
     pub fn watch(io: *Linux, descriptor: linux.fd_t) void {
+        io.watched_fd = descriptor;
         const user_data: UserData = .{ .index = 1, .operation = .wake, .generation = 0 };
         const sqe = io.submission(user_data);
         sqe.prep_poll_add(descriptor, linux.POLL.IN);
