@@ -438,3 +438,16 @@ fn rows_leave_in_the_same_chunks() {
     }
     pair.close();
 }
+
+#[test]
+fn what_the_ring_can_not_do_is_done_by_axum_and_told() {
+    for config in [r#"{"head_bytes_max": 70000}"#, r#"{"header_count_max": 101}"#] {
+        let stage = Stage::on("uring", config).with_worker();
+        let health: serde_json::Value = serde_json::from_str(&stage.get("/health").body).unwrap();
+        assert_eq!((&health["front"], &health["status"]), (&"axum".into(), &"degraded".into()), "{health}");
+        let said = health["degraded"][0].as_str().unwrap();
+        let key = config.split('"').nth(1).unwrap();
+        assert!(said.starts_with(&format!("the front is axum and not uring: {key} is above ")), "{said}");
+        stage.close();
+    }
+}
