@@ -7,8 +7,10 @@ pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
         .front = b.step("front", "The static library liblyger_server.a: the server as a front of Lyger's"),
-        .server = b.step("server", "The server's programs: echo, simulator"),
+        .server = b.step("server", "The server's programs: echo, room-battle, simulator"),
         .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
+        .@"run-pipe" = b.step("run-pipe", "PostgreSQL and Redis on fibers: zig build run-pipe -- --redis redis://127.0.0.1:6379"),
+        .@"run-room-battle" = b.step("run-room-battle", "Runs the example of rooms, tasks and broadcasts: zig build run-room-battle -- --port 8080"),
         .simulate = b.step("simulate", "The server under simulated faults: -Dseed=N is one run, -Dseeds=COUNT that many from there on"),
         .@"test" = b.step("test", "The tests of kernels, protocols and server, in Debug and in ReleaseSafe"),
         .@"test-kernels" = b.step("test-kernels", "Those of the kernels"),
@@ -22,6 +24,7 @@ pub fn build(b: *std.Build) void {
         .fuzz_seconds = b.option(u32, "fuzz-seconds", "How long each parser is fuzzed; 0 only for what --fuzz guides") orelse 10,
         .fuzz_seed = b.option(u64, "fuzz-seed", "The seed of the mutations; a new one each time without it"),
         .optimize = b.option(std.builtin.OptimizeMode, "mode", "How the server's programs are built; safety checks stay on by default") orelse .ReleaseSafe,
+        .cares = b.option(bool, "cares", "Test names by c-ares; where its header is, without this"),
         .seed = b.option(u64, "seed", "The first seed of the simulator") orelse 1,
         .seeds = b.option(u64, "seeds", "How many seeds the simulator runs") orelse 1,
     };
@@ -41,6 +44,7 @@ const Options = struct {
     fuzz_seconds: u32,
     fuzz_seed: ?u64,
     optimize: std.builtin.OptimizeMode,
+    cares: ?bool,
     seed: u64,
     seeds: u64,
 };
@@ -167,6 +171,25 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
     steps.@"run-echo".dependOn(&run_echo.step);
     steps.server.dependOn(&b.addInstallArtifact(echo, .{}).step);
 
+    const pipe = b.addExecutable(.{ .name = "pipe", .root_module = exampleModule(b, "zig/server/examples/pipe.zig", target, options.optimize) });
+    const run_pipe = b.addRunArtifact(pipe);
+    if (b.args) |args| run_pipe.addArgs(args);
+    steps.@"run-pipe".dependOn(&run_pipe.step);
+    steps.server.dependOn(&b.addInstallArtifact(pipe, .{}).step);
+    const pipe_tests = b.addTest(.{ .name = "pipe", .root_module = exampleModule(b, "zig/server/examples/pipe.zig", target, .Debug) });
+    const run_pipe_tests = b.addRunArtifact(pipe_tests);
+    // Where the servers are is a part of what was tested.
+    if (b.graph.environ_map.get("LYGER_TEST_POSTGRES")) |dsn| run_pipe_tests.setEnvironmentVariable("LYGER_TEST_POSTGRES", dsn);
+    steps.@"test-server".dependOn(&run_pipe_tests.step);
+    steps.@"test-server".dependOn(caresTests(b, target, options.cares));
+    const room_battle = b.addExecutable(.{ .name = "room-battle", .root_module = exampleModule(b, "zig/server/examples/room_battle.zig", target, options.optimize) });
+    const run_room_battle = b.addRunArtifact(room_battle);
+    if (b.args) |args| run_room_battle.addArgs(args);
+    steps.@"run-room-battle".dependOn(&run_room_battle.step);
+    steps.server.dependOn(&b.addInstallArtifact(room_battle, .{}).step);
+    const room_battle_tests = b.addTest(.{ .name = "room-battle", .root_module = exampleModule(b, "zig/server/examples/room_battle.zig", target, .Debug) });
+    steps.@"test-server".dependOn(&b.addRunArtifact(room_battle_tests).step);
+
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
     const simulator = b.addExecutable(.{ .name = "simulator", .root_module = b.createModule(simulator_options) });
@@ -197,6 +220,40 @@ fn buildFront(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTa
     library.bundle_compiler_rt = false;
     library.bundle_ubsan_rt = false;
     step.dependOn(&b.addInstallArtifact(library, .{}).step);
+}
+
+/// With the system's c-ares, which programs link that use `HttpCaresDns`, and nothing else here.
+fn caresTests(b: *std.Build, target: std.Build.ResolvedTarget, wanted: ?bool) *std.Build.Step {
+    const is_there = for ([_][]const u8{ "/usr/include/ares.h", "/usr/local/include/ares.h" }) |path| {
+        if (std.Io.Dir.accessAbsolute(b.graph.io, path, .{})) |_| break true else |_| {}
+    } else false;
+    if (!(wanted orelse is_there)) {
+        const step = b.allocator.create(std.Build.Step) catch @panic("OOM");
+        step.* = .init(.{ .id = .custom, .name = "names by c-ares", .owner = b, .makeFn = sayWithoutCares });
+        return step;
+    }
+    var options = serverModule(b, target, .Debug);
+    options.root_source_file = b.path("zig/server/cares_test.zig");
+    options.link_libc = true;
+    const module = b.createModule(options);
+    module.linkSystemLibrary("cares", .{});
+    module.addImport("sws", module);
+    const tests = b.addTest(.{ .name = "cares", .filters = &.{"cares_test.test."}, .root_module = module });
+    return &b.addRunArtifact(tests).step;
+}
+
+fn sayWithoutCares(_: *std.Build.Step, _: std.Build.Step.MakeOptions) anyerror!void {
+    std.debug.print("skipped: names by c-ares, which libc-ares-dev is needed for\n", .{});
+}
+
+/// An example, which has the server as a library.
+fn exampleModule(b: *std.Build, path: []const u8, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
+    return b.createModule(.{
+        .root_source_file = b.path(path),
+        .target = target,
+        .optimize = optimize,
+        .imports = &.{.{ .name = "sws", .module = b.createModule(serverModule(b, target, optimize)) }},
+    });
 }
 
 fn serverModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) std.Build.Module.CreateOptions {

@@ -2,6 +2,8 @@
 //! maps of values and `serde_json`, as the seed does it. `make bench-sql` runs it and takes the lines of
 //! `target/bench/decode.json` among its own.
 
+#[path = "support/shop.rs"]
+mod shop;
 mod support;
 
 use std::hint::black_box;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use lyger::db::postgres_rows;
 use lyger::json::{encode, serialize};
 use serde_json::{Map, Value};
-use support::shop::{self, ROWS};
+use shop::ROWS;
 use support::{Case, Metric, alternate, compare, repeated, report};
 
 /// Wall time of one run of a pair.

@@ -18,6 +18,8 @@ mod heavy;
 mod index;
 #[path = "kernels/json.rs"]
 mod json;
+#[path = "support/shop.rs"]
+mod shop;
 mod support;
 #[path = "kernels/text.rs"]
 mod text;
@@ -30,7 +32,6 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use lyger::json::encode;
 use lyger::kernels::{self, Variant};
-use support::shop;
 use support::{Case, Comparison, alternate, is_short, is_wanted, repeated, report};
 
 /// Wall time of one run of a pair.

@@ -7,13 +7,14 @@ use crate::wording;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
-    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    self, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 
 /// Whom to trust, and who we are.
@@ -89,12 +90,55 @@ pub(crate) fn words(error: &io::Error) -> String {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the server's certificate has expired".to_owned()
             }
-            other => format!("the server's certificate is refused: {other}"),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the server's certificate isn't valid yet (or this machine's clock is wrong)".to_owned()
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                "the server's certificate isn't one for servers".to_owned()
+            }
+            CertificateError::Other(other) => of_certificate(other),
+            other => format!("the server's certificate is refused: {}", spoken(other)),
         },
         Some(rustls::Error::InvalidMessage(_)) => "what the server says is no TLS".to_owned(),
+        Some(rustls::Error::AlertReceived(alert)) => format!("the server refuses the handshake: {}", spoken(alert)),
+        Some(rustls::Error::PeerIncompatible(why)) => {
+            format!("the server's TLS has nothing in common with ours: {}", spoken(why))
+        }
+        Some(rustls::Error::PeerMisbehaved(why)) => format!("the server breaks the rules of TLS: {}", spoken(why)),
         Some(error) => error.to_string(),
         None => wording::of_system(error),
     }
+}
+
+/// What the checking of certificates alone has a name for.
+fn of_certificate(error: &OtherError) -> String {
+    match error.0.downcast_ref::<webpki::Error>() {
+        Some(webpki::Error::CaUsedAsEndEntity) => {
+            "the server's certificate is an authority's own: it is trusted where it is itself among the certificates that the DSN names"
+                .to_owned()
+        }
+        Some(webpki::Error::UnsupportedCertVersion) => {
+            "the server's certificate is of X.509's version 1: one of version 3, with a subjectAltName, is needed".to_owned()
+        }
+        Some(why) => format!("the server's certificate is refused: {}", spoken(why)),
+        None => "the server's certificate is refused".to_owned(),
+    }
+}
+
+/// A library's name for something, as words: `HandshakeFailure` is "handshake failure". What it has beside the name is left out.
+fn spoken(name: &impl std::fmt::Debug) -> String {
+    let name = format!("{name:?}");
+    let end = name.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(name.len());
+    let mut words = String::new();
+    let mut before = ' ';
+    for letter in name[..end].chars() {
+        if letter.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+        before = letter;
+    }
+    words
 }
 
 /// What a client needs for its handshakes. Reads the files.
@@ -144,23 +188,34 @@ struct Verifier {
     // `None`: anybody.
     signed: Option<Arc<WebPkiServerVerifier>>,
     named: bool,
+    /// The certificates that the DSN names. A server may have one of these itself: what `openssl req -x509` makes is its own authority.
+    given: Vec<CertificateDer<'static>>,
 }
 
 impl Verifier {
     fn new(terms: Terms<'_>, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
-        let signed = terms.signed.then(|| Self::signed(terms, provider)).transpose()?;
+        let [parameter, ..] = terms.names;
+        let given = match terms.roots {
+            Some(Roots::Pem(pem)) if terms.signed => pem.certificates(parameter)?,
+            _ => Vec::new(),
+        };
+        let signed = terms.signed.then(|| Self::signed(terms, &given, provider)).transpose()?;
         let algorithms = provider.signature_verification_algorithms;
-        Ok(Self { algorithms, signed, named: terms.named })
+        Ok(Self { algorithms, signed, named: terms.named, given })
     }
 
-    fn signed(terms: Terms<'_>, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
+    fn signed(
+        terms: Terms<'_>,
+        given: &[CertificateDer<'static>],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<WebPkiServerVerifier>, String> {
         let [parameter, ..] = terms.names;
         let roots = match terms.roots {
             None | Some(Roots::System) => system_roots(parameter)?,
-            Some(Roots::Pem(pem)) => {
+            Some(Roots::Pem(_)) => {
                 let mut roots = RootCertStore::empty();
-                for certificate in pem.certificates(parameter)? {
-                    roots.add(certificate).map_err(|error| format!("{parameter}: {error}"))?;
+                for certificate in given {
+                    roots.add(certificate.clone()).map_err(|error| format!("{parameter}: {error}"))?;
                 }
                 Arc::new(roots)
             }
@@ -169,6 +224,10 @@ impl Verifier {
             .build()
             .map_err(|error| format!("{parameter}: {error}"))
     }
+}
+
+fn is_authoritys(error: &OtherError) -> bool {
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 impl ServerCertVerifier for Verifier {
@@ -186,6 +245,15 @@ impl ServerCertVerifier for Verifier {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.named => Ok(ServerCertVerified::assertion()),
+            // Its time has been looked at by then, and its purpose is to be an authority. Whoever named it trusts it with all.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(why)))
+                if is_authoritys(&why) && self.given.iter().any(|given| given == certificate) =>
+            {
+                if self.named {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             verified => verified,
         }
     }
@@ -210,5 +278,26 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_librarys_names_are_spoken_as_words() {
+        assert_eq!(spoken(&rustls::AlertDescription::HandshakeFailure), "handshake failure");
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
+        assert_eq!(words(&io::Error::other(alert)), "the server refuses the handshake: unknown ca");
+        let why = |why| rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(why))));
+        for (error, expected) in [
+            (webpki::Error::CaUsedAsEndEntity, "among the certificates that the DSN names"),
+            (webpki::Error::UnsupportedCertVersion, "version 3"),
+            (webpki::Error::UnsupportedCriticalExtension, "is refused: unsupported critical extension"),
+        ] {
+            let said = words(&io::Error::other(why(error)));
+            assert!(said.contains(expected) && !said.contains("Error"), "{said}");
+        }
     }
 }

@@ -64,6 +64,9 @@ $mark = static function (string $case, string $name, array $ours, array $most) u
     printf(FORMAT, $case, $name, $figures['subject_median'], $figures['peer_median'], $figures['ratio'], $figures['spread'], $kept);
 };
 
+// Read again and again, a value is answered with a copy in PHP (docs/cache.md). Of so many keys in turn there are none.
+const OTHERS = 20_000;
+
 $engine = Engine::getInstance();
 $cache = Store::default();
 $server = new Lyger\Tests\Support\RedisServer();
@@ -153,6 +156,26 @@ foreach (['100 bytes' => 100, '10 KB' => 10_000] as $size => $bytes) {
             $mark($case, 'Redis / 500', $ours, $most);
         }
     }
+}
+
+if ($wanted('get of 100 bytes, many keys') && function_exists('apcu_enabled') && apcu_enabled()) {
+    $keys = array_map(static fn (int $number): string => "other.$number", range(1, OTHERS));
+    shuffle($keys);
+    foreach ($keys as $key) {
+        $engine->cacheSet($key, str_repeat('x', 100));
+        apcu_store($key, str_repeat('x', 100));
+    }
+    $ours = static function (int $times) use ($engine, $keys): void {
+        while ($times-- > 0) {
+            $engine->cacheFind($keys[$times % OTHERS]);
+        }
+    };
+    $theirs = static function (int $times) use ($keys): void {
+        while ($times-- > 0) {
+            apcu_fetch($keys[$times % OTHERS]);
+        }
+    };
+    $alternate('get of 100 bytes, many keys', $ours, 'APCu', $theirs);
 }
 
 if ($wanted('two workers at one hot key')) {

@@ -12,7 +12,7 @@ use lyger::kernels::{self, Variant};
 use serde_json::Value;
 
 use crate::faiss::python;
-use crate::support::shop::{self, ROWS};
+use crate::shop::{self, ROWS};
 use crate::support::{Case, Comparison, Metric, absent, is_wanted, repeated};
 use crate::{Peer, SAMPLE, beside, beside_peer, fallback};
 

@@ -6,8 +6,6 @@
 //! `LYGER_BENCH_SHORT=1` is for trying a bench: few and short runs of less data, and nothing written. `LYGER_BENCH_CASES` picks cases
 //! by a part of their names.
 
-pub(crate) mod shop;
-
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -61,6 +59,8 @@ pub(crate) enum Metric {
     Memory,
     /// Requests that a cache could not answer.
     Misses,
+    /// Calls of the kernel.
+    Calls,
 }
 
 impl Metric {
@@ -70,6 +70,7 @@ impl Metric {
             Self::Wall => "wall time",
             Self::Memory => "memory",
             Self::Misses => "requests",
+            Self::Calls => "system calls",
         }
     }
 }

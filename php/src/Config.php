@@ -11,6 +11,7 @@ use Lyger\Config\Rule;
 use Lyger\Config\Setting;
 use Lyger\Config\Source;
 use Lyger\Exception\InvalidConfig;
+use SensitiveParameter;
 
 /**
  * The settings: flags before the environment (LYGER_QUEUE_MAX for queue_max) before lyger.toml before the defaults.
@@ -58,6 +59,7 @@ final class Config
         'db.lifetime_ms' => [1_800_000, 1_000, self::DAY_MS],
         'db.result_bytes_max' => [67_108_864, 1, 4_294_967_295],
         'cache.bytes_max' => [67_108_864, 1, 1_099_511_627_776],
+        'cache.copies_bytes_max' => [1_048_576, 0, 1_099_511_627_776],
         'cache.dsn' => ['', Rule::DSN],
         'resp.listen' => ['', Rule::ADDRESS],
         'resp.threads' => [0, 0, 128],
@@ -75,6 +77,7 @@ final class Config
         'resp.one_reply_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
         'resp.push_bytes_max' => [33_554_432, 1_024, 1_099_511_627_776],
         'resp.subscription_bytes_max' => [67_108_864, 1_024, 1_099_511_627_776],
+        'resp.clients_bytes_max' => [2_147_483_648, 1_048_576, 1_099_511_627_776],
         'resp.transaction_bytes_max' => [1_073_741_824, 1_048_576, 1_099_511_627_776],
         'resp.slow_us' => [10_000, 0, 3_600_000_000],
         'resp.slow_entries_max' => [128, 0, 1_048_576],
@@ -82,6 +85,9 @@ final class Config
         'vector.bytes_max' => [4_294_967_296, 1, 1_099_511_627_776],
         'vector.threads' => [0, 0, 1_024],
     ];
+
+    /** Which cache is asked, and what PHP keeps of it, is not the engine's to know. @internal */
+    public const OF_PHP = ['cache.copies_bytes_max', 'cache.dsn'];
 
     /** Flags that are shorter than their keys, as other servers have them. */
     public const ALIASES = [
@@ -103,6 +109,30 @@ final class Config
      */
     public static function resolve(array $given = [], ?string $file = null): self
     {
+        return self::layered(self::given($given), $file);
+    }
+
+    /**
+     * The same with what a program gives before all of it, and the environment as it is now.
+     *
+     * @param array<string, mixed> $given as resolve() takes it
+     */
+    public function with(#[SensitiveParameter] array $given): self
+    {
+        $of = fn (Source ...$sources): array => array_filter(
+            $this->settings,
+            static fn (Setting $setting): bool => in_array($setting->source, $sources, true),
+        );
+        $first = self::given($given) + $of(Source::Code, Source::Flag) + Environment::settings();
+        return new self(array_replace(self::defaults(), $first + $of(Source::File)));
+    }
+
+    /**
+     * @param array<string, mixed> $given by key
+     * @return array<string, Setting> by key
+     */
+    private static function given(#[SensitiveParameter] array $given): array
+    {
         $code = [];
         foreach ($given as $key => $value) {
             if (!array_key_exists($key, self::KEYS)) {
@@ -112,7 +142,7 @@ final class Config
                 $code[$key] = Rule::of($key)->setting($value, Source::Code, '');
             }
         }
-        return self::layered($code, $file);
+        return $code;
     }
 
     /**
@@ -178,29 +208,29 @@ final class Config
 
     public function int(string $key): int
     {
-        return (int) $this->settings[$key]->value;
+        return (int) $this->settings[$key]->plain();
     }
 
     public function text(string $key): string
     {
-        return (string) $this->settings[$key]->value;
+        return (string) $this->settings[$key]->plain();
     }
 
     public function bool(string $key): bool
     {
-        return (bool) $this->settings[$key]->value;
+        return (bool) $this->settings[$key]->plain();
     }
 
     /** @return list<string> */
     public function list(string $key): array
     {
-        return (array) $this->settings[$key]->value;
+        return (array) $this->settings[$key]->plain();
     }
 
     /** Whether changed code is loaded by itself, and 'poll' where it is to be looked for. */
     public function watch(): bool|string
     {
-        return $this->settings['watch']->value;
+        return $this->settings['watch']->plain();
     }
 
     /** What the engine's server takes, as JSON. */
@@ -210,6 +240,7 @@ final class Config
             'workers',
             'watch',
             'cache.bytes_max',
+            'cache.copies_bytes_max',
             'cache.dsn',
             'vector.dimension_max',
             'vector.bytes_max',
@@ -249,8 +280,7 @@ final class Config
         $settings = [];
         foreach ($this->values() as $key => $value) {
             [$section, $name] = [...explode('.', $key, 2), ''];
-            // Which cache is asked is PHP's to choose.
-            if (in_array($section, ['db', 'cache', 'vector'], true) && $key !== 'cache.dsn') {
+            if (in_array($section, ['db', 'cache', 'vector'], true) && !in_array($key, self::OF_PHP, true)) {
                 $settings[$section][$name] = $value;
             }
         }
@@ -260,7 +290,7 @@ final class Config
     /** @return array<string, string|int|bool|list<string>> by key, all of them */
     private function values(): array
     {
-        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->value, $this->settings);
+        return array_map(static fn (Setting $setting): string|int|bool|array => $setting->plain(), $this->settings);
     }
 
     /** Those that this process may run on, which in a container can be fewer than the machine has. */

@@ -274,8 +274,36 @@ fn a_batch_that_is_forgotten_keeps_its_table_mapped() {
 }
 
 #[test]
+fn what_a_dead_process_was_making_another_makes_at_once() {
+    let (table, file) = Table::shared(1 << 20).unwrap();
+    // SAFETY: the child uses the table and the allocator, whose lock the C library sees to, and nothing else.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let other = Table::attach(file.as_fd()).unwrap();
+        let _ = other.take_off(b"key", u64::MAX, 0, &mut Vec::new());
+        loop {
+            // SAFETY: waits until it is killed.
+            unsafe { libc::pause() };
+        }
+    }
+    let mut value = Vec::new();
+    let kept = || table.region(super::kept::Kind::Flight).get(b"key", 0, &mut Vec::new()).is_some();
+    while !kept() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(table.take_off(b"key", 1, 0, &mut value).unwrap(), Flight::Others);
+    let mut status = 0;
+    // SAFETY: our own child, which nobody has waited for.
+    unsafe { assert_eq!((libc::kill(child, libc::SIGKILL), libc::waitpid(child, &raw mut status, 0)), (0, child)) };
+    let Flight::Yours { token } = table.take_off(b"key", 1000, 0, &mut value).unwrap() else { panic!() };
+    assert_eq!(table.take_off(b"key", 1, 0, &mut value).unwrap(), Flight::Others);
+    assert!(table.land(b"key", token, b"made", None, 0).unwrap());
+}
+
+#[test]
 fn a_lock_given_back_by_who_has_not_got_it_ends_the_process() {
-    let table = Table::in_process(1 << 20).unwrap();
+    // Not a private one, whose heads a child has not.
+    let (table, _file) = Table::shared(1 << 20).unwrap();
     // SAFETY: the child uses one lock and ends.
     let child = unsafe { libc::fork() };
     if child == 0 {

@@ -5,6 +5,10 @@
 //! follow from the log: whoever finds the lock orphaned reads it again from its begin. A full half is copied, without what
 //! is dead or expired, to the other one, which one store makes the log. What would have it grow beyond three quarters is
 //! refused: so each copy makes room for a quarter's writes, and what is there can always be written again.
+//!
+//! Each kind of record has shards that no other kind may fill ([`Kind`]).
+
+use std::ops::Range;
 
 use super::entry::{self, Entry, NEVER, Plan, Word};
 use super::index::Position;
@@ -36,23 +40,71 @@ const SECOND_HALF: u64 = 1 << 63;
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'t> {
     pub(super) table: &'t Table,
-    /// What all keys begin with that are of this kind, so that they are nobody else's.
-    kind: u8,
+    kind: Kind,
 }
 
-/// What keys of the region begin with, for whoever gives them names of their own.
-const NAMED: u8 = b'k';
+/// What a record is, which its key begins with, so that it is nobody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of whoever gives it a name of its own.
+    Named = b'k' as isize,
+    Lock = b'l' as isize,
+    Rate = b'r' as isize,
+    /// A maker's lock.
+    Flight = b'f' as isize,
+}
+
+impl Kind {
+    /// The shards of the region that have it. Names of rates come from outside (addresses, users), so anybody can have as many of them
+    /// as he likes: they have half of the region, and all of it would leave no room for a lock. Makers' locks are few, for each
+    /// has a process that waits for it, and those of processes that died amid it.
+    fn shards(self) -> Range<u32> {
+        match self {
+            Self::Rate => 0..KEPT_SHARDS / 2,
+            Self::Lock | Self::Named => KEPT_SHARDS / 2..KEPT_SHARDS - 1,
+            Self::Flight => KEPT_SHARDS - 1..KEPT_SHARDS,
+        }
+    }
+
+    /// What a user calls those that the shard has.
+    fn of_shard(shard: u32) -> &'static str {
+        let has = |kind: &Self| kind.shards().contains(&shard);
+        match [Self::Rate, Self::Flight].into_iter().find(has) {
+            Some(Self::Rate) => "counters of rates",
+            Some(_) => "makers' locks",
+            None => "locks",
+        }
+    }
+}
+
+/// How full a share of the kept region is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Names and what they have, with those that have expired and were not written since.
+    pub bytes: u64,
+    /// What they may have. Names are spread over the share evenly but not exactly, so it is full a little earlier.
+    pub bytes_max: u64,
+}
 
 impl Table {
     /// The region that eviction and recovery never drop.
     #[must_use]
     pub fn kept(&self) -> Kept<'_> {
-        self.region(NAMED)
+        self.region(Kind::Named)
     }
 
     /// The region's keys of one kind.
-    pub(super) fn region(&self, kind: u8) -> Kept<'_> {
+    pub(super) fn region(&self, kind: Kind) -> Kept<'_> {
         Kept { table: self, kind }
+    }
+
+    /// How full the region's shares are: of counters of rates, of locks and sessions, of makers' locks.
+    pub(super) fn shares(&self) -> [Share; 3] {
+        [Kind::Rate, Kind::Lock, Kind::Flight].map(|kind| {
+            let shards = self.region(kind).shards();
+            let bytes_max = shards.len() as u64 * self.map.geometry.kept_live_max();
+            Share { bytes: shards.map(|shard| self.map.head(shard).kept_live.get()).sum(), bytes_max }
+        })
     }
 
     /// A number that was never given before: not by this table, and not by one before it, unless the clock was set back. It is
@@ -83,12 +135,19 @@ impl Table {
 
 impl Kept<'_> {
     fn key(&self, name: &[u8]) -> Vec<u8> {
-        [&[self.kind], name].concat()
+        [&[self.kind as u8], name].concat()
     }
 
     fn number(&self, key: &[u8]) -> u32 {
         let hash = entry::hash(&self.table.map, key);
-        self.table.map.geometry.shards + (hash >> 24) as u32 % KEPT_SHARDS
+        let shards = self.shards();
+        shards.start + (hash >> 24) as u32 % shards.len() as u32
+    }
+
+    /// The table's shards that have records of this kind.
+    fn shards(&self) -> Range<u32> {
+        let (first, own) = (self.table.map.geometry.shards, self.kind.shards());
+        first + own.start..first + own.end
     }
 
     fn read(&self, name: &[u8], now: u64, sink: &mut impl Sink) -> Option<Found> {
@@ -128,11 +187,10 @@ impl Kept<'_> {
         f(&mut Slot::new(&shard, &key, now), &mut Slot::new(&cached, name, now))
     }
 
-    /// How many keys there are, with those that have expired and were not written since.
+    /// How many keys the shards have that this kind has, with those that have expired and were not written since.
     #[must_use]
     pub fn len(&self) -> u64 {
-        let shards = self.table.map.geometry.shards;
-        (shards..shards + KEPT_SHARDS).map(|number| self.table.map.head(number).count.get()).sum()
+        self.shards().map(|number| self.table.map.head(number).count.get()).sum()
     }
 
     /// Whether there is no key.
@@ -191,11 +249,11 @@ impl Shard<'_> {
         let (map, geometry) = (self.map, &self.map.geometry);
         let value_len = parts.iter().map(|part| part.len()).sum();
         // Without the byte that says of what kind the key is.
-        let full = Full { bytes: (key.len() - 1 + value_len) as u64, bytes_max: geometry.kept_half_bytes as u64 };
         let plan = Plan { key_len: key.len(), value_len, expires: expiry != NEVER, chained: false };
         if value_len > INLINE_BYTES_MAX || key.len() > 1 + entry::KEY_BYTES_MAX {
-            return Err(full);
+            return Err(too_long(key, value_len));
         }
+        let full = self.no_room();
         let bytes = plan.bytes(geometry);
         self.begin();
         let before = self.find(key, hash).map_or(0, |old| self.record_bytes(self.entry(old.place).word()));
@@ -222,7 +280,7 @@ impl Shard<'_> {
 
     /// Whether a record may have so many bytes more than before. If not, what has expired goes first.
     fn may_grow(&self, before: usize, bytes: usize, now: u64) -> bool {
-        let most = (self.map.geometry.kept_half_bytes / 4 * 3) as u64;
+        let most = self.map.geometry.kept_live_max();
         let fits = || bytes <= before || self.head.kept_live.get() + (bytes - before) as u64 <= most;
         fits() || {
             self.expire(now);
@@ -250,6 +308,13 @@ impl Shard<'_> {
         self.head.kept_expires.set(next);
     }
 
+    fn no_room(&self) -> Full {
+        let own = self.number - self.map.geometry.shards;
+        let what = Kind::of_shard(own);
+        let shards = (0..KEPT_SHARDS).filter(|&shard| Kind::of_shard(shard) == what).count() as u64;
+        Full::Kept { what, bytes_max: shards * self.map.geometry.kept_live_max() }
+    }
+
     fn record_bytes(&self, word: Word) -> usize {
         word.units() << self.map.geometry.unit_shift
     }
@@ -268,7 +333,7 @@ impl Shard<'_> {
             old.iter().flat_map(|(entry, word)| self.chunks(*entry, *word).flatten().copied()).collect();
         let end = offset.saturating_add(bytes.len());
         if end > INLINE_BYTES_MAX {
-            return Err(Full { bytes: end as u64, bytes_max: self.map.geometry.kept_half_bytes as u64 });
+            return Err(too_long(key, end));
         }
         value.resize(value.len().max(end), 0);
         value[offset..end].copy_from_slice(bytes);
@@ -339,4 +404,10 @@ impl Shard<'_> {
             }
         }
     }
+}
+
+/// A record that no share takes, however empty.
+fn too_long(key: &[u8], value_len: usize) -> Full {
+    // Without the byte that says of what kind the key is.
+    Full::Entry { bytes: (key.len() - 1 + value_len) as u64, bytes_max: INLINE_BYTES_MAX as u64 }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 
 use super::layout::{BUCKETS_MIN, Geometry, Head, Header, KEPT_SHARDS, SEGMENT_BYTES, Segment, magic};
-use super::sync::{AtomicU32, Ordering};
+use super::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// A mapping, unmapped when it is dropped.
 pub(super) struct Map {
@@ -14,6 +14,10 @@ pub(super) struct Map {
     pub(super) geometry: Geometry,
     /// Whether other processes may have it.
     shared: bool,
+    /// Whether sequences can be lent: a forked child must not follow its own copies of a private table's.
+    lends: bool,
+    /// Whether one has been: then the heads' addresses stay readable when the mapping goes.
+    lent: AtomicBool,
 }
 
 // SAFETY: the memory is the mapping's own, and what lies in it is atomic or guarded by its shard's lock.
@@ -94,12 +98,22 @@ impl Map {
             return Err(io::Error::last_os_error());
         }
         let base = NonNull::new(address.cast::<u8>()).ok_or(io::ErrorKind::InvalidData)?;
-        let map = Self { base, geometry, shared: fd >= 0 };
+        let shared = fd >= 0;
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "other systems' private tables lend nothing"))]
+        let mut map = Self { base, geometry, shared, lends: shared, lent: AtomicBool::new(false) };
         #[cfg(target_os = "linux")]
         // Indexes are spread thinly over what is reserved for them: a huge page would be touched for each.
         // SAFETY: within the mapping. A kernel that knows no huge pages refuses, and there are none then.
         unsafe {
             libc::madvise(address, geometry.data_at, libc::MADV_NOHUGEPAGE);
+        }
+        #[cfg(target_os = "linux")]
+        if !shared {
+            let (at, bytes) = map.heads();
+            // A forked child has no use for a private table, and finds zeros in its heads: no sequence that was lent to its parent
+            // has such a number.
+            // SAFETY: whole pages of the mapping. A kernel that doesn't know it refuses, and nothing is lent then.
+            map.lends = unsafe { libc::madvise(at.cast(), bytes, libc::MADV_WIPEONFORK) } == 0;
         }
         Ok(map)
     }
@@ -141,6 +155,21 @@ impl Map {
         debug_assert!(shard < self.geometry.shards + KEPT_SHARDS);
         // SAFETY: so many heads lie there, aligned, and any bytes are valid numbers.
         unsafe { &*self.at(self.geometry.heads_at + shard as usize * size_of::<Head>()).cast() }
+    }
+
+    /// Where the heads lie, and their bytes, in whole pages.
+    fn heads(&self) -> (*mut u8, usize) {
+        (self.at(self.geometry.heads_at), self.geometry.versions_at - self.geometry.heads_at)
+    }
+
+    /// A shard's sequence for somebody who has no part in the mapping's life: its address stays readable until the process ends, and
+    /// holds 0 once the mapping has gone.
+    #[inline]
+    pub(super) fn lend_sequence(&self, shard: u32) -> Option<*const u64> {
+        if !self.lent.load(Ordering::Relaxed) {
+            self.lent.store(true, Ordering::Relaxed);
+        }
+        self.lends.then(|| self.head(shard).sequence.address())
     }
 
     #[inline(always)]
@@ -205,7 +234,22 @@ impl Drop for Map {
         if (0..self.geometry.shards + KEPT_SHARDS).any(|shard| self.head(shard).lock.is_ours()) {
             return;
         }
+        let (begin, total_bytes) = (self.base.as_ptr(), self.geometry.total_bytes);
+        if *self.lent.get_mut() {
+            let (heads, bytes) = self.heads();
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE | libc::MAP_FIXED;
+            let behind = self.geometry.versions_at;
+            // SAFETY: pages of the mapping, to which nobody refers any more but who reads a number there, which is 0 from now on. Where
+            // the kernel refuses, all stays as it is.
+            unsafe {
+                if libc::mmap(heads.cast(), bytes, libc::PROT_READ, flags, -1, 0) != libc::MAP_FAILED {
+                    libc::munmap(begin.cast(), self.geometry.heads_at);
+                    libc::munmap(begin.add(behind).cast(), total_bytes - behind);
+                }
+            }
+            return;
+        }
         // SAFETY: mapped with this length, and nobody refers to it any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.geometry.total_bytes) };
+        unsafe { libc::munmap(begin.cast(), total_bytes) };
     }
 }

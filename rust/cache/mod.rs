@@ -9,7 +9,7 @@
 //! leads to a shard: its `lock`, which outlives its owner, its `seq`uence, by which a reader without a lock sees whether
 //! somebody wrote, and its `index`, which leads to an `entry`. Entries lie in two logs of `segments`, long values in a
 //! `chain` of them; `evict` says who goes. `shard` and `write` are what a writer does, `read` what a reader does. `kept` is
-//! the region for what must not be forgotten, `snapshot` a file of the keys. `table`, `slot`, `batch` and `scan` are what others see of it, and `ops` is
+//! the region for what must not be forgotten, `snapshot` a file of the keys, `part` what it is until it is whole, `place` where it lies. `table`, `slot`, `batch` and `scan` are what others see of it, and `ops` is
 //! what PHP and Redis clients do with it.
 
 mod amend;
@@ -26,8 +26,11 @@ mod index;
 mod kept;
 mod layout;
 mod lock;
+mod long_double;
 mod map;
 mod ops;
+mod part;
+mod place;
 mod read;
 #[cfg(unix)]
 pub mod remote;
@@ -43,15 +46,18 @@ mod write;
 
 pub use batch::Batch;
 pub use entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use kept::Kept;
+pub use kept::{Kept, Share};
+pub(crate) use ops::sum_of_floats;
 pub use ops::{Condition, Expiry, Flight, NotANumber, Rate, Written};
+pub use place::OldFile;
 pub use read::Found;
 #[cfg(unix)]
 pub use remote::Remote;
 pub use scan::Watch;
+pub use shard::on_wiped;
 pub use slot::{Old, Slot};
 pub use snapshot::{Loaded, SnapshotError};
-pub use table::{PREFETCHED_MAX, Stats, Table};
+pub use table::{Lent, PREFETCHED_MAX, Stats, Table};
 pub use write::Full;
 
 /// `cache.bytes_max` when nothing is configured: 64 MiB.
@@ -62,6 +68,8 @@ pub const BYTES_MAX_MAX: u64 = 1 << 40;
 
 #[cfg(all(test, target_os = "linux"))]
 mod deaths_tests;
+#[cfg(test)]
+mod lend_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

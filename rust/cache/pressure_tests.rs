@@ -139,7 +139,7 @@ fn bytes_that_find_no_room_leave_the_value_as_it_was() {
         }
         while_others_have_the_rest(&table, b"k", || {
             let refused = table.append(b"k", &vec![1; 8 << 20], 0);
-            assert_eq!(refused, Err(Full { bytes: (1 + old_len + (8 << 20)) as u64, bytes_max: FOUR_SHARDS }));
+            assert_eq!(refused, Err(Full::Entry { bytes: (1 + old_len + (8 << 20)) as u64, bytes_max: FOUR_SHARDS }));
             let found = table.peek(b"k", 0).expect("it was there");
             assert_eq!(found.expires_at, Some(1 << 40));
             assert!(get(&table, b"k").unwrap() == old);

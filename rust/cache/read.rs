@@ -59,6 +59,12 @@ impl<'a> Reader<'a, '_> {
     /// Copies the key's value, if there is one.
     #[inline]
     pub(super) fn read(&self, sink: &mut impl Sink) -> Option<Found> {
+        self.read_noted(sink).0
+    }
+
+    /// The same, with the number of the sequence of which it was read, unless it took the lock.
+    #[inline]
+    pub(super) fn read_noted(&self, sink: &mut impl Sink) -> (Option<Found>, Option<u64>) {
         let sequence = &self.map.head(self.shard).sequence;
         for _ in 0..ATTEMPTS_MAX {
             let Some(noted) = (0..LOOKS_MAX).find_map(|_| {
@@ -71,10 +77,10 @@ impl<'a> Reader<'a, '_> {
                 break;
             };
             if let Some(found) = self.attempt(sink, || sequence.is_still(noted)) {
-                return found;
+                return (found, Some(noted));
             }
         }
-        self.locked(sink)
+        (self.locked(sink), None)
     }
 
     #[cold]

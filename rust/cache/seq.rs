@@ -32,6 +32,11 @@ impl Sequence {
         !self.0.load(Ordering::Relaxed).is_multiple_of(2)
     }
 
+    /// Where the number is, for who reads it alone.
+    pub(super) fn address(&self) -> *const u64 {
+        std::ptr::from_ref(self).cast()
+    }
+
     /// Before the first word is written, by whoever has the lock. It may be odd already: a dead writer's.
     #[inline(always)]
     pub(super) fn begin(&self) {

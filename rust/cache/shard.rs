@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use super::chain;
 use super::entry::{self, Entry, NEVER};
@@ -15,6 +16,15 @@ use super::sync::Ordering;
 thread_local! {
     /// How many shards this thread has locked: who has one must not wait for another.
     static LOCKED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Who tells people that keys were lost.
+static ON_WIPED: OnceLock<fn()> = OnceLock::new();
+
+/// Has `act` called, in the process that finds it, when a shard was emptied because its owner had died or panicked amid a change. It has to be
+/// short, as others wait for the shard. The first one that is given counts.
+pub fn on_wiped(act: fn()) {
+    let _ = ON_WIPED.set(act);
 }
 
 /// The lock of a shard, and what can be done while one has it.
@@ -126,6 +136,9 @@ impl<'a> Shard<'a> {
         self.map.header().recount.store(1, Ordering::Relaxed);
         self.wipe();
         self.touch_all();
+        if let Some(act) = ON_WIPED.get() {
+            act();
+        }
     }
 
     /// Forgets everything, whatever state it is in.

@@ -7,18 +7,20 @@
 //! ```
 //! Numbers are little-endian. It is a file to start from after a restart, and no promise of durability: what changed since it was
 //! written is lost with the process. The table is used while it is written, so each value is one that its key had at some moment meanwhile, and
-//! keys that are changed together may be there from before and after. What only the kept region has (locks, tokens, rates, sessions) is
+//! keys that are changed together may be there from before and after. What only the kept region has (locks, tokens, rates) is
 //! left out: a lock that came back would be one that nobody holds.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::entry::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::part::Part;
+use super::place::{OldFile, Place};
 use super::read::Appended;
 use super::table::Table;
 
@@ -49,9 +51,6 @@ pub enum SnapshotError {
         /// Its reason.
         source: io::Error,
     },
-    /// Another process writes one to the same place.
-    #[error("another process is writing {}", .0.display())]
-    Busy(PathBuf),
     /// Not one byte of it is believed.
     #[error("the snapshot {} is damaged and nothing of it was loaded: {why}; move it away to start with an empty cache", path.display())]
     Damaged {
@@ -71,22 +70,34 @@ pub enum SnapshotError {
 }
 
 /// What was loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Keys that are in the table now; it may have evicted some of them for others.
+    /// Keys that were put into the table.
     pub keys: u64,
     /// Those whose time had come.
     pub expired: u64,
     /// Those that are too large for this table.
     pub refused: u64,
+    /// Keys that the table evicted meanwhile: more than it holds were put into it.
+    pub evicted: u64,
+    /// What has become of the file, where not all of it is in the table.
+    pub kept: Option<OldFile>,
     /// When it was written, in milliseconds since 1970.
     pub saved_at_ms: u64,
 }
 
 impl std::fmt::Display for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { keys, expired, refused, .. } = self;
-        write!(f, "{keys} keys loaded, {expired} had expired, {refused} are too large for this table")
+        let Self { keys, expired, refused, evicted, .. } = self;
+        write!(f, "{keys} keys loaded, {expired} had expired, {refused} are too large for this table")?;
+        if *evicted > 0 {
+            write!(f, ", {evicted} were evicted for others: the table is too small for all of them")?;
+        }
+        match &self.kept {
+            None => Ok(()),
+            Some(OldFile::As(path)) => write!(f, "; the file is kept as {}", path.display()),
+            Some(OldFile::Larger(path)) => write!(f, "; the file is not kept: {} is larger, and stays", path.display()),
+        }
     }
 }
 
@@ -97,32 +108,22 @@ impl Table {
     /// # Errors
     /// [`SnapshotError`]; what `path` was before it still is, but for an error of the folder's `fsync`.
     pub fn save(&self, path: &Path, now: u64) -> Result<u64, SnapshotError> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".saving");
-        let part = folder.join(name);
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| SnapshotError::System { what, path, source }
         };
-        let file = claim(&part)?;
-        let written = self
-            .write(&file, now)
-            .map_err(failed("writing", &part))
-            .and_then(|keys| std::fs::rename(&part, path).map_err(failed("renaming", &part)).map(|()| keys));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&part); // it is locked still, so nobody else writes to it
-            return written;
-        }
+        let place = Place::of(path).map_err(failed("opening a file beside", path))?;
+        let (folder, name) = (place.folder(), place.name());
+        // What killed writers have left may be what there is no room beside.
+        Part::remove_left(folder, name);
+        let part = Part::create(folder, name).map_err(failed("opening a file beside", path))?;
+        let keys = self.write(part.file(), now).map_err(failed("writing", part.path()))?;
+        part.rename(&place.path()).map_err(failed("renaming a new file to", path))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))?;
-        written
+        Ok(keys)
     }
 
     fn write(&self, file: &File, now: u64) -> io::Result<u64> {
-        file.set_len(0)?;
         let mut out = Summed { inner: BufWriter::with_capacity(BUFFER_BYTES, file), sum: Xxh3::new() };
         out.write_all(MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
@@ -163,20 +164,35 @@ impl Table {
         Ok(keys)
     }
 
-    /// Puts the keys of a file into the table, but for those that it has already; `None` where there is no file.
+    /// Whether [`Table::save`] could make a file now. To be asked at the start: at the end everything would be lost.
     ///
     /// # Errors
-    /// [`SnapshotError`]; the table is as it was then.
+    /// [`SnapshotError`]; nothing was changed.
+    pub fn probe(path: &Path) -> Result<(), SnapshotError> {
+        let failed = |source| SnapshotError::System { what: "opening a file beside", path: path.to_owned(), source };
+        Place::of(path).and_then(|place| place.probe()).map_err(failed)
+    }
+
+    /// Puts the keys of a file into the table, but for those that it has already; `None` where there is no file. Where not all of them
+    /// fit, the file is given a second name, `.old` behind its own: the next save would be without them.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; the table is as it was then, unless it is the second name that can't be given.
     pub fn load(&self, path: &Path, now: u64) -> Result<Option<Loaded>, SnapshotError> {
         let system = |source| SnapshotError::System { what: "reading", path: path.to_owned(), source };
-        let file = match File::open(path) {
+        // A pipe would be waited for.
+        let file = match OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(system(error)),
         };
+        if !file.metadata().map_err(system)?.is_file() {
+            return Err(SnapshotError::Damaged { path: path.to_owned(), why: "it is no file" });
+        }
         // Once to see that it is whole, and only then to load it. No writer changes a file that has its name.
         walk(path, &file, |_, _, _| {})?;
         let mut loaded = Loaded::default();
+        let evicted_before = self.stats().evictions;
         let header = walk(path, &file, |key, value, expires_at| {
             if expires_at.is_some_and(|at| at <= now) {
                 loaded.expired += 1;
@@ -190,28 +206,13 @@ impl Table {
             *if put.is_ok() { &mut loaded.keys } else { &mut loaded.refused } += 1;
         })?;
         loaded.saved_at_ms = header;
+        loaded.evicted = self.stats().evictions - evicted_before;
+        if loaded.evicted + loaded.refused > 0 {
+            let keep = || Place::of(path)?.keep(&file);
+            let failed = |source| SnapshotError::System { what: "keeping as .old", path: path.to_owned(), source };
+            loaded.kept = Some(keep().map_err(failed)?);
+        }
         Ok(Some(loaded))
-    }
-}
-
-/// The file to write to, which nobody else writes to. One that a killed writer has left is taken over.
-fn claim(part: &Path) -> Result<File, SnapshotError> {
-    let system = |source| SnapshotError::System { what: "opening", path: part.to_owned(), source };
-    loop {
-        let mut options = OpenOptions::new();
-        // Values may be anybody's secrets; and a link that lies here may lead anywhere.
-        options.write(true).create(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-        let file = options.open(part).map_err(system)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(SnapshotError::Busy(part.to_owned())),
-            Err(error) => return Err(system(error.into())),
-        }
-        // Another one may have finished in between: then this file has its final name, and is not to be touched.
-        let ours = file.metadata().map_err(system)?;
-        if std::fs::symlink_metadata(part).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
-            return Ok(file);
-        }
     }
 }
 

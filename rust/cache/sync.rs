@@ -1,6 +1,6 @@
 //! The atomics of the table, and plain numbers that a lock guards. `tests/loom` puts loom's in the place of the former.
 
-pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 
 /// A number that only the lock's owner writes, and that anybody may read: it is whole, but may be old.
 #[repr(transparent)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::batch::Batch;
 use super::entry::{self, Entry};
 use super::index::Index;
+use super::kept::Share;
 use super::layout::{STRIPES, Stripe};
 use super::map::Map;
 use super::read::{Appended, Buffer, Found, Nowhere, Reader, Sink};
@@ -46,6 +47,19 @@ impl std::fmt::Debug for Table {
     }
 }
 
+/// What tells whether a value that was copied is still the same: as long as the number at `sequence` is `version`.
+///
+/// The number changes whenever something in the value's shard does, so it tells too much rather than too little. `sequence` is readable
+/// until the process ends. No value's version is 0, which the number is when its table has gone, and for a private table in a forked
+/// child.
+#[derive(Debug, Clone, Copy)]
+pub struct Lent {
+    /// Aligned, and written by other threads and processes: to be read as one atomic number.
+    pub sequence: *const u64,
+    /// The number when the value was read.
+    pub version: u64,
+}
+
 /// What has happened in a table, and what is in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -69,6 +83,45 @@ pub struct Stats {
     pub expirations: u64,
     /// Shards that were repaired after their owner had died amid a change.
     pub recoveries: u64,
+    /// Counters of rates.
+    pub rates: Share,
+    /// Locks, and what [`Table::kept`] has.
+    pub locks: Share,
+    /// Locks of those who make a value.
+    pub flights: Share,
+}
+
+impl Stats {
+    /// All of it as an object, by the names that users know.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let all = [
+            ("keys", self.keys),
+            ("keys_expiring", self.keys_expiring),
+            ("bytes", self.bytes),
+            ("bytes_max", self.bytes_max),
+            ("memory_bytes", self.memory_bytes),
+            ("hits", self.hits),
+            ("misses", self.misses),
+            ("evictions", self.evictions),
+            ("expirations", self.expirations),
+            ("recoveries", self.recoveries),
+        ];
+        all.into_iter().chain(self.shares()).map(|(name, number)| (name.to_owned(), number)).collect()
+    }
+
+    /// The kept region's part of it.
+    #[must_use]
+    pub fn shares(&self) -> [(&'static str, u64); 6] {
+        [
+            ("rate_bytes", self.rates.bytes),
+            ("rate_bytes_max", self.rates.bytes_max),
+            ("lock_bytes", self.locks.bytes),
+            ("lock_bytes_max", self.locks.bytes_max),
+            ("flight_bytes", self.flights.bytes),
+            ("flight_bytes_max", self.flights.bytes_max),
+        ]
+    }
 }
 
 impl Table {
@@ -113,6 +166,13 @@ impl Table {
         found
     }
 
+    /// Counts hits of copies that somebody has [lent](Table::lend).
+    pub fn count_hits(&self, hits: u64) {
+        if hits > 0 {
+            stripe(&self.map.header().stripes).hits.fetch_add(hits, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn count(&self, hit: bool) {
         let stripe = stripe(&self.map.header().stripes);
         if hit { &stripe.hits } else { &stripe.misses }.fetch_add(1, Ordering::Relaxed);
@@ -142,6 +202,16 @@ impl Table {
     #[inline]
     pub fn copy(&self, key: &[u8], now: u64, buf: &mut [MaybeUninit<u8>]) -> Option<Found> {
         self.read(key, now, &mut Buffer(buf))
+    }
+
+    /// The same, with what tells whether the value is still the same: who keeps the copy needs no call to find out.
+    #[inline]
+    pub fn lend(&self, key: &[u8], now: u64, buf: &mut [MaybeUninit<u8>]) -> Option<(Found, Option<Lent>)> {
+        let reader = self.reader(key, now, true);
+        let (found, noted) = reader.read_noted(&mut Buffer(buf));
+        self.count(found.is_some());
+        let lent = noted.and_then(|version| Some(Lent { sequence: self.map.lend_sequence(reader.shard)?, version }));
+        found.map(|found| (found, lent))
     }
 
     /// What is known of a key's value, without copying it. It counts neither as a use nor as a hit. Takes no lock.
@@ -240,7 +310,8 @@ impl Table {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let header = self.map.header();
-        let mut stats = Stats { bytes_max: self.map.geometry.bytes_max, ..Stats::default() };
+        let [rates, locks, flights] = self.shares();
+        let mut stats = Stats { bytes_max: self.map.geometry.bytes_max, rates, locks, flights, ..Stats::default() };
         for shard in 0..self.map.geometry.shards {
             let head = self.map.head(shard);
             stats.keys += head.count.get();

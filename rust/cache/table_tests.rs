@@ -50,7 +50,7 @@ fn what_is_too_large_is_an_error_that_keeps_the_old_value() {
         put(&table, b"k", &most).unwrap();
         assert!(get(&table, b"k").unwrap() == most);
         let more = vec![2; bytes_max as usize];
-        assert_eq!(put(&table, b"k", &more), Err(Full { bytes: bytes_max + 1, bytes_max }));
+        assert_eq!(put(&table, b"k", &more), Err(Full::Entry { bytes: bytes_max + 1, bytes_max }));
         table.update(b"k", 0, |slot| slot.append(b"x")).unwrap_err();
         table.update(b"k", 0, |slot| slot.write_at(usize::MAX, b"x")).unwrap_err();
         assert!(get(&table, b"k").unwrap() == most);
@@ -250,12 +250,48 @@ fn what_is_kept_survives_eviction_and_clear_and_is_refused_when_full() {
             Err(full) => break full,
         }
     };
-    assert!(full.bytes == 1004 && number > 1000);
+    assert!(matches!(full, Full::Kept { what: "locks", .. }) && number > 900, "{full} {number}");
     let mut value = Vec::new();
     assert!((0..number).all(|number| kept.peek(&number.to_le_bytes(), 0).is_some()));
     assert!(kept.get(b"s", 0, &mut value).is_some() && value[..4] == 99_999_u32.to_le_bytes());
     assert!(kept.update(b"s", 0, |slot| slot.remove()) && kept.peek(b"s", 0).is_none());
     assert!(get(&table, b"s").is_none(), "keys of their own");
+}
+
+#[test]
+fn rates_that_fill_their_share_leave_room_for_locks_and_makers() {
+    let table = Table::in_process(1 << 20).unwrap();
+    let refused = (0_u32..).find_map(|n| table.count_rate(&n.to_le_bytes(), 1000, 0).err()).unwrap();
+    let text = refused.to_string();
+    assert!(text.contains("counters of rates") && text.contains("cache.bytes_max"), "{text}");
+    for n in 0..60_000_u32 {
+        let _ = table.count_rate(&n.to_le_bytes(), 1000, 0);
+    }
+    assert!(table.count_rate(&0_u32.to_le_bytes(), 1000, 0).is_ok(), "what is there is counted on");
+    let rates = table.stats().rates;
+    assert!(rates.bytes <= rates.bytes_max && rates.bytes_max - rates.bytes < 4 * 64, "{rates:?}");
+    for n in 0..1000_u32 {
+        assert!(table.lock(&n.to_le_bytes(), 1000, 0).unwrap().is_some());
+        assert!(matches!(table.take_off(&n.to_le_bytes(), 1000, 0, &mut Vec::new()).unwrap(), Flight::Yours { .. }));
+    }
+    let full = (0_u32..).find_map(|n| table.lock(&n.to_le_bytes(), 1000, 0).err()).unwrap();
+    assert!(full.to_string().contains("no more locks have room"), "{full}");
+    // Their time frees them.
+    assert!(table.count_rate(b"later", 1000, 1000).is_ok() && table.lock(b"later", 1000, 1000).unwrap().is_some());
+}
+
+#[test]
+fn the_numbers_of_locks_and_counters_that_are_documented_have_room() {
+    let table = Table::in_process(BYTES_MAX_DEFAULT).unwrap();
+    let name = |n: u32| format!("login:user-{n:06}").into_bytes();
+    for n in 0..90_000 {
+        table.count_rate(&name(n), 1000, 0).unwrap();
+    }
+    for n in 0..65_000 {
+        table.lock(&name(n), 1000, 0).unwrap();
+    }
+    let flights = (0..).position(|n| table.stats().flights.bytes_max < 64 * n).unwrap();
+    assert!(flights > 24_000, "{flights}");
 }
 
 #[test]

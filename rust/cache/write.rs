@@ -8,14 +8,28 @@ use super::layout::INLINE_BYTES_MAX;
 use super::segments::Kind;
 use super::shard::{Shard, weight};
 
-/// An entry that doesn't fit. What was under its key stays.
+/// What doesn't fit. What was under its key stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an entry of {bytes} bytes doesn't fit into a cache for {bytes_max}")]
-pub struct Full {
-    /// Key and value together.
-    pub bytes: u64,
-    /// What all keys and values may have.
-    pub bytes_max: u64,
+pub enum Full {
+    /// An entry.
+    #[error("an entry of {bytes} bytes doesn't fit into a cache for {bytes_max}")]
+    Entry {
+        /// Key and value together.
+        bytes: u64,
+        /// What all keys and values may have.
+        bytes_max: u64,
+    },
+    /// One more record of a share of the kept region, which nothing is evicted from.
+    #[error(
+        "no more {what} have room: those that there are fill the {bytes_max} bytes that the cache has for them. Each of them goes when its \
+         time is over; a larger cache.bytes_max has room for more"
+    )]
+    Kept {
+        /// What the share has.
+        what: &'static str,
+        /// What they may have together.
+        bytes_max: u64,
+    },
 }
 
 /// What a new entry's value is.
@@ -40,7 +54,7 @@ pub(super) struct New<'a> {
 
 impl Shard<'_> {
     pub(super) fn full(&self, key: &[u8], value_len: usize) -> Full {
-        Full { bytes: (key.len() + value_len) as u64, bytes_max: self.map.geometry.bytes_max }
+        Full::Entry { bytes: (key.len() + value_len) as u64, bytes_max: self.map.geometry.bytes_max }
     }
 
     pub(super) fn check(&self, key: &[u8], value_len: usize) -> Result<(), Full> {

@@ -20,7 +20,7 @@ use super::error::Failure;
 use super::slice::{KEY_BYTES_MAX, Out, Output, VALUE_BYTES_MAX, bytes, c_bytes};
 use super::status::Status;
 use super::{panic, settings, strings};
-use crate::cache::{BYTES_MAX_DEFAULT, Full, SnapshotError, Table};
+use crate::cache::{BYTES_MAX_DEFAULT, Full, SnapshotError, Table, on_wiped};
 use crate::runtime;
 
 // Made at the first use, with the limit of that moment; gone after a release. The lock guards the place and not the
@@ -50,6 +50,7 @@ pub(super) fn with_cache<T>(body: impl FnOnce(&Table) -> T) -> Result<T, Failure
 /// The table that others share, or one for this process alone: where there is no other, or where that one can't be had. A new
 /// version of the engine may meet the old one's after a reload.
 fn open(shared: Option<&OwnedFd>, bytes_max: u64) -> io::Result<Table> {
+    tell_of_losses();
     let Some(file) = shared else { return Table::in_process(bytes_max) };
     match attach(file) {
         Ok(table) => {
@@ -67,6 +68,15 @@ fn open(shared: Option<&OwnedFd>, bytes_max: u64) -> io::Result<Table> {
             Table::in_process(bytes_max)
         }
     }
+}
+
+/// From here on it is said when keys were lost with a worker that has died amid a change.
+pub(super) fn tell_of_losses() {
+    on_wiped(|| {
+        say(
+            "who was changing the cache has died amid it: the shard that it was changing is emptied, and its keys are lost",
+        )
+    });
 }
 
 fn say(line: &str) {
@@ -103,8 +113,9 @@ pub(super) fn table() -> Result<Table, Failure> {
 static LOADED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Loads what was saved, once, and says how much that was. Where there is no file there is nothing to load; a fleet's table is loaded
-/// by its master.
+/// by its master. Where nothing could be saved there, nothing begins.
 pub(super) fn load(table: &Table, path: &Path) -> Result<(), Failure> {
+    Table::probe(path)?;
     let mut loaded_before = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if SHARED.get().is_some() || loaded_before.contains(path) {
         return Ok(());

@@ -133,7 +133,11 @@ impl From<kernels::Error> for Failure {
 
 impl From<cache::Full> for Failure {
     fn from(error: cache::Full) -> Self {
-        Self::new(Status::CacheValueTooLarge, error.to_string()).with_value(error.bytes)
+        let failure = Self::new(Status::CacheValueTooLarge, error.to_string());
+        match error {
+            cache::Full::Entry { bytes, .. } => failure.with_value(bytes),
+            cache::Full::Kept { .. } => failure,
+        }
     }
 }
 

@@ -89,6 +89,7 @@ fn open(redis: Option<resp::Settings>, cache: io::Result<(Table, OwnedFd)>) -> R
 pub extern "C" fn lyger_fleet_front() -> Status {
     panic::status(|| {
         runtime::claim()?;
+        super::cache::tell_of_losses();
         let kernels = kernels::ready()?.to_owned();
         let link = fleet::link_of_stdin().map_err(failed)?;
         let identity = Identity { shape: "fleet", abi: ABI_VERSION, kernels, ..Identity::default() };

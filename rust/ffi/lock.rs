@@ -172,10 +172,10 @@ pub unsafe extern "C" fn lyger_rate_reset(store: u64, name: *const c_char, name_
 
 /// The value under `key`, to `buf`, with `*token` 0. When there is none, the first one to ask is to make it within `patience_ms`, and
 /// then `*token` isn't 0: `lyger_flight_land` puts the value, `lyger_flight_abandon` lets another make it. To all others `NOT_FOUND`
-/// with a `*token` of 0 says to ask again a little later.
+/// with a `*token` of 0 says to ask again a little later. Where there is no room for one more maker's lock, whoever asks is to make it.
 ///
-/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`,
-/// `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+/// Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`; of
+/// a full server `CACHE_VALUE_TOO_LARGE`. Any thread.
 ///
 /// # Safety
 /// `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`; `token` must

@@ -377,6 +377,9 @@ typedef struct lyger_result_info {
 /*
  Where values are written: a structure of the caller's, filled once for many calls of `lyger_store_find`. The engine keeps
  neither its address nor one that it holds. One thread at a time uses it.
+
+ What a call tells of the value it found lets its caller keep a copy of it: as long as `*sequence` is `version` and the time is
+ before `expires_at`, nobody has changed that value.
  */
 typedef struct lyger_reader {
     /*
@@ -395,6 +398,23 @@ typedef struct lyger_reader {
      Its bytes.
      */
     size_t cap;
+    /*
+     Set by a call: a number that changes with every change of the value, and of others beside it; null where there is none to
+     follow. It stays readable until the process ends, and in a forked child it is 0, which no `version` is, or goes on.
+     */
+    const uint64_t *sequence;
+    /*
+     Set by a call: the number when the value was read.
+     */
+    uint64_t version;
+    /*
+     Set by a call: when the value goes, in milliseconds since 1970; 0 when it stays.
+     */
+    uint64_t expires_at;
+    /*
+     Taken and set to 0 by a call: how often copies have been read since the last one, which is counted as hits.
+     */
+    uint64_t hits;
 } lyger_reader;
 
 #ifdef __cplusplus
@@ -1245,10 +1265,10 @@ lyger_status lyger_rate_reset(uint64_t store, const char *name, size_t name_len)
 /*
  The value under `key`, to `buf`, with `*token` 0. When there is none, the first one to ask is to make it within `patience_ms`, and
  then `*token` isn't 0: `lyger_flight_land` puts the value, `lyger_flight_abandon` lets another make it. To all others `NOT_FOUND`
- with a `*token` of 0 says to ask again a little later.
+ with a `*token` of 0 says to ask again a little later. Where there is no room for one more maker's lock, whoever asks is to make it.
 
- Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`,
- `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`; of
+ a full server `CACHE_VALUE_TOO_LARGE`. Any thread.
 
  Promised by the caller:
  `key` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`; `token` must
@@ -1378,8 +1398,9 @@ lyger_status lyger_store_clear(uint64_t store);
 
 /*
  What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
- `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`. Of a cache that was opened only `keys`, as its server
- counts them.
+ `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`, and how full the shares are that nothing is evicted
+ from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), each with its `_max`. Of a cache that was opened only `keys`, as
+ its server counts them.
 
  Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 
@@ -1825,10 +1846,10 @@ lyger_status lyger_server_wait(uint32_t timeout_ms);
  buffer means nothing then. Any thread.
 
  Promised by the caller:
- `reader` must be null or readable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes. `key` must be
- null with length 0 or readable for its length.
+ `reader` must be null or readable and writable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes.
+ `key` must be null with length 0 or readable for its length.
  */
-int64_t lyger_store_find(const struct lyger_reader *reader,
+int64_t lyger_store_find(struct lyger_reader *reader,
                          const char *key,
                          size_t key_len);
 

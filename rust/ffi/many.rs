@@ -203,8 +203,9 @@ pub extern "C" fn lyger_store_clear(store: u64) -> Status {
 }
 
 /// What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
-/// `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`. Of a cache that was opened only `keys`, as its server
-/// counts them.
+/// `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`, and how full the shares are that nothing is evicted
+/// from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), each with its `_max`. Of a cache that was opened only `keys`, as
+/// its server counts them.
 ///
 /// Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 ///
@@ -218,18 +219,7 @@ pub unsafe extern "C" fn lyger_store_stats(store: u64, buf: *mut c_char, cap: us
         let stats = stores::with(store, |store| store.stats())?;
         let stats = match stats {
             Err(keys) => json!({ "keys": keys }),
-            Ok(stats) => json!({
-            "keys": stats.keys,
-            "keys_expiring": stats.keys_expiring,
-            "bytes": stats.bytes,
-            "bytes_max": stats.bytes_max,
-            "memory_bytes": stats.memory_bytes,
-            "hits": stats.hits,
-            "misses": stats.misses,
-            "evictions": stats.evictions,
-            "expirations": stats.expirations,
-            "recoveries": stats.recoveries,
-            }),
+            Ok(stats) => stats.to_json(),
         };
         deliver(&mut output, stats.to_string().into_bytes())
     })

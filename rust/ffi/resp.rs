@@ -54,10 +54,21 @@ pub(super) fn start(mut settings: Settings) -> Result<Arc<Server>, Failure> {
     Ok(server)
 }
 
-/// Ends it, and saves what is to be saved.
-pub(super) fn stop() -> Result<(), Failure> {
+/// Ends the one that runs, and saves what is to be saved.
+fn stop() -> Result<(), Failure> {
     runtime::not_forked()?;
     let server = SERVER.write().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(not_running)?;
+    end(&server)
+}
+
+/// Ends this one, and not another that was started since somebody has stopped it.
+pub(super) fn stop_this(server: &Arc<Server>) -> Result<(), Failure> {
+    runtime::not_forked()?;
+    let runs = |place: &mut Option<Arc<Server>>| place.take_if(|running| Arc::ptr_eq(running, server)).is_some();
+    if runs(&mut SERVER.write().unwrap_or_else(PoisonError::into_inner)) { end(server) } else { Ok(()) }
+}
+
+fn end(server: &Server) -> Result<(), Failure> {
     let failed =
         |error: io::Error| Failure::new(Status::ServerFailed, format!("the server for Redis clients: {error}"));
     server.stop().map_err(failed)

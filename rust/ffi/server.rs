@@ -4,8 +4,7 @@
 //! every call here. SIGINT and SIGTERM begin the drain while it runs, and handlers that stood there before are called too.
 
 use std::ffi::c_char;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use super::engine::ABI_VERSION;
@@ -14,14 +13,19 @@ use super::panic;
 use super::slice::{CONFIG_BYTES_MAX, Out, text};
 use super::status::Status;
 use crate::front::{self, Config, Identity, Server, Worker};
-use crate::{kernels, runtime};
+use crate::{kernels, resp, runtime};
 
 // An ended server stays until somebody has waited for it or starts another, so that its worker is told `STOPPED`. The
 // lock is held for a look or a change of the place, never while waiting.
 static SERVER: RwLock<Option<Arc<Server>>> = RwLock::new(None);
 
-/// The server for Redis clients was started with this one and ends with it.
-static HAS_REDIS: AtomicBool = AtomicBool::new(false);
+/// The server for Redis clients that was started with this one, and ends with it unless somebody has stopped it before.
+static REDIS: Mutex<Option<Arc<resp::Server>>> = Mutex::new(None);
+
+fn stop_redis() -> Result<(), Failure> {
+    let server = REDIS.lock().unwrap_or_else(PoisonError::into_inner).take();
+    server.map_or(Ok(()), |server| super::resp::stop_this(&server))
+}
 
 /// The server whose worker calls.
 pub(super) fn current() -> Result<Arc<Server>, Failure> {
@@ -73,9 +77,7 @@ fn start(config: Config) -> Result<u16, Failure> {
             ));
         }
         *place = None;
-        if HAS_REDIS.swap(false, Relaxed) {
-            super::resp::stop()?;
-        }
+        stop_redis()?;
     }
     // First what may be refused for its address alone, so that a failure leaves nothing running.
     let redis = config.resp().map(super::resp::start).transpose()?;
@@ -84,14 +86,14 @@ fn start(config: Config) -> Result<u16, Failure> {
     let server = match (server, &redis) {
         (Ok(server), _) => server,
         (Err(error), None) => return Err(error.into()),
-        (Err(error), Some(_)) => {
-            super::resp::stop()?;
+        (Err(error), Some(redis)) => {
+            super::resp::stop_this(redis)?;
             return Err(error.into());
         }
     };
     if let Some(redis) = redis {
-        server.show_redis(redis);
-        HAS_REDIS.store(true, Relaxed);
+        server.show_redis(Arc::clone(&redis));
+        *REDIS.lock().unwrap_or_else(PoisonError::into_inner) = Some(redis);
     }
     let port = server.address().port();
     *place = Some(Arc::new(server));
@@ -203,9 +205,7 @@ pub extern "C" fn lyger_server_wait(timeout_ms: u32) -> Status {
             *place = None;
             drop(place);
             // What it saves is what the last request has left.
-            if HAS_REDIS.swap(false, Relaxed) {
-                return super::resp::stop();
-            }
+            return stop_redis();
         }
         Ok(())
     })

@@ -14,7 +14,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::c_char;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
 
 use super::cache::{missing, now};
 use super::error::Failure;
@@ -26,6 +27,9 @@ use crate::cache::{Condition, Expiry};
 
 /// Where values are written: a structure of the caller's, filled once for many calls of `lyger_store_find`. The engine keeps
 /// neither its address nor one that it holds. One thread at a time uses it.
+///
+/// What a call tells of the value it found lets its caller keep a copy of it: as long as `*sequence` is `version` and the time is
+/// before `expires_at`, nobody has changed that value.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Reader {
@@ -37,6 +41,15 @@ pub struct Reader {
     pub buf: *mut c_char,
     /// Its bytes.
     pub cap: usize,
+    /// Set by a call: a number that changes with every change of the value, and of others beside it; null where there is none to
+    /// follow. It stays readable until the process ends, and in a forked child it is 0, which no `version` is, or goes on.
+    pub sequence: *const u64,
+    /// Set by a call: the number when the value was read.
+    pub version: u64,
+    /// Set by a call: when the value goes, in milliseconds since 1970; 0 when it stays.
+    pub expires_at: u64,
+    /// Taken and set to 0 by a call: how often copies have been read since the last one, which is counted as hits.
+    pub hits: u64,
 }
 
 thread_local! {
@@ -118,10 +131,10 @@ unsafe fn on_key<T>(
 /// buffer means nothing then. Any thread.
 ///
 /// # Safety
-/// `reader` must be null or readable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes. `key` must be
-/// null with length 0 or readable for its length.
+/// `reader` must be null or readable and writable for a `lyger_reader`, whose `buf` is null with `cap` 0 or writable for `cap` bytes.
+/// `key` must be null with length 0 or readable for its length.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lyger_store_find(reader: *const Reader, key: *const c_char, key_len: usize) -> i64 {
+pub unsafe extern "C" fn lyger_store_find(reader: *mut Reader, key: *const c_char, key_len: usize) -> i64 {
     let mut found = 0;
     let status = panic::status(|| {
         if reader.is_null() {
@@ -134,33 +147,45 @@ pub unsafe extern "C" fn lyger_store_find(reader: *const Reader, key: *const c_c
             return Err(Failure::new(Status::InvalidArgument, message).with_value(size));
         }
         // SAFETY: the same, for all of it now.
-        let Reader { store, buf, cap, .. } = unsafe { reader.read_unaligned() };
+        let mut given = unsafe { reader.read_unaligned() };
         let mut needed = 0;
         // SAFETY: the caller's promise, passed on; the other pointer is of a variable.
-        let mut output = unsafe { Output::new(buf, cap, &raw mut needed) }?;
+        let mut output = unsafe { Output::new(given.buf, given.cap, &raw mut needed) }?;
         // SAFETY: the same.
         let key = unsafe { self::key(key, key_len) }?;
-        found = stores::with(store, |store| find(store, key, &mut output))? as i64;
+        let outcome = stores::with(given.store, |store| find(store, key, &mut output, &mut given));
+        // SAFETY: writable by the caller's promise.
+        unsafe { reader.write_unaligned(given) };
+        found = outcome? as i64;
         Ok(())
     });
     if status == Status::Ok { found } else { -i64::from(status as i32) }
 }
 
 /// Copies a value in place if it fits, and leaves it if it doesn't. Its length.
-fn find(store: Store<'_>, key: &[u8], output: &mut Output) -> Result<usize, Failure> {
+fn find(store: Store<'_>, key: &[u8], output: &mut Output, reader: &mut Reader) -> Result<usize, Failure> {
+    (reader.sequence, reader.version, reader.expires_at) = (ptr::null(), 0, 0);
+    let hits = mem::take(&mut reader.hits);
     let Store::Table(table) = store else {
         return find_whole(store, key, output);
     };
+    table.count_hits(hits);
     // The buffer is written while the key is still compared.
     let key = if output.overlaps(key) { Cow::Owned(key.to_vec()) } else { Cow::Borrowed(key) };
     let room: *mut [u8] = output.room();
     // SAFETY: bytes that may be anything, and the table puts only bytes there; nobody else has the buffer for this call.
     let room = unsafe { &mut *(room as *mut [MaybeUninit<u8>]) };
     // Few values have an expiry, and the clock costs as much as the rest: it is asked when one has.
-    let found = table.copy(&key, 0, room).filter(|found| found.expires_at.is_none_or(|at| now() < at));
-    let found = found.ok_or_else(missing)?;
+    let (found, lent) = table
+        .lend(&key, 0, room)
+        .filter(|(found, _)| found.expires_at.is_none_or(|at| now() < at))
+        .ok_or_else(missing)?;
     if found.len > room.len() {
         return find_whole(store, &key, output);
+    }
+    if let Some(lent) = lent {
+        (reader.sequence, reader.version) = (lent.sequence, lent.version);
+        reader.expires_at = found.expires_at.unwrap_or(0);
     }
     Ok(found.len)
 }
@@ -452,9 +477,11 @@ mod tests {
             let (mut short, mut long, mut wrong) = (0, 0, None);
             while wrong.is_none() && (short + long < 300_000 || short == 0 || long == 0) {
                 let (mut needed, mut buf) = (0, [0_u8; 64]);
+                // SAFETY: numbers and null pointers, of which nothing is read.
+                let mut reader: Reader = unsafe { mem::zeroed() };
                 // SAFETY: the buffer has so many bytes, and both live throughout.
                 let mut output = unsafe { Output::new(buf.as_mut_ptr().cast(), buf.len(), &raw mut needed) }.unwrap();
-                match find(Store::Table(&table), b"k", &mut output).unwrap() {
+                match find(Store::Table(&table), b"k", &mut output, &mut reader).unwrap() {
                     10 if buf[..10] == [b's'; 10] => short += 1,
                     200 if LEFT.take() == [b'l'; 200] => long += 1,
                     len => wrong = Some((len, buf)),

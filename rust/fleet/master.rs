@@ -16,7 +16,7 @@ use super::report::BootReport;
 use super::spec::{Opened, Spec};
 use super::terminal::Terminal;
 use crate::front::link::{Link, Received};
-use crate::front::words::{Exit, FromFront, FromZygote, ToFront, ToZygote};
+use crate::front::words::{Changed, Exit, FromFront, FromZygote, ToFront, ToZygote};
 use crate::lane;
 use crate::runtime::clock;
 use crate::runtime::intake::Intake;
@@ -87,6 +87,7 @@ pub fn run(spec: Spec, opened: Opened) -> Result<i32, crate::front::Error> {
         cache: cache.ok(),
         redis,
         redis_address,
+        redis_changed: Changed::new(),
         degraded,
         signals,
         front: None,
@@ -144,6 +145,8 @@ struct Master {
     /// Where Redis clients come: held for the front and the next one.
     redis: Vec<OwnedFd>,
     redis_address: String,
+    /// What they have changed by CONFIG SET, for the next front.
+    redis_changed: Changed,
     /// Fallbacks in use, for `/health`.
     degraded: Vec<String>,
     signals: Intake,
@@ -274,6 +277,10 @@ impl Master {
             let now_ms = clock::now_ms();
             let actions = match message {
                 FromFront::Serving => Vec::new(),
+                FromFront::Configured(changed) => {
+                    self.redis_changed = changed;
+                    Vec::new()
+                }
                 FromFront::Status(word) => {
                     self.front_has_answered(&word);
                     Vec::new()

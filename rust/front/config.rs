@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::choice::Kind;
 use super::proxies::Network;
 use crate::db::Limits;
-use crate::resp::Settings;
+use crate::resp::{self, Settings};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -132,7 +132,7 @@ config! {
     /// Threads that serve them; 0 is one for each core. Each takes a descriptor of a packet between processes.
     resp_threads: u32 = 0, "resp.threads", 0..=super::link::SOCKETS_MAX as u64;
     /// What AUTH asks for.
-    resp_password: String = String::new(), "resp.password", 0..=1024;
+    resp_password: String = String::new(), "resp.password", 0..=Settings::PASSWORD_BYTES_MAX;
     /// Connections that may wait for being accepted, for each thread.
     resp_backlog: u32 = 1024, "resp.backlog", Settings::BACKLOG;
     /// Bytes that a thread reads at once, and keeps for replies.
@@ -157,6 +157,8 @@ config! {
     resp_push_bytes_max: u64 = 32 << 20, "resp.push_bytes_max", Settings::HELD_BYTES_MAX;
     /// Names of channels and patterns that a client listens to.
     resp_subscription_bytes_max: u64 = 64 << 20, "resp.subscription_bytes_max", Settings::HELD_BYTES_MAX;
+    /// What waits in memory for all clients together.
+    resp_clients_bytes_max: u64 = 2 << 30, "resp.clients_bytes_max", Settings::VALUES_BYTES_MAX;
     /// Commands that wait for EXEC, and keys that WATCH has named.
     resp_transaction_bytes_max: u64 = 1 << 30, "resp.transaction_bytes_max", Settings::VALUES_BYTES_MAX;
     /// Microseconds from which on SLOWLOG notes a command: up to an hour.
@@ -191,6 +193,7 @@ impl Config {
             one_reply_bytes_max: self.resp_one_reply_bytes_max,
             push_bytes_max: self.resp_push_bytes_max,
             subscription_bytes_max: self.resp_subscription_bytes_max,
+            clients_bytes_max: self.resp_clients_bytes_max,
             transaction_bytes_max: self.resp_transaction_bytes_max,
             slow_us: self.resp_slow_us as i64,
             slow_entries_max: self.resp_slow_entries_max,
@@ -283,10 +286,8 @@ impl Setting for Option<SocketAddr> {
         if value.is_null() || value == "" {
             return Ok(None);
         }
-        let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-        text.parse()
-            .map(Some)
-            .map_err(|_| format!("{value} is not an IP address with a port, such as \"127.0.0.1:6380\""))
+        let refused = || format!("{value} is not an IP address or localhost with a port, such as \"127.0.0.1:6380\"");
+        resp::address(text).map(Some).ok_or_else(refused)
     }
 }
 
@@ -398,7 +399,7 @@ mod tests {
             (r#"{"db": 3}"#, "unknown configuration key `db`"),
             (
                 r#"{"resp": {"listen": "6380"}}"#,
-                "configuration key `resp.listen`: \"6380\" is not an IP address with a port, such as \"127.0.0.1:6380\"",
+                "configuration key `resp.listen`: \"6380\" is not an IP address or localhost with a port, such as \"127.0.0.1:6380\"",
             ),
             (
                 r#"{"resp.password": "secret\u0000"}"#,

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::choice::Kind;
+use crate::cache::Table;
 use crate::lane::FrontLane;
 use crate::resp;
 use crate::runtime::{clock, turn};
@@ -82,6 +83,8 @@ pub(crate) struct Joint {
     drained_by_signal: OnceLock<Instant>,
     /// The server for Redis clients, where there is one.
     redis: OnceLock<Arc<resp::Server>>,
+    /// The cache that the workers share.
+    cache: OnceLock<Table>,
 }
 
 impl Joint {
@@ -98,6 +101,7 @@ impl Joint {
             away: AtomicU32::new(0),
             drained_by_signal: OnceLock::new(),
             redis: OnceLock::new(),
+            cache: OnceLock::new(),
         }
     }
 
@@ -213,7 +217,7 @@ impl Joint {
 
     /// What is known of the server for Redis clients.
     pub(crate) fn redis(&self) -> Option<Value> {
-        self.redis.get().map(|server| {
+        self.redis.get().filter(|server| server.is_running()).map(|server| {
             json!({
                 "listen": server.address().to_string(),
                 "threads": server.threads(),
@@ -221,6 +225,16 @@ impl Joint {
                 "thread_restarts": server.restarts(),
             })
         })
+    }
+
+    /// From here on the cache is shown.
+    pub(crate) fn show_cache(&self, table: Table) {
+        let _ = self.cache.set(table); // one belongs to one front
+    }
+
+    /// What is in the cache, and how full it is.
+    pub(crate) fn cache(&self) -> Option<Value> {
+        Some(self.cache.get()?.stats().to_json())
     }
 
     /// The status and body of `GET /health`.
@@ -256,6 +270,9 @@ impl Joint {
         });
         if let Some(redis) = self.redis() {
             body["resp"] = redis;
+        }
+        if let Some(cache) = self.cache() {
+            body["cache"] = cache;
         }
         (if draining || !alive { 503 } else { 200 }, body)
     }

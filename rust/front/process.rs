@@ -56,6 +56,7 @@ struct Serving {
     draining: bool,
     degraded: Vec<String>,
     watch: Option<Watch>,
+    changed: resp::Changed,
     listener: OwnedFd,
     bell: OwnedFd,
     /// The cache that the workers share.
@@ -73,7 +74,7 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
         }
         match link.receive::<ToFront>()? {
             Received::Message(
-                ToFront::Serve { config, workers, draining, degraded, has_cache, watch },
+                ToFront::Serve { config, workers, draining, degraded, has_cache, watch, changed },
                 descriptors,
             ) => {
                 let mut descriptors = descriptors.into_iter();
@@ -83,7 +84,18 @@ fn first_words(link: &Link) -> io::Result<Option<Serving>> {
                 let (listener, bell) = (next("listening socket")?, next("event descriptor")?);
                 let cache = if has_cache { Some(next("cache")?) } else { None };
                 let redis = descriptors.collect();
-                return Ok(Some(Serving { config, workers, draining, degraded, watch, listener, bell, cache, redis }));
+                return Ok(Some(Serving {
+                    config,
+                    workers,
+                    draining,
+                    degraded,
+                    watch,
+                    changed,
+                    listener,
+                    bell,
+                    cache,
+                    redis,
+                }));
             }
             Received::Message(other, _) => return Err(io::Error::other(format!("unexpected first words: {other:?}"))),
             Received::Nothing => {}
@@ -96,12 +108,19 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     identity.degraded.extend(serving.degraded);
     let config = Config::from_json(&serving.config).map_err(|error| io::Error::other(error.to_string()))?;
     let doors: Vec<OwnedFd> = serving.redis.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+    let wanted = config.resp().map(|settings| resp::Settings { changed: serving.changed, ..settings });
+    // One that can't be shared is said by who would serve Redis clients, and by the workers.
+    let cache = serving.cache.as_ref().and_then(|cache| Table::attach(cache.as_fd()).ok());
     // A front of another version of the engine may not know the cache of the fleet's: who comes by HTTP is served all the same.
-    let redis = serve_redis(&config, serving.cache, serving.redis).unwrap_or_else(|error| {
-        let text = format!("Redis clients are not served: {error}");
-        super::log(format_args!("{text}"));
-        identity.degraded.push(text);
-        None
+    let redis = wanted.and_then(|settings| {
+        serve_redis(settings, serving.cache, serving.redis, &link)
+            .inspect_err(|error| {
+                let text = format!("Redis clients are not served: {error}");
+                super::log(format_args!("{text}"));
+                identity.degraded.push(text);
+                shut(&doors);
+            })
+            .ok()
     });
     let (kind, fallback) = choice::choose(&config);
     if let Some(text) = fallback {
@@ -111,6 +130,7 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     let joint = Arc::new(Joint::new(identity, kind, Arc::new(OnceLock::new())));
     joint.workers_wanted.store(serving.workers, Ordering::Relaxed);
     redis.iter().for_each(|server| joint.show_redis(Arc::clone(server)));
+    cache.into_iter().for_each(|table| joint.show_cache(table));
     let runtime = server::runtime(&joint)?;
     runtime.block_on(async {
         let (control, controlled) = tokio::net::UnixStream::pair()?;
@@ -139,10 +159,7 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         // Nobody writes any more but who shuts down.
         let saved = redis.is_none_or(|server| {
             master.tell(&FromFront::Saving);
-            // The master holds these sockets, too: who connects from now on is refused at once.
-            for door in &doors {
-                let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Read); // nobody listens already
-            }
+            shut(&doors);
             let stopped = server.stop();
             stopped.inspect_err(|error| super::log(format_args!("the server for Redis clients: {error}"))).is_ok()
         });
@@ -154,13 +171,22 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
     Ok(())
 }
 
-/// Begins to serve Redis clients, if that is wanted: with the table that the workers have, at the sockets that the master holds.
+/// Has who connects from now on refused at once: the master holds these sockets, too, and closing them here would leave clients to wait. The
+/// next front listens at them again.
+fn shut(doors: &[OwnedFd]) {
+    for door in doors {
+        let _ = socket2::SockRef::from(door).shutdown(std::net::Shutdown::Read); // nobody listens already
+    }
+}
+
+/// Begins to serve Redis clients: with the table that the workers have, at the sockets that the master holds.
 fn serve_redis(
-    config: &Config,
+    mut settings: resp::Settings,
     cache: Option<OwnedFd>,
     sockets: Vec<OwnedFd>,
-) -> io::Result<Option<Arc<resp::Server>>> {
-    let (Some(mut settings), Some(cache)) = (config.resp(), cache) else { return Ok(None) };
+    link: &Link,
+) -> io::Result<Arc<resp::Server>> {
+    let cache = cache.ok_or_else(|| io::Error::other("there is no cache that all workers share"))?;
     let asked = settings.clients_max;
     if let Some(most) = resp::share_descriptors(&mut settings) {
         let clients_max = settings.clients_max;
@@ -169,8 +195,16 @@ fn serve_redis(
         ));
     }
     let table = Table::attach(cache.as_fd())?;
-    let server = resp::Server::serve(&table, resp::Sockets::inherited(sockets)?, settings);
-    server.map(|server| Some(Arc::new(server))).map_err(io::Error::other)
+    let sockets = resp::Sockets::inherited(sockets, settings.backlog)?;
+    let server = resp::Server::serve(&table, sockets, settings).map_err(io::Error::other)?;
+    // From the thread that a client has changed something in: before the client is told so, it is said.
+    let master = Link::from_socket(link.as_fd().try_clone_to_owned()?);
+    server.on_change(move |changed| {
+        if let Err(error) = master.send(&FromFront::Configured(changed.clone()), &[]) {
+            super::log(format_args!("a change by CONFIG SET, which the next front won't know: {error}"));
+        }
+    });
+    Ok(Arc::new(server))
 }
 
 /// The link to the master.
@@ -252,6 +286,7 @@ impl Master {
                 "connections": self.front.connection_count(),
                 "databases": self.front.database_figures(),
                 "resp": self.front.redis(),
+                "cache": self.front.cache(),
                 "workers": dispatch.report(crate::runtime::clock::now_ms()),
             }))),
         }

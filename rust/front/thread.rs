@@ -162,6 +162,11 @@ impl Front {
         self.joint.redis()
     }
 
+    /// What is in the cache that the workers share.
+    pub(in crate::front) fn cache(&self) -> Option<serde_json::Value> {
+        self.joint.cache()
+    }
+
     /// How the connections to databases are used, by DSN.
     pub(in crate::front) fn database_figures(&self) -> Vec<PoolFigures> {
         self.database.figures()

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::station::WorkerNumber;
 use super::watch::Watch;
+pub use crate::resp::Changed;
 
 /// From the master to the front.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum ToFront {
         has_cache: bool,
         /// The code whose changes are to be told.
         watch: Option<Watch>,
+        /// What Redis clients have changed by CONFIG SET while a front before this one served them.
+        changed: Changed,
     },
     /// A worker is being started. Its lane comes with it.
     Worker(WorkerNumber),
@@ -53,6 +56,8 @@ pub enum FromFront {
     Failed(String),
     /// This file of the application has changed, and maybe others.
     Changed(PathBuf),
+    /// What Redis clients have changed by CONFIG SET, all of it: for the next front.
+    Configured(Changed),
     /// A worker has come and takes requests.
     Ready(WorkerNumber),
     /// A worker is at a request whose time is over.

@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::session::Session;
 use super::socket;
 use super::store::Backing;
 use super::worker::execute;
-use crate::runtime::say;
+use crate::runtime::{memory, say};
 
 /// After an accept that failed.
 const RETRY: Duration = Duration::from_millis(100);
@@ -98,7 +98,7 @@ impl Door {
 impl Seat {
     /// Serves one client after the other until the door has closed.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        while let Ok(stream) = self.clients.recv() {
+        while let Some(stream) = self.next_client() {
             // What ended one client is no reason to end the next.
             if catch_unwind(AssertUnwindSafe(|| drop(self.serve(stream)))).is_err() {
                 let shared = Arc::clone(&self.core.shared);
@@ -114,6 +114,17 @@ impl Seat {
             self.idle.lock().push(self.core.thread);
         }
         Ok(())
+    }
+
+    /// Waits for a client. What others held that have gone is given back before it waits for long.
+    fn next_client(&self) -> Option<TcpStream> {
+        match self.clients.recv_timeout(memory::GIVEN_BACK_PAUSE) {
+            Err(RecvTimeoutError::Timeout) => {
+                memory::give_back();
+                self.clients.recv().ok()
+            }
+            came => came.ok(),
+        }
     }
 
     fn serve(&mut self, stream: TcpStream) -> io::Result<()> {
@@ -136,13 +147,16 @@ impl Seat {
         }
         self.core.tally.connections.add(1);
         let mut session = Session::new(0, Arc::clone(&card), !shared.live.has_password(), true, shared.foreign);
-        let served = self.converse(&stream, &mut session);
+        let mut buffers = Buffers::default();
+        let served = self.converse(&stream, &mut session, &mut buffers);
         shared.cards.remove(card.id);
+        let most_held = buffers.most_held();
+        drop((buffers, session));
+        memory::note_freed(most_held);
         served
     }
 
-    fn converse(&mut self, mut stream: &TcpStream, session: &mut Session) -> io::Result<()> {
-        let mut buffers = Buffers::default();
+    fn converse(&mut self, mut stream: &TcpStream, session: &mut Session, buffers: &mut Buffers) -> io::Result<()> {
         let mut output = Vec::with_capacity(self.core.shared.settings.buffer_bytes);
         let mut timeout_s = 0;
         while !session.closing {
@@ -184,6 +198,7 @@ impl Seat {
             }
             output.shrink_to(self.core.shared.settings.buffer_bytes);
             buffers.reader = reader;
+            buffers.note_held(session);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What other threads see of a client: CLIENT LIST, and CLIENT KILL's way to it.
 
 use std::collections::BTreeMap;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +49,10 @@ pub(crate) struct Card {
     /// What its thread reads with: its own while it is active, as far as CLIENT LIST can tell.
     buffer_bytes: usize,
     pub(crate) unsent_bytes: AtomicUsize,
+    /// All that is kept for it, as far as [`Cards::hold`] was told.
+    held_bytes: AtomicUsize,
+    /// It is about to be disconnected for what it holds.
+    condemned: AtomicBool,
     pub(crate) protocol: AtomicU8,
     pub(crate) kept_from_eviction: AtomicBool,
     pub(crate) closing: AtomicBool,
@@ -78,6 +82,8 @@ impl Card {
             unread_free_bytes: 0.into(),
             buffer_bytes: stream.buffer_bytes,
             unsent_bytes: 0.into(),
+            held_bytes: 0.into(),
+            condemned: false.into(),
             protocol: 2.into(),
             kept_from_eviction: false.into(),
             closing: false.into(),
@@ -96,6 +102,11 @@ impl Card {
 
     pub(crate) fn listens(&self) -> bool {
         self.channels.load(Relaxed) + self.patterns.load(Relaxed) > 0
+    }
+
+    /// Whether it connects over the loopback interface: from this machine, for sure.
+    pub(crate) fn is_local(&self) -> bool {
+        self.address.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
     }
 
     /// Ends the connection of a thread that waits in it; whether this is such a one.
@@ -157,6 +168,8 @@ pub(crate) struct Addresses {
 pub(crate) struct Cards {
     by_id: Mutex<BTreeMap<u64, Arc<Card>>>,
     last_id: AtomicU64,
+    /// What is kept for all clients together.
+    held_bytes: AtomicUsize,
 }
 
 impl Cards {
@@ -179,7 +192,47 @@ impl Cards {
     }
 
     pub(crate) fn remove(&self, id: u64) {
-        self.lock().remove(&id);
+        if let Some(card) = self.lock().remove(&id) {
+            self.hold(&card, 0);
+        }
+    }
+
+    /// Counts what is kept for a client now. Of most it is nothing before and after, and costs nothing; called by its own thread.
+    pub(crate) fn hold(&self, card: &Card, bytes: usize) {
+        let before = card.held_bytes.load(Relaxed);
+        if bytes != before {
+            card.held_bytes.store(bytes, Relaxed);
+            // Around zero, when less has to be taken off: the sum of all is right.
+            self.held_bytes.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Relaxed)
+    }
+
+    /// Those who hold most, as many as have to go so that the rest holds no more than so much. Each is named once.
+    pub(crate) fn condemn(&self, bytes_max: usize) -> Vec<Arc<Card>> {
+        let cards = self.lock();
+        let mut all: Vec<(usize, &Arc<Card>)> = cards
+            .values()
+            .filter(|card| !card.condemned.load(Relaxed))
+            .map(|card| (card.held_bytes.load(Relaxed), card))
+            .filter(|(bytes, _)| *bytes > 0)
+            .collect();
+        let mut sum: usize = all.iter().map(|(bytes, _)| bytes).sum();
+        all.retain(|(_, card)| !card.kept_from_eviction.load(Relaxed));
+        all.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let mut condemned = Vec::new();
+        for (bytes, card) in all {
+            if sum <= bytes_max {
+                break;
+            }
+            sum -= bytes;
+            card.condemned.store(true, Relaxed);
+            condemned.push(Arc::clone(card));
+        }
+        condemned
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -188,7 +241,13 @@ impl Cards {
 
     /// Removes all clients of a thread.
     pub(crate) fn forget(&self, thread: usize) {
-        self.lock().retain(|_, card| card.thread != thread);
+        self.lock().retain(|_, card| {
+            let stays = card.thread != thread;
+            if !stays {
+                self.hold(card, 0);
+            }
+            stays
+        });
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Card>> {

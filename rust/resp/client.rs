@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::card::Cards;
 use super::request::Reader;
 use super::session::Session;
 
@@ -26,6 +27,8 @@ pub(crate) struct Client {
     pub(crate) buffers: Buffers,
     /// It has sent its last byte; what that was is still executed, and answered as long as it reads.
     pub(crate) ended: bool,
+    /// The system has told that its last byte has come, which it tells once: what has come is read until there is the end.
+    pub(crate) ending: bool,
     /// A message found no room any more, so it is lost, and with it the connection.
     pub(crate) overrun: bool,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Buffers {
     done: usize,
     unsent: Vec<u8>,
     sent: usize,
+    /// The most that was held for this client.
+    most_held: usize,
 }
 
 /// What came of reading.
@@ -141,7 +146,23 @@ impl Buffers {
         }
     }
 
-    pub(crate) fn show(&self, session: &Session) {
+    /// To be called between two turns.
+    pub(crate) fn note_held(&mut self, session: &Session) {
+        let buffers = self.unread.capacity() + self.unsent.capacity() + self.reader.memory_bytes();
+        self.most_held = self.most_held.max(buffers + session.held_bytes());
+    }
+
+    /// The most that was held for this client so far, between two turns.
+    pub(crate) fn most_held(&self) -> usize {
+        self.most_held
+    }
+
+    /// Tells others what is kept of a client.
+    pub(crate) fn show(&self, session: &Session, cards: &Cards) {
+        cards.hold(
+            &session.card,
+            self.unread.len() + self.reader.memory_bytes() + self.unsent.len() + session.held_bytes(),
+        );
         session.card.unread_bytes.store(self.waiting().len(), Relaxed);
         session.card.args_bytes.store(self.reader.memory_bytes(), Relaxed);
         session.card.unread_free_bytes.store(self.unread.capacity() - self.unread.len(), Relaxed);

@@ -16,7 +16,7 @@ use super::glob;
 use super::hub::{Hub, Topic};
 use super::reply::{Protocol, Reply};
 use super::session::Session;
-use super::settings::{Io, Live, Settings};
+use super::settings::{Changed, Io, Live, Settings};
 use super::slowlog::{Entry, Slowlog};
 use super::snapshots::Snapshots;
 use super::tally::Tally;
@@ -41,7 +41,8 @@ pub(crate) struct Shared {
     pub(crate) snapshots: Arc<Snapshots>,
     /// Threads that were started anew, after a panic or an error of the system.
     pub(crate) restarts: AtomicU64,
-    pub(crate) on_shutdown: Mutex<Option<Box<dyn Fn() + Send>>>,
+    pub(crate) shutdown: Mutex<Shutdown>,
+    pub(crate) changes: Mutex<Changes>,
     pub(crate) address: SocketAddr,
 }
 
@@ -74,10 +75,60 @@ impl Shared {
     /// SHUTDOWN: the same as [`Shared::stop`], and who started the server is told.
     pub(crate) fn shut_down(&self) {
         self.stop();
-        if let Some(act) = &*self.on_shutdown.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+        shutdown.has_come = true;
+        if let Some(act) = &shutdown.act {
             act();
         }
     }
+
+    /// Carries out what CONFIG SET changes, one client's after the other's, and tells of all changes so far.
+    pub(crate) fn change(&self, make: impl FnOnce(&mut Changed)) {
+        let Changes { changed, act } = &mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        make(changed);
+        if let Some(act) = act {
+            act(changed);
+        }
+    }
+
+    /// Has `act` called at each CONFIG SET, and now where there has been one.
+    pub(crate) fn on_change(&self, act: OnChange) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !changes.changed.is_empty() {
+            act(&changes.changed);
+        }
+        changes.act = Some(act);
+    }
+
+    /// Has `act` called at SHUTDOWN, also where that has come before.
+    pub(crate) fn on_shutdown(&self, act: Box<dyn Fn() + Send>) {
+        let mut shutdown = self.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shutdown.has_come {
+            act();
+        }
+        shutdown.act = Some(act);
+    }
+}
+
+type OnChange = Box<dyn Fn(&Changed) + Send>;
+
+/// What CONFIG SET has changed so far, and who is to be told of that.
+pub(crate) struct Changes {
+    changed: Changed,
+    act: Option<OnChange>,
+}
+
+impl Changes {
+    pub(crate) fn after(changed: Changed) -> Self {
+        Self { changed, act: None }
+    }
+}
+
+/// Who is to be told of SHUTDOWN. Clients are served before anybody can be named here.
+#[derive(Default)]
+pub(crate) struct Shutdown {
+    has_come: bool,
+    act: Option<Box<dyn Fn() + Send>>,
 }
 
 type Listeners = HashMap<Box<[u8]>, Vec<usize>, foldhash::fast::RandomState>;
@@ -98,6 +149,8 @@ pub(crate) struct Core {
     pub(crate) ahead: Ahead,
     /// Clients that got messages and weren't written to yet.
     pub(crate) to_flush: Vec<usize>,
+    /// What the client that is being served gets beside its reply, whether it wants replies or not.
+    pub(crate) pushes: Vec<u8>,
 }
 
 /// Below this the clock is read for every command: a fast one takes less, unless its thread is interrupted.
@@ -117,6 +170,7 @@ impl Core {
             patterns: Listeners::default(),
             ahead: Ahead::default(),
             to_flush: Vec::new(),
+            pushes: Vec::new(),
         };
         core.refresh_time();
         core
@@ -181,17 +235,17 @@ impl Core {
         }
     }
 
-    /// Sends a message to all who listen, on whatever thread; how many they are. The publisher's own copy goes into its replies.
-    pub(crate) fn publish(&mut self, session: &Session, out: &mut Vec<u8>, channel: &[u8], text: &[u8]) -> u64 {
+    /// Sends a message to all who listen, on whatever thread; how many they are. The publisher's own copy goes to `pushes`.
+    pub(crate) fn publish(&mut self, session: &mut Session, channel: &[u8], text: &[u8]) -> u64 {
         let reach = self.shared.hub.publish(self.thread, channel, text);
         if reach.here {
-            self.deliver(channel, text, Some((session, out)));
+            self.deliver(channel, text, Some(session));
         }
         reach.clients
     }
 
     /// Hands a message to this thread's listeners.
-    pub(crate) fn deliver(&mut self, channel: &[u8], text: &[u8], mut own: Option<(&Session, &mut Vec<u8>)>) {
+    pub(crate) fn deliver(&mut self, channel: &[u8], text: &[u8], mut own: Option<&mut Session>) {
         let push_bytes_max = self.shared.live.push_bytes_max.load(Relaxed) as usize;
         let matching = self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel, false));
         let groups = self.channels.get(channel).map(|tokens| (None, tokens));
@@ -205,8 +259,13 @@ impl Core {
                         client.push(frame(client.session.protocol), push_bytes_max);
                         self.to_flush.push(*token);
                     }
-                    (Some(None), Some((session, out))) if session.token == *token => {
-                        out.extend_from_slice(frame(session.protocol));
+                    (Some(None), Some(session)) if session.token == *token => {
+                        // As anybody else's: who gets more than may lie there is ended, and this is what it gets at once.
+                        if self.pushes.len() > push_bytes_max {
+                            session.closing = true;
+                        } else {
+                            self.pushes.extend_from_slice(frame(session.protocol));
+                        }
                     }
                     _ => {}
                 }

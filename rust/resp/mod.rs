@@ -34,7 +34,6 @@ mod core;
 mod glob;
 mod hub;
 mod inline;
-mod long_double;
 mod number;
 mod reply;
 mod request;
@@ -49,6 +48,6 @@ mod tally;
 mod worker;
 
 pub use server::{Server, StartFailed};
-pub use settings::{Io, REQUEST_BYTES_MOST, Settings};
-pub use socket::{Sockets, share_descriptors};
+pub use settings::{Changed, Io, REQUEST_BYTES_MOST, Settings};
+pub use socket::{Sockets, address, share_descriptors};
 pub use store::{Store, StoreFailed};

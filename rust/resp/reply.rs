@@ -47,10 +47,12 @@ impl Reply<'_> {
         self.out.extend_from_slice(b"+OK\r\n");
     }
 
-    /// An error with its code in front. What a client sent may be in it, so line ends become blanks.
+    /// An error with its code in front. What a client sent may be in it, so line ends become blanks, and go at its end.
     pub(crate) fn error(&mut self, text: &[u8]) {
+        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let text = &text[..text.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1)];
         self.out.push(b'-');
-        self.out.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+        self.out.extend(text.iter().map(|byte| if is_end(byte) { b' ' } else { *byte }));
         self.out.extend_from_slice(b"\r\n");
     }
 
@@ -166,6 +168,6 @@ mod tests {
 
     #[test]
     fn an_error_stays_on_its_line() {
-        assert_eq!(written(Protocol::Resp2, |reply| reply.error(b"ERR a\r\nb")), "-ERR a  b\r\n");
+        assert_eq!(written(Protocol::Resp2, |reply| reply.error(b"ERR a\r\nb\n\r")), "-ERR a  b\r\n");
     }
 }

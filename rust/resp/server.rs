@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::blocking;
 use super::card::Cards;
-use super::core::Shared;
+use super::commands::change_again;
+use super::core::{Changes, Shared};
 use super::hub::Hub;
-use super::settings::{Io, Live, Settings};
+use super::settings::{Changed, Io, Live, Settings};
 use super::slowlog::Slowlog;
 use super::snapshots::Snapshots;
 use super::socket::Sockets;
@@ -86,8 +87,13 @@ impl Server {
         let listeners = sockets.into_listeners();
         settings.threads = if settings.io == Io::Ready { listeners.len() } else { settings.threads.max(1) };
         settings.buffer_bytes = settings.buffer_bytes.max(BUFFER_BYTES_MIN);
+        let live = Live::new(&settings);
+        for why in change_again(&live, &settings.changed) {
+            say::say(io::stderr(), &format!("lyger: what CONFIG SET has set before is not set any more: {why}\n"));
+        }
+        let changes = Mutex::new(Changes::after(settings.changed.clone()));
         let shared = Arc::new(Shared {
-            live: Live::new(&settings),
+            live,
             hub: Hub::new(settings.threads),
             cards: Cards::default(),
             slowlog: Slowlog::default(),
@@ -100,7 +106,8 @@ impl Server {
             stopping: false.into(),
             snapshots: Arc::new(Snapshots::new(backing.table(), settings.snapshot.clone())),
             restarts: 0.into(),
-            on_shutdown: Mutex::new(None),
+            shutdown: Mutex::default(),
+            changes,
             address,
             settings,
         });
@@ -153,9 +160,22 @@ impl Server {
         self.shared.settings.threads
     }
 
-    /// What to do when a client has sent SHUTDOWN: the server's threads end by themselves then. The last one given counts.
+    /// What to do when a client has sent SHUTDOWN, which may have been before this call: the server's threads end by themselves then.
+    /// The last one given counts.
     pub fn on_shutdown(&self, act: impl Fn() + Send + 'static) {
-        *self.shared.on_shutdown.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+        self.shared.on_shutdown(Box::new(act));
+    }
+
+    /// What to do with all that CONFIG SET has changed, at each further change and also where there was one before this call: it is
+    /// what [`Settings::changed`] takes. The client has its reply after that. The last one given counts.
+    pub fn on_change(&self, act: impl Fn(&Changed) + Send + 'static) {
+        self.shared.on_change(Box::new(act));
+    }
+
+    /// Whether nobody has stopped it, nor a client by SHUTDOWN.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.shared.stopping.load(Relaxed)
     }
 
     /// Clients that are connected.

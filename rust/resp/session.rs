@@ -103,7 +103,10 @@ impl Session {
     pub(crate) fn reset(&mut self, logged_in: bool) {
         self.end_transaction();
         self.set_protocol(Protocol::Resp2);
-        self.replies = Replies::On;
+        // The reply that isn't wanted to this command stays so, as in Redis.
+        if self.replies != Replies::Skip {
+            self.replies = Replies::On;
+        }
         self.logged_in = logged_in;
         self.card.set_name(b"");
         self.card.kept_from_eviction.store(false, Relaxed);
@@ -153,6 +156,12 @@ impl Session {
         self.card.channels.store(self.channels.len(), Relaxed);
         self.card.patterns.store(self.patterns.len(), Relaxed);
         self.refresh();
+    }
+
+    /// What is kept of what it has said: a transaction's commands, names of channels, watched keys.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes());
+        queued + self.names_bytes + self.watched.bytes()
     }
 
     pub(crate) fn listens(&self) -> bool {

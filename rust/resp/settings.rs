@@ -1,5 +1,6 @@
 //! What can be set, each with its default and the reason for it. Those in [`Live`] can be changed while the server runs: CONFIG SET.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -58,6 +59,10 @@ pub struct Settings {
     /// Names of channels and patterns that a client listens to, each in so many bytes: kept as long as it is connected. A quarter of a
     /// million of the usual length.
     pub subscription_bytes_max: u64,
+    /// What waits in memory for all clients together: requests that aren't executed, replies and messages that aren't taken,
+    /// transactions, names of channels. Above it those who hold most are disconnected, as by Redis's maxmemory-clients. One client's
+    /// largest request and largest reply have room, and ten thousand of them would not.
+    pub clients_bytes_max: u64,
     /// After so many seconds without a request a connection is ended; 0 is never.
     pub idle_timeout_s: u64,
     /// Commands that take as long are noted for SLOWLOG; negative is none.
@@ -68,7 +73,12 @@ pub struct Settings {
     pub snapshot: Option<PathBuf>,
     /// Whether SHUTDOWN ends it: a server within another process is that process's to end.
     pub shutdown: bool,
+    /// What CONFIG SET has made of settings in a server before this one; it counts before what stands above.
+    pub changed: Changed,
 }
+
+/// What CONFIG SET has changed: values as they were given, by the names that CONFIG has.
+pub type Changed = BTreeMap<String, Vec<u8>>;
 
 /// What each of the numbers may be.
 impl Settings {
@@ -96,6 +106,8 @@ impl Settings {
     pub const IDLE_TIMEOUT_S: RangeInclusive<u64> = 0..=i32::MAX as u64;
     /// Of each some hundred bytes are kept.
     pub const SLOW_ENTRIES_MAX: RangeInclusive<u64> = 0..=1 << 20;
+    /// More than anybody has a password of; each thread compares it at each AUTH.
+    pub const PASSWORD_BYTES_MAX: u64 = 1024;
 }
 
 impl Default for Settings {
@@ -117,11 +129,13 @@ impl Default for Settings {
             push_bytes_max: 32 << 20,
             transaction_bytes_max: 1 << 30,
             subscription_bytes_max: 64 << 20,
+            clients_bytes_max: 2 << 30,
             idle_timeout_s: 0,
             slow_us: 10_000,
             slow_entries_max: 128,
             snapshot: None,
             shutdown: false,
+            changed: Changed::new(),
         }
     }
 }
@@ -139,6 +153,7 @@ pub(crate) struct Live {
     pub(crate) push_bytes_max: AtomicU64,
     pub(crate) transaction_bytes_max: AtomicU64,
     pub(crate) subscription_bytes_max: AtomicU64,
+    pub(crate) clients_bytes_max: AtomicU64,
     pub(crate) idle_timeout_s: AtomicU64,
     pub(crate) slow_us: AtomicI64,
     pub(crate) slow_entries_max: AtomicU64,
@@ -158,6 +173,7 @@ impl Live {
             push_bytes_max: settings.push_bytes_max.into(),
             transaction_bytes_max: settings.transaction_bytes_max.into(),
             subscription_bytes_max: settings.subscription_bytes_max.into(),
+            clients_bytes_max: settings.clients_bytes_max.into(),
             idle_timeout_s: settings.idle_timeout_s.into(),
             slow_us: settings.slow_us.into(),
             slow_entries_max: settings.slow_entries_max.into(),

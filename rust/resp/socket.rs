@@ -33,25 +33,24 @@ impl Sockets {
         }
         let failed = |error| StartFailed::Address(asked, error);
         check_free(asked).map_err(failed)?;
-        let first = listen(asked, settings.backlog).map_err(failed)?;
-        let address = first.local_addr().map_err(failed)?;
-        let mut listeners = vec![first];
+        // Of any free port this one is only asked: a socket that wasn't bound to it by its number would lose it when it is shut.
+        let first = bind(asked).map_err(failed)?;
+        let address = first.local_addr().map_err(failed)?.as_socket().expect("of TCP");
         // One thread accepts for all others where these wait in their clients' sockets.
-        let more = if settings.io == Io::Blocking { 1 } else { settings.threads };
-        for _ in 1..more {
-            listeners.push(listen(address, settings.backlog).map_err(failed)?);
-        }
-        Ok(Self { listeners, address })
+        let count = if settings.io == Io::Blocking { 1 } else { settings.threads };
+        let listeners = (0..count).map(|_| listen(address, settings.backlog)).collect::<io::Result<_>>();
+        Ok(Self { listeners: listeners.map_err(failed)?, address })
     }
 
-    /// Those that another process has opened.
+    /// Those that another process has opened. Where a server before this one has shut them, they are listened at again.
     ///
     /// # Errors
     /// What the operating system says of them; when there are none.
-    pub fn inherited(descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+    pub fn inherited(descriptors: Vec<OwnedFd>, backlog: i32) -> io::Result<Self> {
         let listeners: Vec<TcpListener> = descriptors.into_iter().map(TcpListener::from).collect();
         let first = listeners.first().ok_or_else(|| io::Error::other("no listening socket"))?;
         let address = first.local_addr()?;
+        listeners.iter().try_for_each(|listener| SockRef::from(listener).listen(backlog))?;
         Ok(Self { listeners, address })
     }
 
@@ -72,6 +71,22 @@ impl Sockets {
     }
 }
 
+/// An IP address with a port, or `localhost` with one. A name may have several addresses, of which a server would take one: no other is
+/// taken.
+///
+/// ```
+/// use lyger::resp::address;
+/// assert_eq!(address("localhost:6380"), address("127.0.0.1:6380"));
+/// assert_eq!(address("example.org:6380"), None);
+/// ```
+#[must_use]
+pub fn address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse().ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// Where a process does other things, too, clients get no more than half of the descriptors that it may have. How many descriptors those are,
 /// where they are too few for the clients that were asked for.
 pub fn share_descriptors(settings: &mut Settings) -> Option<u64> {
@@ -84,12 +99,17 @@ pub fn share_descriptors(settings: &mut Settings) -> Option<u64> {
 
 /// A socket of its own on an address that others of this server listen on, too.
 fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = bind(address)?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Fails where another server has the address: with SO_REUSEPORT it would be shared without a word.

@@ -41,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) by_command: Vec<OfCommand>,
     pub(crate) connections: Counter,
     pub(crate) refused: Counter,
+    /// Clients that were disconnected for what they held.
+    pub(crate) evicted: Counter,
     pub(crate) read_bytes: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) errors: Counter,
@@ -59,6 +61,7 @@ impl Tally {
             by_command: REGISTRY.all.iter().map(|_| OfCommand::default()).collect(),
             connections: Counter::default(),
             refused: Counter::default(),
+            evicted: Counter::default(),
             read_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             errors: Counter::default(),

@@ -1,6 +1,9 @@
 //! Where the engine's memory comes from: the system's allocator, with huge pages for what is large.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// From here on an allocation asks for huge pages.
 const LARGE_BYTES: usize = 1 << 20;
@@ -74,6 +77,43 @@ pub fn keep_freed() {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES_MAX);
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
     }
+}
+
+/// Less than this stays for who comes next: what is kept of answers, twice.
+const GIVEN_BACK_BYTES_MIN: usize = 16 << 20;
+
+/// Giving back walks through all heaps, at some ms for each GB; and who comes and goes all the time would only have the kernel make the
+/// same pages anew.
+pub(crate) const GIVEN_BACK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What was freed since memory was given back.
+static FREED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+static GIVEN_BACK: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Tells of memory that was freed and that nobody may need again: what a client held that has gone.
+pub(crate) fn note_freed(bytes: usize) {
+    FREED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Gives freed memory back to the kernel where enough of it was noted, and not too often. glibc itself gives back only what is at a heap's end,
+/// and one small block behind a GB keeps all of it.
+pub(crate) fn give_back() {
+    if FREED_BYTES.load(Ordering::Relaxed) < GIVEN_BACK_BYTES_MIN {
+        return;
+    }
+    // Whoever has it is giving back.
+    let Ok(mut last) = GIVEN_BACK.try_lock() else { return };
+    if last.is_some_and(|last| last.elapsed() < GIVEN_BACK_PAUSE) {
+        return;
+    }
+    FREED_BYTES.store(0, Ordering::Relaxed);
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the heaps' own locks, and touches nothing that anybody has allocated.
+    unsafe {
+        libc::malloc_trim(KEPT_BYTES_MAX as usize);
+    }
+    *last = Some(Instant::now());
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -49,6 +49,7 @@ fn status_says_what_each_process_does() {
     assert_eq!((&said["pid"], &said["front"]["pid"]), (&fleet.master().into(), &fleet.front().into()));
     assert_eq!((&said["state"], &said["generation"]), (&"serving".into(), &1.into()));
     assert_eq!((&said["loading"], &said["waiting"], &said["connections"]), (&Value::Null, &0.into(), &1.into()));
+    assert_eq!((&said["cache"]["bytes_max"], &said["cache"]["lock_bytes"]), (&(64 << 20).into(), &0.into()));
     let workers = said["workers"].as_array().unwrap();
     let pids = workers.iter().map(|worker| worker["pid"].as_i64().unwrap() as i32).collect();
     assert_eq!(sorted(pids), sorted(fleet.pids(Role::Worker)));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -175,6 +175,31 @@ fn a_worker_that_is_killed_keeps_no_redis_client_from_writing() {
 }
 
 #[test]
+fn keys_that_are_lost_with_a_worker_are_told_of() {
+    let fleet = Fleet::serve(2, &OPTIONS);
+    let mut cli = Cli::start(&fleet);
+    let (done, begun) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) && begun.elapsed() < PATIENCE {
+                    let _ = fleet.get("/fill"); // 502 while a worker dies
+                }
+            });
+        }
+        eventually("a death amid a write", || {
+            std::thread::sleep(Duration::from_millis(100));
+            fleet.pids(Role::Worker).into_iter().for_each(|worker| fleet.signal(worker, Signal::KILL));
+            cli.ask("EXISTS large");
+            fleet.said().contains("the shard that it was changing is emptied, and its keys are lost")
+        });
+        done.store(true, Relaxed);
+    });
+    fleet.await_whole();
+    fleet.finish();
+}
+
+#[test]
 fn what_was_saved_at_the_end_is_there_after_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cache");
@@ -230,7 +255,7 @@ fn an_address_that_cannot_be_had_is_told_by_the_exit_code() {
     for (option, code, text) in [
         ("--resp=0.0.0.0:0", 2, "a password is needed"),
         (&*taken, 3, "in use"),
-        ("--resp=6380", 2, "an IP address with a port"),
+        ("--resp=6380", 2, "an IP address or localhost with a port"),
         ("--resp-clients-max=0", 2, "an integer from 1"),
     ] {
         let mut fleet = Fleet::start(1, &[option], |_| {});
@@ -261,7 +286,9 @@ fn a_worker_without_the_shared_cache_is_told_of() {
         std::fs::read_link(entry.path()).is_ok_and(|link| link.to_string_lossy().contains("memfd:lyger-cache"))
     });
     let cache = cache.expect("the cache's file").path();
-    let file = std::fs::OpenOptions::new().write(true).open(Path::new(&cache)).unwrap();
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(Path::new(&cache)).unwrap();
+    let mut number = [0; 8];
+    file.read_exact_at(&mut number, 0).unwrap();
     file.write_all_at(b"another!", 0).unwrap();
     for worker in fleet.pids(Role::Worker) {
         fleet.signal(worker, Signal::KILL);
@@ -281,6 +308,36 @@ fn a_worker_without_the_shared_cache_is_told_of() {
     fleet.signal(fleet.front(), Signal::KILL);
     eventually("another front", || fleet.get("/health").is_ok());
     assert!(health(&fleet)["degraded"].to_string().contains("Redis clients are not served: "));
+    // Who comes to where the master holds the sockets isn't left to wait, and the next front that can serves again.
+    let at = address(&fleet);
+    assert!(TcpStream::connect(&at).is_err());
+    file.write_all_at(&number, 0).unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    fleet.signal(fleet.front(), Signal::KILL);
+    eventually("a front that serves Redis clients", || TcpStream::connect(&at).is_ok());
+    (0..20).for_each(|_| assert_eq!(say(&at, "PING"), "+PONG\r\n", "on each thread"));
+    fleet.finish();
+}
+
+/// A password that vanished with a process would let in everybody.
+#[test]
+fn what_clients_have_configured_holds_for_the_next_front() {
+    let fleet = Fleet::serve(1, &OPTIONS);
+    let at = address(&fleet);
+    assert_eq!(say(&at, "CONFIG SET slowlog-max-len 77 timeout 1000"), "+OK\r\n");
+    assert_eq!(say(&at, "CONFIG SET requirepass \"se\\xffcret\" timeout 2000"), "+OK\r\n");
+    for _ in 0..3 {
+        fleet.signal(fleet.front(), Signal::KILL);
+        assert_eq!(say(&at, "GET k"), "-NOAUTH Authentication required.\r\n");
+        let kept = say(&at, "AUTH \"se\\xffcret\"\r\nCONFIG GET slowlog-max-len\r\nCONFIG GET timeout");
+        assert!(
+            kept.starts_with("+OK\r\n") && kept.contains("$2\r\n77\r\n") && kept.contains("$4\r\n2000\r\n"),
+            "{kept}"
+        );
+        fleet.await_whole();
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    assert!(!fleet.said().contains("cret"), "{}", fleet.said());
     fleet.finish();
 }
 

@@ -93,6 +93,8 @@ fn no_binary_and_no_build_output_is_in_git() {
 fn the_test_of_each_integration_test_is_an_entry_in_cargo_toml() {
     assert_none(rules::unlisted_tests(
         &files(),
-        &(read("Cargo.toml") + &read("rust/resp/program/Cargo.toml") + &read("rust/resp/foreign/Cargo.toml")),
+        &["Cargo.toml", "benches/server/Cargo.toml", "rust/resp/program/Cargo.toml", "rust/resp/foreign/Cargo.toml"]
+            .map(read)
+            .concat(),
     ));
 }

@@ -1,9 +1,11 @@
 //! Passwords and certificates.
 
 use std::fs;
+use std::path::Path;
 
-use lyger::cache::Remote;
 use lyger::cache::remote::Error;
+use lyger::cache::{Condition, Expiry, Remote};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 use crate::certificates::{certify, issuer};
 use crate::operations::every_operation;
@@ -60,6 +62,11 @@ fn a_certificate_is_looked_at_unless_the_dsn_says_otherwise() {
         let error = fails(cache.ping(), |error| matches!(error, Error::CannotConnect { .. }));
         assert!(error.to_string().contains(reason) && !format!("{error:?}").contains("secret"), "{error}");
     }
+    let mute = mute_server();
+    let late = Remote::open(&format!("rediss://{mute}?insecure=yes&connect_timeout_ms=200")).unwrap();
+    let error =
+        fails(late.ping(), |error| matches!(error, Error::Timeout { timeout_ms: 200, may_have_run: false, .. }));
+    assert!(error.to_string().ends_with("took longer than 200 ms"), "{error}");
     let plain = Remote::open(&format!("redis://127.0.0.1:{port}")).unwrap();
     fails(plain.ping(), |error| matches!(error, Error::Lost { .. } | Error::Strange(_)));
 
@@ -72,6 +79,70 @@ fn a_certificate_is_looked_at_unless_the_dsn_says_otherwise() {
     ::redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").exec(&mut connection).unwrap();
     cache.append(b"log", b"2").unwrap();
     assert_eq!(side.get_range(b"log", 0, -1).unwrap(), b"12");
+}
+
+/// Where connections are accepted and nothing is ever said.
+fn mute_server() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    address
+}
+
+/// What openssl's `req -x509` makes: its own authority, for a name and a time.
+fn certify_itself(folder: &Path, file: &str, changes: impl FnOnce(&mut CertificateParams)) -> String {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    changes(&mut params);
+    let key = KeyPair::generate().unwrap();
+    fs::write(folder.join(format!("{file}.crt")), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
+    folder.join(file).display().to_string()
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_where_it_is_named_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = certify_itself(folder.path(), "own", |_| {});
+    // Of the same name and not the same.
+    let twin = certify_itself(folder.path(), "twin", |_| {});
+    let old = certify_itself(folder.path(), "old", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let serve = |of: &str| {
+        let port = free_port();
+        let (certificate, key) = (format!("{of}.crt"), format!("{of}.key"));
+        let flags = ["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"].map(str::to_owned);
+        let more = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &certificate];
+        let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more).collect();
+        (Redis::at(port, tempfile::tempdir().unwrap(), &flags), port)
+    };
+    let (_redis, port) = serve(&own);
+    let (_other, expired) = serve(&old);
+    let open = |host: &str, port: u16, ca: &str| Remote::open(&format!("rediss://{host}:{port}?ca={ca}.crt")).unwrap();
+    open("localhost", port, &own).ping().unwrap();
+    let both = folder.path().join("both.crt");
+    fs::write(&both, [fs::read(format!("{twin}.crt")).unwrap(), fs::read(format!("{own}.crt")).unwrap()].concat())
+        .unwrap();
+    open("localhost", port, &folder.path().join("both").display().to_string()).ping().unwrap();
+    for (cache, reason) in [
+        (open("127.0.0.1", port, &own), "for another name"),
+        (open("localhost", port, &twin), "among the certificates that the DSN names"),
+        (open("localhost", expired, &old), "expired"),
+    ] {
+        let error = fails(cache.ping(), |error| matches!(error, Error::CannotConnect { .. }));
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_clusters_node_by_itself_says_that_it_is_one() {
+    let cluster = Cluster::start(0);
+    let single = Remote::open(&cluster.dsn().split(',').next().unwrap().replace("redis-cluster", "redis")).unwrap();
+    let refused: Vec<Error> =
+        (0..10_u8).filter_map(|key| single.set(&[key], b"v", Condition::Always, Expiry::Never, false).err()).collect();
+    assert!(!refused.is_empty());
+    for error in refused {
+        assert!(matches!(&error, Error::InvalidDsn(text) if text.contains("redis-cluster://")), "{error}");
+    }
 }
 
 #[test]

@@ -9,9 +9,11 @@
 //! | `failures.rs` | servers that die, are full, hang or hold something else |
 //! | `cluster.rs` | slots that move, keys of several slots, a master that dies |
 //! | `sentinel.rs` | another master takes over |
+//! | `clocks.rs` | a server whose clock differs from this machine's changes nothing |
 
 #[path = "../support/certificates.rs"]
 mod certificates;
+mod clocks;
 mod cluster;
 mod failures;
 mod login;

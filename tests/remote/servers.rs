@@ -1,5 +1,6 @@
 //! Servers in temporary folders and on free ports, gone with the test.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -34,6 +35,7 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct Redis {
     process: Child,
     flags: Vec<String>,
+    environment: Vec<(&'static str, OsString)>,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) port: u16,
 }
@@ -43,8 +45,24 @@ impl Redis {
         Self::at(free_port(), tempfile::tempdir().unwrap(), flags)
     }
 
+    /// One whose clock differs from this machine's.
+    pub(crate) fn with_clock(seconds: i64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("clock.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/other_clock.c");
+        let built =
+            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+        assert!(built.expect("a compiler").success());
+        let environment = vec![("LD_PRELOAD", library.into()), ("LYGER_CLOCK_SECONDS", seconds.to_string().into())];
+        Self::begin(free_port(), folder, &[], environment)
+    }
+
     /// One whose folder has its configuration already.
     pub(crate) fn at(port: u16, folder: tempfile::TempDir, flags: &[&str]) -> Self {
+        Self::begin(port, folder, flags, Vec::new())
+    }
+
+    fn begin(port: u16, folder: tempfile::TempDir, flags: &[&str], environment: Vec<(&'static str, OsString)>) -> Self {
         let mut all: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         if !flags.contains(&"--tls-port") && !flags.contains(&"--sentinel") {
             all.extend(["--port".to_owned(), port.to_string()]);
@@ -52,15 +70,16 @@ impl Redis {
         if !flags.contains(&"--sentinel") {
             all.extend(["--save", "", "--enable-debug-command", "yes", "--unixsocket", "socket"].map(str::to_owned));
         }
-        let process = Self::spawn(&all, folder.path());
-        let redis = Self { process, flags: all, folder, port };
+        let process = Self::spawn(&all, &environment, folder.path());
+        let redis = Self { process, flags: all, environment, folder, port };
         redis.wait();
         redis
     }
 
-    fn spawn(flags: &[String], folder: &std::path::Path) -> Child {
+    fn spawn(flags: &[String], environment: &[(&str, OsString)], folder: &std::path::Path) -> Child {
         let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = redis::server();
+        command.envs(environment.iter().cloned());
         command.args(flags).current_dir(folder).stdin(Stdio::null()).stdout(log);
         command.spawn().expect("redis-server starts")
     }
@@ -114,7 +133,7 @@ impl Redis {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.process = Self::spawn(&self.flags, self.folder.path());
+        self.process = Self::spawn(&self.flags, &self.environment, self.folder.path());
         self.wait();
     }
 }

@@ -1,7 +1,7 @@
 //! Channels: messages reach clients of other threads, in both protocols, in their order.
 
 use crate::servers::{Lyger, Program, Redis};
-use crate::wire::Client;
+use crate::wire::{Client, request};
 
 /// Enough that each of two threads has some.
 const LISTENERS: usize = 16;
@@ -69,6 +69,53 @@ fn messages_that_come_at_once_take_no_more_memory_than_a_subscriber_may() {
     assert!(took < 120 << 20, "{took} bytes");
 }
 
+/// Redis 7.0 writes its own messages amid EXEC's reply, whose parts they would be taken for. They are behind it, as since Redis 7.2.
+#[test]
+fn what_a_transaction_publishes_to_its_own_client_comes_behind_its_reply() {
+    let lyger = Lyger::start(1);
+    for hello in ["HELLO 3", "HELLO 2"] {
+        let kind = if hello == "HELLO 3" { ">" } else { "*" };
+        let message = |text: &str| format!("{kind}3\r\n$7\r\nmessage\r\n$3\r\nown\r\n$3\r\n{text}\r\n");
+        let mut client = lyger.client();
+        client.say(hello);
+        client.send(b"MULTI\r\nSUBSCRIBE own\r\nPUBLISH own one\r\nGET nothing\r\nPUBLISH own two\r\nEXEC\r\nPING\r\n");
+        (0..5).for_each(|_| drop(client.reply()));
+        let (subscribed, null) =
+            (format!("{kind}3\r\n$9\r\nsubscribe\r\n$3\r\nown\r\n:1\r\n"), if kind == ">" { "_" } else { "$-1" });
+        let pong = if kind == ">" { "+PONG\r\n" } else { "*2\r\n$4\r\npong\r\n$0\r\n\r\n" };
+        let replies = format!("*4\r\n{subscribed}:1\r\n{null}\r\n:1\r\n");
+        for expected in [&*replies, &message("one"), &message("two"), pong] {
+            assert_eq!(String::from_utf8_lossy(&client.reply()), expected, "{hello}");
+        }
+        // What another one publishes comes after it.
+        assert_eq!(lyger.client().say("PUBLISH own old"), ":1\r\n");
+        assert_eq!(String::from_utf8_lossy(&client.reply()), message("old"));
+    }
+}
+
+/// As to anybody else: a publisher that listens to itself gets no more at once than may lie for a subscriber.
+#[test]
+fn a_client_that_floods_itself_is_ended() {
+    let lyger = Program::start(&["--threads", "1"]);
+    let mut client = lyger.client();
+    client.say("CONFIG SET pubsub-output-limit 1mb");
+    client.say("HELLO 3");
+    let patterns: Vec<String> =
+        std::iter::once("PSUBSCRIBE".to_owned()).chain((0..500).map(|n| format!("*{n}*"))).collect();
+    client.send(&request(&patterns));
+    (0..500).for_each(|_| drop(client.reply()));
+    let before = lyger.peak();
+    let channel: String = (0..500).map(|n| format!("{n}.")).collect();
+    client.send(&request(&["PUBLISH", &channel, &"x".repeat(1_000_000)]));
+    while !client.reply().is_empty() {}
+    let took = lyger.peak() - before;
+    assert!(took < 40 << 20, "{took} bytes");
+    assert_eq!(lyger.client().say("PUBSUB NUMPAT"), ":0\r\n");
+}
+
+/// In its place among the numbers of replies: those of HELLO, which has the number of the connection, are not compared.
+const HELLO: usize = usize::MAX;
+
 /// Every step is answered as a real Redis answers it; messages among replies included.
 #[test]
 fn a_conversation_about_channels_is_the_same_with_a_real_redis() {
@@ -91,7 +138,7 @@ fn a_conversation_about_channels_is_the_same_with_a_real_redis() {
         (0, "PUNSUBSCRIBE", 1),
         (0, "UNSUBSCRIBE", 1),
         (0, "GET x", 1),
-        (1, "HELLO 3", 0),
+        (1, "HELLO 3", HELLO),
         (1, "SUBSCRIBE own", 1),
         (1, "PUBLISH own message", 2),
         (1, "GET x", 1),
@@ -100,6 +147,24 @@ fn a_conversation_about_channels_is_the_same_with_a_real_redis() {
         (1, "PUBLISH own within", 1),
         (1, "SUBSCRIBE more", 1),
         (1, "DISCARD", 1),
+        // Messages come to who wants no replies.
+        (1, "CLIENT REPLY OFF", 0),
+        (1, "PUBLISH own quietly", 1),
+        (1, "SUBSCRIBE more", 1),
+        (1, "PUBLISH more quietly", 1),
+        (1, "UNSUBSCRIBE more", 1),
+        (1, "MULTI", 0),
+        (1, "PUBLISH own within", 0),
+        (1, "SUBSCRIBE more", 0),
+        (1, "UNSUBSCRIBE more", 0),
+        (1, "GET x", 0),
+        (1, "EXEC", 3),
+        (1, "CLIENT REPLY ON", 1),
+        (1, "CLIENT REPLY SKIP", 0),
+        (1, "PUBLISH own skipping", 1),
+        (1, "PING", 1),
+        (1, "PSUBSCRIBE o*", 1),
+        (1, "PUBLISH own twice", 3),
         (1, "RESET", 1),
         (0, "PUBLISH own gone", 1),
     ];
@@ -110,8 +175,9 @@ fn a_conversation_about_channels_is_the_same_with_a_real_redis() {
             if !line.is_empty() {
                 client.send(&crate::wire::request(&line.split(' ').collect::<Vec<_>>()));
             }
-            if *replies == 0 {
+            if *replies == HELLO {
                 client.reply();
+                return Vec::new();
             }
             (0..*replies).map(|_| String::from_utf8_lossy(&client.reply()).into_owned()).collect::<Vec<_>>()
         });

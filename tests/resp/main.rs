@@ -7,6 +7,7 @@
 //! | `described.rs` | COMMAND tells of each command what a real Redis tells |
 //! | `clients.rs` | redis-cli, phpredis, Python's redis and Node's ioredis work |
 //! | `hostile.rs` | what is too large, too long or not taken is refused or waited for, in bounded memory |
+//! | `floats.rs` | PHP counts floats as a real Redis does |
 //! | `channels.rs` | messages reach clients of other threads, in both protocols |
 //! | `transactions.rs` | nobody sees a half of a transaction |
 //! | `blocking.rs` | `--io blocking` serves as many clients as threads and tells the others |
@@ -22,6 +23,7 @@ mod clients;
 mod crowd;
 mod described;
 mod differential;
+mod floats;
 mod hostile;
 mod program;
 mod random;
@@ -32,5 +34,6 @@ mod snapshot;
 mod spin;
 mod streams;
 mod time;
+mod together;
 mod transactions;
 mod wire;

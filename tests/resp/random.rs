@@ -1,18 +1,22 @@
 //! Random commands, the same for the same seed.
 
 /// Numbers that look random (xorshift64*).
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    state: u64,
+    /// How many times of expiry there have been.
+    times: u64,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, times: 0 }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
@@ -228,16 +232,18 @@ pub(crate) fn command(random: &mut Random) -> Vec<Vec<u8>> {
     }
     let expires = ["set", "setex", "psetex", "getex", "expire", "pexpire"];
     if expires.iter().any(|name| args[0].eq_ignore_ascii_case(name.as_bytes())) {
-        args[1..].iter_mut().for_each(outlast);
+        args[1..].iter_mut().for_each(|arg| outlast(random, arg));
     }
     args
 }
 
-/// What might be a time gets so long that it isn't over on one server before it is on the other.
-fn outlast(arg: &mut Vec<u8>) {
+/// What might be a time gets so long that it isn't over on one server before it is on the other, and another one each time: of two that are
+/// the same one is later for a server whose clock has gone on between them.
+fn outlast(random: &mut Random, arg: &mut Vec<u8>) {
     let number = std::str::from_utf8(arg).ok().and_then(|text| text.parse::<u64>().ok());
-    if number.is_some_and(|number| (1..60_000).contains(&number)) {
-        *arg = b"100000".to_vec();
+    if number.is_some_and(|number| (1..=500_000).contains(&number)) {
+        random.times = (random.times + 1) % 100_000;
+        *arg = (100_000 + 1_000 * random.times).to_string().into_bytes();
     }
 }
 

@@ -119,15 +119,21 @@ fn a_kill_amid_a_save_leaves_a_whole_file() {
         sizes.push(keys + 200);
         if round > 0 {
             client.say("BGSAVE");
-            let begun = path.with_file_name("keys.saving");
-            while !begun.exists() && info(&mut client, "rdb_bgsave_in_progress") == "1" {}
+            let begun = || {
+                let mut names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+                names.any(|name| name.to_string_lossy().starts_with("keys.saving-"))
+            };
+            while !begun() && info(&mut client, "rdb_bgsave_in_progress") == "1" {}
             std::thread::sleep(Duration::from_millis(u64::from(round) * 2));
         } else {
             client.say("SAVE");
         }
         end(program, Signal::KILL);
     }
-    assert!(start(&path).client().say("DBSIZE") != ":0\r\n");
+    let program = start(&path);
+    assert!(program.client().say("DBSIZE") != ":0\r\n");
+    assert_eq!(program.client().say("SAVE"), "+OK\r\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "what the killed ones have left is gone");
 }
 
 #[test]
@@ -143,14 +149,46 @@ fn a_file_that_is_not_whole_is_refused_at_the_start() {
     // Every few bytes, for the program; every single one is cut in the table's own test.
     for len in (0..whole.len()).step_by(whole.len() / 20) {
         std::fs::write(&path, &whole[..len]).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lyger-resp"));
-        let output = command.args(["--listen", "127.0.0.1:0", "--snapshot"]).arg(&path).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{len}: {said}");
-        assert!(said.contains("is damaged and nothing of it was loaded"), "{said}");
-        assert!(output.stdout.is_empty(), "it must not have listened");
+        let said = refusal(&path);
+        assert!(said.contains("is damaged and nothing of it was loaded"), "{len}: {said}");
         assert_eq!(std::fs::read(&path).unwrap().len(), len, "what was refused stays for whoever looks at it");
     }
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(start(&path).client().say("DBSIZE"), ":100\r\n");
+}
+
+/// What the program says when it doesn't start.
+fn refusal(path: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lyger-resp"));
+    let output = command.args(["--listen", "127.0.0.1:0", "--snapshot"]).arg(path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty(), "it must not have listened");
+    said
+}
+
+#[test]
+fn a_place_where_nothing_can_be_saved_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for place in ["none/keys", "file/keys"] {
+        let said = refusal(&folder.path().join(place));
+        assert!(said.contains("opening a file beside ") && said.contains(place), "{said}");
+    }
+}
+
+#[test]
+fn a_table_that_is_too_small_says_so_and_keeps_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let program = start(&path);
+    for key in 0..500 {
+        program.client().ask(&["SET", &key.to_string(), &"v".repeat(10_000)]);
+    }
+    assert_eq!(end(program, Signal::TERM), Some(0));
+    let program = Program::start(&["--bytes-max", "1mb", "--snapshot", path.to_str().unwrap()]);
+    assert_ne!(program.client().say("DBSIZE"), ":500\r\n");
+    assert_eq!(end(program, Signal::TERM), Some(0));
+    let program = start(&folder.path().join("keys.old"));
+    assert_eq!(program.client().say("DBSIZE"), ":500\r\n", "the save at the end has destroyed it");
 }

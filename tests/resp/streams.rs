@@ -48,6 +48,96 @@ fn stream(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// What changes by what rules the requests behind it in the same packet are read and answered. HELLO's reply has the connection's number.
+const TURNS: &[&str] = &[
+    "AUTH secret",
+    "AUTH default secret",
+    "AUTH wrong",
+    "AUTH a b c",
+    "RESET",
+    "RESET",
+    "MULTI",
+    "MULTI",
+    "EXEC",
+    "EXEC",
+    "DISCARD",
+    "WATCH k",
+    "UNWATCH",
+    "HELLO",
+    "HELLO 2",
+    "HELLO 3",
+    "HELLO 3 AUTH default secret",
+    "HELLO 2 AUTH default wrong",
+    "HELLO 4",
+    "CLIENT REPLY ON",
+    "CLIENT REPLY OFF",
+    "CLIENT REPLY SKIP",
+    "SUBSCRIBE c",
+    "UNSUBSCRIBE",
+    "PSUBSCRIBE c*",
+    "PUNSUBSCRIBE",
+    // More than who has not logged in may send.
+    "MSET a 1 b 2 c 3 d 4 e 5 f 6",
+    "QUIT",
+];
+
+/// More requests than are read ahead at once, with turns among them. Mostly of one who logs in first.
+fn turning(random: &mut Random) -> Vec<u8> {
+    let requests = 20 + random.below(60);
+    let often = 2 + random.below(12);
+    // In a transaction Redis gives the head of EXEC's reply to who has said there that it wants none, and nothing behind it.
+    let without = random.pick(&["CLIENT REPLY", "MULTI"]);
+    let mut bytes = if random.below(4) > 0 { b"AUTH secret\r\n".to_vec() } else { Vec::new() };
+    for _ in 0..requests {
+        let line = if random.below(often) == 0 { random.pick(TURNS) } else { random.pick(PLAIN) };
+        if line.starts_with(without) {
+            continue;
+        }
+        match random.below(4) {
+            0 => bytes.extend(format!("{line}\r\n").bytes()),
+            _ => bytes.extend(request(&line.split(' ').collect::<Vec<_>>())),
+        }
+    }
+    bytes
+}
+
+/// Replies without the numbers of connections.
+fn without_ids(mut replies: Vec<u8>) -> Vec<u8> {
+    const ID: &[u8] = b"$2\r\nid\r\n:";
+    let mut at = 0;
+    while let Some(found) = replies[at..].windows(ID.len()).position(|bytes| bytes == ID) {
+        at += found + ID.len();
+        let digits = replies[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        replies.drain(at..at + digits);
+    }
+    replies
+}
+
+/// What AUTH, RESET, MULTI, HELLO and others change holds for the very next request, also where several are read at once.
+#[test]
+fn requests_among_which_the_rules_change_get_the_replies_of_a_real_redis() {
+    let lyger = Lyger::with(|settings| settings.password = Some("secret".to_owned()));
+    let redis = Redis::start();
+    redis.client().say("CONFIG SET requirepass secret");
+    let mut random = Random::new(11);
+    for number in 0..STREAMS {
+        for client in [&mut lyger.client(), &mut redis.client()] {
+            client.say("AUTH secret");
+            client.say("FLUSHALL");
+        }
+        let stream = turning(&mut random);
+        let ours = without_ids(answers(lyger.client(), &stream, &mut random));
+        let theirs = without_ids(answers(redis.client(), &stream, &mut random));
+        assert!(
+            ours == theirs,
+            "stream {number}: {}\n  Lyger: {}\n  Redis: {}",
+            stream.escape_ascii(),
+            ours.escape_ascii(),
+            theirs.escape_ascii()
+        );
+    }
+}
+
 fn answers(mut client: Client, stream: &[u8], random: &mut Random) -> Vec<u8> {
     // In pieces, of which TCP may make whatever it likes.
     let cut = random.below(stream.len() + 1);

@@ -69,6 +69,28 @@ fn no_increment_is_lost_between_watch_and_exec() {
     assert_eq!(lyger.client().say("GET counter"), "$4\r\n1200\r\n");
 }
 
+/// It lies in the table still, and goes when somebody meets it: EXEC's own commands, at the latest.
+#[test]
+fn a_key_that_had_expired_before_it_was_watched_keeps_no_transaction_from_running() {
+    let lyger = Lyger::start(1);
+    let mut client = lyger.client();
+    for written in ["SET k v PX 1", "SET k v EXAT 100000"] {
+        assert_eq!(client.say(written), "+OK\r\n");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        client.say("WATCH k");
+        client.say("MULTI");
+        client.say("INCR k");
+        assert_eq!(client.say("EXEC"), "*1\r\n:1\r\n", "{written}");
+        // That it expires while it is watched is a change.
+        client.say("SET k v PX 50");
+        client.say("WATCH k");
+        client.say("MULTI");
+        client.say("PING");
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        assert_eq!(client.say("EXEC"), "*-1\r\n", "{written}");
+    }
+}
+
 #[test]
 fn commands_that_walk_over_the_table_work_within_a_transaction() {
     let lyger = Lyger::start(1);

@@ -13,6 +13,15 @@ const StackSlot = slots.StackSlot;
 /// What a head takes without fields of the handler's; a longer one is written twice.
 const head_bytes_usual = 256;
 
+/// What is taken for the first of several answers, so that those behind it don't have to move it: as many as requests in a
+/// buffer of the usual size may get.
+const pipelined_bytes = 4096;
+
+/// The room to take at least for what comes next into the output.
+pub inline fn firstBytes(core: *const Core, output: *const Buffer) usize {
+    return if (core.more_follows and output.isEmpty()) pipelined_bytes else 0;
+}
+
 /// A body up to this size is copied even when it could be sent from where it lies: a second piece costs more.
 const copied_bytes_max = 4096;
 
@@ -49,6 +58,53 @@ pub const Fields = struct {
         };
         fields.len += 1;
     }
+};
+
+/// The last head of the usual kind, up to its Content-Length's value: of a status and a type, in one second. Most answers of a
+/// server begin alike.
+pub const Memo = struct {
+    bytes: [bytes_max]u8 = undefined,
+    len: usize = 0,
+    second: u64 = 0,
+    status: u16 = 0,
+    content_type: [bytes_max]u8 = undefined,
+    content_type_len: usize = 0,
+
+    /// More than usual heads have.
+    const bytes_max = 192;
+    const length_name = "Content-Length: ";
+
+    fn holds(memo: *const Memo, second: u64, status: u16, content_type: []const u8) bool {
+        return memo.len > 0 and memo.second == second and memo.status == status and
+            std.mem.eql(u8, memo.content_type[0..memo.content_type_len], content_type);
+    }
+
+    /// Keeps the head that was just written, if it is short enough.
+    fn keep(memo: *Memo, second: u64, status: u16, content_type: []const u8, head_bytes: []const u8) void {
+        memo.len = 0;
+        // It is the last line, behind which only the empty one comes.
+        const value = std.mem.lastIndexOf(u8, head_bytes, length_name).? + length_name.len;
+        if (value > bytes_max or content_type.len > bytes_max) return;
+        @memcpy(memo.bytes[0..value], head_bytes[0..value]);
+        @memcpy(memo.content_type[0..content_type.len], content_type);
+        memo.content_type_len = content_type.len;
+        memo.second = second;
+        memo.status = status;
+        memo.len = value;
+    }
+
+    /// The head for a body of that length. The bytes it has.
+    fn write(memo: *const Memo, into: []u8, length: u64) usize {
+        comptime assert(bytes_max + 20 + line_ends.len <= head_bytes_usual);
+        @memcpy(into[0..memo.len], memo.bytes[0..memo.len]);
+        var buffer: [20]u8 = undefined;
+        const digits = response.decimal(&buffer, length);
+        @memcpy(into[memo.len..][0..digits.len], digits);
+        into[memo.len + digits.len ..][0..line_ends.len].* = line_ends.*;
+        return memo.len + digits.len + line_ends.len;
+    }
+
+    const line_ends = "\r\n\r\n";
 };
 
 /// What the answer's own code did wrong; its client gets a 500.
@@ -210,13 +266,20 @@ fn head(
     if (status < 200) return error.InvalidAnswer;
     const output = &slot.line1.output;
     if (output.len + head_bytes_usual + body_bytes > core.buffers.bytesMax()) return error.AnswerTooLong;
-    if (!core.buffers.reserve(output, head_bytes_usual + body_bytes)) return core.giveUp(slot);
-    var writer = write(core, slot, status, content_type);
+    const room = head_bytes_usual + body_bytes;
+    if (!core.buffers.reserve(output, @max(room, firstBytes(core, output)))) return core.giveUp(slot);
     const has_ending = status != 204 and status != 304;
     const kept = slot.line1.flags.keep_alive;
     const connection: response.Connection = if (!kept) .close else if (slot.line1.flags.is_http10) .keep_alive else .keep;
+    const is_usual = has_ending and ending == .length and connection == .keep and core.answer_fields.len == 0 and content_type != null;
+    if (is_usual and core.answer_memo.holds(core.now_seconds, status, content_type.?)) {
+        output.len += @intCast(core.answer_memo.write(output.unused(), ending.length));
+        return;
+    }
+    var writer = write(core, slot, status, content_type);
     if (writer.end(if (has_ending) ending else .nothing, connection)) |bytes| {
         if (output.unused().len - bytes.len >= body_bytes) {
+            if (is_usual) core.answer_memo.keep(core.now_seconds, status, content_type.?, bytes);
             output.len += @intCast(bytes.len);
             return;
         }
@@ -238,10 +301,41 @@ fn write(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8) 
     writer.status(status);
     if (core.config.server_name) |name| writer.field("Server", name);
     writer.date(core.date.at(core.now_seconds));
-    if (content_type) |value| writer.field("Content-Type", value);
+    if (content_type) |value| writer.contentType(value);
     const fields = &core.answer_fields;
     for (fields.entries[0..fields.len]) |entry| {
         writer.field(fields.bytes[entry.name..][0..entry.name_len], fields.bytes[entry.value..][0..entry.value_len]);
     }
     return writer;
+}
+
+test "a head that is kept is the one that would be written, for every length and for nothing else" {
+    const Heads = struct {
+        fn of(buffer: []u8, second: u64, status: u16, content_type: []const u8, length: u64) ![]const u8 {
+            var writer: response.Writer = .{ .buffer = buffer };
+            writer.status(status);
+            writer.date(&http.date.format(second));
+            writer.contentType(content_type);
+            return writer.end(.{ .length = length }, .keep);
+        }
+    };
+    var memo: Memo = .{};
+    var written: [1024]u8 = undefined;
+    var copied: [head_bytes_usual]u8 = undefined;
+    try std.testing.expect(!memo.holds(0, 0, ""));
+    memo.keep(7, 404, "text/plain", try Heads.of(&written, 7, 404, "text/plain", 5));
+    for ([_]u64{ 0, 5, 10, std.math.maxInt(u64) }) |length| {
+        try std.testing.expect(memo.holds(7, 404, "text/plain"));
+        const len = memo.write(&copied, length);
+        try std.testing.expectEqualStrings(try Heads.of(&written, 7, 404, "text/plain", length), copied[0..len]);
+    }
+    try std.testing.expect(!memo.holds(8, 404, "text/plain"));
+    try std.testing.expect(!memo.holds(7, 200, "text/plain"));
+    try std.testing.expect(!memo.holds(7, 404, "text/plain; charset=utf-8"));
+    try std.testing.expect(!memo.holds(7, 404, "text/html_"));
+    // One that is too long is not kept, and neither is what was before it.
+    const long = "a/" ++ "b" ** 300;
+    memo.keep(7, 404, long, try Heads.of(&written, 7, 404, long, 5));
+    try std.testing.expect(!memo.holds(7, 404, long));
+    try std.testing.expect(!memo.holds(7, 404, "text/plain"));
 }

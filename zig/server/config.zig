@@ -3,12 +3,14 @@
 const std = @import("std");
 const http = @import("protocol/http.zig");
 const buffers = @import("buffers.zig");
+const dns_resolver = @import("outgoing/dns_resolver.zig");
+const stacks = @import("fiber/stacks.zig");
 const linux = std.os.linux;
 const UserData = @import("io.zig").UserData;
 
 pub const Config = struct {
-    /// Of a fiber, for handlers that yield; 0 is 64. No handler can yet, so nothing reads it: it stands here because `init` takes it,
-    /// as the seed's does.
+    /// The stack of a fiber on the loop's thread: of a task of `Next.go`, or a handler that yields. 0 is 64. What it doesn't touch
+    /// costs nothing, what it pushes beyond ends the process.
     fiber_stack_size_kb: u32 = 64,
     /// The processor that the loop's thread stays on.
     io_cpu: ?u32 = null,
@@ -52,6 +54,29 @@ pub const Config = struct {
     /// Requests that wait for a deferred answer at once, 503 beyond it; a power of two.
     deferred_max: u32 = 4096,
 
+    /// Sockets that the application opens itself through `server.rs`, at once. Their buffers cost nothing untouched.
+    outgoing_max: u16 = 128,
+    /// Where the addresses of names come from.
+    dns: dns_resolver.Config = .{},
+
+    /// Fibers on the loop's thread at once: as many requests may wait for a database or another server. Each has a stack.
+    fibers_max: u32 = 1024,
+    /// Tasks that wait for a fiber, and as many for a worker, before `Next` says `TooManyTasks`; a power of two.
+    tasks_max: u32 = 4096,
+    /// Tasks of one worker that have begun and wait by `Fiber.workerYield`: more kernels than a GPU's queues take at a time.
+    worker_fibers_max: u32 = 64,
+    /// The stack of a fiber on a worker: larger, because foreign libraries are called there.
+    worker_stack_size_kb: u32 = 1024,
+
+    /// Topics that WebSockets listen to at once: each route is one, and as many names as the application has groups.
+    topics_max: u32 = 16 * 1024,
+    /// Subscriptions of all WebSockets together; 0 is four for each slot, and that to its route comes on top.
+    subscriptions_max: u32 = 0,
+    /// Messages of broadcasts that some connection still waits for; beyond it `broadcast` fails.
+    broadcast_messages_max: u32 = 1024,
+    /// How many of them one connection may leave waiting before it is closed for being slow.
+    broadcasts_waiting_max: u16 = 64,
+
     /// Several rings listen at one address, and the kernel spreads connections over them.
     reuse_port: bool = false,
     /// The value of the field Server; none is sent by default.
@@ -68,8 +93,25 @@ pub const Config = struct {
             config.large_buffer_bytes >= buffers.tier_bytes_max and
             config.body_bytes_max <= @max(buffers.tier_bytes_max, if (config.large_buffers > 0) config.large_buffer_bytes else 0) and
             config.limits.header_count_max <= http.Limits.header_count_standard and
+            std.math.isPowerOfTwo(config.tasks_max) and config.tasks_max >= 2 and
+            config.topics_max >= 1 and config.broadcast_messages_max >= 1 and config.broadcasts_waiting_max >= 1 and
+            config.fibers_max <= stacks.count_max and
+            config.worker_fibers_max >= 1 and config.worker_fibers_max <= stacks.count_max and
+            config.fiber_stack_size_kb <= stack_kb_max and config.worker_stack_size_kb <= stack_kb_max and
             config.slots <= UserData.index_max;
         if (!ok) return error.InvalidConfig;
+    }
+
+    pub fn fiberStackBytes(config: *const Config) usize {
+        return @as(usize, if (config.fiber_stack_size_kb > 0) config.fiber_stack_size_kb else 64) * 1024;
+    }
+
+    pub fn workerStackBytes(config: *const Config) usize {
+        return @as(usize, config.worker_stack_size_kb) * 1024;
+    }
+
+    pub fn subscriptionCount(config: *const Config, slots: u32) u32 {
+        return slots + if (config.subscriptions_max > 0) config.subscriptions_max else 4 * slots;
     }
 
     /// The slots to reserve: those asked for, or as many as there can be connections.
@@ -79,7 +121,8 @@ pub const Config = struct {
         const rc = linux.getrlimit(.NOFILE, &limit);
         std.debug.assert(linux.errno(rc) == .SUCCESS);
         // The ring's table of descriptors may not be longer than the process's limit.
-        return @intCast(@min(slots_default_max, @max(limit.cur, 2 * descriptors_reserved) - descriptors_reserved));
+        const reserved = descriptors_reserved + config.outgoing_max;
+        return @intCast(@min(slots_default_max, @max(limit.cur, reserved + descriptors_reserved) - reserved));
     }
 };
 
@@ -92,10 +135,15 @@ const descriptors_reserved = 512;
 
 const buffer_size_max = 32 * 1024;
 
+/// More is a mistake: threads have 8 MB on Linux.
+const stack_kb_max = 64 * 1024;
+
 test "the defaults are the seed's, and valid" {
     const config: Config = .{};
     try config.check();
     try std.testing.expectEqual(@as(u32, 64), config.fiber_stack_size_kb);
+    try std.testing.expectEqual(@as(usize, 64 * 1024), (Config{ .fiber_stack_size_kb = 0 }).fiberStackBytes());
+    try std.testing.expectEqual(@as(usize, 16 * 1024), (Config{ .fiber_stack_size_kb = 16 }).fiberStackBytes());
     try std.testing.expectEqual(@as(u32, 30_000), config.idle_timeout_ms);
     try std.testing.expectEqual(@as(u32, 5_000), config.write_timeout_ms);
     try std.testing.expectEqual(@as(u32, 4096), config.buffer_size);
@@ -114,5 +162,12 @@ test "what can't work is refused at the start" {
         .{ .deferred_max = 1 },
         .{ .class_bytes = 4096 },
         .{ .limits = .{ .header_count_max = 101 } },
+        .{ .tasks_max = 1 },
+        .{ .tasks_max = 3 },
+        .{ .topics_max = 0 },
+        .{ .broadcasts_waiting_max = 0 },
+        .{ .fibers_max = 16 * 1024 + 1 },
+        .{ .worker_fibers_max = 0 },
+        .{ .fiber_stack_size_kb = 1 << 20 },
     }) |config| try std.testing.expectError(error.InvalidConfig, config.check());
 }

@@ -5,6 +5,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 const answer = @import("answer.zig");
 const application_of = @import("application.zig");
+const broadcast = @import("broadcast.zig");
 const io_of = @import("io.zig");
 const pages = @import("pages.zig");
 const slot_of = @import("slot.zig");
@@ -161,6 +162,7 @@ pub fn Connections(comptime Server: type) type {
         /// Does whatever can be done now: works off what is held, sends, reads on, or ends the connection.
         pub fn settle(self: *Self, server: *Server, slot: *StackSlot) void {
             const line1 = &slot.line1;
+            if (line1.state == .web_socket and !line1.flags.sending) broadcast.takeWaiting(&server.core, slot);
             while (true) {
                 if (line1.state == .answered and !line1.flags.sending) writeAnswer(server, slot);
                 self.workOff(server, slot);
@@ -269,6 +271,7 @@ pub fn Connections(comptime Server: type) type {
             if (line1.state == .deferred) server.core.deferred -= 1;
             if (server.core.application) |application| application.onClose(application.context, slot);
             if (line1.flags.starved) self.starved -= 1;
+            broadcast.leave(&server.core, slot);
             server.io.close(line1.fd, userData(server, slot, .close));
             while (line1.held_count > 0) {
                 const id = line1.held_first;
@@ -294,6 +297,17 @@ pub fn Connections(comptime Server: type) type {
             if (slot.line1.state != .web_socket or slot.line1.flags.sending) return;
             web_socket.end(&server.core, slot, .going_away, "");
             self.settle(server, slot);
+        }
+
+        /// Sends what was broadcast since the last turn, all of it to one connection at once.
+        pub fn flush(self: *Self, server: *Server) void {
+            const core = &server.core;
+            while (core.broadcasts.takeChanged()) |index| {
+                const slot = &core.slots.slots[index];
+                // Another connection's by now, or none's: then there is nothing to do for it.
+                if (slot.line1.gen_id == 0) continue;
+                if (slot.line1.state == .web_socket or slot.line1.state == .broken) self.settle(server, slot);
+            }
         }
 
         /// Nothing of a request is there, and nothing of an answer.

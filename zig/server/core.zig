@@ -8,6 +8,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const application_of = @import("application.zig");
+const Broadcasts = @import("broadcast.zig").Broadcasts;
 const Buffers = @import("buffers.zig").Buffers;
 const Config = @import("config.zig").Config;
 const Context = @import("context.zig").Context;
@@ -20,7 +21,7 @@ const web_socket = @import("web_socket.zig");
 
 /// Answers that wait before requests of the same connection have to: a client that sends requests without end gets what it
 /// asked for in pieces of this size. The largest class of buffers.
-const output_bytes_max = 48 * 1024;
+pub const output_bytes_max = 48 * 1024;
 
 pub const Stats = struct {
     accepted: u64 = 0,
@@ -34,6 +35,12 @@ pub const Stats = struct {
     timed_out: u64 = 0,
     handler_errors: u64 = 0,
     deferred_discarded: u64 = 0,
+    /// Messages that were sent to WebSockets from outside of their handlers, each once however many heard it.
+    broadcasts: u64 = 0,
+    /// Of those from other threads: too long, or no memory.
+    broadcasts_failed: u64 = 0,
+    /// WebSockets that were closed because too many of them waited.
+    slow_consumers: u64 = 0,
     accept_errors: u64 = 0,
     accept_refused: u64 = 0,
 };
@@ -45,6 +52,7 @@ pub const Core = struct {
     routes: Routes,
     slots: StackPool(StackSlot),
     buffers: Buffers,
+    broadcasts: Broadcasts,
     date: http.date.Cache = .{},
     now_ms: u64 = 0,
     now_seconds: u64 = 0,
@@ -60,7 +68,10 @@ pub const Core = struct {
     server: ?*anyopaque = null,
     /// The fields of the request at hand, and those of its answer.
     fields: [http.Limits.header_count_standard]http.Field = undefined,
+    /// Something lies behind it already, most likely the next one.
+    more_follows: bool = false,
     answer_fields: answer.Fields = .{},
+    answer_memo: answer.Memo = .{},
 
     pub fn init(allocator: std.mem.Allocator, config: Config) (Config.Error || error{OutOfMemory})!Core {
         try config.check();
@@ -69,18 +80,28 @@ pub const Core = struct {
         if (config.warmup) slots.warmup();
         var routes: Routes = try .init(allocator);
         errdefer routes.deinit();
+        var broadcasts: Broadcasts = try .init(.{
+            .slots = slots.capacity(),
+            .topics = config.topics_max,
+            .subscriptions = config.subscriptionCount(slots.capacity()),
+            .messages = config.broadcast_messages_max,
+            .waiting_max = config.broadcasts_waiting_max,
+        });
+        errdefer broadcasts.deinit();
         return .{
             .allocator = allocator,
             .config = config,
             .options = .{ .limits = config.limits, .unknown_methods = .accept },
             .routes = routes,
             .slots = slots,
+            .broadcasts = broadcasts,
             .buffers = try .init(config.class_bytes, config.large_buffers, config.large_buffer_bytes),
         };
     }
 
     pub fn deinit(core: *Core) void {
         core.routes.deinit();
+        core.broadcasts.deinit();
         core.buffers.deinit();
         core.slots.deinit();
         core.* = undefined;
@@ -131,7 +152,9 @@ pub const Core = struct {
         const request = parser.request(bytes, &core.fields);
         switch (request.framing) {
             .none => {
+                core.more_follows = bytes.len > head_bytes;
                 core.dispatch(slot, &request, "");
+                core.more_follows = false;
                 return head_bytes;
             },
             .length => |length| if (length <= bytes.len - head_bytes and length <= core.config.body_bytes_max) {

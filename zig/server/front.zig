@@ -19,8 +19,8 @@ const linux = std.os.linux;
 /// Rust refuses to go on with another one.
 const abi_version = 1;
 
-/// Buffers that the kernel fills, of 4 KiB each. It takes them in turn, so all of them are touched sooner or later: few stay
-/// in the processor's cache, and a burst that finds none is read a turn later.
+/// Buffers that the kernel may fill, of 4 KiB each. It is given a few of them, and more when a burst finds none (`io/linux.zig`),
+/// which is read a turn later.
 const buffer_count = 1024;
 
 pub const panic = std.debug.FullPanic(struct {
@@ -238,6 +238,15 @@ fn create(options: *const Options, callbacks: *const Callbacks, context: ?*anyop
         },
         // Bodies are taken as they come, and none lies here.
         .body_bytes_max = 0,
+        // What only handlers have: no fiber, no socket of their own, no name to look up, no broadcast, no answer from another thread.
+        .fibers_max = 0,
+        .tasks_max = 2,
+        .outgoing_max = 0,
+        .dns = .{ .resolv_conf = .{ .text = "" }, .hosts = .{ .text = "" } },
+        .topics_max = 1,
+        .subscriptions_max = 1,
+        .broadcast_messages_max = 1,
+        .deferred_max = 2,
     };
     try config.check();
     const memory = try pages.reserve(Front, 1);
@@ -321,7 +330,7 @@ export fn lr_turn(front: *Front) i32 {
     const events = server.io.completed(&server.events) catch return -1;
     server.take(events);
     if (server.connections.starved > 0) server.connections.feedStarved(server);
-    server.armAccept();
+    server.acceptor.arm(server);
     return @intCast(events.len);
 }
 
@@ -340,8 +349,8 @@ export fn lr_expire(front: *Front) u64 {
         const deadline_ms = if (slot.line1.flags.sending) slot.line2.write_deadline_ms else slot.line2.read_deadline_ms;
         if (deadline_ms > server.core.now_ms) next_ms = @min(next_ms, deadline_ms);
     }
-    server.armAccept();
-    if (server.accept_after_ms > server.core.now_ms) next_ms = @min(next_ms, server.accept_after_ms);
+    server.acceptor.arm(server);
+    if (server.acceptor.after_ms > server.core.now_ms) next_ms = @min(next_ms, server.acceptor.after_ms);
     return next_ms;
 }
 
@@ -352,8 +361,8 @@ export fn lr_adopt(front: *Front, descriptor: i32) void {
 
 /// No connection is accepted any more.
 export fn lr_accept_no_more(front: *Front) void {
-    front.server.accept_ended = true;
-    front.server.armAccept();
+    front.server.acceptor.ended = true;
+    front.server.acceptor.arm(&front.server);
 }
 
 /// Part of the answer to the connection's request: 0 taken, 1 later, when `writable` says so, 2 nobody waits for it.

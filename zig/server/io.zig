@@ -11,10 +11,11 @@ const linux = std.os.linux;
 
 pub const Linux = @import("io/linux.zig").Linux;
 pub const Simulated = @import("io/simulated.zig").Simulated;
+pub const SocketAddress = @import("io/address.zig").SocketAddress;
 
 /// What was asked for.
 pub const Operation = enum(u8) {
-    /// A connection arrived: `result` is its descriptor. Multishot.
+    /// A connection arrived: `result` is its descriptor. Multishot or single, as it was asked for.
     accept,
     /// Bytes arrived: `result` of them in `buffer`; 0 at the end of the stream. Multishot.
     receive,
@@ -28,6 +29,26 @@ pub const Operation = enum(u8) {
     cancel,
     /// Another thread called `wake`, or a watched descriptor can be read.
     wake,
+    /// The same of a socket that we opened ourselves (`outgoing/socket.zig`), and its connecting. A receive of one is not
+    /// multishot, and fills memory of the socket's owner: who isn't done with it isn't read from.
+    socket_connect,
+    socket_receive,
+    socket_send,
+    socket_shutdown,
+    socket_close,
+    /// Something that the registry's user polls for may be done.
+    socket_poll,
+};
+
+/// Of a socket that we open.
+pub const Kind = enum { stream, datagram };
+
+pub const OpenError = error{
+    /// Descriptors or memory ran out.
+    SystemResources,
+    /// The kernel has no IPv6, or no IPv4.
+    FamilyUnsupported,
+    Unexpected,
 };
 
 /// The name of an operation in flight. A slot's generation changes with every connection it holds, so that whatever
@@ -40,6 +61,9 @@ pub const UserData = packed struct(u64) {
 
     pub const index_max = std.math.maxInt(u24);
 };
+
+/// Whether an operation goes on after its first event.
+pub const Shots = enum { single, multi };
 
 /// One of the buffers that the kernel fills.
 pub const BufferId = u16;
@@ -75,6 +99,8 @@ pub const Options = struct {
     /// Connections lie in the ring's own table; otherwise they are descriptors of the process, which may be asked for their
     /// peer, at the price of a reference to the file with each operation.
     direct: bool = true,
+    /// Sockets that may be opened beside them.
+    outgoing: u32 = 0,
 };
 
 /// Events that are taken at a time. A turn queues at most four operations an event (a receive that is armed again, a
@@ -97,4 +123,5 @@ test "a user datum keeps its parts apart" {
 test {
     _ = Linux;
     _ = Simulated;
+    _ = SocketAddress;
 }

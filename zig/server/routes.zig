@@ -13,10 +13,10 @@ pub const Handler = *const fn (allocator: std.mem.Allocator, ctx: *Context) anye
 pub const Middleware = Handler;
 
 pub const Method = router_of.Method;
-const Target = union(enum) { handler: Handler, web_socket: web_socket.Handler };
+const Target = union(enum) { handler: Handler, web_socket: web_socket.Route };
 const Router = router_of.Router(Target, .{});
 
-pub const RegisterError = router_of.RegisterError || error{TooManyMiddlewares};
+pub const RegisterError = router_of.RegisterError || error{ TooManyMiddlewares, TopicTooLong };
 
 /// Of one server. They run for every request, so nobody wants more.
 const middlewares_max = 32;
@@ -45,7 +45,9 @@ pub const Routes = struct {
     }
 
     pub fn addWebSocket(routes: *Routes, pattern: []const u8, handler: web_socket.Handler) RegisterError!void {
-        return routes.router.add(.get, pattern, .{ .web_socket = handler });
+        // Broadcasts name its connections by it.
+        if (pattern.len > @import("topics.zig").name_bytes_max) return error.TopicTooLong;
+        return routes.router.add(.get, pattern, .{ .web_socket = .{ .handler = handler, .pattern = pattern } });
     }
 
     pub fn use(routes: *Routes, middleware: Middleware) RegisterError!void {
@@ -60,14 +62,15 @@ pub const Routes = struct {
             middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
             if (ctx.responded or ctx.deferred) return;
         }
-        const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch) catch
+        var params: router_of.Params = .{};
+        const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch, &params) catch
             return ctx.text(400, "an escape in the path is not one\n");
         switch (match) {
-            .found => |found| {
-                ctx.params = found.params.slice();
-                switch (found.handler) {
+            .found => |target| {
+                ctx.params = params.slice();
+                switch (target) {
                     .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
-                    .web_socket => |handler| web_socket.upgrade(ctx, handler),
+                    .web_socket => |route| web_socket.upgrade(ctx, route),
                 }
             },
             .not_allowed => |allow| notAllowed(ctx, allow),
@@ -88,9 +91,12 @@ pub const Routes = struct {
     fn failed(ctx: *Context, err: anyerror) void {
         ctx.core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
-        // An answer that was given already is on its way; one that was to come later still may.
-        if (ctx.responded or ctx.deferred) return;
+        // An answer that was given already is on its way.
+        if (ctx.responded) return;
+        // One that was to come later won't, as far as the handler knows. If it does, it is discarded and counted.
+        ctx.deferred = false;
         ctx.core.answer_fields.clear();
+        if (err == error.TooManyTasks) return ctx.text(503, "too many tasks wait already\n");
         ctx.text(500, "internal server error\n");
     }
 };

@@ -9,13 +9,17 @@ const io_of = @import("io.zig");
 const slot_of = @import("slot.zig");
 const answer = @import("answer.zig");
 const deferred_of = @import("deferred.zig");
+const Acceptor = @import("acceptor.zig").Acceptor;
 const Config = @import("config.zig").Config;
 const Connections = @import("connections.zig").Connections;
 const ContentType = @import("context.zig").ContentType;
 const Core = @import("core.zig").Core;
 const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
+const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
+const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
+const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
 const routes = @import("routes.zig");
 const web_socket = @import("web_socket.zig");
@@ -26,9 +30,6 @@ pub const AsyncServer = ServerType(io_of.Linux);
 /// How often time-outs are looked for: a tenth of the connections each time, so that each is seen once a second.
 const sweep_interval_ms = 100;
 const sweep_parts = 10;
-
-/// When accepting failed for want of descriptors, and nobody closed one since.
-const accept_retry_ms = 20;
 
 /// Deferred answers that are sent before the loop looks at its connections again.
 const deferred_per_turn_max = 1024;
@@ -45,7 +46,11 @@ pub fn ServerType(comptime IO: type) type {
         connections: Connections(Server),
         events: [io_of.events_per_turn_max]Event = undefined,
         deferred_queue: deferred_of.DeferredQueue,
-        invoke_queue: deferred_of.InvokeQueue,
+        /// What goes out through the server's own ring.
+        rs: *RingSharedType(IO),
+        /// Rings beside it, which the loop drives, too.
+        fiber_shared: ?*FiberShared = null,
+        next: Next,
         hooks_deferred: [hooks_max]HookDeferred = undefined,
         hooks_deferred_len: usize = 0,
         hooks_tick: [hooks_max]HookTick = undefined,
@@ -54,11 +59,7 @@ pub fn ServerType(comptime IO: type) type {
         registration_error: ?anyerror = null,
         stop_requested: std.atomic.Value(bool) = .init(false),
         stop_deadline_ms: u64 = 0,
-        accepting: bool = false,
-        accept_cancelled: bool = false,
-        /// No connection is accepted any more, those that are open go on.
-        accept_ended: bool = false,
-        accept_after_ms: u64 = 0,
+        acceptor: Acceptor(Server) = .{},
         sweep_after_ms: u64 = 0,
         sweep_at: u32 = 0,
 
@@ -68,8 +69,7 @@ pub fn ServerType(comptime IO: type) type {
         pub const HookTick = *const fn (server: *Server) void;
         pub const DeferredResponse = deferred_of.DeferredResponse(Server);
 
-        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack
-        /// are of no use yet (`Config`).
+        /// As the seed has it. `address` is "0.0.0.0:9090" or "[::]:9090"; the KB of a fiber's stack may be 0 for what `Config` says.
         pub fn init(
             allocator: std.mem.Allocator,
             _: std.Io,
@@ -88,6 +88,7 @@ pub fn ServerType(comptime IO: type) type {
                 .buffer_size = config.buffer_size,
                 .buffer_count = config.buffer_pool_size,
                 .descriptors = config.slotCount(),
+                .outgoing = config.outgoing_max,
             });
             errdefer io.deinit();
             try io.listen(try std.Io.net.IpAddress.parseLiteral(address), config.reuse_port);
@@ -103,6 +104,8 @@ pub fn ServerType(comptime IO: type) type {
             errdefer connections.deinit();
             var deferred_queue: deferred_of.DeferredQueue = try .init(allocator, config.deferred_max);
             errdefer deferred_queue.deinit(allocator);
+            var next: Next = try .init(allocator, &config);
+            errdefer next.deinit();
             return .{
                 .allocator = allocator,
                 .core = core,
@@ -110,15 +113,19 @@ pub fn ServerType(comptime IO: type) type {
                 .app_ctx = app_ctx,
                 .connections = connections,
                 .deferred_queue = deferred_queue,
-                .invoke_queue = try .init(allocator, config.deferred_max),
+                .rs = try .create(allocator, .{ .outgoing = config.outgoing_max, .invokes = config.deferred_max, .dns = config.dns }),
+                .next = next,
             };
         }
 
+        /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
+            Outside.endWorkers(server);
+            server.next.deinit();
             while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
-            server.invoke_queue.deinit(server.allocator);
+            server.rs.destroy();
             server.connections.deinit();
             server.core.deinit();
             server.* = undefined;
@@ -186,54 +193,13 @@ pub fn ServerType(comptime IO: type) type {
             server.hooks_tick_len += 1;
         }
 
-        /// From any thread: answers the deferred request of a connection, with a copy of the body. Waits while the queue is
-        /// full. An answer to a connection that is gone is discarded, and counted.
-        pub fn sendDeferredResponse(
-            server: *Server,
-            conn_id: u64,
-            status: u16,
-            content_type: ContentType,
-            body: []const u8,
-        ) void {
-            const copy = server.allocator.dupe(u8, body) catch {
-                // The client must not wait for ever: an empty body needs no memory.
-                return server.pushDeferred(.{ .conn_id = conn_id, .status = 503, .content_type = .text, .body = &.{}, .allocator = server.allocator });
-            };
-            server.pushDeferred(.{
-                .conn_id = conn_id,
-                .status = status,
-                .content_type = content_type,
-                .body = copy,
-                .allocator = server.allocator,
-            });
-        }
-
-        fn pushDeferred(server: *Server, node: DeferredNode) void {
-            while (!server.deferred_queue.push(node)) {
-                // On the loop's own thread nobody else would make room.
-                if (server.connections.isOnThread()) {
-                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
-                } else std.Thread.yield() catch {};
-            }
-            server.io.wake();
-        }
-
-        /// From any thread: runs `run(allocator, context)` on the loop's thread. False when too many wait already.
-        pub fn invokeOnIoThread(
-            server: *Server,
-            comptime C: type,
-            context: *C,
-            comptime run_on_thread: fn (std.mem.Allocator, *C) void,
-        ) bool {
-            const Call = struct {
-                fn call(erased: *anyopaque, allocator: std.mem.Allocator) void {
-                    run_on_thread(allocator, @ptrCast(@alignCast(erased)));
-                }
-            };
-            if (!server.invoke_queue.push(.{ .run = Call.call, .context = context })) return false;
-            server.io.wake();
-            return true;
-        }
+        const Outside = @import("outside.zig").Outside(Server);
+        pub const sendDeferredResponse = Outside.sendDeferredResponse;
+        pub const invokeOnIoThread = Outside.invokeOnIoThread;
+        pub const broadcast = Outside.broadcast;
+        pub const broadcastFromAnyThread = Outside.broadcastFromAnyThread;
+        pub const sendMessage = Outside.sendMessage;
+        pub const initPool4NextSubmit = Outside.initPool4NextSubmit;
 
         /// From any thread: no connection is accepted any more, what is under way is answered, and `run` returns.
         pub fn stop(server: *Server) void {
@@ -256,6 +222,7 @@ pub fn ServerType(comptime IO: type) type {
         /// Serves until `stop`. The calling thread becomes the loop's.
         pub fn run(server: *Server) !void {
             try server.begin();
+            defer server.next.leave();
             while (!server.isDone()) try server.turn();
         }
 
@@ -265,24 +232,34 @@ pub fn ServerType(comptime IO: type) type {
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
             server.connections.own();
+            server.next.own(Outside.loopOf(server));
+            if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
             try server.io.start();
+            server.rs.begin(&server.io);
+            if (server.fiber_shared) |shared| shared.tick();
             server.readClock();
-            server.armAccept();
+            server.acceptor.arm(server);
         }
 
-        /// Stopped, and every connection gone.
+        /// Stopped, every connection gone, and every task of `Next` done or given up.
         pub fn isDone(server: *const Server) bool {
-            return server.core.stopping and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
+            const is_idle = (server.next.pending() == 0 or server.next.abandoned > 0) and server.rs.isIdle();
+            return server.core.stopping and is_idle and server.core.slots.live_len == 0 and server.connections.descriptors_open == 0;
         }
 
         pub fn turn(server: *Server) !void {
+            server.next.enter();
             server.take(try server.io.turn(&server.events, server.timeout()));
+            server.next.turn(server.core.now_ms);
             server.drain();
+            server.rs.tick(server.core.now_ms);
+            if (server.fiber_shared) |shared| shared.tick();
             for (server.hooks_tick[0..server.hooks_tick_len]) |hook| hook(server);
             if (server.stop_requested.load(.acquire)) server.stopStep();
             if (server.core.now_ms >= server.sweep_after_ms) server.sweep();
             if (server.connections.starved > 0) server.connections.feedStarved(server);
-            server.armAccept();
+            server.connections.flush(server);
+            server.acceptor.arm(server);
         }
 
         /// What has happened.
@@ -294,47 +271,18 @@ pub fn ServerType(comptime IO: type) type {
         fn dispatch(server: *Server, event: *const Event) void {
             const data = event.user_data;
             switch (data.operation) {
-                .accept => server.onAccept(event),
+                .accept => server.acceptor.on(server, event),
                 .receive => server.connections.onReceive(server, event),
                 .send => server.connections.onSend(server, event),
                 .close => {
                     assert(event.result == 0);
                     server.connections.descriptors_open -= 1;
-                    server.accept_after_ms = 0;
+                    server.acceptor.after_ms = 0;
                 },
                 .shutdown => server.connections.onShutdown(server, event),
                 // A cancel that finds nothing came too late. Another thread's wake has no news of its own.
                 .cancel, .wake => {},
-            }
-        }
-
-        fn onAccept(server: *Server, event: *const Event) void {
-            if (!event.more) {
-                server.accepting = false;
-                server.accept_cancelled = false;
-            }
-            if (event.failure()) |err| {
-                if (err == .CANCELED) return;
-                server.core.stats.accept_errors += 1;
-                if (server.core.application) |application| application.onAcceptFailure(application.context, @intFromEnum(err));
-                server.accept_after_ms = server.core.now_ms + accept_retry_ms;
-                return;
-            }
-            server.connections.onAccept(server, @intCast(event.result));
-        }
-
-        pub fn armAccept(server: *Server) void {
-            const data: UserData = .{ .index = 0, .operation = .accept, .generation = 0 };
-            const is_wanted = !server.core.slots.isFull() and !server.core.stopping and !server.accept_ended;
-            if (is_wanted and !server.accepting and server.core.now_ms >= server.accept_after_ms) {
-                server.io.accept(data);
-                server.accepting = true;
-            } else if (!is_wanted and server.accepting and !server.accept_cancelled) {
-                // Who is not accepted waits in the kernel's backlog, and not with us.
-                var cancel = data;
-                cancel.operation = .cancel;
-                server.io.cancel(data, cancel);
-                server.accept_cancelled = true;
+                .socket_connect, .socket_receive, .socket_send, .socket_shutdown, .socket_close, .socket_poll => server.rs.registry.dispatch(event),
             }
         }
 
@@ -344,20 +292,19 @@ pub fn ServerType(comptime IO: type) type {
                 const node = server.deferred_queue.pop() orelse break;
                 server.connections.answerDeferred(server, node);
             } else server.io.wake();
-            for (0..deferred_per_turn_max) |_| {
-                const invoke = server.invoke_queue.pop() orelse break;
-                invoke.run(invoke.context, server.allocator);
-            } else server.io.wake();
         }
 
         fn stopStep(server: *Server) void {
             if (!server.core.stopping) {
                 server.core.stopping = true;
                 server.stop_deadline_ms = server.core.now_ms + server.core.config.stop_timeout_ms;
-                server.armAccept();
+                server.acceptor.arm(server);
                 server.io.closeListener();
             }
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
+            // Answers may depend on what comes from elsewhere.
+            if (is_late or server.core.slots.live_len == 0) server.rs.closeAll();
+            if (is_late) server.next.abandon();
             // From the end: closing takes the last one's place.
             var position = server.core.slots.live_len;
             while (position > 0) {
@@ -386,9 +333,13 @@ pub fn ServerType(comptime IO: type) type {
             var until: u64 = std.math.maxInt(u64);
             if (server.core.slots.live_len > 0) until = @max(server.sweep_after_ms, now);
             if (server.hooks_tick_len > 0) until = @min(until, now + server.core.config.tick_interval_ms);
-            if (server.accept_after_ms > now) until = @min(until, server.accept_after_ms);
+            if (server.acceptor.after_ms > now) until = @min(until, server.acceptor.after_ms);
             if (server.connections.starved > 0) until = @min(until, now + 1);
+            if (server.core.broadcasts.changed_len > 0) until = now;
+            until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
+            until = @min(until, @max(now, server.rs.nextDeadline()));
+            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline()));
             if (until == std.math.maxInt(u64)) return null;
             return (until - now) * std.time.ns_per_ms;
         }

@@ -306,6 +306,24 @@ test "clients beyond the slots wait until there is room, and nothing else" {
     try fixture.finish();
 }
 
+test "clients that come together are served as slots become free, and none is turned away" {
+    var config = small;
+    config.slots = 2;
+    const fixture = try Fixture.create(config);
+    try fixture.start();
+    var clients: [40]Client = undefined;
+    for (&clients) |*client| {
+        client.* = try .connect(fixture.server.port());
+        try client.send("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    }
+    for (&clients) |*client| {
+        try std.testing.expectEqualStrings("hello", (try client.receive()).body);
+        client.close();
+    }
+    try std.testing.expectEqual(@as(u64, 0), fixture.server.core.stats.accept_refused);
+    try fixture.finish();
+}
+
 var hooked: struct { thread: std.atomic.Value(u64) = .init(0), ticks: std.atomic.Value(u32) = .init(0), body: [32]u8 = undefined, len: usize = 0 } = .{};
 
 fn countTick(_: *AsyncServer) void {

@@ -4,6 +4,7 @@
 const std = @import("std");
 const sws = @import("root.zig");
 const simulation = @import("simulator/run.zig");
+const Ending = @import("simulator/client.zig").Ending;
 const Fault = @import("io/simulated.zig").Fault;
 
 pub const std_options: std.Options = .{ .logFn = logNothing };
@@ -32,12 +33,17 @@ pub fn main(init: std.process.Init) !void {
     }
     std.debug.print("{d} seeds clean: {d} events, {d} connections, {d} answers looked at\n", .{ count, sum.events, sum.connections, sum.responses });
     print("faults", sum.faults, std.enums.values(Fault));
-    print("connections ended", sum.endings, std.enums.values(@import("simulator/client.zig").Ending));
+    print("connections ended", sum.endings, std.enums.values(Ending));
     inline for (std.meta.fields(sws.Stats)) |field| std.debug.print("  {s} {d}\n", .{ field.name, @field(sum.stats, field.name) });
     std.debug.print("  memory refused {d}, answers lost {d}, answers given twice {d}, stopped early {d}\n", .{ sum.memory_refused, sum.lost, sum.doubled, sum.stopped_early });
+    std.debug.print("  outgoing: {d} bytes returned, {d} failed, {d} finished, {d} names asked, {d} unknown\n", .{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_asked, sum.names_unknown });
+    std.debug.print("  http to elsewhere: {d} answered, {d} failed, {d} over a connection that rested\n", .{ sum.http_answered, sum.http_failed, sum.http_reused });
+    std.debug.print("  fibers went on {d} times, polls of tasks {d}, tasks completed {d}\n", .{ sum.resumed, sum.polls, sum.completed });
+    std.debug.print("  WebSockets: echoes {d}, broadcasts heard {d}, pings {d}, broadcasts without memory {d}\n", .{ sum.echoes, sum.heard, sum.pings, sum.broadcast_refused });
     // What never occurred was not tested.
     if (count >= seeds_for_all_faults) {
         for (std.enums.values(Fault)) |fault| if (sum.faults.get(fault) == 0) return error.FaultNeverOccurred;
+        if (!sum.wentOut()) return error.NothingWentOut;
     }
 }
 
@@ -61,6 +67,10 @@ test "a few runs are clean, and meet every fault" {
         });
     }
     for (std.enums.values(Fault)) |fault| try std.testing.expect(sum.faults.get(fault) > 0);
+    try std.testing.expect(sum.wentOut());
+    for (std.enums.values(Ending)) |ending| try std.testing.expect(ending == .unexplained or sum.endings.get(ending) > 0);
+    inline for (.{ "resumed", "polls", "completed", "echoes", "heard", "pings" }) |what| try std.testing.expect(@field(sum, what) > 0);
+    try std.testing.expect(sum.stats.slow_consumers > 0);
 }
 
 test "the same seed gives the same events" {

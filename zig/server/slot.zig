@@ -7,6 +7,7 @@ const linux = std.os.linux;
 const http = @import("protocol/http.zig");
 const web_socket = @import("web_socket.zig");
 const Buffer = @import("buffers.zig").Buffer;
+const Listener = @import("broadcast.zig").Listener;
 const DeferredNode = @import("deferred.zig").DeferredNode;
 const Descriptor = @import("io.zig").Descriptor;
 
@@ -61,7 +62,9 @@ pub const Flags = packed struct(u16) {
     close_wanted: bool = false,
     /// An application's answer goes on behind what is being sent.
     more: bool = false,
-    _: u3 = 0,
+    /// Broadcasts wait for this WebSocket: they go first.
+    behind: bool = false,
+    _: u2 = 0,
 };
 
 /// Ends a list of held buffers.
@@ -106,9 +109,9 @@ pub const Line2 = struct {
     input: Buffer = .{},
 };
 
-/// The third: a request that came in several pieces.
+/// The third: a request that came in several pieces, and what a WebSocket hears of from outside.
 pub const Line3 = struct {
-    fiber_context: ?*anyopaque = null,
+    listener: Listener = .{},
     /// Of the application.
     user_context: ?*anyopaque = null,
     parser: http.RequestParser = .{},
@@ -173,7 +176,8 @@ pub const StackSlot = struct {
 
     /// Whether nothing more of its input may be looked at for now.
     pub inline fn isPaused(slot: *const StackSlot) bool {
-        return slot.line1.flags.sending or @intFromEnum(slot.line1.state) > @intFromEnum(State.web_socket);
+        const flags = slot.line1.flags;
+        return flags.sending or flags.behind or @intFromEnum(slot.line1.state) > @intFromEnum(State.web_socket);
     }
 };
 

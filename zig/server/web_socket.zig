@@ -5,6 +5,8 @@ const std = @import("std");
 const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const protocol = @import("protocol/websocket.zig");
+const answer = @import("answer.zig");
+const broadcast = @import("broadcast.zig");
 const Context = @import("context.zig").Context;
 const Core = @import("core.zig").Core;
 const slots = @import("slot.zig");
@@ -17,6 +19,11 @@ pub const CloseCode = protocol.CloseCode;
 pub const Message = struct { opcode: Opcode, payload: []u8 };
 
 pub const Handler = *const fn (allocator: std.mem.Allocator, socket: *WebSocket, message: Message) anyerror!void;
+
+/// `pattern` is also the topic of all its connections.
+pub const Route = struct { handler: Handler, pattern: []const u8 };
+
+pub const SubscribeError = @import("topics.zig").SubscribeError;
 
 /// The part of a connection that its slot keeps.
 pub const Work = struct {
@@ -52,10 +59,23 @@ pub const WebSocket = struct {
         var header: [protocol.header_bytes_max]u8 = undefined;
         const header_len = (protocol.Header{ .opcode = opcode, .is_last = true, .payload_bytes = payload.len }).write(&header);
         const output = &socket.slot.line1.output;
-        if (output.len + header_len + payload.len > socket.core.buffers.bytesMax()) return error.TooLong;
-        if (!socket.core.buffers.append(output, header[0..header_len]) or !socket.core.buffers.append(output, payload)) {
-            socket.core.giveUp(socket.slot);
-        }
+        const frame_bytes = header_len + payload.len;
+        if (output.len + frame_bytes > socket.core.buffers.bytesMax()) return error.TooLong;
+        const least = answer.firstBytes(socket.core, output);
+        if (!socket.core.buffers.reserve(output, @max(frame_bytes, least))) return socket.core.giveUp(socket.slot);
+        const room = output.unused();
+        @memcpy(room[0..header_len], header[0..header_len]);
+        @memcpy(room[header_len..frame_bytes], payload);
+        output.len += @intCast(frame_bytes);
+    }
+
+    /// Hears what is broadcast to the topic from here on, as long as the connection lasts.
+    pub fn subscribe(socket: *WebSocket, topic: []const u8) SubscribeError!void {
+        if (socket.slot.line1.state == .web_socket) try broadcast.subscribe(socket.core, socket.slot, topic);
+    }
+
+    pub fn unsubscribe(socket: *WebSocket, topic: []const u8) void {
+        if (socket.slot.line1.state == .web_socket) broadcast.unsubscribe(socket.core, socket.slot, topic);
     }
 
     /// Says why, and ends the connection.
@@ -65,7 +85,7 @@ pub const WebSocket = struct {
 };
 
 /// Answers the handshake: the connection is a WebSocket from here on, or was none and is refused.
-pub fn upgrade(ctx: *Context, handler: Handler) void {
+pub fn upgrade(ctx: *Context, route: Route) void {
     const core = ctx.core;
     const slot = ctx.slot;
     ctx.responded = true;
@@ -75,8 +95,10 @@ pub fn upgrade(ctx: *Context, handler: Handler) void {
     if (protocol.handshake.check(ctx.request)) |checked| {
         const head = protocol.handshake.writeAnswer(&writer, &checked, null) catch unreachable;
         output.len += @intCast(head.len);
-        slot.line5.ws = .{ .web_socket = .{ .handler = handler } };
+        slot.line5.ws = .{ .web_socket = .{ .handler = route.handler } };
         slot.line1.state = .web_socket;
+        // More routes than topics may be: a connection that hears of nothing would be no better.
+        broadcast.join(core, slot, route.pattern) catch core.giveUp(slot);
         slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
     } else |err| {
         const head = protocol.handshake.writeRefusal(&writer, err) catch unreachable;
@@ -114,7 +136,9 @@ pub fn consume(core: *Core, slot: *StackSlot, bytes: []u8) usize {
         return message.len - before;
     }
     assert(step.consumed > before);
+    core.more_follows = step.consumed < message.len;
     on(core, slot, step.event);
+    core.more_follows = false;
     core.buffers.release(input);
     return step.consumed - before;
 }
@@ -123,19 +147,22 @@ fn on(core: *Core, slot: *StackSlot, event: protocol.Event) void {
     switch (event) {
         .none, .pong => {},
         .data => |data| {
-            if (!core.buffers.append(&slot.line4.body, data.bytes)) return core.giveUp(slot);
-            if (data.ends) deliver(core, slot, data.opcode);
+            const body = &slot.line4.body;
+            // Most messages come whole.
+            if (data.ends and body.isEmpty()) return deliver(core, slot, data.opcode, data.bytes);
+            if (!core.buffers.append(body, data.bytes)) return core.giveUp(slot);
+            if (data.ends) deliver(core, slot, data.opcode, body.bytes());
         },
         .ping => |payload| control(core, slot, .pong, payload),
         .close => |close| end(core, slot, close.code, ""),
     }
 }
 
-fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode) void {
+fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode, message: []const u8) void {
     core.stats.messages += 1;
     slot.line1.req_count +%= 1;
     slot.line2.conn_id = slots.ConnId.of(core.slots.indexOf(slot), slot);
-    const payload = core.allocator.dupe(u8, slot.line4.body.bytes()) catch return core.giveUp(slot);
+    const payload = core.allocator.dupe(u8, message) catch return core.giveUp(slot);
     core.buffers.release(&slot.line4.body);
     var socket: WebSocket = .{
         .core = core,
@@ -157,6 +184,7 @@ pub fn end(core: *Core, slot: *StackSlot, code: ?CloseCode, reason: []const u8) 
     const frame = protocol.writeClose(&buffer, code, reason);
     slot.line1.state = .ending;
     slot.line1.flags.keep_alive = false;
+    broadcast.leave(core, slot);
     core.buffers.release(&slot.line4.body);
     if (!core.buffers.append(&slot.line1.output, frame)) core.giveUp(slot);
 }

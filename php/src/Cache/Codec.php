@@ -43,6 +43,9 @@ final class Codec
     /** igbinary writes version 2, and reads version 1 too. */
     private const IGBINARY = ["\0\0\0\2", "\0\0\0\1"];
 
+    /** So deep are arrays searched for resources; one that holds itself has no end. */
+    private const DEPTH_MAX = 64;
+
     /** What is read as a number. */
     private const NUMBER = '/^-?(?:0|[1-9]\d{0,18})(?:\.\d{1,20})?$/D';
 
@@ -67,7 +70,7 @@ final class Codec
             return (string) $value;
         }
         if (\is_float($value)) {
-            $text = \var_export($value, true);
+            $text = self::decimal($value);
             return \preg_match(self::NUMBER, $text) === 1 ? $text : $this->serialized($value);
         }
         return $this->serialized($value);
@@ -92,8 +95,38 @@ final class Codec
         return (string) (int) $bytes === $bytes ? (int) $bytes : $bytes;
     }
 
+    /** A float's shortest text without an exponent, unless it has no digits. */
+    private static function decimal(float $value): string
+    {
+        $text = \var_export($value, true);
+        if (\preg_match('/^(-?)(\d)\.(\d+)E([+-]\d+)$/D', $text, $parts) !== 1) {
+            return $text;
+        }
+        [, $sign, $whole, $fraction, $exponent] = $parts;
+        $digits = \rtrim($whole . $fraction, '0');
+        $point = 1 + (int) $exponent;
+        if ($point <= 0) {
+            return "{$sign}0." . \str_repeat('0', -$point) . $digits;
+        }
+        $digits = \str_pad($digits, $point, '0');
+        return $sign . \substr($digits, 0, $point) . '.' . (\substr($digits, $point) ?: '0');
+    }
+
+    /** PHP would make a number of a resource. @param array<mixed> $values */
+    private static function refuseResources(array $values, int $depth = 0): void
+    {
+        foreach ($values as $value) {
+            if (\is_array($value) && $depth < self::DEPTH_MAX) {
+                self::refuseResources($value, $depth + 1);
+            } elseif (\is_resource($value)) {
+                throw InvalidArgument::because('a resource can\'t be kept in the cache', \get_resource_type($value));
+            }
+        }
+    }
+
     private function serialized(mixed $value): string
     {
+        self::refuseResources([$value]);
         try {
             $text = $this->igbinary ? \igbinary_serialize($value) : self::PHP . \serialize($value);
         } catch (Throwable $refusal) {

@@ -103,7 +103,7 @@ interface Driver
 
     public function lockHolder(string $name): ?int;
 
-    /** @return array{int, int} how often it was in this window, and when that ends, in ms since 1970 */
+    /** @return array{int, int} how often it was in this window, and when that ends, in ms since 1970 here */
     public function countRate(string $name, int $windowMs): array;
 
     /** @return array{int, int} the same without counting, zeros where no window is under way */

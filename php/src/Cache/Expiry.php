@@ -6,6 +6,7 @@ namespace Lyger\Cache;
 
 use DateInterval;
 use DateTimeImmutable;
+use Lyger\Exception\InvalidArgument;
 
 /**
  * When a value goes. The numbers are those of rust/ffi/store.rs.
@@ -63,7 +64,10 @@ final class Expiry
             $then = $now->add($span);
             $span = (float) $then->format('U.u') - (float) $now->format('U.u');
         }
-        // Rounded up: a hundredth of a millisecond is not none. NAN is.
+        if (is_nan((float) $span)) {
+            throw InvalidArgument::because('a time is a number of seconds, and not NAN', 'NAN');
+        }
+        // Rounded up: a hundredth of a millisecond is not none.
         return $span > 0 ? (int) min(ceil($span * 1_000), self::MS_MAX) : 0;
     }
 

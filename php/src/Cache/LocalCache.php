@@ -43,7 +43,7 @@ final class LocalCache implements CacheInterface
         }
         unset($this->entries[$at]);
         $bytes = $this->store->find($this->store->key($key));
-        return $bytes === null ? $default : $this->keep($at, $bytes);
+        return $bytes === null ? $default : $this->keep($at, $key, $bytes, $default);
     }
 
     public function set($key, $value, $ttl = null): bool
@@ -87,7 +87,7 @@ final class LocalCache implements CacheInterface
         }
         foreach ($this->store->findMultiple($missing) as $at => $bytes) {
             $key = $missing[$at];
-            $values[$key] = $bytes === null ? $default : $this->keep("k$key", $bytes);
+            $values[$key] = $bytes === null ? $default : $this->keep("k$key", $key, $bytes, $default);
         }
         return $values;
     }
@@ -130,9 +130,12 @@ final class LocalCache implements CacheInterface
     }
 
     /** Keeps arrays and objects as bytes: whoever changes one that he was given changes his own. */
-    private function keep(string $at, string $bytes): mixed
+    private function keep(string $at, string $key, string $bytes, mixed $default): mixed
     {
-        $value = $this->store->codec()->decode($bytes);
+        $value = $this->store->decoded($key, $bytes, $this);
+        if ($value === $this) {
+            return $default;
+        }
         $isBytes = is_array($value) || is_object($value);
         $this->entries[$at] = [hrtime(true) / 1e9 + $this->seconds, $isBytes ? $bytes : $value, $isBytes];
         if (count($this->entries) > $this->entriesMax) {

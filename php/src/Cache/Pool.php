@@ -55,8 +55,9 @@ final class Pool implements CacheItemPoolInterface
             }
         }
         foreach ($this->store->findMultiple($missing) as $at => $bytes) {
-            if ($bytes !== null) {
-                $items[$missing[$at]] = new Item($missing[$at], $this->store->codec()->decode($bytes), true);
+            $value = $bytes === null ? $this : $this->store->decoded($missing[$at], $bytes, $this);
+            if ($value !== $this) {
+                $items[$missing[$at]] = new Item($missing[$at], $value, true);
             }
         }
         return $items;

@@ -9,7 +9,7 @@ final class RateLimit
 {
     /**
      * @param int $count this time included
-     * @param int $endsAtMs when the window ends, since 1970; 0 where none is under way
+     * @param int $endsAtMs when the window ends, since 1970 by this machine's clock; 0 where none is under way
      */
     public function __construct(
         public readonly int $max,

@@ -7,13 +7,13 @@ namespace Lyger\Cache;
 use DateInterval;
 use Generator;
 use Lyger\Core\Engine;
+use Lyger\Exception\CacheValueUnreadable;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidCacheKey;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\Timeout;
 use Psr\SimpleCache\CacheInterface;
 use SensitiveParameter;
-use Throwable;
 
 /**
  * A cache: PSR-16, and what else one is for. All workers of `rawr serve` share the default one, and a `redis://` DSN
@@ -90,7 +90,7 @@ final class Store implements CacheInterface
             return $default;
         }
         // Text, as the codec has it: without a call more.
-        return ($bytes[0] ?? '') > '9' ? $bytes : $this->codec->decode($bytes);
+        return ($bytes[0] ?? '') > '9' ? $bytes : $this->decoded($key, $bytes, $default);
     }
 
     public function set($key, $value, $ttl = null): bool
@@ -128,7 +128,7 @@ final class Store implements CacheInterface
         $keys = $this->keys($keys);
         $values = [];
         foreach ($this->driver->getMany($keys) as $at => $bytes) {
-            $values[$keys[$at]] = $bytes === null ? $default : $this->codec->decode($bytes);
+            $values[$keys[$at]] = $bytes === null ? $default : $this->decoded($keys[$at], $bytes, $default);
         }
         return $values;
     }
@@ -274,7 +274,8 @@ final class Store implements CacheInterface
     /**
      * A value, which is made where there is none: by one process, while all others that ask for it wait.
      *
-     * An exception of $make is the caller's, and lets another make it. So does the maker's death, after $patience.
+     * An exception of $make is the caller's, and lets another make it, as exit() does. So does the maker's death, in a
+     * fleet at once and elsewhere after $patience. What is there and can't be read is made anew.
      *
      * @template T
      * @param callable(): T $make
@@ -291,7 +292,12 @@ final class Store implements CacheInterface
         $key = $this->key($key);
         $bytes = $this->driver->find($key);
         if ($bytes !== null) {
-            return $this->codec->decode($bytes);
+            $found = $this->decoded($key, $bytes, $this->codec);
+            if ($found !== $this->codec) {
+                return $found;
+            }
+            // Nobody who makes it would land where something is.
+            $this->driver->delete($key);
         }
         $patienceMs = Expiry::ms($patience);
         $patienceMs > 0 || throw InvalidArgument::because('nobody makes anything without patience', (string) $patience);
@@ -302,7 +308,10 @@ final class Store implements CacheInterface
                 return $this->codec->decode($bytes);
             }
             if ($token !== 0) {
-                return $this->make($key, $token, Expiry::ofTtl($ttl), $make);
+                $making = new Making($this->driver, $key, $token);
+                $value = $make();
+                $making->land($this->codec->encode($value), Expiry::ofTtl($ttl));
+                return $value;
             }
         } while ($waiting->pause());
         throw Timeout::after('what somebody else makes for the cache', self::MAKERS_MAX * $patienceMs);
@@ -318,7 +327,7 @@ final class Store implements CacheInterface
     {
         $ttlMs = Expiry::ms($ttl);
         $ttlMs > 0 || throw InvalidArgument::because('a lock is for some time');
-        $waiting = new Waiting(Expiry::ms($wait));
+        [$name, $waiting] = [Name::of($name), new Waiting(Expiry::ms($wait))];
         do {
             $token = $this->driver->lock($name, $ttlMs);
             if ($token !== null) {
@@ -331,7 +340,7 @@ final class Store implements CacheInterface
     /** The token of who has a lock. */
     public function lockHolder(string $name): ?int
     {
-        return $this->driver->lockHolder($name);
+        return $this->driver->lockHolder(Name::of($name));
     }
 
     /**
@@ -344,18 +353,18 @@ final class Store implements CacheInterface
     {
         $windowMs = Expiry::ms($window);
         $windowMs > 0 || throw InvalidArgument::because('a rate is of some time');
-        return new RateLimit($max, ...$this->driver->countRate($name, $windowMs));
+        return new RateLimit($max, ...$this->driver->countRate(Name::of($name), $windowMs));
     }
 
     /** What rateLimit() said last, without counting. */
     public function readRate(string $name, int $max): RateLimit
     {
-        return new RateLimit($max, ...$this->driver->readRate($name));
+        return new RateLimit($max, ...$this->driver->readRate(Name::of($name)));
     }
 
     public function resetRate(string $name): void
     {
-        $this->driver->resetRate($name);
+        $this->driver->resetRate(Name::of($name));
     }
 
     /**
@@ -464,30 +473,18 @@ final class Store implements CacheInterface
         return $this->driver->setMany($pairs, $ifMissing, Expiry::ofTtl($ttl));
     }
 
-    private function make(string $key, int $token, Expiry $expiry, callable $make): mixed
+    /**
+     * A value for who has found its bytes; $otherwise where they can't be read, as PSR-16 has it.
+     *
+     * @internal
+     */
+    public function decoded(string $key, string $bytes, mixed $otherwise): mixed
     {
         try {
-            $value = $make();
-            $bytes = $this->codec->encode($value);
-        } catch (Throwable $failure) {
-            $this->abandon($key, $token);
-            throw $failure;
-        }
-        if ($expiry->isPast()) {
-            $this->abandon($key, $token);
-        } else {
-            $this->driver->land($key, $token, $bytes, $expiry);
-        }
-        return $value;
-    }
-
-    private function abandon(string $key, int $token): void
-    {
-        try {
-            $this->driver->abandon($key, $token);
-        } catch (LygerException $failure) {
-            // The maker's own failure is what the caller is told; others can make it when its patience is over.
-            error_log("Lyger: a value that the cache is to remember stays another's: {$failure->getMessage()}");
+            return $this->codec->decode($bytes);
+        } catch (CacheValueUnreadable $unreadable) {
+            Unreadable::tell($key, $unreadable);
+            return $otherwise;
         }
     }
 

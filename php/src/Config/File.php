@@ -31,11 +31,22 @@ final class File
             } elseif (!array_key_exists($entry->key, Config::KEYS)) {
                 throw InvalidConfig::unknown($entry->key, Config::nearestKey($entry->key), $entry->place);
             } else {
-                $place = $entry->valuePlace;
-                $settings[$entry->key] = Rule::of($entry->key)->setting($entry->value, Source::File, $place, true);
+                $rule = Rule::of($entry->key);
+                $value = $rule->isPath() ? self::fromFolder($file, $entry->value) : $entry->value;
+                $settings[$entry->key] = $rule->setting($value, Source::File, $entry->valuePlace, true);
             }
         }
         return $settings;
+    }
+
+    /** A path from the file's folder, wherever the program was started. */
+    private static function fromFolder(string $file, mixed $path): mixed
+    {
+        if (!is_string($path) || $path === '' || $path[0] === '/') {
+            return $path;
+        }
+        $folder = realpath(dirname($file)) ?: dirname($file);
+        return rtrim($folder, '/') . "/$path";
     }
 
     private static function contents(string $file): string

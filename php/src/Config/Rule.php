@@ -7,12 +7,13 @@ namespace Lyger\Config;
 use Lyger\Config;
 use Lyger\Exception\InvalidConfig;
 use Lyger\Server\Proxies;
+use SensitiveParameter;
 
 /** What values a key may have, read from its line in Config::KEYS. */
 final class Rule
 {
-    /** An IP address with a port, or nothing. */
-    public const ADDRESS = 'an IP address with a port such as 127.0.0.1:6380';
+    /** An address with a port, or nothing. */
+    public const ADDRESS = 'an IP address or localhost with a port such as 127.0.0.1:6380';
     /** Nobody is shown it. */
     public const SECRET = 'a text of at most 1024 bytes';
     public const PATH = 'the path of a file';
@@ -58,6 +59,16 @@ final class Rule
         return $this->isText() && $this->line[1] === self::SECRET;
     }
 
+    public function isPath(): bool
+    {
+        return $this->isText() && $this->line[1] === self::PATH;
+    }
+
+    private function isDsn(): bool
+    {
+        return $this->isText() && $this->line[1] === self::DSN;
+    }
+
     private function isText(): bool
     {
         return is_array($this->line) && $this->line !== [] && is_string($this->line[1]);
@@ -83,8 +94,12 @@ final class Rule
      * @param bool $isTyped whether the value has the type that it was written with, as in a file; text of a flag or a
      *     variable has to be read
      */
-    public function setting(mixed $value, Source $source, string $place, bool $isTyped = false): Setting
-    {
+    public function setting(
+        #[SensitiveParameter] mixed $value,
+        Source $source,
+        string $place,
+        bool $isTyped = false,
+    ): Setting {
         $read = match (true) {
             is_bool($this->line) => self::bool($value, $isTyped),
             is_string($this->line) => self::host($value),
@@ -95,11 +110,29 @@ final class Rule
         };
         if ($read === null) {
             // A DSN that can't be read may have its password anywhere.
-            $isHidden = $this->isSecret() || $this->line === ['', self::DSN];
-            $shown = $isHidden ? '(not shown)' : self::shown($value);
+            $shown = $this->isSecret() || $this->isDsn() ? '(not shown)' : self::shown($value);
             throw InvalidConfig::impossible($this->key, $shown, $this->wanted(), $place);
         }
-        return new Setting($read, $source, $place);
+        return new Setting($read === '' ? '' : $this->hidden($read), $source, $place);
+    }
+
+    /**
+     * The value, and in place of one that nobody is to be shown a secret.
+     *
+     * @param string|int|bool|list<string> $value
+     * @return string|int|bool|list<string>|Secret
+     */
+    private function hidden(#[SensitiveParameter] string|int|bool|array $value): string|int|bool|array|Secret
+    {
+        return match (true) {
+            $this->isSecret() => new Secret($value),
+            // Up to the last @, for a password that isn't percent-encoded may have one, and colons and slashes.
+            $this->isDsn() => new Secret(
+                $value,
+                (string) preg_replace('~^([a-z][a-z0-9+.-]*://[^:@/]*:).*(?=@)~s', '$1***', $value),
+            ),
+            default => $value,
+        };
     }
 
     private function choice(mixed $value, bool $isTyped): string|bool|null

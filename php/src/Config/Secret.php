@@ -8,7 +8,8 @@ use SensitiveParameter;
 use WeakMap;
 
 /**
- * A text that var_dump(), print_r(), var_export() and a cast to an array don't show: it isn't in the object.
+ * A text that var_dump(), print_r(), var_export(), json_encode() and a cast to an array don't show: it isn't in the
+ * object.
  *
  * @internal
  */
@@ -17,7 +18,8 @@ final class Secret
     /** @var WeakMap<self, string>|null */
     private static ?WeakMap $texts = null;
 
-    public function __construct(#[SensitiveParameter] string $text)
+    /** @param string $shown what may be seen of it */
+    public function __construct(#[SensitiveParameter] string $text, public readonly string $shown = '(not shown)')
     {
         self::$texts ??= new WeakMap();
         self::$texts[$this] = $text;

@@ -8,11 +8,11 @@ namespace Lyger\Config;
 final class Setting
 {
     /**
-     * @param string|int|bool|list<string> $value
+     * @param string|int|bool|list<string>|Secret $value
      * @param string $place the flag, the variable, or file:line:column; empty for code and defaults
      */
     public function __construct(
-        public readonly string|int|bool|array $value,
+        public readonly string|int|bool|array|Secret $value,
         public readonly Source $source = Source::Default,
         public readonly string $place = '',
     ) {
@@ -24,29 +24,26 @@ final class Setting
         return $this->source !== Source::Default;
     }
 
-    /** The value as a person would type it after a flag. */
+    /** @return string|int|bool|list<string> the value itself, also of a secret */
+    public function plain(): string|int|bool|array
+    {
+        return $this->value instanceof Secret ? $this->value->text() : $this->value;
+    }
+
+    /** The value as a person would type it after a flag; of a secret what may be seen of it. */
     public function text(): string
     {
         return match (true) {
             is_bool($this->value) => $this->value ? 'true' : 'false',
             is_array($this->value) => implode(',', $this->value),
+            $this->value instanceof Secret => $this->value->shown,
             default => (string) $this->value,
         };
     }
 
-    /** @return array<string, mixed> what var_dump() and print_r() show */
-    public function __debugInfo(): array
-    {
-        return get_object_vars($this->withoutSecret());
-    }
-
-    /** The same without the password of a DSN, for who prints it. */
+    /** The same with what may be seen of a secret, for who prints it. */
     public function withoutSecret(): self
     {
-        // Up to the last @, for a password that isn't percent-encoded may have one, and colons and slashes.
-        $value = is_string($this->value)
-            ? preg_replace('~^([a-z][a-z0-9+.-]*://[^:@/]*:).*(?=@)~s', '$1***', $this->value)
-            : $this->value;
-        return new self($value, $this->source, $this->place);
+        return $this->value instanceof Secret ? new self($this->value->shown, $this->source, $this->place) : $this;
     }
 }

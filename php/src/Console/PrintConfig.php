@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Lyger\Console;
 
 use Lyger\Config;
-use Lyger\Config\Rule;
 use Lyger\Config\Setting;
 use Symfony\Component\Console\Output\OutputInterface;
 
@@ -40,12 +39,6 @@ final class PrintConfig
      */
     private static function shown(array $settings): array
     {
-        foreach ($settings as $key => $setting) {
-            $isHidden = $setting->value !== '' && Rule::of($key)->isSecret();
-            $settings[$key] = $isHidden
-                ? new Setting('(not shown)', $setting->source, $setting->place)
-                : $setting->withoutSecret();
-        }
-        return $settings;
+        return array_map(static fn (Setting $setting): Setting => $setting->withoutSecret(), $settings);
     }
 }

@@ -7,6 +7,7 @@ namespace Lyger\Console;
 use Lyger\Config;
 use Lyger\Core\Engine;
 use Lyger\Exception\InvalidConfig;
+use Lyger\Exception\InvalidDsn;
 use Lyger\Leaks\Watch;
 use Lyger\Server\Fleet;
 use Lyger\Server\Shape;
@@ -74,6 +75,7 @@ final class ServeCommand extends Command
 
     private function serve(Engine $engine, string $folder, Config $config, ?int $leaks, OutputInterface $output): int
     {
+        self::readCacheDsn($engine, $config);
         // Output that nobody takes any more is lost, and ends neither the boot nor a handler.
         ignore_user_abort(true);
         $host = $config->text('host');
@@ -100,6 +102,17 @@ final class ServeCommand extends Command
         $handler = $app->handle(...);
         $engine->serve($leaks === null ? $handler : Watch::over($handler, $leaks), $config, $listening);
         return ExitCode::DONE;
+    }
+
+    /** A mistake in it ends the start. It connects when it is used. */
+    private static function readCacheDsn(Engine $engine, Config $config): void
+    {
+        $dsn = $config->text('cache.dsn');
+        try {
+            $dsn === '' || $engine->cache($dsn);
+        } catch (InvalidDsn $mistake) {
+            throw InvalidConfig::at('cache.dsn', $mistake->getMessage());
+        }
     }
 
     /**

@@ -45,6 +45,7 @@ final class StatusCommand extends Command
             "master {$status['pid']}, up " . self::span($status['uptime_seconds']),
             "$front, " . ($status['connections'] ?? '?') . ' connections, ' . ($status['waiting'] ?? '?') . ' waiting',
             ...self::redis($status['resp'] ?? null),
+            ...self::cache($status['cache'] ?? null),
             '',
         ], OutputInterface::OUTPUT_RAW);
         $table = new Table($output);
@@ -65,6 +66,20 @@ final class StatusCommand extends Command
         $table->render();
         $this->tellDatabases($output, $status['databases'] ?? []);
         return ExitCode::DONE;
+    }
+
+    /**
+     * @param array<string, int>|null $cache as in stats()
+     * @return list<string>
+     */
+    private static function cache(?array $cache): array
+    {
+        if ($cache === null) {
+            return [];
+        }
+        $full = static fn (string $of): string => sprintf('%.0f %%', 100 * $cache[$of] / $cache["{$of}_max"]);
+        return ["cache of {$cache['keys']} keys: {$full('bytes')} of its bytes are used, of those for counters of "
+            . "rates {$full('rate_bytes')}, for locks {$full('lock_bytes')}, for makers' {$full('flight_bytes')}"];
     }
 
     /**

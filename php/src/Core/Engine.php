@@ -50,6 +50,7 @@ final class Engine
     /** @var array<string, Driver> by DSN, which is hashed, because whoever prints the engine prints its keys as well */
     private array $caches = [];
     private ?Secret $cacheDsn = null;
+    private ?Config $config = null;
 
     private function __construct()
     {
@@ -130,10 +131,11 @@ final class Engine
         return (string) json_encode($info, $flags);
     }
 
-    /** Sets the limits of databases and cache (db.*, cache.*), before their first use. */
+    /** Sets the limits of databases, cache and vectors, before their first use, and what servers of it begin with. */
     public function configure(Config $config): void
     {
         $this->backend->configure($config);
+        $this->config = $config;
         $this->cacheDsn = new Secret($config->text('cache.dsn'));
     }
 
@@ -397,13 +399,15 @@ final class Engine
     }
 
     /**
-     * Serves HTTP on 127.0.0.1 until stopServer() or a signal (SIGINT, SIGTERM) has drained the server.
+     * Serves HTTP until stopServer() or a signal (SIGINT, SIGTERM) has drained the server: with the settings of
+     * configure(), or else those of the environment, and on 127.0.0.1 unless they say something else.
      *
      * @param callable $routerHandler is given a Lyger\Http\Request and returns a Response, text, an array or nothing
+     * @param int $port whatever the settings say
      */
     public function startServer(callable $routerHandler, int $port = 8000): void
     {
-        $this->serve($routerHandler, Config::resolve(['port' => $port]));
+        $this->serve($routerHandler, $this->configWith(['port' => $port]));
     }
 
     /** startServer() with every setting. $listening is called with the port once connections are accepted. */
@@ -449,18 +453,24 @@ final class Engine
      *
      *     $port = $engine->startResp(['listen' => '127.0.0.1:0']);
      *
-     * @param array<string, string|int> $settings by the names behind `resp.` (README.md); the environment counts behind
-     *     them, and without `listen` it is 127.0.0.1:6380
+     * @param array<string, string|int> $settings by the names behind `resp.` (README.md); behind them count those of
+     *     configure(), or else the environment, and without `listen` it is 127.0.0.1:6380
      * @return int the port
      */
     public function startResp(#[SensitiveParameter] array $settings = []): int
     {
         $keys = array_map(static fn (string|int $name): string => "resp.$name", array_keys($settings));
-        $config = Config::resolve(array_combine($keys, $settings));
+        $config = $this->configWith(array_combine($keys, $settings));
         if ($config->text('resp.listen') === '') {
-            $config = Config::resolve(['resp.listen' => '127.0.0.1:6380'] + array_combine($keys, $settings));
+            $config = $config->with(['resp.listen' => '127.0.0.1:6380']);
         }
         return $this->backend->startResp($config);
+    }
+
+    /** @param array<string, mixed> $given as Config::resolve() takes it */
+    private function configWith(#[SensitiveParameter] array $given): Config
+    {
+        return $this->config?->with($given) ?? Config::resolve($given);
     }
 
     /** Ends the server of startResp(), and saves the cache where `snapshot` names a file. */

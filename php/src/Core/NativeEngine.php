@@ -54,6 +54,7 @@ final class NativeEngine implements Backend
     private readonly Call $call;
     private readonly Fetch $fetch;
     private readonly Sql $sql;
+    private ?Config $config = null;
 
     private function __construct(private readonly Abi $abi)
     {
@@ -100,6 +101,7 @@ final class NativeEngine implements Backend
     {
         $json = $config->forEngine();
         $this->abi->check($this->ffi->lyger_engine_configure($json, strlen($json)));
+        $this->config = $config;
     }
 
     public function execute(
@@ -277,7 +279,11 @@ final class NativeEngine implements Backend
 
     public function cache(#[SensitiveParameter] string $dsn): Driver
     {
-        return $dsn === '' ? CacheTable::own($this->abi) : CacheTable::open($this->abi, $dsn);
+        if ($dsn !== '') {
+            return CacheTable::open($this->abi, $dsn);
+        }
+        $this->config ??= Config::resolve();
+        return CacheTable::own($this->abi, $this->config->int('cache.copies_bytes_max'));
     }
 
     public function serve(Closure $handler, Config $config, ?Closure $listening): void

@@ -31,7 +31,9 @@ final class PhpCache implements Driver
     private int $bytes = 0;
     /** @var array<string, int> */
     private array $happened = self::NOTHING;
-    private Kept $kept;
+    private Kept $locks;
+    private Kept $rates;
+    private Kept $flights;
     private ?int $bytesMax = null;
     /** @var array<int, list<string>> what is left of each scan under way, by its cursor */
     private array $scans = [];
@@ -40,17 +42,20 @@ final class PhpCache implements Driver
     /** How many scans may be under way: of one that was left, the keys would stay for ever. */
     private const SCANS_MAX = 64;
 
+    /** The token of who makes a value without a lock has this bit, and below it the time until which he may land. */
+    private const UNLOCKED = 1 << 62;
+
     /** @param Closure(): int $limit asked at the first use */
     public function __construct(private readonly Closure $limit)
     {
-        $this->kept = new Kept();
+        $this->makeKept();
     }
 
     /** As it was before the first use. */
     public function release(): void
     {
         $this->clear();
-        $this->kept = new Kept();
+        $this->makeKept();
         $this->happened = self::NOTHING;
         $this->bytesMax = null;
     }
@@ -145,8 +150,8 @@ final class PhpCache implements Driver
     {
         $at = self::at($key);
         $old = $this->entry($at);
-        $sum = Counting::floats($old[0] ?? '0', $by);
-        $this->keep($at, Counting::text($sum), $old[1] ?? 0);
+        [$sum, $text] = Counting::floats($old[0] ?? '0', $by);
+        $this->keep($at, $text, $old[1] ?? 0);
         return $sum;
     }
 
@@ -261,54 +266,71 @@ final class PhpCache implements Driver
             'memory_bytes' => $this->bytes,
             ...$this->happened,
             'recoveries' => 0,
+            'rate_bytes' => $this->rates->bytes(),
+            'rate_bytes_max' => $this->rates->bytesMax(),
+            'lock_bytes' => $this->locks->bytes(),
+            'lock_bytes_max' => $this->locks->bytesMax(),
+            'flight_bytes' => $this->flights->bytes(),
+            'flight_bytes_max' => $this->flights->bytesMax(),
         ];
     }
 
     public function lock(string $name, int $ttlMs): ?int
     {
-        return $this->kept->lock("l$name", $ttlMs);
+        return $this->locks->lock($name, $ttlMs);
     }
 
     public function unlock(string $name, int $token): bool
     {
-        return $this->kept->unlock("l$name", $token);
+        return $this->locks->unlock($name, $token);
     }
 
     public function extendLock(string $name, int $token, int $ttlMs): bool
     {
-        return $this->kept->extend("l$name", $token, $ttlMs);
+        return $this->locks->extend($name, $token, $ttlMs);
     }
 
     public function lockHolder(string $name): ?int
     {
-        return $this->kept->holder("l$name");
+        return $this->locks->holder($name);
     }
 
     public function countRate(string $name, int $windowMs): array
     {
-        return $this->kept->count("r$name", $windowMs);
+        return $this->rates->count($name, $windowMs);
     }
 
     public function readRate(string $name): array
     {
-        return $this->kept->read("r$name");
+        return $this->rates->read($name);
     }
 
     public function resetRate(string $name): void
     {
-        $this->kept->forget("r$name");
+        $this->rates->forget($name);
     }
 
     public function takeOff(string $key, int $patienceMs): array
     {
         $value = $this->find($key);
-        return [$value, $value === null ? (int) $this->kept->lock("f$key", $patienceMs) : 0];
+        if ($value !== null) {
+            return [$value, 0];
+        }
+        try {
+            return [null, (int) $this->flights->lock($key, $patienceMs)];
+        } catch (CacheValueTooLarge) {
+            // Without a lock whoever asks makes it, and the first one's stays.
+            return [null, self::UNLOCKED | Expiry::now() + $patienceMs];
+        }
     }
 
     public function land(string $key, int $token, string $value, Expiry $expiry): bool
     {
         // First of all, so that whoever asks next is to make what has no room.
-        if (!$this->kept->unlock("f$key", $token)) {
+        $inTime = ($token & self::UNLOCKED) !== 0
+            ? Expiry::now() < ($token & ~self::UNLOCKED)
+            : $this->flights->unlock($key, $token);
+        if (!$inTime) {
             return false;
         }
         $this->set($key, $value, Condition::Missing, $expiry);
@@ -317,7 +339,15 @@ final class PhpCache implements Driver
 
     public function abandon(string $key, int $token): void
     {
-        $this->kept->unlock("f$key", $token);
+        $this->flights->unlock($key, $token);
+    }
+
+    /** The shares are the engine's: names of rates come from outside, and are not to leave locks without room. */
+    private function makeKept(): void
+    {
+        $this->rates = new Kept('counters of rates', 4, $this->limit(...));
+        $this->locks = new Kept('locks', 3, $this->limit(...));
+        $this->flights = new Kept("makers' locks", 1, $this->limit(...));
     }
 
     /** @return array{string, int}|null */
@@ -339,7 +369,9 @@ final class PhpCache implements Driver
         $this->entries[$at] = [$value, $expiresAt];
         $this->bytes += strlen($at) - 1 + strlen($value);
         while ($this->bytes > $this->limit()) {
-            $this->remove((string) array_key_first($this->entries));
+            // The array's own pointer stays at the first entry as those before it go. array_key_first() would pass all
+            // their empty places again each time.
+            $this->remove((string) (key($this->entries) ?? array_key_first($this->entries)));
             $this->happened['evictions']++;
         }
     }

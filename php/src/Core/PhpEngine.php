@@ -100,7 +100,7 @@ final class PhpEngine implements Backend
                 'vector' => $this->vectorConfig,
                 default => null,
             };
-            if ($used !== null && $used->int($key) !== $config->int($key)) {
+            if ($used !== null && !in_array($key, Config::OF_PHP, true) && $used->int($key) !== $config->int($key)) {
                 throw InvalidConfig::inUse($key, $used->int($key));
             }
         }

@@ -98,6 +98,10 @@ typedef struct lyger_reader {
     uint64_t store;
     char *buf;
     size_t cap;
+    const uint64_t *sequence;
+    uint64_t version;
+    uint64_t expires_at;
+    uint64_t hits;
 } lyger_reader;
 
 lyger_status lyger_store_increment(uint64_t store, const char *key, size_t key_len, int64_t by, int64_t *sum);
@@ -451,7 +455,7 @@ lyger_status lyger_server_stop(void);
 
 lyger_status lyger_server_wait(uint32_t timeout_ms);
 
-int64_t lyger_store_find(const struct lyger_reader *reader, const char *key, size_t key_len);
+int64_t lyger_store_find(struct lyger_reader *reader, const char *key, size_t key_len);
 
 lyger_status lyger_store_output(char *buf, size_t cap, size_t *needed);
 

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Server;
 
 use Lyger\Config;
+use Lyger\Config\Rule;
 use Lyger\Core\Engine;
 
 /** How an application is served, and which settings that can't honour. */
@@ -65,12 +66,17 @@ enum Shape
             self::Solo => self::ONE_PROCESS,
             self::Php => self::ONE_PROCESS + self::PURE_PHP,
         };
+        if ($config->text('resp.listen') === '') {
+            $ofRedis = preg_grep('/^resp\.(?!listen$)/', array_keys(Config::KEYS));
+            $reasons += array_fill_keys($ofRedis, 'but without resp.listen no Redis clients are served');
+        }
         $told = [];
         foreach ($reasons as $key => $reason) {
             $setting = $config->settings()[$key];
             if ($setting->isAsked() && $setting->value !== (self::NONE[$key] ?? null)) {
                 $place = $setting->place === '' ? '' : "{$setting->place}: ";
-                $told[$key] = "$place$key is {$setting->text()}, $reason";
+                $value = Rule::of($key)->isSecret() ? 'set' : $setting->withoutSecret()->text();
+                $told[$key] = "$place$key is $value, $reason";
             }
         }
         return $told;

@@ -90,6 +90,30 @@ class LockTest extends TestCase
         self::assertTrue($lock->isHeld());
     }
 
+    public function test_a_name_that_is_too_long_is_refused_by_its_length(): void
+    {
+        $longest = str_repeat('n', 64_000);
+        self::assertTrue($this->cache->lock($longest, 60)?->release());
+        self::assertTrue($this->cache->rateLimit($longest, 1, 60)->isAllowed());
+        $this->cache->resetRate($longest);
+        foreach (
+            [
+                fn (string $name) => $this->cache->lock($name, 60),
+                fn (string $name) => $this->cache->lockHolder($name),
+                fn (string $name) => $this->cache->rateLimit($name, 1, 60),
+                fn (string $name) => $this->cache->readRate($name, 1),
+                fn (string $name) => $this->cache->resetRate($name),
+            ] as $way
+        ) {
+            try {
+                $way("{$longest}n");
+                self::fail('taken');
+            } catch (InvalidArgument $exception) {
+                self::assertStringContainsString('64000 bytes, and not 64001', $exception->getMessage());
+            }
+        }
+    }
+
     public function test_a_lock_is_for_some_time(): void
     {
         foreach ([0, -1, NAN] as $ttl) {

@@ -50,6 +50,7 @@ final class PasswordTest extends TestCase
         self::assertSame($dsn, $config->text('cache.dsn'));
         $shown = [self::shown($store), self::shown(Engine::getInstance()), self::shown($config)];
         $shown[] = var_export($store, true);
+        $shown[] = var_export($config, true);
         if (extension_loaded('redis')) {
             $driver = RedisCache::open($dsn);
             self::assertSame('value', $driver->find('key'));

@@ -26,6 +26,27 @@ final class RedisStoreTest extends StoreTest
         self::assertSame(1, $this->cache->size());
     }
 
+    public function test_a_rate_ends_by_the_clock_of_who_asks(): void
+    {
+        exec('command -v cc', $output, $code);
+        if ($code !== 0) {
+            self::markTestSkipped('runs where cc is installed, for a server with another clock');
+        }
+        foreach ([-86_400, 86_400] as $seconds) {
+            $server = new RedisServer($seconds);
+            $theirs = (int) shell_exec('redis-cli -s ' . escapeshellarg($server->socket) . ' time');
+            self::assertLessThan(1_000, abs($theirs - time() - $seconds), 'its clock differs by that');
+            $cache = Store::open($server->dsn());
+            $cache->rateLimit('login', 1, 3_600);
+            foreach ([$cache->rateLimit('login', 1, 3_600), $cache->readRate('login', 1)] as $limit) {
+                self::assertThat(
+                    $limit->retryAfter(),
+                    self::logicalAnd(self::greaterThan(1_800), self::lessThanOrEqual(3_600)),
+                );
+            }
+        }
+    }
+
     public function test_a_value_without_room_is_an_error_and_the_one_before_stays(): void
     {
         $server = new RedisServer();

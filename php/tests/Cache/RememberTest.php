@@ -7,10 +7,15 @@ namespace Lyger\Tests\Cache;
 use Closure;
 use DomainException;
 use Lyger\Async;
+use Lyger\Cache\LocalCache;
+use Lyger\Cache\Pool;
 use Lyger\Cache\Store;
+use Lyger\Core\Engine;
 use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\Timeout;
+use Lyger\Tests\Support\Children;
+use Lyger\Tests\Support\RedisServer;
 use PHPUnit\Framework\TestCase;
 
 class RememberTest extends TestCase
@@ -42,6 +47,44 @@ class RememberTest extends TestCase
         self::assertSame(INF, $this->cache->ttl('key'));
         self::assertNull($this->cache->remember('null', 60, static fn () => null));
         self::assertNull($this->cache->remember('null', 60, static fn () => 1), 'null is a value');
+    }
+
+    public function test_what_cannot_be_read_counts_as_missing_and_is_made_anew(): void
+    {
+        $log = tempnam(sys_get_temp_dir(), 'lyger');
+        $before = ini_set('error_log', $log);
+        try {
+            $class = 'Vanished' . bin2hex(random_bytes(4));
+            $text = "\0pO:16:\"$class\":0:{}";
+            $cache = $this->cache->withAllowedClasses([]);
+            foreach (['a', 'b', 'c'] as $key) {
+                $cache->set($key, 'x');
+                $cache->setRange($key, 0, $text);
+            }
+            self::assertSame('default', $cache->get('a', 'default'));
+            self::assertSame(['a' => 1, 'b' => 1, 'd' => 1], $cache->getMultiple(['a', 'b', 'd'], 1));
+            self::assertFalse((new Pool($cache))->getItem('b')->isHit());
+            self::assertSame(2, (new LocalCache($cache))->get('c', 2));
+            self::assertSame('made', $cache->remember('a', 60, static fn (): string => 'made'));
+            self::assertSame('made', $cache->get('a'));
+            self::assertSame(1, substr_count((string) file_get_contents($log), $class), 'each reason is told once');
+        } finally {
+            ini_set('error_log', (string) $before);
+            unlink($log);
+        }
+    }
+
+    public function test_exit_lets_another_make_it_at_once(): void
+    {
+        if (!RedisServer::isThere() || !Engine::getInstance()->isNative() && !extension_loaded('redis')) {
+            self::markTestSkipped('runs where redis-server is installed, and without the library ext-redis');
+        }
+        $server = new RedisServer();
+        $started = hrtime(true);
+        $dsn = var_export($server->dsn(), true);
+        Children::run(["Lyger\\Cache\\Store::open($dsn)->remember('key', 60, static fn () => exit, patience: 60.0);"]);
+        self::assertSame('mine', Store::open($server->dsn())->remember('key', 60, static fn (): string => 'mine'));
+        self::assertLessThan(40.0, (hrtime(true) - $started) / 1e9);
     }
 
     public function test_what_was_set_while_a_value_was_made_stays(): void

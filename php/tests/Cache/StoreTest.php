@@ -12,6 +12,7 @@ use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\InvalidCacheKey;
 use Lyger\Exception\NotANumber;
+use Lyger\Tests\Support\Children;
 use PHPUnit\Framework\TestCase;
 use Psr\SimpleCache\CacheInterface;
 use Psr\SimpleCache\InvalidArgumentException;
@@ -39,6 +40,7 @@ class StoreTest extends TestCase
         $object = new stdClass();
         $object->list = [1, null, $object];
         $numbers = [0, 1, -1, 42, PHP_INT_MAX, PHP_INT_MIN, 0.0, -0.0, 1.5, 2.0, -0.1, 0.1 + 0.2, 1e300, 1e-300, INF];
+        $numbers = [...$numbers, 1e-5, -2.5e-7, 1e-20, 1.2345e17, 123456789012345678.0, -9e18, 1e19, 1.5e-300, NAN];
         $texts = ['', 'text', 'ünïcode', "\0", "\0p", "\0\0\0\2\0", "a\0b", "\xff\xfe", str_repeat('x', 200_000)];
         $like = ['0', '5', '-7', '007', '-0', '1.5', '1.50', '1e3', ' 1', "1\n", '+1', '.5', '5.', '-0.0'];
         $like = [...$like, '99999999999999999999', '9223372036854775807'];
@@ -78,6 +80,45 @@ class StoreTest extends TestCase
         };
         self::assertSame(['42', '-1.5', '2.0', 'hello'], array_map($bytes, [42, -1.5, 2.0, 'hello']));
         self::assertStringStartsWith("\0", $bytes('42'));
+    }
+
+    /** @dataProvider floats */
+    public function test_floats_count_however_php_writes_them(float $value, string $text): void
+    {
+        $this->cache->set('f', $value);
+        self::assertSame($text, $this->cache->getRange('f', 0, -1));
+        self::assertSame($value + 1.0, $this->cache->incrementFloat('f', 1.0));
+    }
+
+    /** @return list<array{float, string}> */
+    public static function floats(): array
+    {
+        return [
+            [1e-5, '0.00001'], [-2.5e-7, '-0.00000025'], [1.5, '1.5'], [1e17, '100000000000000000.0'],
+            [1.2345e17, '123450000000000000.0'], [-9e18, '-9000000000000000000.0'],
+        ];
+    }
+
+    public function test_what_is_no_value_is_refused(): void
+    {
+        $self = [1];
+        $self[] = &$self;
+        $this->cache->set('key', 'before');
+        $wrong = [STDERR, [STDERR], ['a' => ['b' => [STDERR]]], static fn (): int => 1];
+        foreach ([$this->cache, $this->cache->withoutIgbinary()] as $cache) {
+            foreach ($wrong as $value) {
+                try {
+                    $cache->set('key', $value);
+                    self::fail('taken');
+                } catch (InvalidArgument) {
+                    self::assertSame('before', $cache->get('key'));
+                }
+            }
+            $cache->set('self', $self);
+            self::assertSame(1, $cache->get('self')[1][0]);
+        }
+        $this->expectException(InvalidArgument::class);
+        $this->cache->set('key', 1, NAN);
     }
 
     public function test_a_key_that_is_not_there_is_the_default(): void
@@ -143,11 +184,30 @@ class StoreTest extends TestCase
         usleep(60_000);
         self::assertNull($this->cache->get('short'));
         self::assertFalse($this->cache->has('short'));
-        foreach ([0, -1, new DateInterval('PT0S'), NAN] as $past) {
+        foreach ([0, -1, new DateInterval('PT0S')] as $past) {
             $this->cache->set('long', 2, $past);
             self::assertNull($this->cache->get('long'));
             $this->cache->set('long', 1);
         }
+    }
+
+    public function test_room_is_made_as_quickly_after_many_small_values(): void
+    {
+        $started = hrtime(true);
+        $printed = Children::run([<<<'PHP'
+            ini_set('memory_limit', '1G');
+            $cache = Lyger\Cache\Store::default();
+            for ($n = 0; $n < 400_000; $n++) {
+                $cache->set("small.$n", 1, 60);
+            }
+            for ($n = 0; $n < 40_000; $n++) {
+                $cache->set("large.$n", str_repeat('x', 2_000));
+            }
+            echo $cache->has('large.39999') ? 'done' : 'lost';
+            PHP]);
+        self::assertSame(['done'], $printed);
+        // A second or two. Where each eviction passes the places of all before it, minutes.
+        self::assertLessThan(40.0, (hrtime(true) - $started) / 1e9);
     }
 
     public function test_an_expiry_is_changed_kept_and_taken_off(): void

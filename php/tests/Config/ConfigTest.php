@@ -8,7 +8,6 @@ use Closure;
 use FFI;
 use Lyger\Config;
 use Lyger\Config\Environment;
-use Lyger\Config\Setting;
 use Lyger\Config\Source;
 use Lyger\Console\PrintConfig;
 use Lyger\Core\Engine;
@@ -101,7 +100,7 @@ final class ConfigTest extends TestCase
         $wrong = ['6380', ':6380', '127.0.0.1', '::1:6380', 'example.org:1', '1.1.1.1:65536', "1.1.1.1:1\n"];
         foreach ($wrong as $address) {
             self::assertStringContainsString(
-                'but must be an IP address with a port such as 127.0.0.1:6380',
+                'but must be an IP address or localhost with a port such as 127.0.0.1:6380',
                 self::refusal(static fn () => Config::resolve(['resp.listen' => $address])),
             );
         }
@@ -118,6 +117,13 @@ final class ConfigTest extends TestCase
         self::assertSame(2, substr_count($shown, '(not shown)'));
         self::assertSame('{"queue_max":2}', $config->forWorker(), 'anybody sees the command line of a worker');
         self::assertStringContainsString('se cret', $config->forServer());
+        foreach ([$config, ...array_values($config->settings())] as $object) {
+            ob_start();
+            var_dump($object);
+            $shown = ob_get_clean() . var_export($object, true) . json_encode($object) . print_r((array) $object, true);
+            self::assertStringNotContainsString('se cret', $shown);
+        }
+        self::assertSame('se cret', $config->text('resp.password'));
         $refusal = self::refusal(static fn () => Config::resolve(['resp.password' => str_repeat('se cret', 1_000)]));
         self::assertStringNotContainsString('se cret', $refusal);
     }
@@ -257,6 +263,38 @@ final class ConfigTest extends TestCase
         $file = self::file('queue_max = 7');
         $told = Shape::Php->unhonoured(Config::resolve([], $file))['queue_max'];
         self::assertStringStartsWith("$file:1:13: queue_max is 7, but pure PHP has no queue", $told);
+        $redis = ['resp.password' => 's3cret', 'resp.snapshot' => '/var/lib/x'];
+        $told = Shape::Fleet->unhonoured(Config::resolve($redis));
+        self::assertSame([
+            'resp.password' => 'resp.password is set, but without resp.listen no Redis clients are served',
+            'resp.snapshot' => 'resp.snapshot is /var/lib/x, but without resp.listen no Redis clients are served',
+        ], $told);
+        $listens = Config::resolve($redis + ['resp.listen' => '127.0.0.1:0']);
+        self::assertSame([], Shape::Fleet->unhonoured($listens));
+    }
+
+    public function test_a_path_of_a_file_begins_at_the_files_folder_and_any_other_where_the_program_was_started(): void
+    {
+        $folder = (string) realpath(sys_get_temp_dir());
+        $snapshot = static fn (string $written): string => Config::resolve(
+            [],
+            self::file("[resp]\nsnapshot = '$written'"),
+        )->text('resp.snapshot');
+        self::assertSame("$folder/state/keys", $snapshot('state/keys'));
+        self::assertSame('/var/lib/keys', $snapshot('/var/lib/keys'));
+        self::assertSame('', $snapshot(''));
+        self::assertSame('keys', Config::resolve(['resp.snapshot' => 'keys'])->text('resp.snapshot'));
+        $file = self::file("[resp]\nsnapshot = 'keys'");
+        $here = getcwd();
+        chdir($folder);
+        try {
+            $config = Config::resolve([], basename($file));
+        } finally {
+            chdir((string) $here);
+        }
+        self::assertSame("$folder/keys", $config->text('resp.snapshot'));
+        $this->expectException(InvalidConfig::class);
+        Config::resolve([], self::file("[resp]\nsnapshot = 7"));
     }
 
     public function test_the_page_explains_every_setting_with_its_default_and_its_reason(): void
@@ -284,11 +322,13 @@ final class ConfigTest extends TestCase
             self::assertStringNotContainsString('s3cret', $text);
         }
         foreach (['s3:cr/e@t', ':s3cret'] as $password) {
-            $shown = (new Setting("redis://ada:$password@cache.example"))->withoutSecret();
-            self::assertSame('redis://ada:***@cache.example', $shown->value);
+            $config = Config::resolve(['cache.dsn' => "redis://ada:$password@cache.example"]);
+            self::assertSame("redis://ada:$password@cache.example", $config->text('cache.dsn'));
+            self::assertSame('redis://ada:***@cache.example', $config->settings()['cache.dsn']->withoutSecret()->value);
+            self::assertStringNotContainsString('s3', var_export($config, true));
         }
-        $open = 'redis://cache.example:1/1';
-        self::assertSame($open, (new Setting($open))->withoutSecret()->value);
+        $config = Config::resolve(['cache.dsn' => 'redis://cache.example:1/1']);
+        self::assertSame('redis://cache.example:1/1', $config->settings()['cache.dsn']->text());
         $refusal = self::refusal(static fn () => Config::resolve(['cache.dsn' => 'cache.example:s3cret@']));
         self::assertStringNotContainsString('s3cret', $refusal);
         self::assertStringContainsString('a DSN such as redis://', $refusal);

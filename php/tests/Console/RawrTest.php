@@ -73,6 +73,8 @@ final class RawrTest extends TestCase
             [['serve'], ['LYGER_HOST' => "\xff"], 'LYGER_HOST: host is "'],
             [['serve', "--trusted-proxies=\xff"], [], 'trusted_proxies'],
             [['serve', '--head-bytes-max=1'], [], 'head_bytes_max is "1", but must be an integer from 8192'],
+            [['serve', '--cache-dsn=redi://x'], [], "cache.dsn: the cache's DSN is wrong: its scheme is none of"],
+            [['serve', '--cache-dsn=redis://h/?nearly=1'], [], 'there is no option `nearly`; there are prefix'],
             [['serve', '--workers=0'], [], 'workers is "0", but must be an integer from 1 to 1024'],
             [['serve', '--trusted-proxies=here'], [], 'trusted_proxies'],
             [['serve', '--db-result-bytes-max=0'], [], 'db.result_bytes_max'],

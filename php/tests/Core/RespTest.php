@@ -10,6 +10,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Exception\ServerFailed;
 use Lyger\Tests\Support\ServerProcess;
 use PHPUnit\Framework\TestCase;
+use RuntimeException;
 
 /** The server for Redis clients in a PHP process. */
 final class RespTest extends TestCase
@@ -142,6 +143,62 @@ final class RespTest extends TestCase
         } finally {
             $server->stop();
             @unlink($file);
+        }
+    }
+
+    public function test_the_configuration_of_the_engine_holds_for_its_servers(): void
+    {
+        $this->needsLibrary();
+        $file = (string) tempnam(sys_get_temp_dir(), 'lyger-toml-');
+        file_put_contents($file, "[resp]\nlisten = '127.0.0.1:0'\npassword = 's3cret'");
+        $autoload = var_export(dirname(__DIR__, 2) . '/autoload.php', true);
+        $script = <<<'PHP'
+            $engine = Lyger\Core\Engine::getInstance();
+            $engine->configure(Lyger\Config::resolve(file: $argv[1]));
+            $free = stream_socket_server('tcp://127.0.0.1:0');
+            $port = (int) substr(strrchr(stream_socket_get_name($free, false), ':'), 1);
+            fclose($free);
+            echo "http://127.0.0.1:$port\n";
+            $engine->startServer(fn () => (string) $engine->respAddress(), $port);
+            echo $engine->startResp(['listen' => '127.0.0.1:0']), "\n";
+            sleep(60);
+            PHP;
+        $server = ServerProcess::command([PHP_BINARY, '-r', "require $autoload;\n$script", $file]);
+        try {
+            $port = (int) substr((string) strrchr($server->ask('GET', '/')->body, ':'), 1);
+            self::assertStringStartsWith('-NOAUTH', self::ask($port, 'GET k'));
+            self::assertSame("+OK\r\n$-1\r\n+OK\r\n", self::ask($port, 'AUTH s3cret', 'GET k'));
+            $server->signal(SIGTERM);
+            for ($ends = microtime(true) + 20; preg_match('/\n(\d+)\n/', $server->output(), $match) !== 1;) {
+                self::assertLessThan($ends, microtime(true), $server->errors());
+                usleep(5000);
+            }
+            self::assertStringStartsWith('-NOAUTH', self::ask((int) $match[1], 'GET k'));
+        } finally {
+            $server->stop();
+            unlink($file);
+        }
+    }
+
+    public function test_where_nothing_can_be_saved_nothing_starts(): void
+    {
+        $this->needsLibrary();
+        $path = sys_get_temp_dir() . '/lyger-none/keys';
+        try {
+            $this->engine->startResp(['listen' => '127.0.0.1:0', 'snapshot' => $path]);
+            self::fail('it has started');
+        } catch (ServerFailed $exception) {
+            self::assertStringContainsString("opening a file beside $path", $exception->getMessage());
+        }
+        self::assertNull($this->engine->respAddress());
+        foreach (['rawr', 'solo'] as $shape) {
+            $flags = ['--resp-listen=127.0.0.1:0', "--resp-snapshot=$path"];
+            try {
+                ServerProcess::$shape($flags)->stop();
+                self::fail("$shape has started");
+            } catch (RuntimeException $exception) {
+                self::assertStringContainsString("opening a file beside $path", $exception->getMessage());
+            }
         }
     }
 

@@ -99,7 +99,12 @@ final class RequestsTest extends ServerTestCase
         self::assertSame(404, $this->server()->ask('POST', '/')->status);
         $health = $this->server()->ask('GET', '/health');
         $keys = ['status', 'version', 'abi', 'shape', 'front', 'kernels', 'workers', 'degraded'];
+        $keys = self::isNative() ? [...$keys, 'cache'] : $keys;
         self::assertSame([200, $keys], [$health->status, array_keys($health->json())]);
+        if (self::isNative()) {
+            self::assertSame(67_108_864, $health->json()['cache']['bytes_max']);
+            self::assertSame(6_291_456, $health->json()['cache']['rate_bytes_max']);
+        }
         self::assertSame(['ready', 'busy', 'total'], array_keys($health->json()['workers']));
         self::assertSame(self::isNative() ? 'ok' : 'degraded', $health->json()['status']);
         self::assertSame('no-store', $health->header('cache-control'));

@@ -1,7 +1,8 @@
 //! Single flight: of all that miss a value at once, one makes it and the others wait for it.
 
 use super::lock::holder;
-use crate::cache::{Found, Full, Table};
+use crate::cache::kept::Kind;
+use crate::cache::{Found, Full, Kept, Table};
 
 /// What somebody who wants a value has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +18,13 @@ pub enum Flight {
     Others,
 }
 
-/// What keys of makers' locks begin with in the kept region.
-const FLIGHTS: u8 = b'f';
+/// The token of who makes a value without a lock has this bit, and below it the time until which he may land. Tokens of locks are
+/// microseconds, so none has it, and it is positive where numbers have a sign.
+const UNLOCKED: u64 = 1 << 62;
 
 impl Table {
     /// Appends a value to `into` if it is there. If not, the first one to ask is to make it, within `patience_ms`; after that
-    /// somebody else is.
+    /// somebody else is, and at once when its process has died.
     ///
     /// ```
     /// use lyger::cache::{Flight, Table};
@@ -36,13 +38,22 @@ impl Table {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Where there is no room for one more maker's lock, whoever asks is to make it, and nobody waits for anybody.
+    ///
     /// # Errors
-    /// [`Full`], when the kept region is, which has the makers' locks.
+    /// [`Full`], for a key that is too long.
     pub fn take_off(&self, key: &[u8], patience_ms: u64, now: u64, into: &mut Vec<u8>) -> Result<Flight, Full> {
         if let Some(found) = self.get(key, now, into) {
             return Ok(Flight::Landed(found));
         }
-        let Some(token) = self.region(FLIGHTS).lock(key, patience_ms, now)? else { return Ok(Flight::Others) };
+        let token = match self.region(Kind::Flight).lock_maker(key, patience_ms, now) {
+            Ok(Some(token)) => token,
+            Ok(None) => return Ok(Flight::Others),
+            Err(Full::Kept { .. }) => {
+                return Ok(Flight::Yours { token: UNLOCKED | now.saturating_add(patience_ms).min(UNLOCKED - 1) });
+            }
+            Err(too_long) => return Err(too_long),
+        };
         // Somebody may have landed between the look and the lock.
         if let Some(found) = self.get(key, now, into) {
             self.abandon(key, token, now);
@@ -58,21 +69,47 @@ impl Table {
     /// [`Full`]; whoever asks next is to make it.
     pub fn land(&self, key: &[u8], token: u64, value: &[u8], expires_at: Option<u64>, now: u64) -> Result<bool, Full> {
         // Whoever was held up finds the lock gone or another's, and nobody lands between that look and the put.
-        self.region(FLIGHTS).update_both(key, now, |lock, slot| {
-            if holder(lock) != Some(token) {
+        self.region(Kind::Flight).update_both(key, now, |lock, slot| {
+            let unlocked = token & UNLOCKED != 0;
+            let in_time = if unlocked { now < token & !UNLOCKED } else { holder(lock) == Some(token) };
+            if !in_time {
                 return Ok(false);
             }
             // What somebody has put meanwhile may know more than what was made from what there was.
             let put = if slot.old().is_none() { slot.put(&[value], expires_at) } else { Ok(()) };
-            lock.remove();
+            if !unlocked {
+                lock.remove();
+            }
             put.map(|()| true)
         })
     }
 
     /// Lets somebody else make the value.
     pub fn abandon(&self, key: &[u8], token: u64, now: u64) {
-        self.region(FLIGHTS).unlock(key, token, now);
+        self.region(Kind::Flight).unlock(key, token, now);
     }
+}
+
+impl Kept<'_> {
+    /// A lock that says whose it is, and that the dead have lost.
+    fn lock_maker(&self, key: &[u8], patience_ms: u64, now: u64) -> Result<Option<u64>, Full> {
+        self.update(key, now, |slot| {
+            if slot.old().is_some_and(|old| is_alive(old.bytes().as_ref())) {
+                return Ok(None);
+            }
+            let (token, pid) = (self.table.token(), std::process::id());
+            slot.put(&[&token.to_le_bytes(), &pid.to_le_bytes()], Some(now.saturating_add(patience_ms)))?;
+            Ok(Some(token))
+        })
+    }
+}
+
+/// Whether a lock's maker lives. Another process may have got a dead one's number: then his patience is waited for.
+fn is_alive(lock: &[u8]) -> bool {
+    let Some(pid) = lock.last_chunk().filter(|_| lock.len() == 12) else { return true };
+    // SAFETY: asks whether a process is there, and sends it nothing.
+    let code = unsafe { libc::kill(i32::from_le_bytes(*pid), 0) };
+    code == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 #[cfg(test)]
@@ -96,6 +133,30 @@ mod tests {
     }
 
     #[test]
+    fn where_no_makers_lock_has_room_each_makes_the_value_and_the_first_one_stays() {
+        let table = Table::in_process(1 << 20).unwrap();
+        let mut none = Vec::new();
+        let full = (0_u32..).find(|n| table.region(Kind::Flight).lock(&n.to_le_bytes(), 1000, 0).is_err()).unwrap();
+        let key = full.to_le_bytes();
+        let [first, second, late] = [(); 3].map(|()| match table.take_off(&key, 1000, 0, &mut none).unwrap() {
+            Flight::Yours { token } => token,
+            other => panic!("{other:?}"),
+        });
+        assert!(!table.land(&key, late, b"late", None, 1000).unwrap(), "somebody else may have made another since");
+        assert!(table.land(&key, first, b"first", None, 999).unwrap());
+        assert!(table.land(&key, second, b"second", None, 999).unwrap());
+        let mut value = Vec::new();
+        assert!(matches!(table.take_off(&key, 1000, 999, &mut value).unwrap(), Flight::Landed(_)));
+        assert_eq!(value, b"first");
+        // Nobody else's lock is taken away by it.
+        let other = 0_u32.to_le_bytes();
+        table.abandon(&other, first, 0);
+        assert!(table.land(&other, first, b"other", None, 0).unwrap());
+        table.delete(&other, 0);
+        assert_eq!(table.take_off(&other, 1000, 0, &mut none).unwrap(), Flight::Others);
+    }
+
+    #[test]
     fn who_lands_too_late_overwrites_nobody() {
         let table = Table::in_process(1 << 20).unwrap();
         let mut none = Vec::new();
@@ -115,10 +176,10 @@ mod tests {
             let landing = scope.spawn(move || table.land(b"k", late, b"older", None, 0).unwrap());
             // Until it waits for the key.
             std::thread::sleep(Duration::from_millis(200));
-            let other = table.region(FLIGHTS).lock(b"k", 1000, 2000).unwrap().expect("its time is over");
+            let other = table.region(Kind::Flight).lock(b"k", 1000, 2000).unwrap().expect("its time is over");
             done.send(()).unwrap();
             assert!(!landing.join().unwrap());
-            assert!(table.region(FLIGHTS).unlock(b"k", other, 2000));
+            assert!(table.region(Kind::Flight).unlock(b"k", other, 2000));
         });
         let mut value = Vec::new();
         assert!(table.get(b"k", 2000, &mut value).is_some() && value == b"newer");

@@ -1,14 +1,12 @@
 //! Locks with fencing tokens. A holder that was held up past its time doesn't know it; whoever guards what the lock is for
 //! compares tokens, and refuses one that is lower than the last it saw.
 
+use crate::cache::kept::Kind;
 use crate::cache::{Full, Kept, Slot, Table};
 
-/// What keys of locks begin with in the kept region.
-const LOCKS: u8 = b'l';
-
-/// Whose token a slot of a lock has.
+/// Whose token a slot of a lock begins with.
 pub(super) fn holder(slot: &Slot<'_>) -> Option<u64> {
-    Some(u64::from_le_bytes(slot.old()?.bytes().as_ref().try_into().ok()?))
+    Some(u64::from_le_bytes(*slot.old()?.bytes().first_chunk()?))
 }
 
 impl Table {
@@ -26,14 +24,14 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// [`Full`], when the kept region is.
+    /// [`Full`], when the share of locks is.
     pub fn lock(&self, name: &[u8], ttl_ms: u64, now: u64) -> Result<Option<u64>, Full> {
-        self.region(LOCKS).lock(name, ttl_ms, now)
+        self.region(Kind::Lock).lock(name, ttl_ms, now)
     }
 
     /// Gives a lock back; false when it isn't the token's any more.
     pub fn unlock(&self, name: &[u8], token: u64, now: u64) -> bool {
-        self.region(LOCKS).unlock(name, token, now)
+        self.region(Kind::Lock).unlock(name, token, now)
     }
 
     /// Keeps a lock for some more time from now on; false when it isn't the token's any more.
@@ -47,9 +45,9 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// [`Full`], when the kept region is.
+    /// [`Full`], when the share of locks is.
     pub fn extend_lock(&self, name: &[u8], token: u64, ttl_ms: u64, now: u64) -> Result<bool, Full> {
-        self.region(LOCKS).update(name, now, |slot| {
+        self.region(Kind::Lock).update(name, now, |slot| {
             if holder(slot) != Some(token) {
                 return Ok(false);
             }
@@ -61,7 +59,7 @@ impl Table {
     #[must_use]
     pub fn lock_holder(&self, name: &[u8], now: u64) -> Option<u64> {
         let mut token = Vec::new();
-        self.region(LOCKS).get(name, now, &mut token)?;
+        self.region(Kind::Lock).get(name, now, &mut token)?;
         Some(u64::from_le_bytes(token.try_into().ok()?))
     }
 }

@@ -10,5 +10,6 @@ mod value;
 
 pub use flight::Flight;
 pub use number::NotANumber;
+pub(crate) use number::sum_of_floats;
 pub use rate::Rate;
 pub use value::{Condition, Expiry, Written};

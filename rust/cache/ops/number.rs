@@ -1,5 +1,6 @@
 //! Numbers, kept as the decimal text that Redis clients see.
 
+use crate::cache::long_double::{LongDouble, Number};
 use crate::cache::{Full, Slot, Table};
 
 /// Why a number wasn't changed.
@@ -26,6 +27,13 @@ pub enum NotANumber {
 fn integer(bytes: &[u8]) -> Option<i64> {
     let number: i64 = std::str::from_utf8(bytes).ok()?.parse().ok()?;
     (itoa::Buffer::new().format(number).as_bytes() == bytes).then_some(number)
+}
+
+/// The text of the sum of two floats, of which the first is 0 if there is none: what INCRBYFLOAT says, to the last digit.
+pub(crate) fn sum_of_floats(old: Option<&[u8]>, by: &[u8]) -> Result<String, NotANumber> {
+    let old = old.map_or(Some(Number::Finite(LongDouble::ZERO)), Number::parse).ok_or(NotANumber::Float)?;
+    let by = Number::parse(by).ok_or(NotANumber::Float)?;
+    old.add(&by).map(|sum| sum.to_string()).ok_or(NotANumber::NotFinite)
 }
 
 fn replace(slot: &mut Slot<'_>, text: &str) -> Result<(), Full> {
@@ -56,8 +64,8 @@ impl Table {
         })
     }
 
-    /// Adds to a float, which is 0 if there is none, and gives the sum. The expiry stays. The text is the shortest that reads
-    /// as the same double, without an exponent.
+    /// Adds to a float, which is 0 if there is none, and gives the sum. The expiry stays. Numbers are read, added and written as by
+    /// INCRBYFLOAT of a Redis on x86: with 64 bits of mantissa and 17 digits after the point.
     ///
     /// ```
     /// let table = lyger::cache::Table::in_process(1 << 20)?;
@@ -70,14 +78,15 @@ impl Table {
     /// # Errors
     /// [`NotANumber`]; the value before stays.
     pub fn increment_float(&self, key: &[u8], by: f64, now: u64) -> Result<f64, NotANumber> {
+        if !by.is_finite() {
+            return Err(NotANumber::NotFinite);
+        }
+        let by = by.to_string();
         self.update(key, now, |slot| {
-            let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<f64>().ok().filter(|old| !old.is_nan());
-            let old = slot.old().map_or(Some(0.0), |old| read(&old.bytes())).ok_or(NotANumber::Float)?;
-            let sum = old + by;
-            if !sum.is_finite() {
-                return Err(NotANumber::NotFinite);
-            }
-            replace(slot, &sum.to_string())?;
+            let text = sum_of_floats(slot.old().map(|old| old.bytes()).as_deref(), by.as_bytes())?;
+            // A long double may be more than the caller's number can.
+            let sum = text.parse().ok().filter(|sum: &f64| sum.is_finite()).ok_or(NotANumber::NotFinite)?;
+            replace(slot, &text)?;
             Ok(sum)
         })
     }

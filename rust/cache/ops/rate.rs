@@ -1,9 +1,7 @@
 //! Counters of rate limits: how often something happened within a window of time, which begins with the first time.
 
+use crate::cache::kept::Kind;
 use crate::cache::{Full, Table};
-
-/// What keys of counters begin with in the kept region.
-const RATES: u8 = b'r';
 
 /// What a counter says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +23,9 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// [`Full`], when the kept region is.
+    /// [`Full`], when the share of counters of rates is.
     pub fn count_rate(&self, name: &[u8], window_ms: u64, now: u64) -> Result<Rate, Full> {
-        self.region(RATES).update(name, now, |slot| {
+        self.region(Kind::Rate).update(name, now, |slot| {
             let old = slot.old().and_then(|old| {
                 let count = u64::from_le_bytes(old.bytes().as_ref().try_into().ok()?);
                 Some((count, old.expires_at()?))
@@ -51,12 +49,12 @@ impl Table {
     #[must_use]
     pub fn rate(&self, name: &[u8], now: u64) -> Option<Rate> {
         let mut count = Vec::new();
-        let found = self.region(RATES).get(name, now, &mut count)?;
+        let found = self.region(Kind::Rate).get(name, now, &mut count)?;
         Some(Rate { count: u64::from_le_bytes(count.try_into().ok()?), ends_at: found.expires_at? })
     }
 
     /// Begins a counter's window anew.
     pub fn reset_rate(&self, name: &[u8], now: u64) -> bool {
-        self.region(RATES).update(name, now, |slot| slot.remove())
+        self.region(Kind::Rate).update(name, now, |slot| slot.remove())
     }
 }

@@ -8,7 +8,7 @@ use redis::{Cmd, Parser, ServerError, ServerErrorKind, Value};
 use super::answer;
 use super::dsn::{Address, Dsn, Login};
 use super::error::Error;
-use super::socket::Socket;
+use super::socket::{Socket, Unconnected};
 use crate::wording;
 
 /// A parser's buffer stays as large as its largest answer, which may be half a gigabyte: beyond this it is given back.
@@ -108,8 +108,14 @@ impl Connection {
     /// Connects and logs in.
     pub(super) fn open(dsn: &Dsn, address: &Address, login: &Login, database: u32) -> Result<Self, Error> {
         let deadline = Instant::now() + dsn.connect_timeout;
-        let socket = Socket::connect(address, dsn.tls.as_ref(), deadline)
-            .map_err(|reason| Error::CannotConnect { server: address.to_string(), reason })?;
+        let socket = Socket::connect(address, dsn.tls.as_ref(), deadline).map_err(|why| match why {
+            Unconnected::Late => Error::Timeout {
+                server: address.to_string(),
+                timeout_ms: millis(dsn.connect_timeout),
+                may_have_run: false,
+            },
+            Unconnected::Because(reason) => Error::CannotConnect { server: address.to_string(), reason },
+        })?;
         let mut connection = Self {
             socket,
             parser: Parser::new(),

@@ -1,5 +1,7 @@
 //! Counters of rate limits: see [`Table::count_rate`](crate::cache::Table::count_rate).
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use redis::Value;
 
 use super::answer::{self, Expires};
@@ -9,9 +11,14 @@ use super::value::{command, set, ttl};
 use super::{Error, Remote};
 use crate::cache::{Expiry, Rate};
 
-fn read(count: u64, ends_at: &Value) -> Result<Rate, Failure> {
-    match answer::expires(ends_at)? {
-        Expires::At(ends_at) => Ok(Rate { count, ends_at }),
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+/// What is left of a window is asked for, and not its end: that would be by the server's clock, and is compared with this machine's.
+fn read(count: u64, left: &Value) -> Result<Rate, Failure> {
+    match answer::expires(left)? {
+        Expires::At(left_ms) => Ok(Rate { count, ends_at: now_ms() + left_ms }),
         Expires::Missing | Expires::Never => Err(Failure::Told(Error::Strange("a counter without an end".to_owned()))),
     }
 }
@@ -26,10 +33,10 @@ impl Remote {
         let mut begin = set(&counter, b"0", Expiry::After(ttl(window_ms)));
         begin.arg("NX");
         // Together: the server's clock stands still meanwhile, so the counter can't expire in between.
-        let order = Order::write([begin, command("INCR", &[&counter]), command("PEXPIRETIME", &[&counter])]).together();
+        let order = Order::write([begin, command("INCR", &[&counter]), command("PTTL", &[&counter])]).together();
         self.at(&counter, |connection| {
-            let [_, count, ends_at] = answer::each(connection.ask(&order)?)?;
-            read(answer::count(&count)?, &ends_at)
+            let [_, count, left] = answer::each(connection.ask(&order)?)?;
+            read(answer::count(&count)?, &left)
         })
     }
 
@@ -39,10 +46,10 @@ impl Remote {
     /// Why there is no answer.
     pub fn rate(&self, name: &[u8]) -> Result<Option<Rate>, Error> {
         let counter = keys::beside(self.prefix(), Beside::Rate, name)?;
-        let order = Order::at_once(&counter, [command("GET", &[&counter]), command("PEXPIRETIME", &[&counter])]);
+        let order = Order::at_once(&counter, [command("GET", &[&counter]), command("PTTL", &[&counter])]);
         self.at(&counter, |connection| {
-            let [count, ends_at] = answer::each(connection.ask(&order)?)?;
-            answer::digits(&count)?.map(|count| read(count, &ends_at)).transpose()
+            let [count, left] = answer::each(connection.ask(&order)?)?;
+            answer::digits(&count)?.map(|count| read(count, &left)).transpose()
         })
     }
 

@@ -89,7 +89,11 @@ impl Remote {
         asking: bool,
         f: &mut impl FnMut(&mut Connection) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        let mut lease = self.lease(address).map_err(Failure::Broken)?;
+        let mut lease = self.lease(address).map_err(|error| match error {
+            // A machine that is gone says nothing at all; somebody else may have its part by now.
+            Error::Timeout { .. } if !matches!(self.inner.dsn.servers, Servers::One(_)) => Failure::NoMaster(error),
+            error => Failure::Broken(error),
+        })?;
         lease.connection().asking = asking;
         let done = f(lease.connection());
         lease.connection().asking = false;
@@ -133,6 +137,12 @@ impl Remote {
             Failure::NoMaster(error) => {
                 self.forget(place);
                 spend(&mut budget.fresh, error)?;
+            }
+            Failure::Moved(_) | Failure::Ask(_) if matches!(self.inner.dsn.servers, Servers::One(_)) => {
+                return Err(Error::InvalidDsn(format!(
+                    "{} is a node of a cluster, whose DSN begins with redis-cluster://, and over TLS with rediss-cluster://",
+                    at.0
+                )));
             }
             Failure::Moved(to) => {
                 self.forget(place);

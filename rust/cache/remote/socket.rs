@@ -28,6 +28,20 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, Timed>>),
 }
 
+/// Why there is no connection.
+pub(super) enum Unconnected {
+    /// The deadline came first.
+    Late,
+    /// In words.
+    Because(String),
+}
+
+impl Unconnected {
+    fn of(error: &io::Error, words: impl FnOnce() -> String) -> Self {
+        if error.kind() == ErrorKind::TimedOut { Self::Late } else { Self::Because(words()) }
+    }
+}
+
 enum Raw {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -114,9 +128,9 @@ impl Socket {
     /// interrupted.
     ///
     /// # Errors
-    /// In words.
-    pub(super) fn connect(address: &Address, encrypted: Option<&Tls>, deadline: Instant) -> Result<Self, String> {
-        let said = |error: io::Error| wording::of_system(&error);
+    /// [`Unconnected`].
+    pub(super) fn connect(address: &Address, encrypted: Option<&Tls>, deadline: Instant) -> Result<Self, Unconnected> {
+        let said = |error: io::Error| Unconnected::of(&error, || wording::of_system(&error));
         let raw = match address {
             Address::Tcp { host, port } => Raw::Tcp(connect_tcp(host, *port, deadline).map_err(said)?),
             Address::Unix(path) => Raw::Unix(UnixStream::connect(path).map_err(said)?),
@@ -215,13 +229,14 @@ fn connect_tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream
     Err(failure)
 }
 
-fn encrypt(mut timed: Timed, host: &str, encrypted: &Tls) -> Result<StreamOwned<ClientConnection, Timed>, String> {
-    let failed = |what: String| format!("TLS: {what}");
+fn encrypt(mut timed: Timed, host: &str, encrypted: &Tls) -> Result<StreamOwned<ClientConnection, Timed>, Unconnected> {
+    let said = |what: String| format!("TLS: {what}");
+    let failed = |what: String| Unconnected::Because(said(what));
     let config = tls::configuration(encrypted.terms()).map_err(failed)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| failed(format!("{host:?} is no name of a host")))?;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| failed(error.to_string()))?;
     while connection.is_handshaking() {
-        connection.complete_io(&mut timed).map_err(|error| failed(tls::words(&error)))?;
+        connection.complete_io(&mut timed).map_err(|error| Unconnected::of(&error, || said(tls::words(&error))))?;
     }
     Ok(StreamOwned::new(connection, timed))
 }

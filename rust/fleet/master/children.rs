@@ -13,6 +13,7 @@ impl Master {
             degraded: self.degraded.clone(),
             has_cache: self.cache.is_some(),
             watch: self.spec.watch.clone(),
+            changed: self.redis_changed.clone(),
         };
         let mut descriptors = vec![self.listener.as_fd(), self.bell.as_fd()];
         descriptors.extend(self.cache.iter().chain(&self.redis).map(AsFd::as_fd));

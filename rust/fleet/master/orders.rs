@@ -123,6 +123,7 @@ impl Master {
             "connections": word["connections"],
             "databases": word["databases"],
             "resp": word["resp"],
+            "cache": word["cache"],
             "workers": workers.collect::<Vec<_>>(),
         })
     }

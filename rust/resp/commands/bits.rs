@@ -24,8 +24,13 @@ pub(crate) fn setbit(call: &mut Call<'_>) -> Outcome {
         _ => return Err(Failure::new("ERR bit is not an integer or out of range")),
     };
     let old = call.space.update(call.args.at(1), call.now, |slot| {
+        let is_there = slot.old().is_some_and(|old| byte < old.len());
         let old = slot.old().map_or(0, |old| byte_at(&old, byte));
-        slot.write_at(byte, &[if on { old | mask } else { old & !mask }])?;
+        let new = if on { old | mask } else { old & !mask };
+        // What stays as it is isn't written, which who watches the key would take for a change.
+        if !is_there || new != old {
+            slot.write_at(byte, &[new])?;
+        }
         Ok::<u8, Failure>(old)
     })?;
     call.reply.integer(u8::from(old & mask != 0));

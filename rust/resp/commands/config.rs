@@ -7,7 +7,7 @@ use super::{Call, Failure, Outcome, SYNTAX, Space};
 use crate::resp::core::Core;
 use crate::resp::glob;
 use crate::resp::number;
-use crate::resp::settings::{Live, Settings};
+use crate::resp::settings::{Changed, Live, Settings};
 
 /// A setting that CONFIG SET changes.
 enum Changeable {
@@ -18,11 +18,12 @@ enum Changeable {
     Password,
 }
 
-const CHANGEABLE: [(&str, Changeable); 14] = {
+const CHANGEABLE: [(&str, Changeable); 15] = {
     use Changeable::{Bytes, Number, Password, Signed};
     [
         ("client-query-buffer-limit", Bytes(|live| &live.request_bytes_max, Settings::REQUEST_BYTES_MAX)),
         ("maxclients", Number(|live| &live.clients_max, Settings::CLIENTS_MAX)),
+        ("maxmemory-clients", Bytes(|live| &live.clients_bytes_max, Settings::VALUES_BYTES_MAX)),
         ("proto-inline-max-len", Bytes(|live| &live.inline_bytes_max, Settings::INLINE_BYTES_MAX)),
         ("proto-max-args", Number(|live| &live.args_max, Settings::ARGS_MAX)),
         ("proto-max-bulk-len", Bytes(|live| &live.bulk_bytes_max, Settings::BULK_BYTES_MAX)),
@@ -129,8 +130,22 @@ fn change<'a>(name: &str, setting: &'static Changeable, value: &'a [u8]) -> Resu
             let number = number::integer(value).ok_or_else(|| wrong("argument couldn't be parsed into an integer"))?;
             Box::new(move |live| place(live).store(number, Relaxed))
         }
+        Changeable::Password if value.len() as u64 > Settings::PASSWORD_BYTES_MAX => {
+            return Err(wrong(&format!("argument must have at most {} bytes", Settings::PASSWORD_BYTES_MAX)));
+        }
         Changeable::Password => Box::new(move |live| live.set_password(value)),
     })
+}
+
+/// Makes of the settings what CONFIG SET has made of them in a server before this one; those that it can't be, with the reason.
+pub(crate) fn change_again(live: &Live, changed: &Changed) -> Vec<String> {
+    let again = |(name, value): (&String, &Vec<u8>)| {
+        let (name, setting) = CHANGEABLE.iter().find(|(known, _)| known == name).ok_or_else(|| name.clone())?;
+        change(name, setting, value)
+            .map(|change| change(live))
+            .map_err(|why| String::from_utf8_lossy(&why.0).into_owned())
+    };
+    changed.iter().filter_map(|one| again(one).err()).collect()
 }
 
 /// All of the settings given, or none.
@@ -139,7 +154,7 @@ pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
     if args.len() % 2 == 1 {
         return Err(SYNTAX);
     }
-    let mut changes: Vec<(&'static str, Change<'_>)> = Vec::new();
+    let mut changes: Vec<(&'static str, &[u8], Change<'_>)> = Vec::new();
     for place in (0..args.len()).step_by(2) {
         let given = args.at(place);
         let known = CHANGEABLE.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(given));
@@ -155,7 +170,7 @@ pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
                 Failure::of([b"ERR ", why, shown, b"'"].concat())
             });
         };
-        if changes.iter().any(|(other, _)| other == name) {
+        if changes.iter().any(|(other, ..)| other == name) {
             let why = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - duplicate parameter");
             return Err(Failure::of(why));
         }
@@ -165,9 +180,15 @@ pub(crate) fn set(call: &mut Call<'_>) -> Outcome {
                 "ERR CONFIG SET failed (possibly related to argument 'requirepass') - a password is needed where not only this machine can come",
             ));
         }
-        changes.push((name, change(name, setting, args.at(place + 1))?));
+        changes.push((name, args.at(place + 1), change(name, setting, args.at(place + 1))?));
     }
-    changes.into_iter().for_each(|(_, change)| change(&call.core.shared.live));
+    let shared = &call.core.shared;
+    shared.change(|changed| {
+        for (name, value, change) in changes {
+            change(&shared.live);
+            changed.insert(name.to_owned(), value.to_vec());
+        }
+    });
     call.reply.ok();
     Ok(())
 }

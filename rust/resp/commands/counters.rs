@@ -1,12 +1,12 @@
 //! Values that are numbers: INCR and what is like it. They keep their expiry.
 
 use super::{Call, Failure, NOT_INTEGER, Outcome};
-use crate::cache::Slot;
-use crate::resp::long_double::{LongDouble, Number};
+use crate::cache::{NotANumber, Slot, sum_of_floats};
 use crate::resp::number;
 
 const OVERFLOW: Failure = Failure::new("ERR increment or decrement would overflow");
 const NOT_FLOAT: Failure = Failure::new("ERR value is not a valid float");
+const NOT_FINITE: Failure = Failure::new("ERR increment would produce NaN or Infinity");
 
 fn expires_at(slot: &Slot<'_>) -> Option<u64> {
     slot.old().and_then(|old| old.expires_at())
@@ -37,14 +37,10 @@ pub(crate) fn subtract(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(crate) fn add_float(call: &mut Call<'_>) -> Outcome {
-    let step = Number::parse(call.args.at(2));
+    let step = call.args.at(2);
     let sum = call.space.update(call.args.at(1), call.now, |slot| {
-        let old = match slot.old() {
-            Some(old) => Number::parse(&old.bytes()).ok_or(NOT_FLOAT)?,
-            None => Number::Finite(LongDouble::ZERO),
-        };
-        let sum = old.add(&step.ok_or(NOT_FLOAT)?);
-        let sum = sum.ok_or(Failure::new("ERR increment would produce NaN or Infinity"))?.to_string();
+        let sum = sum_of_floats(slot.old().map(|old| old.bytes()).as_deref(), step);
+        let sum = sum.map_err(|error| if error == NotANumber::Float { NOT_FLOAT } else { NOT_FINITE })?;
         slot.put(&[sum.as_bytes()], expires_at(slot))?;
         Ok::<String, Failure>(sum)
     })?;

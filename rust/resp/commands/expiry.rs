@@ -2,6 +2,7 @@
 
 use super::options::{Unit, invalid_time};
 use super::{Call, Failure, Outcome};
+use crate::cache::{Full, Slot};
 
 /// On what condition EXPIRE does anything.
 #[derive(Debug, Clone, Copy, Default)]
@@ -79,10 +80,13 @@ pub(crate) fn ttl(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(crate) fn persist(call: &mut Call<'_>) -> Outcome {
-    let persisted = call.space.update(call.args.at(1), call.now, |slot| {
-        let expires = slot.old().is_some_and(|old| old.expires_at().is_some());
-        if expires { slot.set_expiry(None) } else { Ok(false) }
-    })?;
+    let persisted = call.space.update(call.args.at(1), call.now, lift)?;
     call.reply.integer(u8::from(persisted));
     Ok(())
+}
+
+/// Has a value stay; whether it would have gone. One that stays anyway isn't changed, which who watches it would take for a write.
+pub(super) fn lift(slot: &mut Slot<'_>) -> Result<bool, Full> {
+    let expires = slot.old().is_some_and(|old| old.expires_at().is_some());
+    if expires { slot.set_expiry(None) } else { Ok(false) }
 }

@@ -109,6 +109,7 @@ fn clients(core: &Core) -> Lines {
     lines([
         ("connected_clients", cards.len() as u64),
         ("maxclients", core.shared.live.clients_max.load(std::sync::atomic::Ordering::Relaxed)),
+        ("clients_bytes", core.shared.cards.held_bytes() as u64),
         ("blocked_clients", 0),
         ("pubsub_clients", listening as u64),
     ])
@@ -120,6 +121,7 @@ fn memory(stats: &Stats) -> Lines {
         ("used_memory_dataset", stats.bytes),
         ("maxmemory", stats.bytes_max),
     ]);
+    all.extend(lines(stats.shares()));
     all.push(("maxmemory_policy".to_owned(), "allkeys-s3fifo".to_owned()));
     all
 }
@@ -135,6 +137,7 @@ fn counters(core: &Core, stats: Option<&Stats>) -> Lines {
         ("total_net_input_bytes", sum(core, |tally| tally.read_bytes.get())),
         ("total_net_output_bytes", sum(core, |tally| tally.sent_bytes.get())),
         ("rejected_connections", sum(core, |tally| tally.refused.get())),
+        ("evicted_clients", sum(core, |tally| tally.evicted.get())),
         ("pubsub_channels", core.shared.hub.channels().len() as u64),
         ("pubsub_patterns", core.shared.hub.patterns() as u64),
         ("total_error_replies", sum(core, |tally| tally.errors.get())),

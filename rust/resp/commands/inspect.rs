@@ -9,8 +9,8 @@ use crate::resp::snapshots::NotSaved;
 
 /// Up to this length Redis keeps a string in one piece with its head.
 const EMBEDDED_BYTES_MAX: usize = 44;
-/// A person who debugs waits for seconds; longer ones would only be a mistake that stops the thread.
-const SLEEP_SECONDS_MAX: f64 = 3600.0;
+/// All clients of the thread wait with the one that asks: who tests what a client does then tests its timeouts, which are of seconds.
+const SLEEP_SECONDS_MAX: f64 = 60.0;
 /// How long the server's end waits for a thread that sleeps, at most.
 const SLEEP_STEP: Duration = Duration::from_millis(100);
 
@@ -100,12 +100,24 @@ pub(crate) fn memory_doctor(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// As Redis says it where `enable-debug-command` is `local`.
+const DEBUG_NOT_HERE: Failure = Failure::new(
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, \
+     otherwise you need to set this option in the configuration file, and then restart the server.",
+);
+
 pub(crate) fn debug(call: &mut Call<'_>) -> Outcome {
+    if !call.session.card.is_local() {
+        return Err(DEBUG_NOT_HERE);
+    }
     if call.args.is(1, "sleep") && call.args.len() == 3 {
         let seconds = std::str::from_utf8(call.args.at(2)).ok().and_then(|text| text.parse::<f64>().ok());
-        let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or_default();
+        // No range has a NaN.
+        let seconds = seconds.filter(|seconds| (0.0..=SLEEP_SECONDS_MAX).contains(seconds)).ok_or_else(|| {
+            Failure::of(format!("ERR DEBUG SLEEP takes a number of seconds from 0 to {SLEEP_SECONDS_MAX}"))
+        })?;
         // All clients of this thread wait, as all of a Redis's would.
-        let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, SLEEP_SECONDS_MAX));
+        let until = Instant::now() + Duration::from_secs_f64(seconds);
         // In short ones, for the server's end waits for its threads.
         while let Some(left) = until.checked_duration_since(Instant::now())
             && !call.core.shared.stopping.load(Relaxed)

@@ -35,6 +35,7 @@ use super::number;
 use super::reply::Reply;
 use super::session::Session;
 use crate::cache::Full;
+pub(crate) use config::change_again;
 use registry::{Command, Found, Kind, REGISTRY, Run};
 pub(crate) use space::Space;
 
@@ -75,10 +76,15 @@ pub(crate) const TOO_LARGE: Failure = Failure::new("ERR string exceeds maximum a
 const KEY_BYTES_MAX: usize = crate::cache::KEY_BYTES_MAX;
 const LONG_KEY: Failure = Failure::new("ERR key is longer than 65536 bytes");
 
+/// Memory for messages to the one who sends them that a thread keeps for the next ones: as much as for its replies.
+const PUSHES_BYTES_KEPT: usize = 16 << 10;
+
 /// One command that runs.
 pub(crate) struct Call<'a> {
     pub(crate) args: Args<'a>,
     pub(crate) reply: Reply<'a>,
+    /// Where the reply begins, behind those to earlier requests; for what EXEC runs that of EXEC.
+    pub(crate) reply_start: usize,
     pub(crate) space: Space<'a>,
     /// Milliseconds since 1970, the same throughout a transaction.
     pub(crate) now: u64,
@@ -91,7 +97,7 @@ impl<'a> Call<'a> {
     /// To be asked between the parts of a reply that the request has named one by one.
     pub(crate) fn check_reply(&self) -> Outcome {
         let most = self.core.shared.live.one_reply_bytes_max.load(Relaxed) as usize;
-        if self.reply.out.len() > most { Err(LONG_REPLY) } else { Ok(()) }
+        if self.reply.out.len() - self.reply_start > most { Err(LONG_REPLY) } else { Ok(()) }
     }
 
     pub(crate) fn integer(&self, place: usize) -> Result<i64, Failure> {
@@ -123,7 +129,7 @@ pub(crate) fn execute(args: Args<'_>, out: &mut Vec<u8>, space: Space<'_>, sessi
             let protocol = session.protocol;
             let reply = Reply { out: &mut *out, protocol };
             let now = core.now_ms;
-            run(Call { args, reply, space, now, command, session, core });
+            run(Call { args, reply, reply_start: start, space, now, command, session, core });
         }
         Checked::Queue(command) => {
             let bytes_max = core.shared.live.transaction_bytes_max.load(Relaxed) as usize;
@@ -138,6 +144,13 @@ pub(crate) fn execute(args: Args<'_>, out: &mut Vec<u8>, space: Space<'_>, sessi
         Checked::HangUp => session.closing = true,
     }
     session.after_reply(out, start);
+    if !core.pushes.is_empty() {
+        // Before the reply, as in Redis 7.0, which has those of a transaction amid EXEC's reply, where no client can tell them from
+        // it. They come behind that one, as in Redis 7.2.
+        let place = if args.is(0, "exec") { out.len() } else { start };
+        out.splice(place..place, core.pushes.drain(..));
+        core.pushes.shrink_to(PUSHES_BYTES_KEPT);
+    }
 }
 
 fn refuse(

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Call, Failure, Outcome};
 use crate::resp::glob;
 use crate::resp::hub::Topic;
+use crate::resp::reply::Reply;
+use crate::resp::session::Replies;
 
 fn topic(call: &Call<'_>) -> Topic {
     if call.command.name.starts_with('p') { Topic::Pattern } else { Topic::Channel }
@@ -49,6 +51,7 @@ pub(crate) fn unsubscribe(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// Who wants no replies gets this all the same, as messages.
 fn confirm(call: &mut Call<'_>, topic: Topic, joined: bool, name: Option<&[u8]>) {
     let word = match (topic, joined) {
         (Topic::Channel, true) => "subscribe",
@@ -57,18 +60,20 @@ fn confirm(call: &mut Call<'_>, topic: Topic, joined: bool, name: Option<&[u8]>)
         (Topic::Pattern, false) => "punsubscribe",
     };
     let count = call.session.names(Topic::Channel).len() + call.session.names(Topic::Pattern).len();
-    call.reply.push(3);
-    call.reply.bulk(word.as_bytes());
+    let out = if call.session.replies == Replies::On { &mut *call.reply.out } else { &mut call.core.pushes };
+    let mut reply = Reply { out, protocol: call.reply.protocol };
+    reply.push(3);
+    reply.bulk(word.as_bytes());
     match name {
-        Some(name) => call.reply.bulk(name),
-        None => call.reply.null(),
+        Some(name) => reply.bulk(name),
+        None => reply.null(),
     }
-    call.reply.integer(count);
+    reply.integer(count);
 }
 
 pub(crate) fn publish(call: &mut Call<'_>) -> Outcome {
     let (channel, message) = (call.args.at(1), call.args.at(2));
-    let receivers = call.core.publish(call.session, call.reply.out, channel, message);
+    let receivers = call.core.publish(call.session, channel, message);
     call.reply.integer(receivers);
     Ok(())
 }

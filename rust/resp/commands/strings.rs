@@ -120,7 +120,7 @@ pub(crate) fn getex(call: &mut Call<'_>) -> Outcome {
                 slot.set_expiry(Some(time as u64))?;
             }
             Expiry::Never => {
-                slot.set_expiry(None)?;
+                super::expiry::lift(slot)?;
             }
             Expiry::Unsaid | Expiry::Keep => {}
         }

@@ -202,7 +202,7 @@ pub(crate) fn help(call: &mut Call<'_>) -> Outcome {
     }
     if container == "debug" {
         lines.push("SLEEP <seconds>".to_owned());
-        lines.push("    Stops the thread of this connection for so long.".to_owned());
+        lines.push("    Stops the thread of this connection for so long, 60 at most.".to_owned());
     }
     call.reply.lines(lines.iter().map(String::as_str));
     Ok(())

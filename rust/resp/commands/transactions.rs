@@ -63,6 +63,10 @@ impl Watchlist {
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 pub(crate) struct Watched {
@@ -114,15 +118,16 @@ pub(crate) fn watch(call: &mut Call<'_>) -> Outcome {
             return Err(LONG_TRANSACTION);
         }
         watchlist.bytes = bytes;
-        // A key that has expired and lies there still is taken away first: that it goes later is no change.
-        let watch = table.watch(key);
-        let old = table.update(key, call.now, |slot| {
+        // A key that has expired and lies there still is taken away before it is watched: that it goes is no change.
+        table.update(key, call.now, |slot| {
             if slot.old().is_none() {
                 slot.remove();
             }
-            slot.old().map(|old| old.expires_at())
         });
-        let watched = Watched { watch, was_there: old.is_some(), expires_at: old.flatten() };
+        let watch = table.watch(key);
+        let found = table.peek(key, call.now);
+        let expires_at = found.as_ref().and_then(|found| found.expires_at);
+        let watched = Watched { watch, was_there: found.is_some(), expires_at };
         watchlist.by_key.insert(key.into(), watched);
     }
     call.session.refresh();
@@ -205,6 +210,7 @@ fn one(call: &mut Call<'_>, space: Space<'_>, command: &'static Command, kept: &
     run(Call {
         args: kept.args(),
         reply,
+        reply_start: call.reply_start,
         space,
         now: call.now,
         command,

@@ -5,6 +5,10 @@
 //! buffer that it has given is given back exactly once, and what it calls a failure is an error reply.
 #![allow(unsafe_code, reason = "functions that C defines, and those that it calls")]
 
+#[allow(
+    dead_code,
+    reason = "the program looks at all variables, and a program of somebody else may have such of its own"
+)]
 #[path = "../program/arguments.rs"]
 mod arguments;
 
@@ -12,7 +16,7 @@ use std::cell::RefCell;
 use std::ffi::c_char;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Parser;
 use lyger::resp::{Server, Settings, Store, StoreFailed, share_descriptors};
@@ -39,7 +43,18 @@ unsafe extern "C" {
     fn cpp_free_buf(ptr: *mut u8, len: usize);
 }
 
-static SERVER: Mutex<Option<Server>> = Mutex::new(None);
+/// Looked at and changed, and never locked while a function of the program's may run: it may ask for the port, or try to start another.
+static PLACE: Mutex<Place> = Mutex::new(Place::Empty);
+
+enum Place {
+    Empty,
+    Starting,
+    Running(Server),
+}
+
+fn place() -> MutexGuard<'static, Place> {
+    PLACE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 thread_local! {
     /// What the store has said of its failure, by `rust_fail`.
@@ -117,20 +132,28 @@ fn say(text: &str) {
 /// Starts the server with so many threads. False, and a line on stderr that says why, when it can't.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_init(n_threads: usize) -> bool {
-    let started = catch_unwind(|| start(n_threads)).unwrap_or_else(|_| Err("it has panicked".to_owned()));
-    if let Err(why) = &started {
-        say(why);
+    {
+        let mut place = place();
+        if !matches!(*place, Place::Empty) {
+            drop(place);
+            say("the server runs already");
+            return false;
+        }
+        *place = Place::Starting;
     }
-    started.is_ok()
+    let started = catch_unwind(|| start(n_threads)).unwrap_or_else(|_| Err("it has panicked".to_owned()));
+    let (next, why) = match started {
+        Ok(server) => (Place::Running(server), None),
+        Err(why) => (Place::Empty, Some(why)),
+    };
+    *place() = next;
+    why.iter().for_each(|why| say(why));
+    why.is_none()
 }
 
-fn start(threads: usize) -> Result<(), String> {
+fn start(threads: usize) -> Result<Server, String> {
     if !(1..=THREADS_MAX).contains(&threads) {
         return Err(format!("{threads} threads, where 1 to {THREADS_MAX} are possible"));
-    }
-    let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-    if server.is_some() {
-        return Err("the server runs already".to_owned());
     }
     // No flags: what can be set is set by variables, and a wrong one is told as the program lyger-resp tells it.
     let arguments = arguments::Arguments::try_parse_from(["lyger_resp"]).map_err(|error| error.to_string())?;
@@ -143,16 +166,21 @@ fn start(threads: usize) -> Result<(), String> {
             "{clients_max} clients at once and not {asked}: this process may have {most} descriptors, and needs some itself"
         ));
     }
-    *server = Some(Server::start_over(Arc::new(Foreign), settings).map_err(|error| error.to_string())?);
-    Ok(())
+    Server::start_over(Arc::new(Foreign), settings).map_err(|error| error.to_string())
 }
 
 /// Ends all connections and waits for the threads: after this no function of the program's is called. Not from one of them.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_stop() {
     let stopped = catch_unwind(|| {
-        let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner).take();
-        server.map_or(Ok(()), |server| server.stop())
+        let mut place = place();
+        // One that is starting is not this thread's to end.
+        if !matches!(*place, Place::Running(_)) {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut *place, Place::Empty);
+        drop(place);
+        if let Place::Running(server) = before { server.stop() } else { Ok(()) }
     });
     match stopped {
         Ok(Ok(())) => {}
@@ -161,11 +189,10 @@ pub extern "C" fn rust_stop() {
     }
 }
 
-/// The port that the server listens on; 0 when it doesn't run.
+/// The port that the server listens on; 0 when it doesn't run, and while it starts.
 #[unsafe(no_mangle)]
 pub extern "C" fn rust_port() -> u16 {
-    let server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
-    server.as_ref().map_or(0, |server| server.address().port())
+    if let Place::Running(server) = &*place() { server.address().port() } else { 0 }
 }
 
 /// Says why the request that this thread is executing fails. It counts when `cpp_execute_request_sync` then returns false.

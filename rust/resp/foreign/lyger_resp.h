@@ -28,10 +28,11 @@ extern "C" {
  * server runs already. */
 bool rust_init(size_t n_threads);
 
-/* Ends all connections and waits for the threads: then no function of yours is called any more. Not to be called by one. */
+/* Ends all connections and waits for the threads: then no function of yours is called any more. Not to be called by one; it does nothing
+ * until rust_init has returned. */
 void rust_stop(void);
 
-/* The port that the server listens on, for who asked for port 0; 0 when it doesn't run. */
+/* The port that the server listens on, for who asked for port 0; 0 when it doesn't run, and until rust_init has returned. */
 uint16_t rust_port(void);
 
 /* Says why the request fails that this thread is executing: before cpp_execute_request_sync returns false. The client reads

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use lyger::cache;
-use lyger::resp::{Io, Settings};
+use lyger::resp::{self, Changed, Io, Settings};
 
 const TABLE_BYTES_MAX: Range = 1..=cache::BYTES_MAX_MAX;
 
@@ -14,8 +14,8 @@ const TABLE_BYTES_MAX: Range = 1..=cache::BYTES_MAX_MAX;
 #[derive(Debug, Parser)]
 #[command(name = "lyger-resp", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Where to listen. Beyond this machine only with a password.
-    #[arg(long, env = "LYGER_RESP_LISTEN", default_value_t = Settings::default().listen)]
+    /// Where to listen: an IP address or localhost, with a port. Beyond this machine only with a password.
+    #[arg(long, env = "LYGER_RESP_LISTEN", default_value_t = Settings::default().listen, value_parser = address)]
     listen: SocketAddr,
     /// Threads, each with its own share of the clients.
     #[arg(long, env = "LYGER_RESP_THREADS", default_value_t = Settings::default().threads as u64, value_parser = number(&Settings::THREADS))]
@@ -65,6 +65,9 @@ pub(crate) struct Arguments {
     /// Names of channels and patterns that a client listens to.
     #[arg(long, env = "LYGER_RESP_SUBSCRIPTION_BYTES_MAX", default_value = "64mb", value_parser = bytes(&Settings::HELD_BYTES_MAX))]
     subscription_bytes_max: u64,
+    /// What waits in memory for all clients together, above which those who hold most are disconnected.
+    #[arg(long, env = "LYGER_RESP_CLIENTS_BYTES_MAX", default_value = "2gb", value_parser = bytes(&Settings::VALUES_BYTES_MAX))]
+    clients_bytes_max: u64,
     /// Commands that wait for EXEC, and keys that WATCH has named.
     #[arg(long, env = "LYGER_RESP_TRANSACTION_BYTES_MAX", default_value = "1gb", value_parser = bytes(&Settings::VALUES_BYTES_MAX))]
     transaction_bytes_max: u64,
@@ -109,14 +112,26 @@ impl Arguments {
             push_bytes_max: self.push_bytes_max,
             transaction_bytes_max: self.transaction_bytes_max,
             subscription_bytes_max: self.subscription_bytes_max,
+            clients_bytes_max: self.clients_bytes_max,
             idle_timeout_s: self.idle_timeout_s,
             slow_us: self.slow_us,
             slow_entries_max: self.slow_entries_max,
             snapshot: self.snapshot.filter(|path| !path.as_os_str().is_empty()),
             shutdown: true,
+            changed: Changed::new(),
         };
         (settings, self.bytes_max)
     }
+}
+
+/// The variables that are settings.
+pub(crate) fn variables() -> Vec<String> {
+    let name = |argument: &clap::Arg| argument.get_env().map(|name| name.to_string_lossy().into_owned());
+    Arguments::command().get_arguments().filter_map(name).collect()
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    resp::address(text).ok_or_else(|| "an IP address or localhost with a port, such as 127.0.0.1:6380".to_owned())
 }
 
 type Parsed = Result<u64, String>;
@@ -152,7 +167,7 @@ fn within(range: &Range, number: u64) -> Parsed {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser as _};
+    use clap::Parser as _;
 
     use super::*;
 

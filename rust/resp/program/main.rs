@@ -4,6 +4,7 @@
 //! ends it at once.
 
 mod arguments;
+mod variables;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -22,6 +23,16 @@ const OWN_DESCRIPTORS: u64 = 32;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
+    let variables = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    match variables::strangers(variables, &arguments::variables()) {
+        Ok(strangers) => {
+            strangers.iter().for_each(|name| eprintln!("lyger-resp: {name} is set, but is no setting of lyger-resp"));
+        }
+        Err(slip) => {
+            eprintln!("lyger-resp: {slip}");
+            return ExitCode::from(2);
+        }
+    }
     let (mut settings, bytes_max) = arguments.settings();
     if let Some(clients_max) = limit_clients(settings.clients_max) {
         eprintln!(
@@ -61,8 +72,8 @@ impl From<StartFailed> for Failed {
     fn from(error: StartFailed) -> Self {
         let code = match &error {
             StartFailed::NoPassword(_) => 2,
-            StartFailed::Address(..) => 3,
-            StartFailed::Threads(_) => 1,
+            StartFailed::Address(_, why) if why.kind() == std::io::ErrorKind::AddrInUse => 3,
+            StartFailed::Address(..) | StartFailed::Threads(_) => 1,
         };
         Self { code, text: error.to_string() }
     }
@@ -94,9 +105,10 @@ fn serve(settings: Settings, bytes_max: u64) -> Result<(), Failed> {
     Ok(())
 }
 
+/// What can't be saved at the end is said before anybody is served.
 fn load(table: &Table, path: &Path) -> Result<Option<Loaded>, Failed> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-    table.load(path, now).map_err(|error| Failed { code: 1, text: error.to_string() })
+    Table::probe(path).and_then(|()| table.load(path, now)).map_err(|error| Failed { code: 1, text: error.to_string() })
 }
 
 /// Asks the system for as many descriptors as clients may come; how many clients there can be where it allows fewer.

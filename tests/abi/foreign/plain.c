@@ -21,6 +21,9 @@ static size_t kept_len;
 
 void cpp_worker_thread_init(size_t thread_id) {
     if (thread_id >= threads || has_begun) abort();
+    /* It runs, for this thread, but it has not started: nobody is told a port, and nobody may start or end it. */
+    if (rust_port() != 0 || rust_init(1)) abort();
+    rust_stop();
     has_begun = 1;
     atomic_fetch_add(&begun, 1);
 }

@@ -35,16 +35,36 @@ fn library() -> PathBuf {
     library
 }
 
-/// A program of this folder, compiled as strictly as compilers can.
+/// The example of docs/resp.md, which is no file of this folder.
+pub(crate) const DOCUMENTED: &str = "documented.cpp";
+
+/// Where a program's source is.
+fn source_of(source: &str, library: &Path) -> PathBuf {
+    if source != DOCUMENTED {
+        return root().join("tests/abi/foreign").join(source);
+    }
+    let document = std::fs::read_to_string(root().join("docs/resp.md")).expect("docs/resp.md");
+    let (_, behind) = document.split_once("```cpp\n").expect("an example in C++");
+    let (example, _) = behind.split_once("```").expect("its end");
+    let path = library.with_file_name(source);
+    std::fs::write(&path, example).expect("the example is written");
+    path
+}
+
+/// A program, compiled as strictly as compilers can. Users with C++17 are promised the header, and the document's example.
 fn compile(source: &str) -> PathBuf {
     let library = library();
     let program = library.with_file_name(format!("foreign-{}", source.replace('.', "-")));
-    let (compiler, standard) = if source.ends_with(".c") { ("cc", "-std=c11") } else { ("g++", "-std=c++20") };
+    let (compiler, standard) = match source {
+        DOCUMENTED => ("g++", "-std=c++17"),
+        _ if source.ends_with(".c") => ("cc", "-std=c11"),
+        _ => ("g++", "-std=c++20"),
+    };
     let mut command = Command::new(compiler);
     command
         .args([standard, "-O1", "-Wall", "-Wextra", "-Werror", "-Wpedantic", "-I"])
         .arg(root().join("rust/resp/foreign"));
-    command.arg(root().join("tests/abi/foreign").join(source)).arg("-o").arg(&program);
+    command.arg(source_of(source, &library)).arg("-o").arg(&program);
     if source == "sqlite.cpp" {
         // Before the library, which has an SQLite of its own inside.
         command.arg("-lsqlite3");
@@ -83,7 +103,7 @@ impl Program {
         let mut process = command(source, arguments, &[]).spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let address = line.split(' ').nth(1).and_then(|address| address.parse().ok());
+        let address = line.split_whitespace().nth(1).and_then(|address| address.parse().ok());
         let Some(address) = address else {
             let mut errors = String::new();
             let _ = process.kill();

@@ -1,10 +1,10 @@
 //! Many clients at once in front of both stores.
 
-use crate::program::Program;
+use crate::program::{DOCUMENTED, Program};
 
 #[test]
 fn a_thread_serves_several_clients_at_once() {
-    for source in ["map.cpp", "plain.c"] {
+    for source in ["map.cpp", "plain.c", DOCUMENTED] {
         let program = Program::start(source, &["2"]);
         // All are there before any is answered: whoever served one after the other would wait for ever.
         let mut clients: Vec<_> = (0..16).map(|_| program.client()).collect();

@@ -93,7 +93,7 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_remove("k", 1));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_purge());
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_cache_count(&out));
-    lyger_reader reader = {sizeof reader, 0, buf, sizeof buf};
+    lyger_reader reader = {.size = sizeof reader, .store = 0, .buf = buf, .cap = sizeof buf};
     CHECK(lyger_store_find(&reader, "k", 1) == -LYGER_STATUS_WRONG_PROCESS);
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_store_put(0, "k", 1, "v", 1, 0));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_store_clear(0));

@@ -13,7 +13,7 @@ static void misuse_ids(void) {
     uint64_t ids[] = {1, 42, UINT64_MAX, (uint64_t)1 << 49, ((uint64_t)6 << 49) + 1};
     for (size_t at = 0; at < sizeof ids / sizeof *ids; at++) {
         uint64_t id = ids[at];
-        lyger_reader reader = {sizeof reader, id, buf, sizeof buf};
+        lyger_reader reader = {.size = sizeof reader, .store = id, .buf = buf, .cap = sizeof buf};
         CHECK(lyger_store_find(&reader, "k", 1) == -LYGER_STATUS_INVALID_HANDLE);
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_store_get(id, "k", 1, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_store_put(id, "k", 1, "v", 1, 0));
@@ -52,15 +52,15 @@ static void misuse_ids(void) {
 
 /* Keys that aren't there in memory, or too long; outputs that are null. */
 static void misuse_pointers(void) {
-    lyger_reader reader = {sizeof reader, 0, buf, sizeof buf};
+    lyger_reader reader = {.size = sizeof reader, .store = 0, .buf = buf, .cap = sizeof buf};
     CHECK(lyger_store_find(NULL, "k", 1) == -LYGER_STATUS_NULL_POINTER);
     CHECK(lyger_store_find(&reader, NULL, 1) == -LYGER_STATUS_NULL_POINTER);
     CHECK(lyger_store_find(&reader, NOWHERE, SIZE_MAX) == -LYGER_STATUS_TOO_LONG);
     reader.buf = NULL;
     CHECK(lyger_store_find(&reader, "k", 1) == -LYGER_STATUS_NULL_POINTER);
-    reader = (lyger_reader){sizeof reader - 1, 0, buf, sizeof buf};
+    reader = (lyger_reader){.size = sizeof reader - 1, .store = 0, .buf = buf, .cap = sizeof buf};
     CHECK(lyger_store_find(&reader, "k", 1) == -LYGER_STATUS_INVALID_ARGUMENT);
-    reader = (lyger_reader){sizeof reader, 0, buf, SIZE_MAX};
+    reader = (lyger_reader){.size = sizeof reader, .store = 0, .buf = buf, .cap = SIZE_MAX};
     CHECK(lyger_store_find(&reader, "k", 1) == -LYGER_STATUS_TOO_LONG);
 
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_get(0, NULL, 1, buf, sizeof buf, &needed));
@@ -112,7 +112,7 @@ static void misuse_pointers(void) {
 }
 
 void misuse_store(void) {
-    lyger_reader reader = {sizeof reader, 0, buf, 4};
+    lyger_reader reader = {.size = sizeof reader, .store = 0, .buf = buf, .cap = 4};
     uint64_t token;
 
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_store_open(NULL, 1, &number));
@@ -136,6 +136,7 @@ void misuse_store(void) {
     /* A buffer that is too small, and what waits then. */
     GIVES(LYGER_STATUS_OK, lyger_store_put(0, "a\0b", 3, "value", 5, 0));
     CHECK(lyger_store_find(&reader, "a\0b", 3) == 5);
+    CHECK(reader.sequence == NULL && reader.version == 0);
     GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_store_output(buf, 4, &needed));
     GIVES(LYGER_STATUS_OK, lyger_store_output(buf, 5, &needed));
     WROTE(buf, needed, "value");
@@ -151,6 +152,9 @@ void misuse_store(void) {
     memcpy(buf, "same", 4);
     reader.cap = sizeof buf;
     CHECK(lyger_store_find(&reader, buf, 4) == 11 && !memcmp(buf, "other bytes", 11));
+    CHECK(reader.version != 0 && *reader.sequence == reader.version && reader.expires_at == 0);
+    GIVES(LYGER_STATUS_OK, lyger_store_put(0, "same", 4, "other bytes", 11, 0));
+    CHECK(*reader.sequence != reader.version);
 
     GIVES(LYGER_STATUS_OK, lyger_store_set(0, "same", 4, "2", 1, 1, 0, 0, &flag, buf, sizeof buf, &needed));
     CHECK(flag == 0 && needed == 11);

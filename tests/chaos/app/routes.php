@@ -158,6 +158,13 @@ require __DIR__ . '/state.php';
 require __DIR__ . '/exits.php';
 
 // The cache that all workers share.
+Route::get('/fill', static function (): Response {
+    $value = str_repeat('x', 8 << 20);
+    for ($ends = microtime(true) + 0.5; microtime(true) < $ends;) {
+        Engine::getInstance()->cacheSet('large', $value);
+    }
+    return Response::text('full');
+});
 Route::get('/cache/{key}/{value}', static function (string $key, string $value): Response {
     Engine::getInstance()->cacheSet($key, $value);
     return Response::text('put in ' . getmypid());

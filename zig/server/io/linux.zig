@@ -5,14 +5,17 @@
 //! One thread owns it, the one that called `start`; only `wake` may be called by others.
 
 const std = @import("std");
+const builtin = @import("builtin");
 const assert = std.debug.assert;
 const linux = std.os.linux;
 const IoUring = linux.IoUring;
 const interface = @import("../io.zig");
 const pages = @import("../pages.zig");
+const setup = @import("linux/setup.zig");
 const BufferId = interface.BufferId;
 const Descriptor = interface.Descriptor;
 const Event = interface.Event;
+const SocketAddress = interface.SocketAddress;
 const UserData = interface.UserData;
 
 /// Room for all that one turn can queue; a fuller queue is handed over early.
@@ -24,11 +27,15 @@ const completions_max = 8192;
 /// The group of provided buffers; there is only one.
 const buffer_group = 0;
 
+/// What the kernel is given of the buffers at first. A ring of buffers is worked off from its front, so that it goes through all
+/// that it is given: with few of them it comes back to those whose memory is in the cache. As many as arrive in a turn.
+const buffers_given_first = 256;
+
 /// Connections that the kernel completes for us before they are accepted. net.core.somaxconn bounds it once more.
 const listen_backlog = 4096;
 
-/// Entries of the ring's table beside the connections: those that were accepted in the same turn as the last one allowed,
-/// and wait for being closed.
+/// Entries of the ring's table beside the connections: where more than the backlog holds arrive at once, some wait here for
+/// being closed.
 const descriptors_spare = 256;
 
 pub const Linux = struct {
@@ -48,42 +55,64 @@ pub const Linux = struct {
     buffer_memory: []u8,
     buffer_size: u32,
     buffer_count: u16,
-    /// Returned since the kernel was last told.
-    buffers_returned: u16 = 0,
+    /// Buffers that nobody has, the last one returned on top: its memory is still in the cache.
+    buffers_kept: []BufferId,
+    buffers_kept_len: u16 = 0,
+    /// Those that the kernel may fill, as far as it has told us.
+    buffers_given: u16 = 0,
+    /// As many as it is given. The others aren't even backed by memory until it ran out of these.
+    buffers_given_max: u16,
+    /// Kept and given.
     buffers_free: u32,
+    /// Where the table's part for sockets of our own begins: the kernel gives none of it to what it accepts.
+    outgoing_first: Descriptor,
     cqes: [interface.events_per_turn_max]linux.io_uring_cqe = undefined,
     enters: u64 = 0,
 
-    pub const InitError = error{
-        /// A seccomp filter or kernel.io_uring_disabled forbids it, or the kernel has none: use another front.
-        RingDenied,
-        /// The kernel's io_uring lacks multishot receives (Linux 6.0).
-        KernelTooOld,
-        /// Descriptors or memory ran out.
-        SystemResources,
-        OutOfMemory,
-        Unexpected,
-    };
+    /// Other threads may be there.
+    pub const has_threads = !builtin.single_threaded;
+
+    pub const InitError = setup.InitError;
 
     /// Whether a ring as we need it can be had here. Says why not by the error.
     pub fn probe() InitError!void {
-        var ring = try setupRing(8, 16);
+        var ring = try setup.setupRing(8, 16, null);
         ring.deinit();
     }
 
+    pub const Parent = setup.Parent;
+
+    pub fn parent(io: *const Linux) Parent {
+        return .{ .ring = io.ring.fd, .event = io.event_fd };
+    }
+
     pub fn init(options: interface.Options) InitError!Linux {
+        return initBeside(null, options);
+    }
+
+    /// A ring whose completions end the parent's sleep, so that one loop serves both.
+    pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
         assert(std.math.isPowerOfTwo(options.buffer_count));
         assert(options.descriptors > 0);
-        var ring = try setupRing(submissions_max, completions_max);
+        var ring = try setup.setupRing(submissions_max, completions_max, beside);
         errdefer ring.deinit();
-        if (options.direct) ring.register_files_sparse(options.descriptors + descriptors_spare) catch |err| return registerError(err);
+        // Sockets of our own lie in the ring's table: all descriptors of a ring are of the same kind.
+        assert(options.direct or options.outgoing == 0);
+        const outgoing_first = options.descriptors + descriptors_spare;
+        if (options.direct) {
+            ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return setup.registerError(err);
+            try setup.limitAccepted(&ring, outgoing_first);
+        }
+        if (beside) |other| ring.register_eventfd(other.event) catch |err| return setup.registerError(err);
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
         errdefer pages.release(u8, memory);
+        const buffers_kept = try pages.reserve(BufferId, options.buffer_count);
+        errdefer pages.release(BufferId, buffers_kept);
         // BufferGroup.init would force incremental buffers, which several receives share.
         const buffer_ring = IoUring.setup_buf_ring(ring.fd, options.buffer_count, buffer_group, .{ .inc = false }) catch |err|
-            return registerError(err);
-        errdefer unmapBufferRing(buffer_ring, options.buffer_count);
+            return setup.registerError(err);
+        errdefer setup.unmapBufferRing(buffer_ring, options.buffer_count);
         IoUring.buf_ring_init(buffer_ring);
 
         const event_fd = linux.eventfd(0, linux.EFD.CLOEXEC);
@@ -97,9 +126,12 @@ pub const Linux = struct {
             .buffer_memory = memory,
             .buffer_size = options.buffer_size,
             .buffer_count = options.buffer_count,
+            .buffers_kept = buffers_kept,
+            .buffers_given_max = @min(options.buffer_count, buffers_given_first),
             .buffers_free = 0,
+            .outgoing_first = outgoing_first,
         };
-        for (0..options.buffer_count) |id| io.returnBuffer(@intCast(id));
+        for (0..options.buffer_count) |id| io.returnBuffer(@intCast(options.buffer_count - 1 - id));
         assert(io.buffers_free == options.buffer_count);
         return io;
     }
@@ -108,11 +140,12 @@ pub const Linux = struct {
         // The ring first: nothing is written into the buffers afterwards. It can't be asked to let go of them, which only
         // the thread that called `start` may do.
         io.ring.deinit();
-        unmapBufferRing(io.buffer_ring, io.buffer_count);
+        setup.unmapBufferRing(io.buffer_ring, io.buffer_count);
         _ = linux.close(io.event_fd);
         if (io.notifier_fd >= 0) _ = linux.close(io.notifier_fd);
         if (io.listener >= 0) _ = linux.close(io.listener);
         pages.release(u8, io.buffer_memory);
+        pages.release(BufferId, io.buffers_kept);
         io.* = undefined;
     }
 
@@ -133,38 +166,16 @@ pub const Linux = struct {
         const rc = linux.eventfd(0, linux.EFD.CLOEXEC | linux.EFD.NONBLOCK);
         if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
         io.notifier_fd = @intCast(rc);
-        io.ring.register_eventfd(io.notifier_fd) catch |err| return registerError(err);
+        io.ring.register_eventfd(io.notifier_fd) catch |err| return setup.registerError(err);
         return io.notifier_fd;
     }
 
-    pub const ListenError = error{ AddressInUse, AddressNotAvailable, AccessDenied, SystemResources, Unexpected };
+    pub const ListenError = setup.ListenError;
 
     /// Port 0 takes a free one; `port` says which. With `reuse_port` several rings share an address.
     pub fn listen(io: *Linux, address: std.Io.net.IpAddress, reuse_port: bool) ListenError!void {
         assert(io.listener == -1);
-        var storage: SocketAddress = .init(address);
-        const rc = linux.socket(storage.any.family, linux.SOCK.STREAM | linux.SOCK.CLOEXEC, linux.IPPROTO.TCP);
-        if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
-        const fd: linux.fd_t = @intCast(rc);
-        errdefer _ = linux.close(fd);
-
-        try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR);
-        if (reuse_port) try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEPORT);
-        // Accepted sockets inherit it. Answers leave in one piece, so nothing is gained by waiting.
-        try setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
-        switch (linux.errno(linux.bind(fd, &storage.any, storage.len()))) {
-            .SUCCESS => {},
-            .ADDRINUSE => return error.AddressInUse,
-            .ADDRNOTAVAIL => return error.AddressNotAvailable,
-            .ACCES => return error.AccessDenied,
-            else => return error.Unexpected,
-        }
-        switch (linux.errno(linux.listen(fd, listen_backlog))) {
-            .SUCCESS => {},
-            .ADDRINUSE => return error.AddressInUse,
-            else => return error.Unexpected,
-        }
-        io.listener = fd;
+        io.listener = try setup.openListener(address, reuse_port, listen_backlog);
     }
 
     pub fn port(io: *const Linux) u16 {
@@ -182,11 +193,15 @@ pub const Linux = struct {
         io.listener = -1;
     }
 
-    pub fn accept(io: *Linux, user_data: UserData) void {
+    /// So many connections at most arrive at once, twice: before an accept is cancelled, and before it ends.
+    pub const accepts_at_once_max = 2 * listen_backlog;
+
+    pub fn accept(io: *Linux, user_data: UserData, shots: interface.Shots) void {
         const sqe = io.submission(user_data);
         if (io.direct) {
             sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
         } else sqe.prep_multishot_accept(io.listener, null, null, linux.SOCK.CLOEXEC);
+        if (shots == .single) sqe.ioprio &= ~@as(u16, linux.IORING_ACCEPT_MULTISHOT);
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -242,10 +257,72 @@ pub const Linux = struct {
         sqe.user_data = @bitCast(user_data);
     }
 
-    /// Asks the operation that was queued with `target` to end.
+    /// The descriptor of the so-manieth socket of our own.
+    pub fn outgoing(io: *const Linux, number: u32) Descriptor {
+        return io.outgoing_first + number;
+    }
+
+    /// Opens a socket under a descriptor of `outgoing` that is free.
+    pub fn openSocket(io: *Linux, descriptor: Descriptor, kind: interface.Kind, family: linux.sa_family_t) interface.OpenError!void {
+        assert(descriptor >= io.outgoing_first);
+        const type_of: u32 = switch (kind) {
+            .stream => linux.SOCK.STREAM,
+            .datagram => linux.SOCK.DGRAM,
+        };
+        const rc = linux.socket(family, type_of | linux.SOCK.CLOEXEC, 0);
+        switch (linux.errno(rc)) {
+            .SUCCESS => {},
+            .AFNOSUPPORT => return error.FamilyUnsupported,
+            .MFILE, .NFILE, .NOBUFS, .NOMEM => return error.SystemResources,
+            else => return error.Unexpected,
+        }
+        const fd: linux.fd_t = @intCast(rc);
+        // From here on only the ring has it.
+        defer _ = linux.close(fd);
+        // What we send leaves at once: we gather it ourselves, and a question must not wait for the last answer's ack.
+        if (kind == .stream) try setup.setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
+        io.ring.register_files_update(descriptor, &.{fd}) catch |err| return switch (err) {
+            error.SystemResources => error.SystemResources,
+            else => error.Unexpected,
+        };
+    }
+
+    /// The address stays as it is until the event. A datagram socket that is connected takes nothing from others.
+    pub fn connect(io: *Linux, descriptor: Descriptor, address: *const SocketAddress, user_data: UserData) void {
+        const sqe = io.submission(user_data);
+        sqe.prep_connect(@intCast(descriptor), &address.any, address.len());
+        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// Once, into memory that is the kernel's until the event.
+    pub fn receiveInto(io: *Linux, descriptor: Descriptor, room: []u8, user_data: UserData) void {
+        assert(room.len > 0);
+        const sqe = io.submission(user_data);
+        sqe.prep_recv(@intCast(descriptor), room, 0);
+        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// Tells once when a descriptor of the process's, not of the ring's, can be read or written, by poll(2)'s mask.
+    pub fn poll(io: *Linux, fd: linux.fd_t, mask: u32, user_data: UserData) void {
+        const sqe = io.submission(user_data);
+        sqe.prep_poll_add(fd, mask);
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    /// For numbers that nobody shall guess.
+    pub fn randomBytes(_: *Linux, into: []u8) void {
+        assert(into.len <= 256);
+        const rc = linux.getrandom(into.ptr, into.len, 0);
+        // Up to 256 bytes come whole and without an interruption (getrandom(2)).
+        assert(linux.errno(rc) == .SUCCESS and rc == into.len);
+    }
+
+    /// Asks the operations that were queued with `target` to end.
     pub fn cancel(io: *Linux, target: UserData, user_data: UserData) void {
         const sqe = io.submission(user_data);
-        sqe.prep_cancel(@bitCast(target), 0);
+        sqe.prep_cancel(@bitCast(target), linux.IORING_ASYNC_CANCEL_ALL);
         sqe.flags = linux.IOSQE_CQE_SKIP_SUCCESS;
         sqe.user_data = @bitCast(user_data);
     }
@@ -255,12 +332,24 @@ pub const Linux = struct {
         return io.buffer_memory[@as(usize, id) * io.buffer_size ..][0..io.buffer_size];
     }
 
-    /// The kernel may fill it again.
+    /// The kernel may fill it again, from the next `turn` on.
     pub fn returnBuffer(io: *Linux, id: BufferId) void {
-        IoUring.buf_ring_add(io.buffer_ring, io.buffer(id), id, IoUring.buf_ring_mask(io.buffer_count), io.buffers_returned);
-        io.buffers_returned += 1;
+        io.buffers_kept[io.buffers_kept_len] = id;
+        io.buffers_kept_len += 1;
         io.buffers_free += 1;
         assert(io.buffers_free <= io.buffer_count);
+    }
+
+    fn giveBuffers(io: *Linux) void {
+        const mask = IoUring.buf_ring_mask(io.buffer_count);
+        const count = @min(io.buffers_kept_len, io.buffers_given_max - io.buffers_given);
+        for (0..count) |offset| {
+            io.buffers_kept_len -= 1;
+            const id = io.buffers_kept[io.buffers_kept_len];
+            IoUring.buf_ring_add(io.buffer_ring, io.buffer(id), id, mask, @intCast(offset));
+        }
+        if (count > 0) IoUring.buf_ring_advance(io.buffer_ring, count);
+        io.buffers_given += count;
     }
 
     /// From any thread: ends the waiting of the current or the next `turn`.
@@ -280,10 +369,7 @@ pub const Linux = struct {
 
     /// Hands over what was queued, and waits if nothing has happened yet.
     pub fn handOver(io: *Linux, timeout_ns: ?u64) error{Unexpected}!void {
-        if (io.buffers_returned > 0) {
-            IoUring.buf_ring_advance(io.buffer_ring, io.buffers_returned);
-            io.buffers_returned = 0;
-        }
+        io.giveBuffers();
         const to_submit = io.ring.flush_sq();
         const ready = io.ring.cq_ready();
         const waits = ready == 0 and (timeout_ns == null or timeout_ns.? > 0);
@@ -293,6 +379,7 @@ pub const Linux = struct {
     /// What has happened, without asking the kernel.
     pub fn completed(io: *Linux, events: []Event) error{Unexpected}![]Event {
         const count = io.ring.copy_cqes(&io.cqes, 0) catch return error.Unexpected;
+        var ran_out = false;
         for (io.cqes[0..count], events[0..count]) |cqe, *event| {
             const has_buffer = cqe.flags & linux.IORING_CQE_F_BUFFER != 0;
             event.* = .{
@@ -301,7 +388,10 @@ pub const Linux = struct {
                 .buffer = if (has_buffer) @intCast(cqe.flags >> linux.IORING_CQE_BUFFER_SHIFT) else null,
                 .more = cqe.flags & linux.IORING_CQE_F_MORE != 0,
             };
-            if (has_buffer) io.buffers_free -= 1;
+            if (has_buffer) {
+                io.buffers_free -= 1;
+                io.buffers_given -= 1;
+            } else if (event.failure() == .NOBUFS) ran_out = io.buffers_kept_len > 0;
             if (event.user_data.operation == .wake) {
                 if (event.user_data.index == 0) {
                     io.wake_pending.store(false, .release);
@@ -309,7 +399,15 @@ pub const Linux = struct {
                 } else if (!event.more) io.watch(io.watched_fd);
             }
         }
+        // More arrived in one turn than it was given: twice as many the next time.
+        if (ran_out) io.buffers_given_max = @min(2 * @as(u32, io.buffers_given_max), io.buffer_count);
         return events[0..count];
+    }
+
+    /// Whether a turn would do anything without waiting. Without a system call, on a ring beside another.
+    pub fn hasWork(io: *Linux) bool {
+        const flags = @atomicLoad(u32, io.ring.sq.flags, .acquire);
+        return io.ring.sq_ready() > 0 or io.ring.cq_ready() > 0 or flags & (linux.IORING_SQ_TASKRUN | linux.IORING_SQ_CQ_OVERFLOW) != 0;
     }
 
     /// Milliseconds of a clock that never goes back.
@@ -395,79 +493,5 @@ pub const Linux = struct {
                 else => |err| std.debug.panic("io_uring_enter: {t}", .{err}),
             }
         }
-    }
-};
-
-/// Newest first: the next is tried when the kernel doesn't know a flag.
-const setups = [_]u32{
-    // Linux 6.1: the kernel's part of our work runs when we ask for it, and never interrupts us.
-    linux.IORING_SETUP_SINGLE_ISSUER | linux.IORING_SETUP_DEFER_TASKRUN,
-    // Linux 6.0 has multishot receives, without which we can't do, but no DEFER_TASKRUN.
-    linux.IORING_SETUP_SINGLE_ISSUER | linux.IORING_SETUP_COOP_TASKRUN,
-};
-
-fn setupRing(submissions: u16, completions: u32) Linux.InitError!IoUring {
-    for (setups) |setup| {
-        var params = std.mem.zeroInit(linux.io_uring_params, .{
-            // R_DISABLED: `start` says which thread is the single issuer.
-            .flags = setup | linux.IORING_SETUP_SUBMIT_ALL | linux.IORING_SETUP_CQSIZE | linux.IORING_SETUP_R_DISABLED,
-            .cq_entries = completions,
-        });
-        var ring = IoUring.init_params(submissions, &params) catch |err| switch (err) {
-            error.ArgumentsInvalid => continue,
-            error.PermissionDenied, error.SystemOutdated => return error.RingDenied,
-            error.ProcessFdQuotaExceeded, error.SystemFdQuotaExceeded, error.SystemResources => return error.SystemResources,
-            else => return error.Unexpected,
-        };
-        errdefer ring.deinit();
-        const needed = linux.IORING_FEAT_EXT_ARG | linux.IORING_FEAT_NODROP | linux.IORING_FEAT_CQE_SKIP;
-        if (ring.features & needed != needed) return error.KernelTooOld;
-        // Multishot receives have no flag of their own to ask for; SEND_ZC came with the same release.
-        const operations = ring.get_probe() catch return error.KernelTooOld;
-        if (!operations.is_supported(.SEND_ZC)) return error.KernelTooOld;
-        return ring;
-    }
-    return error.KernelTooOld;
-}
-
-fn unmapBufferRing(ring: *align(std.heap.page_size_min) linux.io_uring_buf_ring, count: u16) void {
-    const entries: [*]linux.io_uring_buf = @ptrCast(ring);
-    pages.release(linux.io_uring_buf, entries[0..count]);
-}
-
-fn registerError(err: anyerror) Linux.InitError {
-    return switch (err) {
-        error.OutOfMemory => error.OutOfMemory,
-        error.UserFdQuotaExceeded, error.ProcessFdQuotaExceeded, error.SystemResources => error.SystemResources,
-        error.ArgumentsInvalid => error.KernelTooOld,
-        else => error.Unexpected,
-    };
-}
-
-fn setOption(fd: linux.fd_t, level: i32, option: u32) error{Unexpected}!void {
-    const on: c_int = 1;
-    const rc = linux.setsockopt(fd, level, option, std.mem.asBytes(&on), @sizeOf(c_int));
-    if (linux.errno(rc) != .SUCCESS) return error.Unexpected;
-}
-
-const SocketAddress = extern union {
-    any: linux.sockaddr,
-    in: linux.sockaddr.in,
-    in6: linux.sockaddr.in6,
-
-    fn init(address: std.Io.net.IpAddress) SocketAddress {
-        return switch (address) {
-            .ip4 => |ip| .{ .in = .{ .port = std.mem.nativeToBig(u16, ip.port), .addr = @bitCast(ip.bytes) } },
-            .ip6 => |ip| .{ .in6 = .{
-                .port = std.mem.nativeToBig(u16, ip.port),
-                .flowinfo = ip.flow,
-                .addr = ip.bytes,
-                .scope_id = ip.interface.index,
-            } },
-        };
-    }
-
-    fn len(address: *const SocketAddress) linux.socklen_t {
-        return if (address.any.family == linux.AF.INET) @sizeOf(linux.sockaddr.in) else @sizeOf(linux.sockaddr.in6);
     }
 };

@@ -14,15 +14,16 @@ const Descriptor = interface.Descriptor;
 const Event = interface.Event;
 const UserData = interface.UserData;
 pub const Connection = @import("simulated/network.zig").Connection;
+const outgoing_of = @import("simulated/outgoing.zig");
+const transfer = @import("simulated/transfer.zig");
 pub const window_bytes = @import("simulated/network.zig").window_bytes;
 const socket_of = @import("simulated/socket.zig");
 const Armed = socket_of.Armed;
-const Sending = socket_of.Sending;
 const Socket = socket_of.Socket;
 pub const Fault = socket_of.Fault;
 pub const Rates = socket_of.Rates;
 
-/// Connections that are accepted in one turn.
+/// Connections that arrive at once.
 const accepts_max = 3;
 
 /// The longest an operation takes beyond its turn.
@@ -39,8 +40,14 @@ pub const Simulated = struct {
     /// Connections that were not accepted yet, oldest first.
     backlog: std.ArrayList(u32) = .empty,
     sockets: []Socket,
-    accepting: ?Armed = null,
+    /// One that goes on by itself, or single ones.
+    accepting: std.ArrayList(Armed) = .empty,
+    accept_shots: interface.Shots = .single,
     late: std.ArrayList(Late) = .empty,
+    /// Sockets from there on are the server's own.
+    outgoing_first: Descriptor,
+    /// Connections that the server made, and nobody took yet.
+    arrivals: std.ArrayList(outgoing_of.Arrival) = .empty,
     order: []Descriptor,
     buffer_memory: []u8,
     buffer_size: u32,
@@ -53,6 +60,9 @@ pub const Simulated = struct {
     faults: std.EnumArray(Fault, u64) = .initFill(0),
     events: u64 = 0,
     hash: u64 = 0xcbf2_9ce4_8422_2325,
+
+    /// Whatever other threads would do, the simulation does by itself.
+    pub const has_threads = false;
 
     const Late = struct { event: Event, ready_ns: u64 };
 
@@ -69,10 +79,10 @@ pub const Simulated = struct {
         const connections = try pages.reserve(Connection, options.connections);
         errdefer pages.release(Connection, connections);
         for (connections) |*connection| connection.reset(true);
-        const sockets = try allocator.alloc(Socket, io.descriptors);
+        const sockets = try allocator.alloc(Socket, io.descriptors + io.outgoing);
         errdefer allocator.free(sockets);
         @memset(sockets, .{});
-        const order = try allocator.alloc(Descriptor, io.descriptors);
+        const order = try allocator.alloc(Descriptor, sockets.len);
         errdefer allocator.free(order);
         for (order, 0..) |*descriptor, i| descriptor.* = @intCast(i);
         const memory = try allocator.alloc(u8, @as(usize, io.buffer_size) * io.buffer_count);
@@ -83,6 +93,7 @@ pub const Simulated = struct {
             .rates = options.rates,
             .connections = connections,
             .sockets = sockets,
+            .outgoing_first = io.descriptors,
             .order = order,
             .buffer_memory = memory,
             .buffer_size = io.buffer_size,
@@ -98,14 +109,16 @@ pub const Simulated = struct {
         io.allocator.free(io.buffer_memory);
         io.buffers.deinit(io.allocator);
         io.backlog.deinit(io.allocator);
+        io.accepting.deinit(io.allocator);
         io.late.deinit(io.allocator);
+        io.arrivals.deinit(io.allocator);
         io.* = undefined;
     }
 
     // What a client does.
 
     /// A new connection, or null when all are taken.
-    pub fn connect(io: *Simulated) !?*Connection {
+    pub fn clientConnect(io: *Simulated) !?*Connection {
         if (!io.listening) return null;
         for (io.connections, 0..) |*connection, i| {
             if (!connection.isFree()) continue;
@@ -123,6 +136,13 @@ pub const Simulated = struct {
 
     // What a server does.
 
+    pub const outgoing = outgoing_of.outgoing;
+    pub const takeArrival = outgoing_of.takeArrival;
+    pub const openSocket = outgoing_of.openSocket;
+    pub const connect = outgoing_of.connect;
+    pub const receiveInto = outgoing_of.receiveInto;
+    pub const randomBytes = outgoing_of.randomBytes;
+
     pub fn start(_: *Simulated) !void {}
 
     pub fn listen(io: *Simulated, _: std.Io.net.IpAddress, _: bool) !void {
@@ -139,9 +159,12 @@ pub const Simulated = struct {
         io.backlog.clearRetainingCapacity();
     }
 
-    pub fn accept(io: *Simulated, user_data: UserData) void {
-        assert(io.accepting == null);
-        io.accepting = io.armed(user_data);
+    pub const accepts_at_once_max = accepts_max;
+
+    pub fn accept(io: *Simulated, user_data: UserData, shots: interface.Shots) void {
+        assert(io.accepting.items.len == 0 or (shots == .single and io.accept_shots == .single));
+        io.accept_shots = shots;
+        io.accepting.append(io.allocator, io.armed(user_data)) catch @panic("out of memory");
     }
 
     pub fn receive(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
@@ -176,9 +199,13 @@ pub const Simulated = struct {
         const socket = io.open(descriptor);
         socket.closing = io.armed(user_data);
         // What is under way ends later, even after its slot has another connection.
+        if (socket.connecting) |connecting| io.completeLate(connecting.user_data, negative(.CANCELED));
+        socket.connecting = null;
         if (socket.receiving) |receiving| {
-            if (io.chance(io.rates.data_after_cancel)) io.receiveLate(socket, receiving);
-            io.completeLate(receiving.user_data, negative(.CANCELED));
+            const has_data = io.chance(io.rates.data_after_cancel);
+            if (has_data and socket.room == null) transfer.receiveLate(io, socket, receiving);
+            const result = if (has_data and socket.room != null) outgoing_of.takeLate(io, socket) else negative(.CANCELED);
+            io.completeLate(receiving.user_data, result);
             socket.receiving = null;
         }
         if (socket.sending) |sending| {
@@ -191,12 +218,9 @@ pub const Simulated = struct {
     }
 
     pub fn cancel(io: *Simulated, target: UserData, _: UserData) void {
-        if (io.accepting) |accepting| {
-            if (accepting.user_data == target) {
-                io.accepting = null;
-                io.completeLate(target, negative(.CANCELED));
-                return;
-            }
+        if (target.operation == .accept) {
+            for (io.accepting.items) |_| io.completeLate(target, negative(.CANCELED));
+            return io.accepting.clearRetainingCapacity();
         }
         for (io.sockets) |*socket| {
             const receiving = socket.receiving orelse continue;
@@ -261,9 +285,10 @@ pub const Simulated = struct {
 
     fn isDelayed(io: *const Simulated) bool {
         if (io.late.items.len > 0) return true;
-        if (io.accepting != null and io.backlog.items.len > 0) return true;
+        if (io.accepting.items.len > 0 and io.backlog.items.len > 0) return true;
         for (io.sockets) |*socket| {
             const index = socket.connection orelse continue;
+            if (socket.connecting) |connecting| if (connecting.ready_ns != std.math.maxInt(u64)) return true;
             if (socket.closing != null or socket.shutting != null or socket.cancelled) return true;
             const connection = &io.connections[index];
             if (socket.receiving != null and (connection.to_server.len > 0 or connection.client_finished)) return true;
@@ -279,7 +304,7 @@ pub const Simulated = struct {
             io.wake_pending = false;
             out.add(.{ .user_data = .{ .index = 0, .operation = .wake, .generation = 0 }, .result = 8, .buffer = null, .more = false });
         }
-        // Several connections may arrive at once, more than there is room for among them.
+        // Several connections may arrive at once.
         for (0..accepts_max) |_| io.acceptReady(&out);
         io.random().shuffle(Descriptor, io.order);
         var last: Descriptor = 0;
@@ -304,41 +329,44 @@ pub const Simulated = struct {
         return out.len;
     }
 
-    const Sink = struct {
+    pub const Sink = struct {
         events: []Event,
         len: usize = 0,
 
-        fn add(sink: *Sink, event: Event) void {
+        pub fn add(sink: *Sink, event: Event) void {
             sink.events[sink.len] = event;
             sink.len += 1;
         }
     };
 
     fn acceptReady(io: *Simulated, out: *Sink) void {
-        const accepting = io.accepting orelse return;
+        if (io.accepting.items.len == 0) return;
+        const accepting = io.accepting.items[0];
         if (accepting.ready_ns > io.now_ns or io.backlog.items.len == 0 or out.events.len - out.len < 8) return;
-        var event: Event = .{ .user_data = accepting.user_data, .result = 0, .buffer = null, .more = true };
+        var event: Event = .{ .user_data = accepting.user_data, .result = 0, .buffer = null, .more = io.accept_shots == .multi };
         if (io.chance(io.rates.accept_failed)) {
             io.count(.accept_failed);
             event.result = negative(if (io.random().boolean()) .MFILE else .CONNABORTED);
             event.more = false;
         } else {
             const index = io.backlog.orderedRemove(0);
-            if (io.freeDescriptor()) |descriptor| {
-                io.sockets[descriptor] = .{ .connection = index };
-                event.result = @intCast(descriptor);
-                if (io.chance(io.rates.multishot_ended)) {
+            const descriptor = if (io.chance(io.rates.accept_dropped)) null else io.freeDescriptor().?;
+            if (descriptor) |free| {
+                io.sockets[free] = .{ .connection = index };
+                event.result = @intCast(free);
+                if (event.more and io.chance(io.rates.multishot_ended)) {
                     io.count(.multishot_ended);
                     event.more = false;
                 }
             } else {
+                // The kernel had no memory for it.
                 io.count(.accept_dropped);
                 io.dropConnection(index);
-                event.result = negative(.NFILE);
+                event.result = negative(.NOMEM);
                 event.more = false;
             }
         }
-        if (event.more) io.accepting = io.armed(accepting.user_data) else io.accepting = null;
+        if (event.more) io.accepting.items[0] = io.armed(accepting.user_data) else _ = io.accepting.orderedRemove(0);
         out.add(event);
     }
 
@@ -360,85 +388,15 @@ pub const Simulated = struct {
                 socket.shutting = null;
             }
         }
+        if (socket.connecting) |connecting| {
+            if (connecting.ready_ns <= io.now_ns) out.add(outgoing_of.connectReady(io, socket));
+        }
         if (socket.receiving) |receiving| {
-            if (receiving.ready_ns <= io.now_ns) io.receiveReady(socket, receiving, out);
+            if (receiving.ready_ns <= io.now_ns) transfer.receiveReady(io, socket, receiving, out);
         }
         if (socket.sending) |*sending| {
-            if (sending.ready_ns <= io.now_ns) io.sendReady(socket, sending, out);
+            if (sending.ready_ns <= io.now_ns) transfer.sendReady(io, socket, sending, out);
         }
-    }
-
-    fn receiveReady(io: *Simulated, socket: *Socket, receiving: Armed, out: *Sink) void {
-        const connection = &io.connections[socket.connection.?];
-        var event: Event = .{ .user_data = receiving.user_data, .result = 0, .buffer = null, .more = false };
-        if (connection.client_reset) {
-            event.result = negative(.CONNRESET);
-        } else if (socket.cancelled and (connection.to_server.len == 0 or !io.chance(io.rates.data_after_cancel))) {
-            event.result = negative(.CANCELED);
-        } else if (connection.to_server.len > 0) {
-            if (socket.cancelled) io.count(.data_after_cancel);
-            if (io.buffers_free == 0 or io.chance(io.rates.buffers_exhausted)) {
-                io.count(.buffers_exhausted);
-                event.result = negative(.NOBUFS);
-            } else {
-                event = io.take(connection, receiving.user_data);
-                event.more = !io.chance(io.rates.multishot_ended);
-                if (!event.more) io.count(.multishot_ended);
-            }
-        } else if (!connection.client_finished) return;
-        socket.receiving = if (event.more) io.armed(receiving.user_data) else null;
-        if (!event.more) socket.cancelled = false;
-        out.add(event);
-    }
-
-    /// Data that the kernel had taken before the cancel reached it.
-    fn receiveLate(io: *Simulated, socket: *Socket, receiving: Armed) void {
-        const connection = &io.connections[socket.connection.?];
-        if (connection.to_server.len == 0 or io.buffers_free == 0 or connection.client_reset) return;
-        var event = io.take(connection, receiving.user_data);
-        event.more = true;
-        io.count(.data_after_cancel);
-        io.late.append(io.allocator, .{ .event = event, .ready_ns = io.now_ns }) catch @panic("out of memory");
-    }
-
-    fn take(io: *Simulated, connection: *Connection, user_data: UserData) Event {
-        const id: BufferId = @intCast(io.buffers.findFirstSet().?);
-        io.buffers.unset(id);
-        io.buffers_free -= 1;
-        var room: []u8 = io.buffer(id);
-        if (io.chance(io.rates.partial_receive)) {
-            io.count(.partial_receive);
-            room = room[0..io.random().intRangeAtMost(usize, 1, @min(room.len, 32))];
-        }
-        const len = connection.to_server.read(room);
-        return .{ .user_data = user_data, .result = @intCast(len), .buffer = id, .more = true };
-    }
-
-    fn sendReady(io: *Simulated, socket: *Socket, sending: *Sending, out: *Sink) void {
-        const connection = &io.connections[socket.connection.?];
-        sending.check();
-        var event: Event = .{ .user_data = sending.user_data, .result = 0, .buffer = null, .more = false };
-        if (connection.client_reset) {
-            event.result = negative(if (io.random().boolean()) .PIPE else .CONNRESET);
-        } else {
-            if (connection.to_client.free() == 0) {
-                io.count(.send_stuck);
-                sending.ready_ns = io.delayed();
-                return;
-            }
-            var budget: usize = std.math.maxInt(usize);
-            if (io.chance(io.rates.partial_send)) budget = io.random().intRangeAtMost(usize, 1, 64);
-            var sent: usize = 0;
-            var total: usize = 0;
-            for (sending.pieces[0..sending.pieces_len]) |piece| {
-                total += piece.len;
-                sent += connection.to_client.write(piece.base[0..@min(piece.len, budget - sent)]);
-            }
-            if (sent < total) io.count(.partial_send);
-            event.result = @intCast(sent);
-        }
-        socket.sending = null;
-        out.add(event);
     }
 
     fn completeLate(io: *Simulated, user_data: UserData, result: i32) void {
@@ -455,39 +413,39 @@ pub const Simulated = struct {
     }
 
     fn freeDescriptor(io: *Simulated) ?Descriptor {
-        for (io.sockets, 0..) |*socket, i| if (socket.connection == null) return @intCast(i);
+        for (io.sockets[0..io.outgoing_first], 0..) |*socket, i| if (socket.connection == null) return @intCast(i);
         return null;
     }
 
-    fn open(io: *Simulated, descriptor: Descriptor) *Socket {
+    pub fn open(io: *Simulated, descriptor: Descriptor) *Socket {
         const socket = &io.sockets[descriptor];
         assert(socket.connection != null);
         assert(socket.closing == null);
         return socket;
     }
 
-    fn armed(io: *Simulated, user_data: UserData) Armed {
+    pub fn armed(io: *Simulated, user_data: UserData) Armed {
         return .{ .user_data = user_data, .ready_ns = io.delayed() };
     }
 
-    fn delayed(io: *Simulated) u64 {
+    pub fn delayed(io: *Simulated) u64 {
         // Most operations take no time worth mentioning.
         return io.now_ns + if (io.chance(700)) 0 else io.random().uintLessThan(u64, delay_ns_max);
     }
 
-    fn chance(io: *Simulated, per_mille: u16) bool {
+    pub fn chance(io: *Simulated, per_mille: u16) bool {
         return io.random().uintLessThan(u16, 1000) < per_mille;
     }
 
-    fn count(io: *Simulated, fault: Fault) void {
+    pub fn count(io: *Simulated, fault: Fault) void {
         io.faults.getPtr(fault).* += 1;
     }
 
-    fn random(io: *Simulated) std.Random {
+    pub fn random(io: *Simulated) std.Random {
         return io.prng.random();
     }
 };
 
-fn negative(err: linux.E) i32 {
+pub fn negative(err: linux.E) i32 {
     return -@as(i32, @intCast(@intFromEnum(err)));
 }

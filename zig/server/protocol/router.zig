@@ -98,8 +98,9 @@ pub const MatchError = error{
 /// ```
 /// var router: Router(Handler, .{}) = .{};
 /// try router.add(.get, "/users/:id", showUser);
-/// switch (try router.match(request.method, request.target.path, &scratch)) {
-///     .found => |found| found.handler(found.params.get("id").?),
+/// var params: Params = .{};
+/// switch (try router.match(request.method, request.target.path, &scratch, &params)) {
+///     .found => |handler| handler(params.get("id").?),
 ///     .not_allowed => |allow| ...,
 ///     .not_found => ...,
 /// }
@@ -114,10 +115,8 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
         handlers: [capacity.routes_max]Handler = undefined,
         route_count: u16 = 0,
 
-        pub const Found = struct { handler: Handler, params: Params };
-
         pub const Match = union(enum) {
-            found: Found,
+            found: Handler,
             /// The path has routes, but none for the method: 405, or the answer to OPTIONS.
             not_allowed: Allow,
             not_found,
@@ -142,17 +141,38 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
         }
 
         /// Finds the route of a path, which is as in a `Request`: its escapes are decoded into `scratch`, which has room for
-        /// the path. Params are slices of either.
-        pub fn match(router: *const Self, method: http.Method, path: []const u8, scratch: []u8) MatchError!Match {
+        /// the path. Params are slices of either; they are put where they stay, because half a kilobyte is not to be copied for
+        /// each request.
+        pub fn match(router: *const Self, method: http.Method, path: []const u8, scratch: []u8, params: *Params) MatchError!Match {
+            params.len = 0;
             if (router.node_count == 0 or path.len == 0 or path[0] != '/') return .not_found;
+            if (router.textRoute(method, path)) |route| return .{ .found = router.handlers[route] };
             var split: Split = .{};
             try split.fill(path[1..], scratch);
-            var search: Search = .{ .router = router, .split = &split, .method = method };
+            var search: Search = .{ .router = router, .split = &split, .method = method, .params = params };
             const route = search.from(0, 0) orelse {
                 return if (search.allow.methods.count() == 0) .not_found else .{ .not_allowed = search.allow };
             };
-            search.params.len = search.depth;
-            return .{ .found = .{ .handler = router.handlers[route], .params = search.params } };
+            params.len = search.depth;
+            return .{ .found = router.handlers[route] };
+        }
+
+        /// The route whose pattern is the path itself, which goes before all others: found without taking the path apart.
+        fn textRoute(router: *const Self, method: http.Method, path: []const u8) ?u16 {
+            var at: u16 = 0;
+            var start: usize = 1;
+            // Of a deeper path the last segment is all that is left of it.
+            for (0..segments_max - 1) |_| {
+                var end = start;
+                while (end < path.len and path[end] != '/') end += 1;
+                // No pattern has an escape, so a segment with one is no text here.
+                at = router.nodes[at].first_text;
+                while (at != none and !std.mem.eql(u8, router.nodes[at].text, path[start..end])) at = router.nodes[at].next;
+                if (at == none) return null;
+                if (end == path.len) return router.nodes[at].routeOf(method);
+                start = end + 1;
+            }
+            return null;
         }
 
         const none = std.math.maxInt(u16);
@@ -167,6 +187,18 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
             param: u16 = none,
             wildcard: u16 = none,
             routes: [method_count]u16 = @splat(none),
+
+            /// Its route for the method: its own, GET's for HEAD, or that of every method.
+            fn routeOf(node: *const Node, method: http.Method) ?u16 {
+                const own: Method = switch (method) {
+                    .other => .any,
+                    inline else => |known| @field(Method, @tagName(known)),
+                };
+                if (node.routes[@intFromEnum(own)] != none) return node.routes[@intFromEnum(own)];
+                if (own == .head and node.routes[@intFromEnum(Method.get)] != none) return node.routes[@intFromEnum(Method.get)];
+                const every = node.routes[@intFromEnum(Method.any)];
+                return if (every == none) null else every;
+            }
         };
 
         fn child(router: *Self, parent: u16, segment: []const u8) RegisterError!u16 {
@@ -204,7 +236,7 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
             router: *const Self,
             split: *const Split,
             method: http.Method,
-            params: Params = .{},
+            params: *Params,
             /// Params on the way from the root to where the search stands.
             depth: usize = 0,
             allow: Allow = .{},
@@ -242,18 +274,9 @@ pub fn Router(comptime Handler: type, comptime capacity: Capacity) type {
                 search.depth += 1;
             }
 
-            /// The node's route for the method: its own, GET's for HEAD, or that of every method.
+            /// The node's route for the method, or a note of those it has.
             fn routeOf(search: *Search, node: *const Node) ?u16 {
-                const own: ?Method = switch (search.method) {
-                    .other => null,
-                    inline else => |method| @field(Method, @tagName(method)),
-                };
-                if (own) |method| {
-                    const route = node.routes[@intFromEnum(method)];
-                    if (route != none) return route;
-                    if (method == .head and node.routes[@intFromEnum(Method.get)] != none) return node.routes[@intFromEnum(Method.get)];
-                }
-                if (node.routes[@intFromEnum(Method.any)] != none) return node.routes[@intFromEnum(Method.any)];
+                if (node.routeOf(search.method)) |route| return route;
                 for (std.enums.values(Method)) |method| {
                     if (node.routes[@intFromEnum(method)] != none) search.allow.methods.insert(method);
                 }

@@ -16,13 +16,14 @@ fn routerOf(routes: []const struct { router_of.Method, []const u8 }) !Router {
 fn textOf(router: *const Router, method: http.Method, path: []const u8, buffer: []u8) ![]const u8 {
     var scratch: [256]u8 = undefined;
     var writer: std.Io.Writer = .fixed(buffer);
-    switch (router.match(method, path, scratch[0..path.len]) catch |err| {
+    var params: router_of.Params = .{};
+    switch (router.match(method, path, scratch[0..path.len], &params) catch |err| {
         try writer.print("{t}", .{err});
         return writer.buffered();
     }) {
-        .found => |found| {
-            try writer.print("{d}", .{found.handler});
-            for (found.params.slice()) |param| try writer.print(" {s}={s}", .{ param.name, param.value });
+        .found => |handler| {
+            try writer.print("{d}", .{handler});
+            for (params.slice()) |param| try writer.print(" {s}={s}", .{ param.name, param.value });
         },
         .not_allowed => |allow| {
             var allowed: [router_of.Allow.text_bytes_max]u8 = undefined;
@@ -161,20 +162,24 @@ test "an_array_that_is_full_is_told_and_the_routes_before_it_hold" {
     var small: router_of.Router(u32, .{ .routes_max = 8, .nodes_max = 3 }) = .{};
     try small.add(.get, "/a/b", 0);
     try testing.expectError(error.TooManyRoutes, small.add(.get, "/c", 1));
-    try testing.expectEqual(0, (try small.match(.get, "/a/b", "")).found.handler);
+    var params: router_of.Params = .{};
+    try testing.expectEqual(0, (try small.match(.get, "/a/b", "", &params)).found);
 }
 
 test "a_path_with_more_segments_than_are_looked_at_matches_wildcards_only" {
     const router = try routerOf(&.{ .{ .get, "/deep/*rest" }, .{ .get, "/x/:a" } });
     const deep = "/deep" ++ "/a" ** 300;
     var scratch: [deep.len]u8 = undefined;
-    const found = (try router.match(.get, deep, &scratch)).found;
-    try testing.expectEqualStrings(deep["/deep/".len..], found.params.get("rest").?);
-    try testing.expectEqual(.not_found, try router.match(.get, "/x" ++ "/a" ** 300, &scratch));
+    var params: router_of.Params = .{};
+    try testing.expect(try router.match(.get, deep, &scratch, &params) == .found);
+    try testing.expectEqualStrings(deep["/deep/".len..], params.get("rest").?);
+    try testing.expectEqual(.not_found, try router.match(.get, "/x" ++ "/a" ** 300, &scratch, &params));
+    try testing.expectEqual(0, params.slice().len);
     // As many segments as are looked at: each of them counts.
     const whole = "/deep" ++ "/%61" ** (router_of.segments_max - 1);
     var room: [whole.len]u8 = undefined;
-    try testing.expectEqualStrings("a" ++ "/a" ** (router_of.segments_max - 2), (try router.match(.get, whole, &room)).found.params.items[0].value);
+    try testing.expect(try router.match(.get, whole, &room, &params) == .found);
+    try testing.expectEqualStrings("a" ++ "/a" ** (router_of.segments_max - 2), params.items[0].value);
 }
 
 test "allow_names_every_method_within_its_buffer" {
@@ -257,9 +262,10 @@ test "random_routes_match_as_the_rules_say_in_every_order_of_registration" {
             for (0..1 + mutator.below(3)) |_| len += (try std.fmt.bufPrint(path[len..], "/{s}", .{parts[mutator.below(parts.len)]})).len;
             var scratch: [32]u8 = undefined;
             const expected = oracle(routes[0..count], path[0..len]);
-            switch (try router.match(.get, path[0..len], &scratch)) {
-                .found => |found| {
-                    try testing.expectEqual(expected.?, found.handler);
+            var params: router_of.Params = .{};
+            switch (try router.match(.get, path[0..len], &scratch, &params)) {
+                .found => |handler| {
+                    try testing.expectEqual(expected.?, handler);
                     hits += 1;
                 },
                 else => try testing.expectEqual(null, expected),
@@ -273,11 +279,12 @@ fn check(path: []const u8, _: [2]usize) !bool {
     const router = try routerOf(&.{ .{ .get, "/a/:b/c" }, .{ .get, "/a/*rest" }, .{ .post, "/:x/:y/:z" } });
     const scratch = try mutate.allocator.alloc(u8, path.len);
     defer mutate.allocator.free(scratch);
-    const match = router.match(.get, path, scratch) catch return false;
+    var params: router_of.Params = .{};
+    const match = router.match(.get, path, scratch, &params) catch return false;
     if (match != .found) return false;
     // Params are parts of the path, in its order.
     var params_bytes: usize = 0;
-    for (match.found.params.slice()) |param| params_bytes += param.value.len;
+    for (params.slice()) |param| params_bytes += param.value.len;
     try testing.expect(params_bytes < path.len);
     return true;
 }

@@ -29,7 +29,15 @@ pub const Style = enum {
 };
 
 /// Why a connection ended before all was answered.
-pub const Ending = enum { answered, reset_by_client, timed_out, dropped, unexplained };
+pub const Ending = enum {
+    answered,
+    reset_by_client,
+    timed_out,
+    dropped,
+    /// A WebSocket that left too many broadcasts unread.
+    too_slow,
+    unexplained,
+};
 
 /// What no answer may exceed.
 const receive_bytes_max = 160 * 1024;
@@ -225,7 +233,7 @@ pub const Client = struct {
             }
             if (isTimeout(response.status)) return client.matchTimeout(now_ns, config);
             if (client.sent < expectation.end and response.status < 400) return error.UnexpectedResponse;
-            if (expectation.kind == .later and response.status == 503) {
+            if (expectation.isDeferred() and response.status == 503) {
                 if (response.closes != expectation.closes) return error.WrongStatus;
             } else {
                 if (response.status != expectation.status) return error.WrongStatus;
@@ -258,7 +266,7 @@ pub const Client = struct {
             408 => if (since_ms < @min(config.head_timeout_ms, config.body_timeout_ms)) return error.WrongStatus,
             504 => {
                 const expectation = client.current() orelse return error.WrongStatus;
-                if (expectation.kind != .later or since_ms < config.deferred_timeout_ms) return error.WrongStatus;
+                if (!expectation.isDeferred() or since_ms < config.deferred_timeout_ms) return error.WrongStatus;
             },
             else => return error.WrongStatus,
         }
@@ -323,7 +331,7 @@ pub const Client = struct {
     }
 };
 
-fn pause(random: Random, is_slow: bool) u64 {
+pub fn pause(random: Random, is_slow: bool) u64 {
     const ms = std.time.ns_per_ms;
     return switch (random.uintLessThan(u8, 100)) {
         0...59 => 0,

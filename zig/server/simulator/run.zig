@@ -8,7 +8,9 @@ const Client = @import("client.zig").Client;
 const Ending = @import("client.zig").Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
+const Elsewhere = @import("elsewhere.zig").Elsewhere;
 const Simulated = sws.io.Simulated;
+const SocketClient = @import("socket_client.zig").SocketClient;
 
 /// A run ends when so much happened and everybody is done.
 pub const events_min = 10_000;
@@ -27,13 +29,37 @@ pub const Result = struct {
     faults: std.EnumArray(Fault, u64) = .initFill(0),
     endings: std.EnumArray(Ending, u64) = .initFill(0),
     stats: sws.Stats = .{},
+    /// Messages that WebSockets got back, broadcasts that they heard, and Pings.
+    echoes: u64 = 0,
+    heard: u64 = 0,
+    pings: u64 = 0,
+    broadcast_refused: u64 = 0,
+    resumed: u64 = 0,
+    polls: u64 = 0,
+    completed: u64 = 0,
     lost: u64 = 0,
     doubled: u64 = 0,
     stopped_early: u64 = 0,
     memory_refused: u64 = 0,
+    /// That came back from far ends.
+    returned: u64 = 0,
+    /// Connections to elsewhere that failed.
+    outgoing_failed: u64 = 0,
+    names_asked: u64 = 0,
+    names_unknown: u64 = 0,
+    outgoing_finished: u64 = 0,
+    http_answered: u64 = 0,
+    http_failed: u64 = 0,
+    http_reused: u64 = 0,
+
+    /// In every way that there is.
+    pub fn wentOut(sum: *const Result) bool {
+        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.http_answered, sum.http_failed, sum.http_reused };
+        return std.mem.min(u64, &ways) > 0;
+    }
 
     pub fn add(sum: *Result, one: Result) void {
-        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "lost", "doubled", "stopped_early", "memory_refused" }) |name| {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "echoes", "heard", "pings", "broadcast_refused", "resumed", "polls", "completed", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
             @field(sum, name) += @field(one, name);
         }
         for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
@@ -42,14 +68,20 @@ pub const Result = struct {
     }
 };
 
-pub const Failure = Client.Failure || error{
-    /// Connections ended without an answer, more than faults explain.
+pub const Failure = Client.Failure || SocketClient.Failure || @import("elsewhere.zig").Failure || error{
+    /// Connections ended without an answer, more than were given up for want of memory.
     UnexplainedEnding,
+    /// A connection that there was no room for, and that had to be closed.
+    AcceptedInVain,
     SlotLeaked,
+    SubscriptionLeaked,
+    BroadcastLeaked,
     BufferLeaked,
     DescriptorLeaked,
     DeferredLeaked,
     BodyLeaked,
+    SocketLeaked,
+    CompletionDiscarded,
     NoEnd,
     Unexpected,
 };
@@ -59,7 +91,7 @@ pub const Report = struct {
     buffer: [4096]u8 = undefined,
     len: usize = 0,
 
-    fn describe(report: *Report, client: *const Client) void {
+    fn describe(report: *Report, client: anytype) void {
         var writer: std.Io.Writer = .fixed(&report.buffer);
         client.describe(&writer) catch {};
         report.len = writer.end;
@@ -87,7 +119,19 @@ fn randomConfig(random: std.Random) sws.Config {
         .deferred_timeout_ms = 800,
         .linger_timeout_ms = 150,
         .stop_timeout_ms = 1000,
+        .topics_max = 3,
+        .subscriptions_max = 100,
+        .broadcast_messages_max = 1 + random.uintLessThan(u32, 40),
+        .broadcasts_waiting_max = 1 + random.uintLessThan(u16, 10),
+        .fibers_max = 1 + random.uintLessThan(u32, 12),
+        .tasks_max = @as(u32, 2) << random.uintLessThan(u5, 4),
+        .worker_fibers_max = 1 + random.uintLessThan(u32, 4),
+        // What unoptimized code takes.
+        .fiber_stack_size_kb = 256,
+        .worker_stack_size_kb = 256,
         .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
+        .outgoing_max = 1 + random.uintLessThan(u16, 12),
+        .dns = Elsewhere.dns,
     };
 }
 
@@ -100,9 +144,10 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
             .buffer_size = config.buffer_size,
             .buffer_count = config.buffer_pool_size,
             .descriptors = config.slots + random.uintLessThan(u32, 3),
+            .outgoing = config.outgoing_max,
         },
         .seed = random.int(u64),
-        .connections = 2 * clients_max,
+        .connections = 2 * (clients_max + sockets_max) + 2 * @as(u32, config.outgoing_max),
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
@@ -113,20 +158,35 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     var server = Server.initIo(allocator, &app, config, io) catch return error.OutOfMemory;
     defer server.deinit();
     app.register(&server);
+    server.initPool4NextSubmit(1 + random.uintLessThan(u32, 2)) catch |err| switch (err) {
+        error.InvalidConfig => unreachable,
+        error.OutOfMemory => return error.OutOfMemory,
+    };
     server.io.listen(undefined, false) catch unreachable;
     server.begin() catch return error.Unexpected;
+    for (server.next.workers.?.workers) |*worker| worker.scheduler.own();
+    var elsewhere: Elsewhere = undefined;
+    try elsewhere.init(allocator, &server, random.int(u64));
+    defer elsewhere.deinit();
 
     const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
     defer pages.release(Client, clients);
     for (clients) |*client| client.reset();
     defer for (clients) |*client| client.script.bytes.deinit(allocator);
 
+    const sockets = try pages.reserve(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
+    defer pages.release(SocketClient, sockets);
+    for (sockets) |*socket| socket.reset();
+    defer for (sockets) |*socket| socket.frames.bytes.deinit(allocator);
+
     var world: World = .{
         .allocator = allocator,
         .random = random,
         .server = &server,
         .app = &app,
+        .elsewhere = &elsewhere,
         .clients = clients,
+        .sockets = sockets,
         .report = report,
         .stops_early = random.uintLessThan(u8, 4) == 0,
     };
@@ -135,13 +195,16 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
 }
 
 const clients_max = 32;
+const sockets_max = 8;
 
 const World = struct {
     allocator: std.mem.Allocator,
     random: std.Random,
     server: *Server,
     app: *Application,
+    elsewhere: *Elsewhere,
     clients: []Client,
+    sockets: []SocketClient,
     report: *Report,
     stops_early: bool,
     result: Result = .{},
@@ -157,28 +220,36 @@ const World = struct {
             for (world.clients) |*client| {
                 if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
             }
+            for (world.sockets) |*client| {
+                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
+            }
             if (enough and !busy) return;
             try world.turn();
-            for (world.clients) |*client| {
-                if (client.connection == null) continue;
-                client.step(world.random, io, &world.server.core.config) catch |err| {
-                    world.report.describe(client);
-                    return err;
-                };
-                if (client.connection != null) continue;
-                if (client.ending == .unexplained) world.report.describe(client);
-                world.result.endings.getPtr(client.ending).* += 1;
-            }
+            for (world.clients) |*client| try world.step(client);
+            for (world.sockets) |*client| try world.step(client);
         }
     }
 
-    fn spawn(world: *World, client: *Client) Failure!void {
+    fn step(world: *World, client: anytype) Failure!void {
+        if (client.connection == null) return;
+        client.step(world.random, &world.server.io, &world.server.core.config) catch |err| {
+            world.report.describe(client);
+            return err;
+        };
+        if (client.connection != null) return;
+        if (client.ending == .unexplained) world.report.describe(client);
+        world.result.endings.getPtr(client.ending).* += 1;
+    }
+
+    fn spawn(world: *World, client: anytype) Failure!void {
         const io = &world.server.io;
         if (io.now_ns < world.spawn_ns) return;
-        const connection = (io.connect() catch return error.OutOfMemory) orelse return;
+        const connection = (io.clientConnect() catch return error.OutOfMemory) orelse return;
         const config = &world.server.core.config;
         world.result.connections += 1;
-        client.script.fill(world.allocator, world.random, .{
+        if (@TypeOf(client) == *SocketClient) {
+            client.frames.fill(world.allocator, world.random, config.body_bytes_max, world.result.connections) catch return error.OutOfMemory;
+        } else client.script.fill(world.allocator, world.random, .{
             .head_bytes_max = config.limits.head_bytes_max,
             .uri_bytes_max = config.limits.uri_bytes_max,
             .body_bytes_max = config.body_bytes_max,
@@ -192,12 +263,22 @@ const World = struct {
         const ms = std.time.ns_per_ms;
         io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
         if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
+        // Workers have no event of the loop's.
+        if (world.server.next.workers.?.pending.load(.monotonic) > 0) io.client_ns = @min(io.client_ns, io.now_ns + ms);
         for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        io.client_ns = @min(io.client_ns, world.elsewhere.nextNs());
+        for (world.sockets) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
         world.server.turn() catch return error.Unexpected;
+        try world.elsewhere.step();
+        // As if by their own threads: some of them, none, or several times.
+        for (world.server.next.workers.?.workers) |*worker| {
+            for (0..world.random.uintLessThan(usize, 4)) |_| _ = worker.turn(io.monotonic_ms());
+        }
         world.app_ms = world.app.step(world.server, io.monotonic_ms());
         world.result.turns += 1;
         if (world.result.turns <= turns_max) return;
         for (world.clients) |*client| if (client.connection != null) world.report.describe(client);
+        for (world.sockets) |*client| if (client.connection != null) world.report.describe(client);
         return error.NoEnd;
     }
 
@@ -205,24 +286,41 @@ const World = struct {
         const server = world.server;
         const io = &server.io;
         server.stop();
+        world.elsewhere.end();
         const until_ms = io.monotonic_ms() + 10 * server.core.config.stop_timeout_ms;
         for (world.clients) |*client| client.connection = null;
-        while (!server.isDone() or io.late.items.len > 0 or world.app.later.items.len > 0) {
+        for (world.sockets) |*client| client.connection = null;
+        while (!server.isDone() or io.late.items.len > 0 or world.app.later.items.len > 0 or server.next.pending() > 0) {
             try world.turn();
             if (io.monotonic_ms() > until_ms) return error.NoEnd;
         }
         const core = &server.core;
+        const broadcasts = &core.broadcasts;
+        if (broadcasts.listeners != 0 or broadcasts.topics.subscriptions.used != 0 or broadcasts.topics.topics.used != 0) return error.SubscriptionLeaked;
+        if (broadcasts.messages.used != 0 or broadcasts.waiting.used != 0) return error.BroadcastLeaked;
         if (core.slots.live_len != 0) return error.SlotLeaked;
         if (core.buffers.used() != 0 or io.buffers_free != core.config.buffer_pool_size) return error.BufferLeaked;
         if (io.descriptorsOpen() != 0) return error.DescriptorLeaked;
         if (core.deferred != 0) return error.DeferredLeaked;
         if (world.app.producing != 0) return error.BodyLeaked;
-        const explained = core.stats.exhausted + core.stats.accept_refused;
-        if (world.result.endings.get(.unexplained) > explained) {
-            std.debug.print("{d} ended, {d} are explained: {}\n", .{ world.result.endings.get(.unexplained), explained, core.stats });
+        try world.elsewhere.http.finish();
+        const rs = server.rs;
+        // Nothing of ours completes for somebody else: a socket waits for all of its operations.
+        if (rs.registry.discarded != 0) return error.CompletionDiscarded;
+        if (rs.registry.used() != 0 or rs.dns.pending() != 0 or rs.timers.list.first != null) return error.SocketLeaked;
+        if (core.stats.accept_refused > 0) return error.AcceptedInVain;
+        if (world.result.endings.get(.unexplained) > core.stats.exhausted) {
+            std.debug.print("{d} ended without a reason: {}\n", .{ world.result.endings.get(.unexplained), core.stats });
             return error.UnexplainedEnding;
         }
 
+        if (world.result.endings.get(.too_slow) > core.stats.slow_consumers) return error.UnexplainedEnding;
+        for (world.sockets) |*client| {
+            world.result.echoes += client.echoes;
+            world.result.heard += client.heard;
+            world.result.pings += client.pings;
+        }
+        world.result.broadcast_refused = world.app.broadcast_refused;
         for (world.clients) |*client| world.result.responses += client.responses;
         world.result.events = io.events;
         world.result.hash = io.hash;
@@ -230,8 +328,19 @@ const World = struct {
         world.result.faults = io.faults;
         world.result.stats = core.stats;
         world.result.memory_refused = core.buffers.refused;
+        world.result.resumed = world.app.resumed;
+        world.result.polls = world.app.polls;
+        world.result.completed = world.app.completed;
         world.result.lost = world.app.lost;
         world.result.doubled = world.app.doubled;
+        world.result.returned = world.elsewhere.bytes;
+        world.result.outgoing_failed = world.elsewhere.failures;
+        world.result.names_asked = world.elsewhere.questions;
+        world.result.names_unknown = world.elsewhere.unknown_names;
+        world.result.http_answered = world.elsewhere.http.answered;
+        world.result.http_failed = world.elsewhere.http.failed;
+        world.result.http_reused = world.elsewhere.http.cache.hits;
+        world.result.outgoing_finished = world.elsewhere.graceful_ends;
         world.result.stopped_early = @intFromBool(world.stops_early);
         return world.result;
     }

@@ -24,6 +24,10 @@ pub const Kind = enum {
     broken,
     /// An answer that comes later, or too late, or never.
     later,
+    /// Its handler waits on a fiber, and may do so for too long.
+    fiber,
+    /// A worker's answer.
+    task,
     /// Its handler fails.
     fail,
     /// There is no such route.
@@ -47,6 +51,14 @@ pub const Expectation = struct {
     start: u32,
     body_start: u32 = 0,
     end: u32 = 0,
+
+    /// It may be refused because too many wait already, or come too late.
+    pub fn isDeferred(expectation: *const Expectation) bool {
+        return switch (expectation.kind) {
+            .later, .fiber, .task => true,
+            else => false,
+        };
+    }
 
     pub fn isBody(expectation: *const Expectation, body: []const u8) bool {
         const text = expectation.text[0..expectation.text_len];
@@ -138,10 +150,10 @@ pub const Script = struct {
 
         var text: []const u8 = "";
         switch (expectation.kind) {
-            .echo, .later => {
+            .echo, .later, .fiber, .task => {
                 text = try std.fmt.bufPrint(&expectation.text, "{s} {d} {d} {x}\n", .{ method, id, body_len, std.hash.Crc32.hash(body) });
                 expectation.filler_len = wanted;
-                if (expectation.kind == .later) expectation.filler_len = wanted % 2000;
+                if (expectation.isDeferred()) expectation.filler_len = wanted % 2000;
             },
             .owned, .pieces, .broken => expectation.filler_len = wanted,
             .fail => {
@@ -229,11 +241,13 @@ pub const Script = struct {
 
 fn kindOf(random: Random) Kind {
     return switch (random.uintLessThan(u8, 100)) {
-        0...54 => .echo,
-        55...64 => .owned,
-        65...74 => .pieces,
-        75...76 => .broken,
-        77...91 => .later,
+        0...44 => .echo,
+        45...52 => .owned,
+        53...60 => .pieces,
+        61...62 => .broken,
+        63...74 => .later,
+        75...85 => .fiber,
+        86...91 => .task,
         92...95 => .fail,
         else => .missing,
     };

@@ -13,7 +13,6 @@ use Lyger\Exception\NotANumber;
  */
 final class Counting
 {
-    private const FLOAT = '/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/D';
     /** Digits that tell every double from every other one. */
     private const DIGITS_MAX = 17;
 
@@ -26,13 +25,13 @@ final class Counting
         return is_int($sum) ? $sum : throw new NotANumber('increment or decrement would overflow');
     }
 
-    public static function floats(string $text, float $by): float
+    /** @return array{float, string} the sum, and its text, which may have more digits */
+    public static function floats(string $text, float $by): array
     {
-        if (preg_match(self::FLOAT, $text) !== 1) {
-            throw new NotANumber('value is not a valid float');
-        }
-        $sum = (float) $text + $by;
-        return is_finite($sum) ? $sum : throw new NotANumber('increment would produce NaN or Infinity');
+        $isFinite = is_finite($by);
+        $sum = $isFinite ? LongDouble::sum($text, self::text($by)) : '';
+        $isFinite = $isFinite && is_finite((float) $sum);
+        return $isFinite ? [(float) $sum, $sum] : throw new NotANumber('increment would produce NaN or Infinity');
     }
 
     /** The shortest decimal text that reads as the same double, without an exponent. */

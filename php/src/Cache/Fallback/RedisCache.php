@@ -247,19 +247,20 @@ final class RedisCache implements Driver
     public function countRate(string $name, int $windowMs): array
     {
         $counter = $this->dsn->names()->beside('rate', $name);
-        [, $count, $endsAt] = $this->together([
+        [, $count, $leftMs] = $this->together([
             ['SET', $counter, '0', 'PX', $windowMs, 'NX'],
             ['INCR', $counter],
-            ['PEXPIRETIME', $counter],
+            ['PTTL', $counter],
         ]);
-        return [$count, $endsAt];
+        // By this machine's clock, with which it is compared: the server's may be another.
+        return [$count, Expiry::now() + $leftMs];
     }
 
     public function readRate(string $name): array
     {
         $counter = $this->dsn->names()->beside('rate', $name);
-        [$count, $endsAt] = $this->together([['GET', $counter], ['PEXPIRETIME', $counter]]);
-        return $count === false ? [0, 0] : [(int) $count, $endsAt];
+        [$count, $leftMs] = $this->together([['GET', $counter], ['PTTL', $counter]]);
+        return $count === false ? [0, 0] : [(int) $count, Expiry::now() + $leftMs];
     }
 
     public function resetRate(string $name): void
@@ -425,7 +426,7 @@ final class RedisCache implements Driver
             $since = hrtime(true);
             try {
                 $redis->clearLastError();
-                $answer = $redis->rawCommand($command, ...$arguments);
+                $answer = RedisError::quietly(static fn () => $redis->rawCommand($command, ...$arguments));
                 $error = $redis->getLastError();
                 return $error === null ? $answer : throw RedisError::of($error, $this->dsn->server());
             } catch (RedisException $exception) {

@@ -94,15 +94,17 @@ final class RedisDsn
 
     public function connect(): Redis
     {
-        $redis = new Redis();
+        [$redis, $warnings] = [new Redis(), []];
         $since = hrtime(true);
         try {
             $host = ($this->isTls ? 'tls://' : '') . $this->host;
             $times = [$this->connectTimeoutMs / 1_000, null, 0, $this->timeoutMs / 1_000];
-            $redis->connect($host, $this->port, ...$times, ...($this->isTls ? [['stream' => $this->terms()]] : []));
+            $terms = $this->isTls ? [['stream' => $this->terms()]] : [];
+            RedisError::quietly(fn () => $redis->connect($host, $this->port, ...$times, ...$terms), $warnings);
             $redis->setOption(Redis::OPT_MAX_RETRIES, self::RETRIES);
-            $this->logIn($redis);
-            if ($this->database !== 0 && $redis->select($this->database) !== true) {
+            RedisError::quietly(fn () => $this->logIn($redis), $warnings);
+            $select = fn () => $this->database === 0 || $redis->select($this->database) === true;
+            if (!RedisError::quietly($select, $warnings)) {
                 throw RedisError::of((string) $redis->getLastError(), $this->server());
             }
         } catch (RedisException $exception) {
@@ -116,7 +118,8 @@ final class RedisDsn
                 RedisError::isOver($since, $this->connectTimeoutMs)
                     => Timeout::after("the cache at {$this->server()}", $this->connectTimeoutMs),
                 default => new ConnectionFailed(
-                    "no connection to the cache at {$this->server()}: {$exception->getMessage()}",
+                    "no connection to the cache at {$this->server()}: "
+                    . RedisError::inOneLine(implode('; ', [$exception->getMessage(), ...$warnings])),
                 ),
             };
         }

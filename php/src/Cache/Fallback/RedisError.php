@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace Lyger\Cache\Fallback;
 
+use Closure;
 use Lyger\Exception\CacheFailed;
 use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\ConnectionFailed;
+use Lyger\Exception\InvalidDsn;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\NotANumber;
 use Lyger\Exception\Timeout;
@@ -23,6 +25,33 @@ final class RedisError
     private const CODE = '/^(?!AUTH failed|SELECT failed)[A-Z]{2,}\d* /';
     private const NUMBER = '/^ERR (.*(?:not an integer|not a valid float|would overflow|NaN or Infinity).*)$/s';
 
+    /**
+     * Runs a call of ext-redis, whose warnings would get out beside its exception.
+     *
+     * @template T
+     * @param Closure(): T $call
+     * @param list<string> $warnings what it warned of
+     * @return T
+     */
+    public static function quietly(Closure $call, array &$warnings = []): mixed
+    {
+        set_error_handler(static function (int $level, string $warning) use (&$warnings): bool {
+            $warnings[] = (string) preg_replace('/^Redis::\w+\(\): /', '', $warning);
+            return true;
+        });
+        try {
+            return $call();
+        } finally {
+            restore_error_handler();
+        }
+    }
+
+    /** What is said in several lines, in one. */
+    public static function inOneLine(string $message): string
+    {
+        return (string) preg_replace('/\s*[\r\n]\s*/', ' ', trim($message));
+    }
+
     public static function isServers(string $message): bool
     {
         return preg_match(self::CODE, $message) === 1;
@@ -30,7 +59,12 @@ final class RedisError
 
     public static function of(string $message, string $server): LygerException
     {
+        $message = self::inOneLine($message);
         return match (true) {
+            preg_match('/^(?:MOVED|ASK) /', $message) === 1 => new InvalidDsn(
+                "the cache's DSN is wrong: $server is a node of a cluster, whose DSN begins with redis-cluster://, and "
+                . 'over TLS with rediss-cluster://, which need the native engine',
+            ),
             preg_match(self::NUMBER, $message, $match) === 1 => new NotANumber($match[1]),
             str_starts_with($message, 'OOM'), str_contains($message, 'exceeds maximum allowed size')
                 => new CacheValueTooLarge("the cache is full: $message"),
@@ -61,7 +95,8 @@ final class RedisError
             $reason = "the cache at $server took longer than {$dsn->timeoutMs()} ms$unknown";
             return new Timeout($reason, null, null, $exception);
         }
-        $reason = "the connection to the cache at $server broke: {$exception->getMessage()}$unknown";
+        $words = self::inOneLine($exception->getMessage());
+        $reason = "the connection to the cache at $server broke: $words$unknown";
         return new ConnectionFailed($reason, null, null, $exception);
     }
 

@@ -15,7 +15,8 @@ use SensitiveParameter;
 /**
  * A cache of the engine, by its id: its table, or a server that it has opened.
  *
- * find() is the way that everything else waits for: one call with three arguments, which fills a buffer that is kept.
+ * find() is the way that everything else waits for. A call fills a buffer that is kept; what was read lately stays here
+ * as a copy, which is the answer as long as the memory that all workers share says that nobody has changed it.
  */
 final class CacheTable implements Driver
 {
@@ -25,8 +26,6 @@ final class CacheTable implements Driver
     /** What most values fit into. */
     private const BUFFER_BYTES = 65_536;
     private const NOT_FOUND = -12;
-    /** A value that isn't there, among several. */
-    private const ABSENT = 0xffff_ffff;
     /** What lyger_store_set sets for one that wasn't there before, SIZE_MAX. */
     private const NONE_BEFORE = -1;
 
@@ -42,17 +41,19 @@ final class CacheTable implements Driver
     private readonly CData $otherPointer;
     private readonly CData $flag;
     private readonly CData $flagPointer;
+    private readonly ValueCopies $copies;
 
-    public static function own(Abi $abi): self
+    /** @param int $copiesBytesMax of keys and values that are copied here; 0 for none */
+    public static function own(Abi $abi, int $copiesBytesMax): self
     {
-        return new self($abi, self::OWN);
+        return new self($abi, self::OWN, $copiesBytesMax);
     }
 
     public static function open(Abi $abi, #[SensitiveParameter] string $dsn): self
     {
         $store = $abi->ffi->new('uint64_t');
         $abi->check($abi->ffi->lyger_store_open($dsn, \strlen($dsn), FFI::addr($store)));
-        return new self($abi, $store->cdata);
+        return new self($abi, $store->cdata, 0);
     }
 
     public function __destruct()
@@ -63,8 +64,12 @@ final class CacheTable implements Driver
         }
     }
 
-    private function __construct(private readonly Abi $abi, private readonly int $store)
-    {
+    private function __construct(
+        private readonly Abi $abi,
+        private readonly int $store,
+        int $copiesBytesMax,
+    ) {
+        $this->copies = new ValueCopies($copiesBytesMax);
         $ffi = $this->ffi = $abi->ffi;
         $this->buffer = $ffi->new('char[' . self::BUFFER_BYTES . ']');
         $this->reader = $ffi->new('lyger_reader');
@@ -81,9 +86,33 @@ final class CacheTable implements Driver
 
     public function find(string $key): ?string
     {
+        $copy = $this->copies->byKey[$key] ?? null;
+        if (
+            $copy !== null
+            && $copy->sequence[0] === $copy->version
+            && --$copy->readsLeft > 0
+            && ($copy->expiresAt === 0 || \microtime(true) * 1000.0 < $copy->expiresAt)
+        ) {
+            return $copy->bytes;
+        }
+        return $this->read($key, $copy);
+    }
+
+    private function read(string $key, ?ValueCopy $old): ?string
+    {
+        if ($old !== null) {
+            $this->copies->drop($key, $old);
+        }
         $length = $this->ffi->lyger_store_find($this->readerPointer, $key, \strlen($key));
         if ($length > 0) {
-            return $length <= self::BUFFER_BYTES ? FFI::string($this->buffer, $length) : $this->left($length);
+            if ($length > self::BUFFER_BYTES) {
+                return $this->left($length);
+            }
+            $bytes = FFI::string($this->buffer, $length);
+            if ($this->copies->isWorth($old)) {
+                $this->copies->keep($key, $bytes, $this->reader);
+            }
+            return $bytes;
         }
         if ($length === 0) {
             return '';
@@ -269,16 +298,16 @@ final class CacheTable implements Driver
 
     public function getMany(array $keys): array
     {
-        $packed = self::pack($keys);
+        $packed = Strings::pack($keys);
         [$length, $room] = [\strlen($packed), self::BUFFER_BYTES];
-        return self::unpack((string) $this->output(
+        return Strings::unpack((string) $this->output(
             $this->ffi->lyger_store_get_many($this->store, $packed, $length, $this->buffer, $room, $this->neededPointer)
         ));
     }
 
     public function setMany(array $pairs, bool $ifMissing, Expiry $expiry): bool
     {
-        $packed = self::pack(\array_merge(...$pairs));
+        $packed = Strings::pack(\array_merge(...$pairs));
         $this->abi->check($this->ffi->lyger_store_set_many(
             $this->store,
             $packed,
@@ -293,7 +322,7 @@ final class CacheTable implements Driver
 
     public function deleteMany(array $keys): int
     {
-        $packed = self::pack($keys);
+        $packed = Strings::pack($keys);
         $this->abi->check(
             $this->ffi->lyger_store_delete_many($this->store, $packed, \strlen($packed), $this->otherPointer)
         );
@@ -302,7 +331,7 @@ final class CacheTable implements Driver
 
     public function scan(int $cursor, int $count): array
     {
-        $keys = self::unpack((string) $this->output($this->ffi->lyger_store_scan(
+        $keys = Strings::unpack((string) $this->output($this->ffi->lyger_store_scan(
             $this->store,
             $cursor,
             $count,
@@ -446,32 +475,5 @@ final class CacheTable implements Driver
         $buffer = $this->ffi->new("char[$length]");
         $this->abi->check($this->ffi->lyger_store_output($buffer, $length, $this->neededPointer));
         return FFI::string($buffer, $this->needed->cdata);
-    }
-
-    /** @param list<string> $items */
-    private static function pack(array $items): string
-    {
-        $packed = '';
-        foreach ($items as $item) {
-            $packed .= \pack('V', \strlen($item)) . $item;
-        }
-        return $packed;
-    }
-
-    /** @return list<?string> */
-    private static function unpack(string $packed): array
-    {
-        $items = [];
-        for ($at = 0, $end = \strlen($packed); $at < $end;) {
-            $length = \unpack('V', $packed, $at)[1];
-            $at += 4;
-            if ($length === self::ABSENT) {
-                $items[] = null;
-            } else {
-                $items[] = \substr($packed, $at, $length);
-                $at += $length;
-            }
-        }
-        return $items;
     }
 }

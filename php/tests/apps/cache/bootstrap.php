@@ -46,7 +46,7 @@ $router->get('/die', static function (): never {
         Store::default()->set('begun', 1);
         posix_kill((int) getmypid(), SIGKILL);
         exit;
-    }, patience: 0.3);
+    }, patience: 600.0);
     exit;
 });
 $router->get('/after', static fn (): array => [

@@ -1,7 +1,8 @@
 //! What a simulated kernel keeps of an open descriptor, and the list of what it may do to a server.
 
 const std = @import("std");
-const UserData = @import("../../io.zig").UserData;
+const interface = @import("../../io.zig");
+const UserData = interface.UserData;
 
 /// What can go wrong; each is counted, so that a run shows that it occurred.
 pub const Fault = enum {
@@ -17,6 +18,10 @@ pub const Fault = enum {
     reordered,
     empty_turn,
     send_stuck,
+    open_failed,
+    connect_failed,
+    connect_stuck,
+    datagram_lost,
 };
 
 /// How often, in 1,000.
@@ -26,8 +31,14 @@ pub const Rates = struct {
     buffers_exhausted: u16 = 10,
     multishot_ended: u16 = 20,
     accept_failed: u16 = 50,
+    accept_dropped: u16 = 10,
     data_after_cancel: u16 = 500,
     empty_turn: u16 = 20,
+    open_failed: u16 = 10,
+    connect_failed: u16 = 50,
+    /// It never ends by itself.
+    connect_stuck: u16 = 20,
+    datagram_lost: u16 = 100,
 };
 
 /// An operation that completes at that time at the earliest.
@@ -35,6 +46,12 @@ pub const Armed = struct { user_data: UserData, ready_ns: u64 };
 
 pub const Socket = struct {
     connection: ?u32 = null,
+    kind: interface.Kind = .stream,
+    /// What a socket of the server's own connects to.
+    port: u16 = 0,
+    connecting: ?Armed = null,
+    /// Where its receive writes.
+    room: ?[]u8 = null,
     receiving: ?Armed = null,
     /// The receive was asked to end.
     cancelled: bool = false,

@@ -84,6 +84,12 @@ pub const Writer = struct {
         writer.line(name, value);
     }
 
+    /// A field of ours, whose name needs no looking at.
+    pub fn contentType(writer: *Writer, value: []const u8) void {
+        if (!bytes_of.isAll(.field_value, value)) return writer.fail(error.InvalidValue);
+        writer.line("Content-Type", value);
+    }
+
     pub fn date(writer: *Writer, text: *const date_of.Text) void {
         writer.put("Date: ");
         writer.put(text);
@@ -131,7 +137,8 @@ pub const Writer = struct {
     }
 };
 
-fn decimal(digits: *[20]u8, number: u64) []const u8 {
+/// Its digits, at the end of the buffer.
+pub fn decimal(digits: *[20]u8, number: u64) []const u8 {
     var left = number;
     var at: usize = digits.len;
     while (true) {

@@ -59,7 +59,27 @@ return [
         'child' => Status::WrongProcess,
     ],
     'lyger_resp_stop' => [
-        'misuse' => $notRunning(static fn (Probe $p) => $p->ffi->lyger_resp_stop()),
+        'misuse' => static function (Probe $p) use ($notRunning, $port, $start): void {
+            $notRunning(static fn (Probe $p) => $p->ffi->lyger_resp_stop())($p);
+            // Of a server that was started with another, whose end is not that of one that was started since.
+            $serve = static function () use ($p, $port): void {
+                $config = '{"port":0,"resp":' . ANY_PORT . '}';
+                $p->gives(Status::Ok, $p->ffi->lyger_server_start($config, strlen($config), $port($p)));
+                $p->gives(Status::Ok, $p->ffi->lyger_resp_stop());
+            };
+            $end = static function () use ($p): void {
+                $p->gives(Status::Ok, $p->ffi->lyger_server_stop());
+                $p->gives(Status::Ok, $p->ffi->lyger_server_wait(5_000));
+            };
+            $serve();
+            $end();
+            $p->gives(Status::ServerNotRunning, $p->ffi->lyger_resp_stop());
+            $serve();
+            $p->gives(Status::Ok, $start($p, ANY_PORT));
+            $end();
+            $p->gives(Status::Ok, $p->ffi->lyger_resp_address($p->buffer, 4096, $p->needed));
+            $p->gives(Status::Ok, $p->ffi->lyger_resp_stop());
+        },
         'valid' => static fn (Probe $p) => $p->ffi->lyger_resp_stop(),
         'child' => Status::WrongProcess,
     ],

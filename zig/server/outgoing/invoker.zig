@@ -1,0 +1,47 @@
+//! Calls from any thread to the loop's: a bounded lock-free queue, and the loop's alarm clock.
+
+const std = @import("std");
+const deferred_of = @import("../deferred.zig");
+
+pub fn InvokerType(comptime IO: type) type {
+    return struct {
+        queue: deferred_of.InvokeQueue,
+        /// Null until the loop begins. It looks at the queue then, whoever pushed before.
+        ring: std.atomic.Value(?*IO) = .init(null),
+
+        const Invoker = @This();
+
+        /// Calls of one turn.
+        const calls_per_turn_max = 1024;
+
+        pub fn init(allocator: std.mem.Allocator, capacity: usize) error{OutOfMemory}!Invoker {
+            return .{ .queue = try .init(allocator, capacity) };
+        }
+
+        pub fn deinit(invoker: *Invoker, allocator: std.mem.Allocator) void {
+            invoker.queue.deinit(allocator);
+            invoker.* = undefined;
+        }
+
+        /// From any thread: `run(context, allocator)` runs on the loop's thread. False when too many wait already.
+        pub fn push(
+            invoker: *Invoker,
+            run: *const fn (context: *anyopaque, allocator: std.mem.Allocator) void,
+            context: *anyopaque,
+        ) bool {
+            if (!invoker.queue.push(.{ .run = run, .context = context })) return false;
+            if (invoker.ring.load(.seq_cst)) |ring| ring.wake();
+            return true;
+        }
+
+        /// On the loop's thread.
+        pub fn drain(invoker: *Invoker, allocator: std.mem.Allocator) void {
+            for (0..calls_per_turn_max) |_| {
+                const invoke = invoker.queue.pop() orelse return;
+                invoke.run(invoke.context, allocator);
+            }
+            // The rest in the next turn, which begins at once.
+            invoker.ring.raw.?.wake();
+        }
+    };
+}

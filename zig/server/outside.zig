@@ -1,0 +1,141 @@
+//! What reaches a server from outside of its handlers: from tasks, hooks and other threads. Its functions are the server's.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const broadcasts = @import("broadcast.zig");
+const web_socket = @import("web_socket.zig");
+const ConnId = @import("slot.zig").ConnId;
+const ContentType = @import("context.zig").ContentType;
+const DeferredNode = @import("deferred.zig").DeferredNode;
+const Fiber = @import("fiber.zig").Fiber;
+const Invoke = @import("deferred.zig").Invoke;
+const Loop = @import("next.zig").Loop;
+const Scheduler = @import("fiber/scheduler.zig").Scheduler;
+const Workers = @import("next/workers.zig").Workers;
+
+pub fn Outside(comptime Server: type) type {
+    return struct {
+        /// From any thread: answers the deferred request of a connection, with a copy of the body. Waits while the queue is
+        /// full. An answer to a connection that is gone is discarded, and counted.
+        pub fn sendDeferredResponse(
+            server: *Server,
+            conn_id: u64,
+            status: u16,
+            content_type: ContentType,
+            body: []const u8,
+        ) void {
+            const copy = server.allocator.dupe(u8, body) catch {
+                // The client must not wait for ever: an empty body needs no memory.
+                return pushDeferred(server, .{ .conn_id = conn_id, .status = 503, .content_type = .text, .body = &.{}, .allocator = server.allocator });
+            };
+            pushDeferred(server, .{
+                .conn_id = conn_id,
+                .status = status,
+                .content_type = content_type,
+                .body = copy,
+                .allocator = server.allocator,
+            });
+        }
+
+        fn pushDeferred(server: *Server, node: DeferredNode) void {
+            while (!server.deferred_queue.push(node)) {
+                if (Fiber.current() != null) {
+                    // The loop's handlers must not run on its stack, and a worker has other fibers.
+                    Fiber.yield();
+                } else if (server.connections.isOnThread()) {
+                    // Nobody else would make room.
+                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
+                } else std.Thread.yield() catch {};
+            }
+            // The same turn empties the queue behind its fibers.
+            if (Scheduler.current() != &server.next.scheduler) server.io.wake();
+        }
+
+        /// From any thread: runs `run(allocator, context)` on the loop's thread. False when too many wait already.
+        pub fn invokeOnIoThread(
+            server: *Server,
+            comptime C: type,
+            context: *C,
+            comptime run_on_thread: fn (std.mem.Allocator, *C) void,
+        ) bool {
+            const Call = struct {
+                fn call(erased: *anyopaque, allocator: std.mem.Allocator) void {
+                    run_on_thread(allocator, @ptrCast(@alignCast(erased)));
+                }
+            };
+            return invoke(server, .{ .run = Call.call, .context = context });
+        }
+
+        fn invoke(server: *Server, call: Invoke) bool {
+            return server.rs.invoke.push(call.run, call.context);
+        }
+
+        fn invokeOf(server: *anyopaque, call: Invoke) bool {
+            return invoke(@ptrCast(@alignCast(server)), call);
+        }
+
+        /// On the loop's thread: a copy of the message to all WebSockets of a topic, those of a route by its pattern. Says to how many.
+        /// Who leaves too many unread is closed (`broadcast.zig`).
+        pub fn broadcast(server: *Server, topic: []const u8, opcode: web_socket.Opcode, payload: []const u8) broadcasts.Error!u32 {
+            assert(server.connections.isOnThread());
+            return broadcasts.toTopic(&server.core, topic, opcode, payload);
+        }
+
+        /// The same from any thread, later. False when too many calls wait.
+        pub fn broadcastFromAnyThread(
+            server: *Server,
+            topic: []const u8,
+            opcode: web_socket.Opcode,
+            payload: []const u8,
+        ) error{OutOfMemory}!bool {
+            const call = try broadcasts.Call(Server).create(server, topic, opcode, payload);
+            if (invoke(server, .{ .run = broadcasts.Call(Server).run, .context = call })) return true;
+            call.destroy();
+            return false;
+        }
+
+        /// On the loop's thread: to one WebSocket, outside of its handler. `conn_id` is that of any of its messages.
+        pub fn sendMessage(
+            server: *Server,
+            conn_id: u64,
+            opcode: web_socket.Opcode,
+            payload: []const u8,
+        ) (broadcasts.Error || error{Gone})!void {
+            assert(server.connections.isOnThread());
+            const id: ConnId = @bitCast(conn_id);
+            const slot = server.core.slots.get(id.index, id.gen_id) orelse return error.Gone;
+            if (slot.line1.state != .web_socket) return error.Gone;
+            return broadcasts.toOne(&server.core, slot, opcode, payload);
+        }
+
+        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void {
+            sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
+        }
+
+        /// Threads for `Next.submit`, made by `run`; once.
+        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
+            if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
+            server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
+        }
+
+        /// Waits for those that compute.
+        pub fn endWorkers(server: *Server) void {
+            const workers = server.next.workers orelse return;
+            workers.stop();
+            const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
+            // What they have for the loop is taken from them still, so that they come to their ends.
+            while (!workers.isEnded()) {
+                while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+                while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
+                if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
+                std.Thread.yield() catch {};
+            }
+            workers.destroy();
+            server.next.workers = null;
+        }
+
+        pub fn loopOf(server: *Server) Loop {
+            return .{ .server = server, .invoke = invokeOf, .respond = respondOf };
+        }
+    };
+}
