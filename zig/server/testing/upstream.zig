@@ -18,6 +18,11 @@ pub const Upstream = struct {
     context: ?*anyopaque = null,
 
     pub fn create(serve: *const fn (peer: Peer, upstream: *Upstream) anyerror!void) !*Upstream {
+        // Nobody would come, and a test that is skipped later leaves this behind: qemu has no rings.
+        var params = std.mem.zeroInit(linux.io_uring_params, .{});
+        const ring = linux.io_uring_setup(1, &params);
+        if (linux.errno(ring) != .SUCCESS) return error.SkipZigTest;
+        _ = linux.close(@intCast(ring));
         const listener = try socket(linux.SOCK.STREAM);
         errdefer _ = linux.close(listener);
         const port = try bindLocal(listener, 0);
