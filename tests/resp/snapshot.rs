@@ -157,10 +157,11 @@ fn a_file_that_is_not_whole_is_refused_at_the_start() {
     assert_eq!(start(&path).client().say("DBSIZE"), ":100\r\n");
 }
 
-/// What the program says when it doesn't start.
+/// What the program says when it doesn't start; one that does is ended, with another code.
 fn refusal(path: &Path) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lyger-resp"));
-    let output = command.args(["--listen", "127.0.0.1:0", "--snapshot"]).arg(path).output().unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["60", env!("CARGO_BIN_EXE_lyger-resp"), "--listen", "127.0.0.1:0", "--snapshot"]);
+    let output = command.arg(path).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(output.stdout.is_empty(), "it must not have listened");
