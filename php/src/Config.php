@@ -33,7 +33,7 @@ final class Config
         'port' => [8000, 0, 65_535],
         'workers' => [self::CORES, 1, self::WORKERS_MAX],
         'concurrency' => [1, 1, 128],
-        'front' => ['axum', ['axum']],
+        'front' => ['axum', ['axum', 'uring']],
         'queue_max' => [1024, 1, 1_000_000],
         'queue_timeout_ms' => [10_000, 1, self::DAY_MS],
         'half_close_timeout_ms' => [1_000, 1, self::DAY_MS],
@@ -238,7 +238,6 @@ final class Config
     {
         $foreign = array_flip([
             'workers',
-            'front',
             'watch',
             'cache.bytes_max',
             'cache.copies_bytes_max',

@@ -249,9 +249,7 @@ pub fn ServerType(comptime IO: type) type {
 
         pub fn turn(server: *Server) !void {
             server.next.enter();
-            const events = try server.io.turn(&server.events, server.timeout());
-            server.readClock();
-            for (events) |*event| server.dispatch(event);
+            server.take(try server.io.turn(&server.events, server.timeout()));
             server.next.turn(server.core.now_ms);
             server.drain();
             server.rs.tick(server.core.now_ms);
@@ -262,6 +260,12 @@ pub fn ServerType(comptime IO: type) type {
             if (server.connections.starved > 0) server.connections.feedStarved(server);
             server.connections.flush(server);
             server.acceptor.arm(server);
+        }
+
+        /// What has happened.
+        pub fn take(server: *Server, events: []const Event) void {
+            server.readClock();
+            for (events) |*event| server.dispatch(event);
         }
 
         fn dispatch(server: *Server, event: *const Event) void {

@@ -30,7 +30,7 @@ final class StreamServer
 
     private const ACCEPT_PAUSE_SECONDS = 0.05;
     private const ACCEPT_LOG_SECONDS = 5.0;
-    /** For `OPTIONS *`: see rust/front/http/routes.rs. */
+    /** For `OPTIONS *`: see rust/front/routes.rs. */
     private const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
     /** @var resource|null */

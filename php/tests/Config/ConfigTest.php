@@ -192,7 +192,7 @@ final class ConfigTest extends TestCase
             "trusted_proxies = '10.0.0.1'" => ':1:19: trusted_proxies is "10.0.0.1", but must be a list of',
             "trusted_proxies = ['10.0.0.1', 'x']" => ':1:19: trusted_proxies is "10.0.0.1,x", but must be a list of',
             "trusted_proxies = ['::ffff:10.0.0.1/95']" => ':1:19: trusted_proxies is',
-            "front = 'uring'" => ':1:9: front is "uring", but must be axum: no other is there',
+            "front = 'nginx'" => ':1:9: front is "nginx", but must be axum or uring',
             "queue_max 5" => ':1:11: a key is followed by =',
         ];
         foreach ($wrong as $text => $message) {
