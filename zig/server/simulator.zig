@@ -17,10 +17,12 @@ pub fn main(init: std.process.Init) !void {
     _ = arguments.next();
     const first = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
     const count = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
     var sum: simulation.Result = .{};
     for (first..first + count) |seed| {
         var report: simulation.Report = .{};
-        const result = simulation.run(init.gpa, seed, &report) catch |err| {
+        const result = simulation.run(init.gpa, memory, seed, &report) catch |err| {
             std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
             report.print();
             if (err == error.OutOfMemory) return err;
@@ -32,6 +34,7 @@ pub fn main(init: std.process.Init) !void {
         if ((seed - first) % 1000 == 999) std.debug.print("{d} seeds clean\n", .{seed - first + 1});
     }
     std.debug.print("{d} seeds clean: {d} events, {d} connections, {d} answers looked at\n", .{ count, sum.events, sum.connections, sum.responses });
+    std.debug.print("  turns {d}, virtual ms {d}\n", .{ sum.turns, sum.virtual_ms });
     print("faults", sum.faults, std.enums.values(Fault));
     print("connections ended", sum.endings, std.enums.values(Ending));
     inline for (std.meta.fields(sws.Stats)) |field| std.debug.print("  {s} {d}\n", .{ field.name, @field(sum.stats, field.name) });
@@ -58,10 +61,12 @@ fn print(what: []const u8, counts: anytype, values: anytype) void {
 
 test "a few runs are clean, and meet every fault" {
     std.testing.log_level = .err;
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
     var sum: simulation.Result = .{};
     for (1..seeds_for_all_faults + 1) |seed| {
         var report: simulation.Report = .{};
-        sum.add(simulation.run(std.testing.allocator, seed, &report) catch |err| {
+        sum.add(simulation.run(std.testing.allocator, memory, seed, &report) catch |err| {
             std.debug.print("seed {d}: {t}\n", .{ seed, err });
             return err;
         });
@@ -75,11 +80,13 @@ test "a few runs are clean, and meet every fault" {
 
 test "the same seed gives the same events" {
     std.testing.log_level = .err;
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
     var report: simulation.Report = .{};
-    const first = try simulation.run(std.testing.allocator, 42, &report);
-    const second = try simulation.run(std.testing.allocator, 42, &report);
+    const first = try simulation.run(std.testing.allocator, memory, 42, &report);
+    const second = try simulation.run(std.testing.allocator, memory, 42, &report);
     try std.testing.expectEqual(first.hash, second.hash);
     try std.testing.expectEqual(first.events, second.events);
-    const other = try simulation.run(std.testing.allocator, 43, &report);
+    const other = try simulation.run(std.testing.allocator, memory, 43, &report);
     try std.testing.expect(first.hash != other.hash);
 }

@@ -31,6 +31,7 @@ pub const Application = struct {
     broadcast: [topics]u64 = @splat(0),
     /// Those that found no memory.
     broadcast_refused: u64 = 0,
+    broadcast_buffer: [16 * 1024]u8 = undefined,
     /// Bodies in pieces that the server has not let go of.
     producing: u32 = 0,
     lost: u64 = 0,
@@ -94,8 +95,8 @@ pub const Application = struct {
     fn broadcastOne(app: *Application, bytes_max: usize) void {
         const random = app.prng.random();
         const topic = random.uintLessThan(usize, topics);
-        var buffer: [16 * 1024]u8 = undefined;
-        const head = std.fmt.bufPrint(&buffer, "B{d}{d} ", .{ topic, app.broadcast[topic] }) catch unreachable;
+        const buffer = &app.broadcast_buffer;
+        const head = std.fmt.bufPrint(buffer, "B{d}{d} ", .{ topic, app.broadcast[topic] }) catch unreachable;
         const len = random.uintAtMost(usize, bytes_max);
         @memcpy(buffer[head.len..][0..len], script.filler[0..len]);
         if (app.server.?.broadcast(topic_names[topic], .text, buffer[0 .. head.len + len])) |_| {

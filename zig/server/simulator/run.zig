@@ -4,13 +4,16 @@ const std = @import("std");
 const sws = @import("../root.zig");
 const pages = @import("../pages.zig");
 const Application = @import("handlers.zig").Application;
-const Client = @import("client.zig").Client;
-const Ending = @import("client.zig").Ending;
+const client_of = @import("client.zig");
+const Client = client_of.Client;
+const Ending = client_of.Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
 const Elsewhere = @import("elsewhere.zig").Elsewhere;
 const Simulated = sws.io.Simulated;
-const SocketClient = @import("socket_client.zig").SocketClient;
+const Window = @import("../io/simulated/network.zig").Window;
+const socket_client_of = @import("socket_client.zig");
+const SocketClient = socket_client_of.SocketClient;
 
 /// A run ends when so much happened and everybody is done.
 pub const events_min = 10_000;
@@ -130,12 +133,29 @@ fn randomConfig(random: std.Random) sws.Config {
         .fiber_stack_size_kb = 256,
         .worker_stack_size_kb = 256,
         .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
-        .outgoing_max = 1 + random.uintLessThan(u16, 12),
+        .outgoing_max = 1 + random.uintLessThan(u16, outgoing_max),
         .dns = Elsewhere.dns,
     };
 }
 
-pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Result {
+/// What is large, and lies there for one run after the other: to touch it anew would cost more than the run. Nobody reads
+/// what another run left in it.
+pub const Memory = struct {
+    windows: [connections_max][2]Window,
+    received: [clients_max][client_of.receive_bytes_max]u8,
+    socket_received: [sockets_max][socket_client_of.receive_bytes_max]u8,
+    scratch: [client_of.receive_bytes_max]u8,
+
+    pub fn create() error{OutOfMemory}!*Memory {
+        return &(try pages.reserve(Memory, 1))[0];
+    }
+
+    pub fn destroy(memory: *Memory) void {
+        pages.release(Memory, memory[0..1]);
+    }
+};
+
+pub fn run(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Report) Failure!Result {
     var prng: std.Random.DefaultPrng = .init(seed);
     const random = prng.random();
     const config = randomConfig(random);
@@ -147,7 +167,7 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
             .outgoing = config.outgoing_max,
         },
         .seed = random.int(u64),
-        .connections = 2 * (clients_max + sockets_max) + 2 * @as(u32, config.outgoing_max),
+        .windows = memory.windows[0 .. 2 * (clients_max + sockets_max) + 2 * @as(usize, config.outgoing_max)],
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
@@ -169,14 +189,14 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     try elsewhere.init(allocator, &server, random.int(u64));
     defer elsewhere.deinit();
 
-    const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
-    defer pages.release(Client, clients);
-    for (clients) |*client| client.reset();
+    const clients = try allocator.alloc(Client, 1 + random.uintLessThan(usize, clients_max));
+    defer allocator.free(clients);
+    for (clients, memory.received[0..clients.len]) |*client, *received| client.* = .{ .received = received, .scratch = &memory.scratch };
     defer for (clients) |*client| client.script.bytes.deinit(allocator);
 
-    const sockets = try pages.reserve(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
-    defer pages.release(SocketClient, sockets);
-    for (sockets) |*socket| socket.reset();
+    const sockets = try allocator.alloc(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
+    defer allocator.free(sockets);
+    for (sockets, memory.socket_received[0..sockets.len]) |*socket, *received| socket.* = .{ .received = received };
     defer for (sockets) |*socket| socket.frames.bytes.deinit(allocator);
 
     var world: World = .{
@@ -189,6 +209,7 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
         .sockets = sockets,
         .report = report,
         .stops_early = random.uintLessThan(u8, 4) == 0,
+        .grain_ns = grains_ns[random.uintLessThan(usize, grains_ns.len)],
     };
     try world.serve();
     return world.finish();
@@ -196,6 +217,11 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
 
 const clients_max = 32;
 const sockets_max = 8;
+const outgoing_max = 12;
+const connections_max = 2 * (clients_max + sockets_max + outgoing_max);
+
+/// How fine the time is in which everybody but the server acts: one after the other, or several between two turns.
+const grains_ns = [_]u64{ 1, 20 * std.time.ns_per_us, 100 * std.time.ns_per_us, 500 * std.time.ns_per_us };
 
 const World = struct {
     allocator: std.mem.Allocator,
@@ -207,6 +233,7 @@ const World = struct {
     sockets: []SocketClient,
     report: *Report,
     stops_early: bool,
+    grain_ns: u64,
     result: Result = .{},
     app_ms: u64 = 0,
     spawn_ns: u64 = 0,
@@ -268,6 +295,7 @@ const World = struct {
         for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
         io.client_ns = @min(io.client_ns, world.elsewhere.nextNs());
         for (world.sockets) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        io.client_ns = (@max(io.client_ns, 1) - 1) / world.grain_ns *| world.grain_ns +| world.grain_ns;
         world.server.turn() catch return error.Unexpected;
         try world.elsewhere.step();
         // As if by their own threads: some of them, none, or several times.
