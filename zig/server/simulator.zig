@@ -22,7 +22,7 @@ pub fn main(init: std.process.Init) !void {
     var sum: simulation.Result = .{};
     for (first..first + count) |seed| {
         var report: simulation.Report = .{};
-        const result = simulation.run(init.gpa, memory, seed, &report) catch |err| {
+        const result = simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
             report.print();
             if (err == error.OutOfMemory) return err;
@@ -66,7 +66,7 @@ test "a few runs are clean, and meet every fault" {
     var sum: simulation.Result = .{};
     for (1..seeds_for_all_faults + 1) |seed| {
         var report: simulation.Report = .{};
-        sum.add(simulation.run(std.testing.allocator, memory, seed, &report) catch |err| {
+        sum.add(simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("seed {d}: {t}\n", .{ seed, err });
             return err;
         });
@@ -83,10 +83,10 @@ test "the same seed gives the same events" {
     const memory = try simulation.Memory.create();
     defer memory.destroy();
     var report: simulation.Report = .{};
-    const first = try simulation.run(std.testing.allocator, memory, 42, &report);
-    const second = try simulation.run(std.testing.allocator, memory, 42, &report);
+    const first = try simulation.run(memory, 42, &report);
+    const second = try simulation.run(memory, 42, &report);
     try std.testing.expectEqual(first.hash, second.hash);
     try std.testing.expectEqual(first.events, second.events);
-    const other = try simulation.run(std.testing.allocator, memory, 43, &report);
+    const other = try simulation.run(memory, 43, &report);
     try std.testing.expect(first.hash != other.hash);
 }

@@ -2,18 +2,19 @@
 
 const std = @import("std");
 const sws = @import("../root.zig");
-const pages = @import("../pages.zig");
 const Application = @import("handlers.zig").Application;
-const client_of = @import("client.zig");
-const Client = client_of.Client;
-const Ending = client_of.Ending;
+const Client = @import("client.zig").Client;
+const Ending = @import("client.zig").Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
 const Elsewhere = @import("elsewhere.zig").Elsewhere;
+const memory_of = @import("memory.zig");
+pub const Memory = memory_of.Memory;
+const clients_max = memory_of.clients_max;
+const outgoing_max = memory_of.outgoing_max;
+const sockets_max = memory_of.sockets_max;
 const Simulated = sws.io.Simulated;
-const Window = @import("../io/simulated/network.zig").Window;
-const socket_client_of = @import("socket_client.zig");
-const SocketClient = socket_client_of.SocketClient;
+const SocketClient = @import("socket_client.zig").SocketClient;
 
 /// A run ends when so much happened and everybody is done.
 pub const events_min = 10_000;
@@ -83,6 +84,7 @@ pub const Failure = Client.Failure || SocketClient.Failure || @import("elsewhere
     DescriptorLeaked,
     DeferredLeaked,
     BodyLeaked,
+    MemoryLeaked,
     SocketLeaked,
     CompletionDiscarded,
     NoEnd,
@@ -138,24 +140,14 @@ fn randomConfig(random: std.Random) sws.Config {
     };
 }
 
-/// What is large, and lies there for one run after the other: to touch it anew would cost more than the run. Nobody reads
-/// what another run left in it.
-pub const Memory = struct {
-    windows: [connections_max][2]Window,
-    received: [clients_max][client_of.receive_bytes_max]u8,
-    socket_received: [sockets_max][socket_client_of.receive_bytes_max]u8,
-    scratch: [client_of.receive_bytes_max]u8,
+pub fn run(memory: *Memory, seed: u64, report: *Report) Failure!Result {
+    memory.pool.reset();
+    var allocations: memory_of.Allocations = .{ .backing_allocator = memory.pool.allocator() };
+    const result = try runIn(allocations.allocator(), memory, seed, report);
+    return if (allocations.deinit() == .leak) error.MemoryLeaked else result;
+}
 
-    pub fn create() error{OutOfMemory}!*Memory {
-        return &(try pages.reserve(Memory, 1))[0];
-    }
-
-    pub fn destroy(memory: *Memory) void {
-        pages.release(Memory, memory[0..1]);
-    }
-};
-
-pub fn run(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Report) Failure!Result {
+fn runIn(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Report) Failure!Result {
     var prng: std.Random.DefaultPrng = .init(seed);
     const random = prng.random();
     const config = randomConfig(random);
@@ -171,6 +163,7 @@ pub fn run(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Re
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
+        .broadcast_buffer = &memory.broadcast,
         .prng = .init(random.int(u64)),
         .deferred_timeout_ms = config.deferred_timeout_ms,
     };
@@ -215,11 +208,6 @@ pub fn run(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Re
     return world.finish();
 }
 
-const clients_max = 32;
-const sockets_max = 8;
-const outgoing_max = 12;
-const connections_max = 2 * (clients_max + sockets_max + outgoing_max);
-
 /// How fine the time is in which everybody but the server acts: one after the other, or several between two turns.
 const grains_ns = [_]u64{ 1, 20 * std.time.ns_per_us, 100 * std.time.ns_per_us, 500 * std.time.ns_per_us };
 
@@ -235,6 +223,9 @@ const World = struct {
     stops_early: bool,
     grain_ns: u64,
     result: Result = .{},
+    /// Clients that have a connection, and when one of them acts next.
+    connected: usize = 0,
+    client_ns: u64 = std.math.maxInt(u64),
     app_ms: u64 = 0,
     spawn_ns: u64 = 0,
 
@@ -242,18 +233,12 @@ const World = struct {
         const io = &world.server.io;
         while (true) {
             const enough = io.events >= events_min;
-            if (enough and world.stops_early) return;
-            var busy = false;
-            for (world.clients) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
+            if (enough and (world.stops_early or world.connected == 0)) return;
+            if (!enough) {
+                for (world.clients) |*client| try world.spawn(client);
+                for (world.sockets) |*client| try world.spawn(client);
             }
-            for (world.sockets) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
-            }
-            if (enough and !busy) return;
             try world.turn();
-            for (world.clients) |*client| try world.step(client);
-            for (world.sockets) |*client| try world.step(client);
         }
     }
 
@@ -263,14 +248,18 @@ const World = struct {
             world.report.describe(client);
             return err;
         };
-        if (client.connection != null) return;
+        if (client.connection != null) {
+            world.client_ns = @min(world.client_ns, client.nextNs());
+            return;
+        }
+        world.connected -= 1;
         if (client.ending == .unexplained) world.report.describe(client);
         world.result.endings.getPtr(client.ending).* += 1;
     }
 
     fn spawn(world: *World, client: anytype) Failure!void {
         const io = &world.server.io;
-        if (io.now_ns < world.spawn_ns) return;
+        if (client.connection != null or io.now_ns < world.spawn_ns) return;
         const connection = (io.clientConnect() catch return error.OutOfMemory) orelse return;
         const config = &world.server.core.config;
         world.result.connections += 1;
@@ -282,19 +271,18 @@ const World = struct {
             .body_bytes_max = config.body_bytes_max,
         }, world.result.connections) catch return error.OutOfMemory;
         client.begin(world.random, connection, io.now_ns);
+        world.connected += 1;
+        world.client_ns = @min(world.client_ns, client.nextNs());
         if (world.random.boolean()) world.spawn_ns = io.now_ns + world.random.uintLessThan(u64, 20 * std.time.ns_per_ms);
     }
 
     fn turn(world: *World) Failure!void {
         const io = &world.server.io;
         const ms = std.time.ns_per_ms;
-        io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
+        io.client_ns = @min(world.client_ns, world.elsewhere.nextNs(), world.app_ms *| ms);
         if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
         // Workers have no event of the loop's.
         if (world.server.next.workers.?.pending.load(.monotonic) > 0) io.client_ns = @min(io.client_ns, io.now_ns + ms);
-        for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
-        io.client_ns = @min(io.client_ns, world.elsewhere.nextNs());
-        for (world.sockets) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
         io.client_ns = (@max(io.client_ns, 1) - 1) / world.grain_ns *| world.grain_ns +| world.grain_ns;
         world.server.turn() catch return error.Unexpected;
         try world.elsewhere.step();
@@ -303,6 +291,9 @@ const World = struct {
             for (0..world.random.uintLessThan(usize, 4)) |_| _ = worker.turn(io.monotonic_ms());
         }
         world.app_ms = world.app.step(world.server, io.monotonic_ms());
+        world.client_ns = std.math.maxInt(u64);
+        for (world.clients) |*client| try world.step(client);
+        for (world.sockets) |*client| try world.step(client);
         world.result.turns += 1;
         if (world.result.turns <= turns_max) return;
         for (world.clients) |*client| if (client.connection != null) world.report.describe(client);
