@@ -151,7 +151,7 @@ fn writeText(ctx: anytype, buffer: []u8) []u8 {
         ctx.method(),
         ctx.param("id").?,
         ctx.body().len,
-        std.hash.Crc32.hash(ctx.body()),
+        std.hash.Wyhash.hash(0, ctx.body()),
     }) catch unreachable;
 }
 

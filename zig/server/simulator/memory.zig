@@ -43,6 +43,8 @@ pub const Allocations = std.heap.DebugAllocator(.{
     .stack_trace_frames = 0,
     .thread_safe = false,
     .backing_allocator_zeroes = false,
+    // Few are alive at once: a bucket is made and given back all the time, so a small one.
+    .page_size = 16 * 1024,
 });
 
 /// Blocks of powers of two, which are as aligned as they are long. Freed ones are the next to be given.

@@ -293,7 +293,7 @@ pub const SocketClient = struct {
     }
 
     fn drop(client: *SocketClient, len: usize) void {
-        std.mem.copyForwards(u8, client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
+        @memmove(client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
         client.received_len -= len;
     }
 };
