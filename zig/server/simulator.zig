@@ -17,10 +17,12 @@ pub fn main(init: std.process.Init) !void {
     _ = arguments.next();
     const first = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
     const count = try std.fmt.parseInt(u64, arguments.next() orelse "1", 10);
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
     var sum: simulation.Result = .{};
     for (first..first + count) |seed| {
         var report: simulation.Report = .{};
-        const result = simulation.run(init.gpa, seed, &report) catch |err| {
+        const result = simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
             report.print();
             if (err == error.OutOfMemory) return err;
@@ -58,10 +60,12 @@ fn print(what: []const u8, counts: anytype, values: anytype) void {
 
 test "a few runs are clean, and meet every fault" {
     std.testing.log_level = .err;
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
     var sum: simulation.Result = .{};
     for (1..seeds_for_all_faults + 1) |seed| {
         var report: simulation.Report = .{};
-        sum.add(simulation.run(std.testing.allocator, seed, &report) catch |err| {
+        sum.add(simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("seed {d}: {t}\n", .{ seed, err });
             return err;
         });
@@ -73,13 +77,21 @@ test "a few runs are clean, and meet every fault" {
     try std.testing.expect(sum.stats.slow_consumers > 0);
 }
 
-test "the same seed gives the same events" {
+test "the same seed gives the same events, alone or in a series" {
     std.testing.log_level = .err;
+    const fresh = try simulation.Memory.create();
+    defer fresh.destroy();
     var report: simulation.Report = .{};
-    const first = try simulation.run(std.testing.allocator, 42, &report);
-    const second = try simulation.run(std.testing.allocator, 42, &report);
-    try std.testing.expectEqual(first.hash, second.hash);
-    try std.testing.expectEqual(first.events, second.events);
-    const other = try simulation.run(std.testing.allocator, 43, &report);
-    try std.testing.expect(first.hash != other.hash);
+    const alone = try simulation.run(fresh, 42, &report);
+    // Full of what another one left.
+    const memory = try simulation.Memory.create();
+    defer memory.destroy();
+    const other = try simulation.run(memory, 43, &report);
+    try std.testing.expect(alone.hash != other.hash);
+    for (0..2) |_| {
+        const again = try simulation.run(memory, 42, &report);
+        try std.testing.expectEqual(alone.hash, again.hash);
+        try std.testing.expectEqual(alone.events, again.events);
+        try std.testing.expectEqual(alone.stats, again.stats);
+    }
 }

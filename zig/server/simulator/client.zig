@@ -40,7 +40,7 @@ pub const Ending = enum {
 };
 
 /// What no answer may exceed.
-const receive_bytes_max = 160 * 1024;
+pub const receive_bytes_max = 160 * 1024;
 
 pub const Client = struct {
     style: Style = .usual,
@@ -51,9 +51,10 @@ pub const Client = struct {
     /// Expectations that are met.
     answered: usize = 0,
     continued: bool = false,
-    received: [receive_bytes_max]u8 = undefined,
+    received: []u8 = &.{},
     received_len: usize = 0,
-    scratch: [receive_bytes_max]u8 = undefined,
+    /// For whoever reads an answer, while it does.
+    scratch: []u8 = &.{},
     send_ns: u64 = 0,
     read_ns: u64 = 0,
     reset_at: usize = 0,
@@ -79,13 +80,6 @@ pub const Client = struct {
         NoProgress,
         OutOfMemory,
     };
-
-    /// Without touching its large buffers, which would cost more than the whole run.
-    pub fn reset(client: *Client) void {
-        client.connection = null;
-        client.script.bytes = .empty;
-        client.responses = 0;
-    }
 
     pub fn begin(client: *Client, random: Random, connection: *Connection, now_ns: u64) void {
         client.style = random.enumValue(Style);
@@ -129,17 +123,19 @@ pub const Client = struct {
     pub fn nextNs(client: *const Client) u64 {
         const connection = client.connection orelse return std.math.maxInt(u64);
         var next: u64 = std.math.maxInt(u64);
-        const is_sending = client.sent < client.script.bytes.items.len and !connection.client_finished;
-        if (is_sending and (connection.to_server.free() > 0 or connection.server_released)) next = client.send_ns;
-        const is_readable = connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
-        if (is_readable) next = @min(next, client.read_ns);
+        if (client.sent < client.script.bytes.items.len and connection.isWritable()) next = client.send_ns;
+        if (connection.isReadable()) next = @min(next, client.read_ns);
         return next;
     }
 
     pub fn step(client: *Client, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection orelse return;
         const now = io.now_ns;
-        if (now >= client.read_ns) try client.read(random, io, config);
+        if (now >= client.read_ns) {
+            client.unread_ns_max = @max(client.unread_ns_max, now - client.last_read_ns);
+            client.last_read_ns = now;
+            if (connection.isReadable()) try client.read(random, io, config);
+        }
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.script.bytes.items.len and !connection.client_finished) client.send(random, io);
         if (client.style == .resetting and client.sent >= client.reset_at and random.uintLessThan(u8, 8) == 0) {
@@ -188,8 +184,6 @@ pub const Client = struct {
 
     fn read(client: *Client, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection.?;
-        client.unread_ns_max = @max(client.unread_ns_max, io.now_ns - client.last_read_ns);
-        client.last_read_ns = io.now_ns;
         client.read_ns = io.now_ns + 1 + pause(random, client.style == .lazy_reader);
         const room = client.received[client.received_len..];
         if (room.len == 0) return error.InvalidResponse;
@@ -224,7 +218,7 @@ pub const Client = struct {
             const is_raw = expectation.is_http10 and (expectation.kind == .pieces or expectation.kind == .broken) and !expectation.is_head;
             if (is_raw and std.mem.startsWith(u8, bytes, "HTTP/1.1 200")) return;
             const reader: ResponseReader = .{ .is_head = expectation.is_head };
-            const response = (reader.read(bytes, &client.scratch) catch return error.InvalidResponse) orelse return;
+            const response = (reader.read(bytes, client.scratch) catch return error.InvalidResponse) orelse return;
             if (response.status == 100) {
                 if (!expectation.expects_continue or client.continued) return error.UnexpectedContinue;
                 client.continued = true;
@@ -258,7 +252,7 @@ pub const Client = struct {
     fn matchTimeout(client: *Client, now_ns: u64, config: *const sws.Config) Failure!void {
         const reader: ResponseReader = .{};
         const bytes = client.received[0..client.received_len];
-        const response = (reader.read(bytes, &client.scratch) catch return error.InvalidResponse) orelse return;
+        const response = (reader.read(bytes, client.scratch) catch return error.InvalidResponse) orelse return;
         if (!response.closes or response.consumed != bytes.len) return error.AnswerBehindTheLast;
         // The server's clock counts whole milliseconds, so it may be one ahead.
         const since_ms = (now_ns - client.request_ns) / std.time.ns_per_ms + 1;
@@ -326,7 +320,7 @@ pub const Client = struct {
     }
 
     fn drop(client: *Client, len: usize) void {
-        std.mem.copyForwards(u8, client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
+        @memmove(client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
         client.received_len -= len;
     }
 };

@@ -2,13 +2,17 @@
 
 const std = @import("std");
 const sws = @import("../root.zig");
-const pages = @import("../pages.zig");
 const Application = @import("handlers.zig").Application;
 const Client = @import("client.zig").Client;
 const Ending = @import("client.zig").Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
 const Elsewhere = @import("elsewhere.zig").Elsewhere;
+const memory_of = @import("memory.zig");
+pub const Memory = memory_of.Memory;
+const clients_max = memory_of.clients_max;
+const outgoing_max = memory_of.outgoing_max;
+const sockets_max = memory_of.sockets_max;
 const Simulated = sws.io.Simulated;
 const SocketClient = @import("socket_client.zig").SocketClient;
 
@@ -80,6 +84,7 @@ pub const Failure = Client.Failure || SocketClient.Failure || @import("elsewhere
     DescriptorLeaked,
     DeferredLeaked,
     BodyLeaked,
+    MemoryLeaked,
     SocketLeaked,
     CompletionDiscarded,
     NoEnd,
@@ -130,12 +135,19 @@ fn randomConfig(random: std.Random) sws.Config {
         .fiber_stack_size_kb = 256,
         .worker_stack_size_kb = 256,
         .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
-        .outgoing_max = 1 + random.uintLessThan(u16, 12),
+        .outgoing_max = 1 + random.uintLessThan(u16, outgoing_max),
         .dns = Elsewhere.dns,
     };
 }
 
-pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Result {
+pub fn run(memory: *Memory, seed: u64, report: *Report) Failure!Result {
+    memory.pool.reset();
+    var allocations: memory_of.Allocations = .{ .backing_allocator = memory.pool.allocator() };
+    const result = try runIn(allocations.allocator(), memory, seed, report);
+    return if (allocations.deinit() == .leak) error.MemoryLeaked else result;
+}
+
+fn runIn(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Report) Failure!Result {
     var prng: std.Random.DefaultPrng = .init(seed);
     const random = prng.random();
     const config = randomConfig(random);
@@ -147,10 +159,11 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
             .outgoing = config.outgoing_max,
         },
         .seed = random.int(u64),
-        .connections = 2 * (clients_max + sockets_max) + 2 * @as(u32, config.outgoing_max),
+        .windows = memory.windows[0 .. 2 * (clients_max + sockets_max) + 2 * @as(usize, config.outgoing_max)],
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
+        .broadcast_buffer = &memory.broadcast,
         .prng = .init(random.int(u64)),
         .deferred_timeout_ms = config.deferred_timeout_ms,
     };
@@ -169,14 +182,14 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     try elsewhere.init(allocator, &server, random.int(u64));
     defer elsewhere.deinit();
 
-    const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
-    defer pages.release(Client, clients);
-    for (clients) |*client| client.reset();
+    const clients = try allocator.alloc(Client, 1 + random.uintLessThan(usize, clients_max));
+    defer allocator.free(clients);
+    for (clients, memory.received[0..clients.len]) |*client, *received| client.* = .{ .received = received, .scratch = &memory.scratch };
     defer for (clients) |*client| client.script.bytes.deinit(allocator);
 
-    const sockets = try pages.reserve(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
-    defer pages.release(SocketClient, sockets);
-    for (sockets) |*socket| socket.reset();
+    const sockets = try allocator.alloc(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
+    defer allocator.free(sockets);
+    for (sockets, memory.socket_received[0..sockets.len]) |*socket, *received| socket.* = .{ .received = received };
     defer for (sockets) |*socket| socket.frames.bytes.deinit(allocator);
 
     var world: World = .{
@@ -189,13 +202,14 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
         .sockets = sockets,
         .report = report,
         .stops_early = random.uintLessThan(u8, 4) == 0,
+        .grain_ns = grains_ns[random.uintLessThan(usize, grains_ns.len)],
     };
     try world.serve();
     return world.finish();
 }
 
-const clients_max = 32;
-const sockets_max = 8;
+/// How fine the time is in which everybody but the server acts: one after the other, or several between two turns.
+const grains_ns = [_]u64{ 1, 20 * std.time.ns_per_us, 100 * std.time.ns_per_us, 500 * std.time.ns_per_us };
 
 const World = struct {
     allocator: std.mem.Allocator,
@@ -207,7 +221,11 @@ const World = struct {
     sockets: []SocketClient,
     report: *Report,
     stops_early: bool,
+    grain_ns: u64,
     result: Result = .{},
+    /// Clients that have a connection, and when one of them acts next.
+    connected: usize = 0,
+    client_ns: u64 = std.math.maxInt(u64),
     app_ms: u64 = 0,
     spawn_ns: u64 = 0,
 
@@ -215,18 +233,12 @@ const World = struct {
         const io = &world.server.io;
         while (true) {
             const enough = io.events >= events_min;
-            if (enough and world.stops_early) return;
-            var busy = false;
-            for (world.clients) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
+            if (enough and (world.stops_early or world.connected == 0)) return;
+            if (!enough) {
+                for (world.clients) |*client| try world.spawn(client);
+                for (world.sockets) |*client| try world.spawn(client);
             }
-            for (world.sockets) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
-            }
-            if (enough and !busy) return;
             try world.turn();
-            for (world.clients) |*client| try world.step(client);
-            for (world.sockets) |*client| try world.step(client);
         }
     }
 
@@ -236,14 +248,18 @@ const World = struct {
             world.report.describe(client);
             return err;
         };
-        if (client.connection != null) return;
+        if (client.connection != null) {
+            world.client_ns = @min(world.client_ns, client.nextNs());
+            return;
+        }
+        world.connected -= 1;
         if (client.ending == .unexplained) world.report.describe(client);
         world.result.endings.getPtr(client.ending).* += 1;
     }
 
     fn spawn(world: *World, client: anytype) Failure!void {
         const io = &world.server.io;
-        if (io.now_ns < world.spawn_ns) return;
+        if (client.connection != null or io.now_ns < world.spawn_ns) return;
         const connection = (io.clientConnect() catch return error.OutOfMemory) orelse return;
         const config = &world.server.core.config;
         world.result.connections += 1;
@@ -255,19 +271,19 @@ const World = struct {
             .body_bytes_max = config.body_bytes_max,
         }, world.result.connections) catch return error.OutOfMemory;
         client.begin(world.random, connection, io.now_ns);
+        world.connected += 1;
+        world.client_ns = @min(world.client_ns, client.nextNs());
         if (world.random.boolean()) world.spawn_ns = io.now_ns + world.random.uintLessThan(u64, 20 * std.time.ns_per_ms);
     }
 
     fn turn(world: *World) Failure!void {
         const io = &world.server.io;
         const ms = std.time.ns_per_ms;
-        io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
+        io.client_ns = @min(world.client_ns, world.elsewhere.nextNs(), world.app_ms *| ms);
         if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
         // Workers have no event of the loop's.
         if (world.server.next.workers.?.pending.load(.monotonic) > 0) io.client_ns = @min(io.client_ns, io.now_ns + ms);
-        for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
-        io.client_ns = @min(io.client_ns, world.elsewhere.nextNs());
-        for (world.sockets) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        io.client_ns = (@max(io.client_ns, 1) - 1) / world.grain_ns *| world.grain_ns +| world.grain_ns;
         world.server.turn() catch return error.Unexpected;
         try world.elsewhere.step();
         // As if by their own threads: some of them, none, or several times.
@@ -275,6 +291,9 @@ const World = struct {
             for (0..world.random.uintLessThan(usize, 4)) |_| _ = worker.turn(io.monotonic_ms());
         }
         world.app_ms = world.app.step(world.server, io.monotonic_ms());
+        world.client_ns = std.math.maxInt(u64);
+        for (world.clients) |*client| try world.step(client);
+        for (world.sockets) |*client| try world.step(client);
         world.result.turns += 1;
         if (world.result.turns <= turns_max) return;
         for (world.clients) |*client| if (client.connection != null) world.report.describe(client);

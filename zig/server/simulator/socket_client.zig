@@ -16,7 +16,7 @@ const pause = @import("client.zig").pause;
 const Style = enum { hasty, usual, slow, lazy_reader, resetting };
 
 /// More than one frame of a server's, and much of what else is on its way.
-const receive_bytes_max = 96 * 1024;
+pub const receive_bytes_max = 96 * 1024;
 
 /// The route's topic, and the groups.
 pub const topics = 1 + frames_of.groups;
@@ -29,7 +29,7 @@ pub const SocketClient = struct {
     /// Expectations that are met.
     met: usize = 0,
     is_open: bool = false,
-    received: [receive_bytes_max]u8 = undefined,
+    received: []u8 = &.{},
     received_len: usize = 0,
     send_ns: u64 = 0,
     read_ns: u64 = 0,
@@ -66,15 +66,6 @@ pub const SocketClient = struct {
         OutOfMemory,
     };
 
-    /// Without touching its large buffer.
-    pub fn reset(client: *SocketClient) void {
-        client.connection = null;
-        client.frames.bytes = .empty;
-        client.echoes = 0;
-        client.heard = 0;
-        client.pings = 0;
-    }
-
     pub fn begin(client: *SocketClient, random: Random, connection: *Connection, now_ns: u64) void {
         client.style = random.enumValue(Style);
         client.connection = connection;
@@ -109,10 +100,8 @@ pub const SocketClient = struct {
     pub fn nextNs(client: *const SocketClient) u64 {
         const connection = client.connection orelse return std.math.maxInt(u64);
         var next: u64 = std.math.maxInt(u64);
-        const is_sending = client.sent < client.frames.bytes.items.len and !connection.client_finished;
-        if (is_sending and (connection.to_server.free() > 0 or connection.server_released)) next = client.send_ns;
-        const is_readable = connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
-        if (is_readable) next = @min(next, client.read_ns);
+        if (client.sent < client.frames.bytes.items.len and connection.isWritable()) next = client.send_ns;
+        if (connection.isReadable()) next = @min(next, client.read_ns);
         return next;
     }
 
@@ -121,7 +110,11 @@ pub const SocketClient = struct {
         const now = io.now_ns;
         client.waited_ns_max = @max(client.waited_ns_max, now - client.taken_ns);
         if (connection.to_server.len == 0) client.taken_ns = now;
-        if (now >= client.read_ns) try client.read(random, io, config);
+        if (now >= client.read_ns) {
+            client.unread_ns_max = @max(client.unread_ns_max, now - client.last_read_ns);
+            client.last_read_ns = now;
+            if (connection.isReadable()) try client.read(random, io, config);
+        }
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.frames.bytes.items.len and !connection.client_finished) client.send(random, io);
         if (client.style == .resetting and client.sent >= client.reset_at and random.uintLessThan(u8, 8) == 0) {
@@ -165,8 +158,6 @@ pub const SocketClient = struct {
 
     fn read(client: *SocketClient, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection.?;
-        client.unread_ns_max = @max(client.unread_ns_max, io.now_ns - client.last_read_ns);
-        client.last_read_ns = io.now_ns;
         client.read_ns = io.now_ns + 1 + pause(random, client.style == .lazy_reader);
         const room = client.received[client.received_len..];
         if (room.len == 0) return error.InvalidFrame;
@@ -302,7 +293,7 @@ pub const SocketClient = struct {
     }
 
     fn drop(client: *SocketClient, len: usize) void {
-        std.mem.copyForwards(u8, client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
+        @memmove(client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
         client.received_len -= len;
     }
 };
