@@ -51,7 +51,7 @@ final class StreamServer
     /** @param Closure(Request): mixed $handler */
     public function __construct(Closure $handler, private readonly Config $config, private readonly string $reason)
     {
-        $this->runner = new Runner($handler, $config->bool('debug'), false, Baseline::now());
+        $this->runner = Runner::of($handler, $config, false);
         $this->proxies = new Proxies($config);
     }
 
