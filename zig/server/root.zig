@@ -41,6 +41,7 @@ pub const AsyncServer = @import("server.zig").AsyncServer;
 pub const ServerType = @import("server.zig").ServerType;
 pub const Config = @import("config.zig").Config;
 pub const Context = @import("context.zig").Context;
+pub const Field = @import("answer/fields.zig").Field;
 pub const ContentType = @import("context.zig").ContentType;
 pub const Handler = @import("routes.zig").Handler;
 pub const Middleware = @import("routes.zig").Middleware;
@@ -87,6 +88,7 @@ pub const testing = struct {
 test {
     _ = @import("acceptor.zig");
     _ = @import("answer.zig");
+    _ = @import("answer_test.zig");
     _ = @import("bounded_queue.zig");
     _ = @import("broadcast_test.zig");
     _ = @import("buffers.zig");

@@ -122,7 +122,7 @@ pub fn ServerType(comptime IO: type) type {
         pub fn deinit(server: *Server) void {
             Outside.endWorkers(server);
             server.next.deinit();
-            while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+            while (server.deferred_queue.pop()) |node| node.free(server.allocator);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
             server.rs.destroy();
@@ -195,6 +195,7 @@ pub fn ServerType(comptime IO: type) type {
 
         const Outside = @import("outside.zig").Outside(Server);
         pub const sendDeferredResponse = Outside.sendDeferredResponse;
+        pub const sendDeferredFields = Outside.sendDeferredFields;
         pub const invokeOnIoThread = Outside.invokeOnIoThread;
         pub const broadcast = Outside.broadcast;
         pub const broadcastFromAnyThread = Outside.broadcastFromAnyThread;
