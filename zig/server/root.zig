@@ -94,6 +94,7 @@ test {
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
+    _ = @import("descriptors.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");

@@ -9,6 +9,7 @@ const io_of = @import("io.zig");
 const slot_of = @import("slot.zig");
 const answer = @import("answer.zig");
 const deferred_of = @import("deferred.zig");
+const descriptors = @import("descriptors.zig");
 const Acceptor = @import("acceptor.zig").Acceptor;
 const Config = @import("config.zig").Config;
 const Connections = @import("connections.zig").Connections;
@@ -80,10 +81,11 @@ pub fn ServerType(comptime IO: type) type {
             return initConfig(allocator, address, app_ctx, .{ .fiber_stack_size_kb = fiber_stack_size_kb });
         }
 
-        /// Reserves all there is and listens; connections are served by `run`. `error.RingDenied` and
-        /// `error.KernelTooOld` say that this machine needs another server.
+        /// Reserves all there is and listens; connections are served by `run`. `error.RingDenied` and `error.KernelTooOld` say that
+        /// this machine needs another server, `error.DescriptorLimitTooLow` that its limit doesn't allow the slots.
         pub fn initConfig(allocator: std.mem.Allocator, address: []const u8, app_ctx: ?*anyopaque, config: Config) !Server {
             try config.check();
+            try descriptors.secure(IO, &config);
             var io: IO = try .init(.{
                 .buffer_size = config.buffer_size,
                 .buffer_count = config.buffer_pool_size,

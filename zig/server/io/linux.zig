@@ -9,6 +9,7 @@ const assert = std.debug.assert;
 const linux = std.os.linux;
 const IoUring = linux.IoUring;
 const interface = @import("../io.zig");
+const descriptors = @import("../descriptors.zig");
 const pages = @import("../pages.zig");
 const setup = @import("linux/setup.zig");
 const BufferId = interface.BufferId;
@@ -84,14 +85,20 @@ pub const Linux = struct {
         return initBeside(null, options);
     }
 
+    /// What the ring's table takes. The last of as many connections as a table has entries wait in the backlog.
+    pub fn tableLen(connections: u32, outgoing_max: u32) u32 {
+        return @min(connections + descriptors_spare + outgoing_max, descriptors.table_max);
+    }
+
     /// A ring whose completions end the parent's sleep, so that one loop serves both.
     pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
         assert(std.math.isPowerOfTwo(options.buffer_count));
         assert(options.descriptors > 0);
         var ring = try setup.setupRing(submissions_max, completions_max, beside);
         errdefer ring.deinit();
-        const outgoing_first = options.descriptors + descriptors_spare;
-        ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return setup.registerError(err);
+        const table_len = tableLen(options.descriptors, options.outgoing);
+        const outgoing_first = table_len - options.outgoing;
+        ring.register_files_sparse(table_len) catch |err| return setup.registerError(err);
         try setup.limitAccepted(&ring, outgoing_first);
         if (beside) |other| ring.register_eventfd(other.event) catch |err| return setup.registerError(err);
 
