@@ -19,6 +19,9 @@ const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
 const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
+const LargeBufferPool = @import("large_buffer_pool.zig").LargeBufferPool;
+const StackPool = @import("stack_pool.zig").StackPool;
+const IORegistry = @import("outgoing/registry.zig").IORegistry;
 const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
 const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
@@ -220,6 +223,24 @@ pub fn ServerType(comptime IO: type) type {
             return server.io.port();
         }
 
+        // The seed's names for what lies deeper here.
+
+        pub fn pool(server: *Server) *StackPool(StackSlot) {
+            return &server.core.slots;
+        }
+
+        pub fn large_pool(server: *Server) *LargeBufferPool {
+            return &server.core.buffers.large;
+        }
+
+        pub fn io_registry(server: *Server) *IORegistry {
+            return &server.rs.registry;
+        }
+
+        pub fn dns_resolver(server: *Server) *RingSharedType(IO).DnsResolver {
+            return server.rs.dns;
+        }
+
         // The loop.
 
         /// Serves until `stop`. The calling thread becomes the loop's.
@@ -338,7 +359,8 @@ pub fn ServerType(comptime IO: type) type {
             until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
             until = @min(until, @max(now, server.rs.nextDeadline()));
-            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline()));
+            const tick_ms = now + server.core.config.tick_interval_ms;
+            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline(tick_ms)));
             if (until == std.math.maxInt(u64)) return null;
             return (until - now) * std.time.ns_per_ms;
         }
