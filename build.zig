@@ -23,7 +23,8 @@ pub fn build(b: *std.Build) void {
         .checked = b.option(bool, "checked", "Add a variant that traps on overflow and wrong indexes, for tests") orelse false,
         .fuzz_seconds = b.option(u32, "fuzz-seconds", "How long each parser is fuzzed; 0 only for what --fuzz guides") orelse 10,
         .fuzz_seed = b.option(u64, "fuzz-seed", "The seed of the mutations; a new one each time without it"),
-        .optimize = b.option(std.builtin.OptimizeMode, "mode", "How the server's programs are built; safety checks stay on by default") orelse .ReleaseSafe,
+        // By the name under which packages that depend on this one pass it.
+        .optimize = b.option(std.builtin.OptimizeMode, "optimize", "How the server is built; safety checks stay on by default") orelse .ReleaseSafe,
         .cares = b.option(bool, "cares", "Test names by c-ares; where its header is, without this"),
         .seed = b.option(u64, "seed", "The first seed of the simulator") orelse 1,
         .seeds = b.option(u64, "seeds", "How many seeds the simulator runs") orelse 1,

@@ -6,7 +6,9 @@ const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const response = http.response;
 const Buffer = @import("buffers.zig").Buffer;
+pub const Fields = @import("answer/fields.zig").Fields;
 const Core = @import("core.zig").Core;
+const DeferredNode = @import("deferred.zig").DeferredNode;
 const slots = @import("slot.zig");
 const StackSlot = slots.StackSlot;
 
@@ -27,38 +29,6 @@ const copied_bytes_max = 4096;
 
 /// What is asked for at a time of a body in pieces.
 const piece_bytes_max = 16 * 1024;
-
-/// The fields that a handler adds to its answer, as copies: middleware may set some long before the answer.
-pub const Fields = struct {
-    entries: [count_max]struct { name: u16, name_len: u16, value: u16, value_len: u16 } = undefined,
-    len: u16 = 0,
-    bytes: [bytes_max]u8 = undefined,
-    bytes_len: u16 = 0,
-
-    /// As many as a request may have, and as much as a large set of cookies takes.
-    pub const count_max = 100;
-    pub const bytes_max = 16 * 1024;
-
-    pub fn clear(fields: *Fields) void {
-        fields.len = 0;
-        fields.bytes_len = 0;
-    }
-
-    pub fn add(fields: *Fields, name: []const u8, value: []const u8) error{TooManyFields}!void {
-        if (fields.len == count_max or name.len + value.len > bytes_max - fields.bytes_len) return error.TooManyFields;
-        const start = fields.bytes_len;
-        @memcpy(fields.bytes[start..][0..name.len], name);
-        @memcpy(fields.bytes[start + name.len ..][0..value.len], value);
-        fields.bytes_len += @intCast(name.len + value.len);
-        fields.entries[fields.len] = .{
-            .name = start,
-            .name_len = @intCast(name.len),
-            .value = @intCast(start + name.len),
-            .value_len = @intCast(value.len),
-        };
-        fields.len += 1;
-    }
-};
 
 /// The last head of the usual kind, up to its Content-Length's value: of a status and a type, in one second. Most answers of a
 /// server begin alike.
@@ -113,6 +83,8 @@ pub const Error = error{
     InvalidAnswer,
     /// More than the largest buffer holds: send it from where it lies, or in pieces.
     AnswerTooLong,
+    /// Those that were kept and those that came with the answer are more than one may have.
+    TooManyFields,
 };
 
 /// A whole answer, copied.
@@ -143,6 +115,53 @@ fn sendOwned(slot: *StackSlot, work: slots.OwnedWork) void {
     slot.line5.ws = .{ .owned = work };
     slot.line1.flags.owned = true;
     slot.line1.state = .answering;
+}
+
+/// In place of one that can't be sent.
+pub fn failed(core: *Core, slot: *StackSlot, err: Error) void {
+    core.stats.handler_errors += 1;
+    plain(core, slot, 500, switch (err) {
+        error.InvalidAnswer => "the handler's answer has a field or a status that can't be sent\n",
+        error.AnswerTooLong => "the handler's answer is longer than a buffer\n",
+        error.TooManyFields => "the handler's answer has more fields than can be sent\n",
+    });
+}
+
+/// Keeps what was added for an answer that comes later, in the place of the request's body, which is done with. False when there
+/// is no memory for it.
+pub fn keepFields(core: *Core, slot: *StackSlot) bool {
+    const fields = &core.answer_fields;
+    const kept = &slot.line4.body;
+    assert(kept.isEmpty());
+    if (fields.len == 0) return true;
+    const len = fields.packedBytes();
+    if (!core.buffers.reserve(kept, len)) return false;
+    fields.pack(kept.unused()[0..len]);
+    kept.len = @intCast(len);
+    return true;
+}
+
+/// One that came later, with the fields that were kept for it and its own. A long body is sent from where it lies.
+pub fn later(core: *Core, slot: *StackSlot, node: DeferredNode) void {
+    const fields = &core.answer_fields;
+    fields.clear();
+    const added = addAll(fields, &.{ slot.line4.body.bytes(), node.fields });
+    core.buffers.release(&slot.line4.body);
+    core.allocator.free(node.fields);
+    const sent = if (added) |_|
+        owned(core, slot, node.status, node.content_type.name(), node.body, Core.free, core)
+    else |err| failing: {
+        core.allocator.free(node.body);
+        break :failing err;
+    };
+    sent catch |err| {
+        std.log.scoped(.server).warn("an answer that came later can't be sent: {t}", .{err});
+        failed(core, slot, err);
+    };
+}
+
+fn addAll(fields: *Fields, lists: []const []const u8) Error!void {
+    for (lists) |list| try fields.addPacked(list);
 }
 
 /// For answers of our own, which are always valid.
@@ -302,10 +321,7 @@ fn write(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const u8) 
     if (core.config.server_name) |name| writer.field("Server", name);
     writer.date(core.date.at(core.now_seconds));
     if (content_type) |value| writer.contentType(value);
-    const fields = &core.answer_fields;
-    for (fields.entries[0..fields.len]) |entry| {
-        writer.field(fields.bytes[entry.name..][0..entry.name_len], fields.bytes[entry.value..][0..entry.value_len]);
-    }
+    core.answer_fields.write(&writer);
     return writer;
 }
 

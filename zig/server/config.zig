@@ -3,9 +3,9 @@
 const std = @import("std");
 const http = @import("protocol/http.zig");
 const buffers = @import("buffers.zig");
+const descriptors = @import("descriptors.zig");
 const dns_resolver = @import("outgoing/dns_resolver.zig");
 const stacks = @import("fiber/stacks.zig");
-const linux = std.os.linux;
 const UserData = @import("io.zig").UserData;
 
 pub const Config = struct {
@@ -42,7 +42,8 @@ pub const Config = struct {
     /// 413 beyond it. nginx takes as much by default; a body lies in one block of the large pool.
     body_bytes_max: u32 = 1 << 20,
 
-    /// Connections at once. 0 takes what the limit of descriptors leaves, the seed's 1,048,576 have to be asked for.
+    /// Connections at once. 0 raises the soft limit of descriptors to the hard one, and takes what that leaves; the seed's 1,048,576
+    /// have to be asked for, and allowed.
     slots: u32 = 0,
     /// Touches all slots at the start, so that no connection pays for it.
     warmup: bool = false,
@@ -117,17 +118,12 @@ pub const Config = struct {
     /// The slots to reserve: those asked for, or as many as there can be connections.
     pub fn slotCount(config: *const Config) u32 {
         if (config.slots > 0) return config.slots;
-        var limit: linux.rlimit = undefined;
-        const rc = linux.getrlimit(.NOFILE, &limit);
-        std.debug.assert(linux.errno(rc) == .SUCCESS);
         // The ring's table of descriptors may not be longer than the process's limit.
-        const reserved = descriptors_reserved + config.outgoing_max;
-        return @intCast(@min(slots_default_max, @max(limit.cur, reserved + descriptors_reserved) - reserved));
+        const descriptors_max = @min(descriptors.limit().soft, descriptors.table_max);
+        const reserved = @as(u32, descriptors_reserved) + config.outgoing_max;
+        return @intCast(@max(descriptors_max, reserved + descriptors_reserved) - reserved);
     }
 };
-
-/// The seed's pool. More on one ring nobody has measured.
-const slots_default_max = 1 << 20;
 
 /// What the ring's table holds beside the slots, and the process beside the table: files of the application, the ring, the
 /// listener.
@@ -150,6 +146,7 @@ test "the defaults are the seed's, and valid" {
     try std.testing.expectEqual(@as(u16, 16_384), config.buffer_pool_size);
     try std.testing.expectEqual(@as(u32, 1 << 20), (Config{ .slots = 1 << 20 }).slotCount());
     try std.testing.expect(config.slotCount() > 0);
+    try std.testing.expect((Config{ .outgoing_max = std.math.maxInt(u16) }).slotCount() > 0);
 }
 
 test "what can't work is refused at the start" {

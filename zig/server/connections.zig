@@ -279,7 +279,7 @@ pub fn Connections(comptime Server: type) type {
                 line1.held_count -= 1;
                 server.io.returnBuffer(id);
             }
-            if (line1.state == .answered and server.core.application == null) slot.line5.ws.answer.allocator.free(slot.line5.ws.answer.body);
+            if (line1.state == .answered and server.core.application == null) slot.line5.ws.answer.free(server.core.allocator);
             line1.state = .closing;
             // The kernel may still read what is being sent; the rest is ours at once.
             if (!line1.flags.sending) return release(server, slot);
@@ -377,7 +377,7 @@ pub fn Connections(comptime Server: type) type {
             const slot = core.slots.get(id.index, id.gen_id);
             if (slot == null or slot.?.line1.state != .deferred or slot.?.line2.conn_id != seen.conn_id) {
                 core.stats.deferred_discarded += 1;
-                seen.allocator.free(seen.body);
+                seen.free(core.allocator);
                 return;
             }
             core.deferred -= 1;
@@ -393,14 +393,9 @@ pub fn Connections(comptime Server: type) type {
             if (core.application != null) return application_of.goOn(core, slot);
             const node = slot.line5.ws.answer;
             slot.line5.ws = .{ .none = {} };
-            defer node.allocator.free(node.body);
             slot.line1.state = .ending;
-            core.answer_fields.clear();
             if (core.stopping) slot.line1.flags.keep_alive = false;
-            answer.whole(core, slot, node.status, node.content_type.name(), node.body) catch |err| {
-                core.stats.handler_errors += 1;
-                answer.plain(core, slot, 500, @errorName(err));
-            };
+            answer.later(core, slot, node);
             if (slot.line1.state == .ending) core.finishAnswer(slot);
         }
 

@@ -63,7 +63,7 @@ pub const Context = struct {
         return null;
     }
 
-    /// Adds a field to the answer.
+    /// Adds a field to the answer, whether that is given at once or later.
     pub fn setHeader(ctx: *Context, name: []const u8, value: []const u8) error{TooManyFields}!void {
         assert(!ctx.responded);
         return ctx.core.answer_fields.add(name, value);
@@ -89,11 +89,7 @@ pub const Context = struct {
 
     /// Sends a body of any length that was made with the handler's allocator, and frees it.
     pub fn respondAllocated(ctx: *Context, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
-        ctx.respondOwned(status, content_type, bytes, freeAllocated, ctx.core);
-    }
-
-    fn freeAllocated(core: ?*anyopaque, bytes: []const u8) void {
-        @as(*Core, @ptrCast(@alignCast(core.?))).allocator.free(bytes);
+        ctx.respondOwned(status, content_type, bytes, Core.free, ctx.core);
     }
 
     /// Sends a body of any length from where it lies. `release` is told when it isn't needed any more, once.
@@ -129,23 +125,24 @@ pub const Context = struct {
         ctx.responded = true;
     }
 
-    fn fail(ctx: *Context, err: answer.Error) void {
-        ctx.core.stats.handler_errors += 1;
-        answer.plain(ctx.core, ctx.slot, 500, switch (err) {
-            error.InvalidAnswer => "the handler's answer has a field or a status that can't be sent\n",
-            error.AnswerTooLong => "the handler's answer is longer than a buffer\n",
-        });
+    /// In place of an answer that can't be sent.
+    pub fn fail(ctx: *Context, err: answer.Error) void {
+        std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
+        answer.failed(ctx.core, ctx.slot, err);
     }
 };
 
 /// The usual ones.
 pub const ContentType = enum {
+    /// None, or the one that a field says.
+    none,
     text,
     json,
     html,
 
-    pub fn name(content_type: ContentType) []const u8 {
+    pub fn name(content_type: ContentType) ?[]const u8 {
         return switch (content_type) {
+            .none => null,
             .text => "text/plain; charset=utf-8",
             .json => "application/json",
             .html => "text/html; charset=utf-8",

@@ -290,6 +290,11 @@ pub const Core = struct {
             answer.plain(core, slot, 503, "too many requests wait for their answers\n");
             return core.finishAnswer(slot);
         }
+        if (!answer.keepFields(core, slot)) {
+            core.stats.exhausted += 1;
+            answer.plain(core, slot, 503, "no memory for what the answer begins with\n");
+            return core.finishAnswer(slot);
+        }
         core.deferred += 1;
         slot.line1.state = .deferred;
         slot.line2.read_deadline_ms = core.now_ms + core.config.deferred_timeout_ms;
@@ -328,6 +333,11 @@ pub const Core = struct {
     pub fn giveUp(core: *Core, slot: *StackSlot) void {
         core.stats.exhausted += 1;
         slot.line1.state = .broken;
+    }
+
+    /// Frees what the allocator made, for answers that are sent from where they lie.
+    pub fn free(core: ?*anyopaque, bytes: []const u8) void {
+        @as(*Core, @ptrCast(@alignCast(core.?))).allocator.free(bytes);
     }
 
     /// Gives back all that a connection keeps, but not its slot.

@@ -2,16 +2,23 @@
 
 const std = @import("std");
 const BoundedQueue = @import("bounded_queue.zig").BoundedQueue;
+const Field = @import("answer/fields.zig").Field;
 const ContentType = @import("context.zig").ContentType;
 
-/// One answer on its way. Hooks see it before it is sent; `body` is valid as long as they run.
+/// One answer on its way. Hooks see it before it is sent; `body` is valid as long as they run. What it holds was made by the
+/// server's allocator, which has to work from all threads.
 pub const DeferredNode = struct {
     conn_id: u64,
     status: u16,
     content_type: ContentType,
     body: []u8,
-    /// Gives the body back. It has to work from all threads.
-    allocator: std.mem.Allocator,
+    /// Fields of its own, packed (`answer/fields.zig`).
+    fields: []u8 = &.{},
+
+    pub fn free(node: *const DeferredNode, allocator: std.mem.Allocator) void {
+        allocator.free(node.body);
+        allocator.free(node.fields);
+    }
 };
 
 pub const DeferredQueue = BoundedQueue(DeferredNode);
@@ -43,6 +50,11 @@ pub fn DeferredResponse(comptime Server: type) type {
 
         pub fn html(response: *const Response, status: u16, body: []const u8) void {
             response.server.sendDeferredResponse(response.conn_id, status, .html, body);
+        }
+
+        /// With fields of its own behind those that were set before, and of any type.
+        pub fn respond(response: *const Response, status: u16, content_type: ?[]const u8, fields: []const Field, body: []const u8) void {
+            response.server.sendDeferredFields(response.conn_id, status, content_type, fields, body);
         }
     };
 }

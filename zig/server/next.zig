@@ -65,8 +65,8 @@ pub const SubmitError = error{
 /// What leads from a task to its loop.
 pub const Loop = struct {
     server: *anyopaque,
-    /// Answers a deferred request with a copy of the body.
-    respond: *const fn (server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void,
+    /// Answers a deferred request with copies of fields (packed) and body.
+    respond: *const fn (server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, fields: []const u8, body: []const u8) void,
     /// False when too many calls wait.
     invoke: *const fn (server: *anyopaque, call: Invoke) bool,
 };

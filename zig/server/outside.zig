@@ -3,6 +3,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const broadcasts = @import("broadcast.zig");
+const fields_of = @import("answer/fields.zig");
 const web_socket = @import("web_socket.zig");
 const ConnId = @import("slot.zig").ConnId;
 const ContentType = @import("context.zig").ContentType;
@@ -24,20 +25,51 @@ pub fn Outside(comptime Server: type) type {
             content_type: ContentType,
             body: []const u8,
         ) void {
-            const copy = server.allocator.dupe(u8, body) catch {
-                // The client must not wait for ever: an empty body needs no memory.
-                return pushDeferred(server, .{ .conn_id = conn_id, .status = 503, .content_type = .text, .body = &.{}, .allocator = server.allocator });
+            sendPacked(server, conn_id, status, content_type, &.{}, body);
+        }
+
+        /// The same with fields of its own, behind those that were set before the request waited, and with a type of any name.
+        pub fn sendDeferredFields(
+            server: *Server,
+            conn_id: u64,
+            status: u16,
+            content_type: ?[]const u8,
+            fields: []const fields_of.Field,
+            body: []const u8,
+        ) void {
+            const bytes = packAll(server.allocator, content_type, fields) catch |err| return sendFailure(server, conn_id, err);
+            sendPacked(server, conn_id, status, .none, bytes, body);
+        }
+
+        fn packAll(allocator: std.mem.Allocator, content_type: ?[]const u8, fields: []const fields_of.Field) ![]u8 {
+            const type_field: ?fields_of.Field = if (content_type) |value| .{ .name = "Content-Type", .value = value } else null;
+            var len = if (type_field) |field| try fields_of.packedBytesOf(field) else 0;
+            for (fields) |field| len += try fields_of.packedBytesOf(field);
+            const bytes = try allocator.alloc(u8, len);
+            var end = if (type_field) |field| fields_of.packOne(bytes, field) else 0;
+            for (fields) |field| end += fields_of.packOne(bytes[end..], field);
+            return bytes;
+        }
+
+        /// The client must not wait for ever: an empty body needs no memory.
+        fn sendFailure(server: *Server, conn_id: u64, err: error{ OutOfMemory, TooManyFields }) void {
+            std.log.scoped(.server).warn("an answer that came later can't be sent: {t}", .{err});
+            const status: u16 = if (err == error.OutOfMemory) 503 else 500;
+            pushDeferred(server, .{ .conn_id = conn_id, .status = status, .content_type = .text, .body = &.{} });
+        }
+
+        /// Fields as `answer/fields.zig` packs them; they are the answer's from now on.
+        fn sendPacked(server: *Server, conn_id: u64, status: u16, content_type: ContentType, fields: []u8, body: []const u8) void {
+            const body_copy = server.allocator.dupe(u8, body) catch |err| {
+                server.allocator.free(fields);
+                return sendFailure(server, conn_id, err);
             };
-            pushDeferred(server, .{
-                .conn_id = conn_id,
-                .status = status,
-                .content_type = content_type,
-                .body = copy,
-                .allocator = server.allocator,
-            });
+            pushDeferred(server, .{ .conn_id = conn_id, .status = status, .content_type = content_type, .body = body_copy, .fields = fields });
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
+            _ = server.callers.fetchAdd(1, .acquire);
+            defer _ = server.callers.fetchSub(1, .release);
             while (!server.deferred_queue.push(node)) {
                 if (Fiber.current() != null) {
                     // The loop's handlers must not run on its stack, and a worker has other fibers.
@@ -67,6 +99,8 @@ pub fn Outside(comptime Server: type) type {
         }
 
         fn invoke(server: *Server, call: Invoke) bool {
+            _ = server.callers.fetchAdd(1, .acquire);
+            defer _ = server.callers.fetchSub(1, .release);
             return server.rs.invoke.push(call.run, call.context);
         }
 
@@ -108,8 +142,10 @@ pub fn Outside(comptime Server: type) type {
             return broadcasts.toOne(&server.core, slot, opcode, payload);
         }
 
-        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, body: []const u8) void {
-            sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
+        fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, fields: []const u8, body: []const u8) void {
+            const own: *Server = @ptrCast(@alignCast(server));
+            const copy = own.allocator.dupe(u8, fields) catch |err| return sendFailure(own, conn_id, err);
+            sendPacked(own, conn_id, status, content_type, copy, body);
         }
 
         /// Threads for `Next.submit`, made by `run`; once.
@@ -125,7 +161,7 @@ pub fn Outside(comptime Server: type) type {
             const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
             // What they have for the loop is taken from them still, so that they come to their ends.
             while (!workers.isEnded()) {
-                while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+                while (server.deferred_queue.pop()) |node| node.free(server.allocator);
                 while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
                 if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
                 std.Thread.yield() catch {};

@@ -4,6 +4,7 @@ const std = @import("std");
 const http = @import("protocol/http.zig");
 const router_of = @import("protocol/router.zig");
 const Context = @import("context.zig").Context;
+const Fields = @import("answer/fields.zig").Fields;
 const web_socket = @import("web_socket.zig");
 
 /// Runs to its end on the loop's stack: nothing else happens meanwhile.
@@ -59,9 +60,11 @@ pub const Routes = struct {
     /// Runs middleware and handler. What they don't answer well is answered here.
     pub fn run(routes: *Routes, ctx: *Context) void {
         for (routes.middlewares[0..routes.middlewares_len]) |middleware| {
-            middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
+            const before = ctx.core.answer_fields.mark();
+            middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, before, err);
             if (ctx.responded or ctx.deferred) return;
         }
+        const before = ctx.core.answer_fields.mark();
         var params: router_of.Params = .{};
         const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch, &params) catch
             return ctx.text(400, "an escape in the path is not one\n");
@@ -69,11 +72,11 @@ pub const Routes = struct {
             .found => |target| {
                 ctx.params = params.slice();
                 switch (target) {
-                    .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err),
+                    .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, before, err),
                     .web_socket => |route| web_socket.upgrade(ctx, route),
                 }
             },
-            .not_allowed => |allow| notAllowed(ctx, allow),
+            .not_allowed => |allow| notAllowed(ctx, allow) catch |err| return failed(ctx, before, err),
             .not_found => if (ctx.request.target.form == .asterisk) {
                 // OPTIONS of the server itself (RFC 9110 9.3.7).
                 ctx.respond(204, null, "");
@@ -81,21 +84,21 @@ pub const Routes = struct {
         }
     }
 
-    fn notAllowed(ctx: *Context, allow: router_of.Allow) void {
+    fn notAllowed(ctx: *Context, allow: router_of.Allow) error{TooManyFields}!void {
         var buffer: [router_of.Allow.text_bytes_max]u8 = undefined;
-        ctx.core.answer_fields.clear();
-        ctx.setHeader("Allow", allow.text(&buffer)) catch unreachable;
+        try ctx.setHeader("Allow", allow.text(&buffer));
         if (ctx.request.method == .options) ctx.respond(204, null, "") else ctx.text(405, "method not allowed\n");
     }
 
-    fn failed(ctx: *Context, err: anyerror) void {
+    /// What was set `before` it failed is sent: it isn't the failed one's.
+    fn failed(ctx: *Context, before: Fields.Mark, err: anyerror) void {
         ctx.core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
         // An answer that was given already is on its way.
         if (ctx.responded) return;
         // One that was to come later won't, as far as the handler knows. If it does, it is discarded and counted.
         ctx.deferred = false;
-        ctx.core.answer_fields.clear();
+        ctx.core.answer_fields.backTo(before);
         if (err == error.TooManyTasks) return ctx.text(503, "too many tasks wait already\n");
         ctx.text(500, "internal server error\n");
     }

@@ -9,6 +9,7 @@ const io_of = @import("io.zig");
 const slot_of = @import("slot.zig");
 const answer = @import("answer.zig");
 const deferred_of = @import("deferred.zig");
+const descriptors = @import("descriptors.zig");
 const Acceptor = @import("acceptor.zig").Acceptor;
 const Config = @import("config.zig").Config;
 const Connections = @import("connections.zig").Connections;
@@ -18,6 +19,9 @@ const DeferredNode = deferred_of.DeferredNode;
 const Event = io_of.Event;
 const Next = @import("next.zig").Next;
 const StackSlot = slot_of.StackSlot;
+const LargeBufferPool = @import("large_buffer_pool.zig").LargeBufferPool;
+const StackPool = @import("stack_pool.zig").StackPool;
+const IORegistry = @import("outgoing/registry.zig").IORegistry;
 const FiberShared = @import("outgoing/fiber_shared.zig").FiberShared;
 const RingSharedType = @import("outgoing/ring_shared.zig").RingSharedType;
 const UserData = io_of.UserData;
@@ -46,6 +50,8 @@ pub fn ServerType(comptime IO: type) type {
         connections: Connections(Server),
         events: [io_of.events_per_turn_max]Event = undefined,
         deferred_queue: deferred_of.DeferredQueue,
+        /// How many are within a function that other threads may call.
+        callers: std.atomic.Value(u32) = .init(0),
         /// What goes out through the server's own ring.
         rs: *RingSharedType(IO),
         /// Rings beside it, which the loop drives, too.
@@ -80,10 +86,11 @@ pub fn ServerType(comptime IO: type) type {
             return initConfig(allocator, address, app_ctx, .{ .fiber_stack_size_kb = fiber_stack_size_kb });
         }
 
-        /// Reserves all there is and listens; connections are served by `run`. `error.RingDenied` and
-        /// `error.KernelTooOld` say that this machine needs another server.
+        /// Reserves all there is and listens; connections are served by `run`. `error.RingDenied` and `error.KernelTooOld` say that
+        /// this machine needs another server, `error.DescriptorLimitTooLow` that its limit doesn't allow the slots.
         pub fn initConfig(allocator: std.mem.Allocator, address: []const u8, app_ctx: ?*anyopaque, config: Config) !Server {
             try config.check();
+            try descriptors.secure(IO, &config);
             var io: IO = try .init(.{
                 .buffer_size = config.buffer_size,
                 .buffer_count = config.buffer_pool_size,
@@ -121,8 +128,10 @@ pub fn ServerType(comptime IO: type) type {
         /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
             Outside.endWorkers(server);
+            // Whoever has handed something over from a thread of its own may still be about to wake the loop for it.
+            while (server.callers.load(.acquire) != 0) std.Thread.yield() catch {};
             server.next.deinit();
-            while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
+            while (server.deferred_queue.pop()) |node| node.free(server.allocator);
             server.io.deinit();
             server.deferred_queue.deinit(server.allocator);
             server.rs.destroy();
@@ -195,6 +204,7 @@ pub fn ServerType(comptime IO: type) type {
 
         const Outside = @import("outside.zig").Outside(Server);
         pub const sendDeferredResponse = Outside.sendDeferredResponse;
+        pub const sendDeferredFields = Outside.sendDeferredFields;
         pub const invokeOnIoThread = Outside.invokeOnIoThread;
         pub const broadcast = Outside.broadcast;
         pub const broadcastFromAnyThread = Outside.broadcastFromAnyThread;
@@ -215,6 +225,24 @@ pub fn ServerType(comptime IO: type) type {
         /// The port that is listened at.
         pub fn port(server: *const Server) u16 {
             return server.io.port();
+        }
+
+        // The seed's names for what lies deeper here.
+
+        pub fn pool(server: *Server) *StackPool(StackSlot) {
+            return &server.core.slots;
+        }
+
+        pub fn large_pool(server: *Server) *LargeBufferPool {
+            return &server.core.buffers.large;
+        }
+
+        pub fn io_registry(server: *Server) *IORegistry {
+            return &server.rs.registry;
+        }
+
+        pub fn dns_resolver(server: *Server) *RingSharedType(IO).DnsResolver {
+            return server.rs.dns;
         }
 
         // The loop.
@@ -339,7 +367,8 @@ pub fn ServerType(comptime IO: type) type {
             until = @min(until, server.next.wakeAtMs(now, server.core.config.tick_interval_ms));
             if (server.core.stopping) until = @min(until, now + sweep_interval_ms);
             until = @min(until, @max(now, server.rs.nextDeadline()));
-            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline()));
+            const tick_ms = now + server.core.config.tick_interval_ms;
+            if (server.fiber_shared) |shared| until = @min(until, @max(now, shared.nextDeadline(tick_ms)));
             if (until == std.math.maxInt(u64)) return null;
             return (until - now) * std.time.ns_per_ms;
         }

@@ -1,75 +1,30 @@
 //! The whole server over real sockets: a loop on a thread of its own, and clients that block.
 
 const std = @import("std");
-const linux = std.os.linux;
 const sws = @import("root.zig");
 const AsyncServer = sws.AsyncServer;
 const Config = sws.Config;
 const Context = sws.Context;
 const Client = @import("testing/client.zig").Client;
 
-/// Small, so that limits are met soon.
-const small: Config = .{
-    .slots = 64,
-    .buffer_size = 512,
-    .buffer_pool_size = 64,
-    .class_bytes = 1 << 20,
-    .large_buffers = 4,
-    .deferred_max = 16,
-};
+const Fixture = @import("testing/running.zig").Running;
+const small = Fixture.small;
 
-const Fixture = struct {
-    server: AsyncServer,
-    thread: std.Thread = undefined,
-    failure: ?anyerror = null,
-
-    /// Null where io_uring is denied: these tests run wherever it is not.
-    fn create(config: Config) !*Fixture {
-        const fixture = try std.testing.allocator.create(Fixture);
-        errdefer std.testing.allocator.destroy(fixture);
-        fixture.* = .{ .server = AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", null, config) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
-            else => return err,
-        } };
-        const server = &fixture.server;
-        server.GET("/hello", hello);
-        server.POST("/echo", echo);
-        server.GET("/users/:id", user);
-        server.GET("/large", large);
-        server.GET("/pieces", pieces);
-        server.GET("/later", later);
-        server.GET("/fails", fails);
-        server.GET("/silent", silent);
-        server.ws("/ws", echoMessage);
-        server.use(mark);
-        return fixture;
-    }
-
-    fn start(fixture: *Fixture) !void {
-        fixture.thread = try .spawn(.{}, run, .{fixture});
-    }
-
-    fn run(fixture: *Fixture) void {
-        fixture.server.run() catch |err| {
-            fixture.failure = err;
-        };
-    }
-
-    /// Stops, and looks for what wasn't given back.
-    fn finish(fixture: *Fixture) !void {
-        fixture.server.stop();
-        fixture.thread.join();
-        defer {
-            fixture.server.deinit();
-            std.testing.allocator.destroy(fixture);
-        }
-        if (fixture.failure) |err| return err;
-        try std.testing.expectEqual(@as(usize, 0), fixture.server.core.buffers.used());
-        try std.testing.expectEqual(@as(u32, 0), fixture.server.core.slots.live_len);
-        try std.testing.expectEqual(fixture.server.core.config.buffer_pool_size, fixture.server.io.buffers_free);
-        try std.testing.expectEqual(@as(u32, 0), fixture.server.core.deferred);
-    }
-};
+fn create(config: Config) !*Fixture {
+    const fixture: *Fixture = try .create(config, null);
+    const server = &fixture.server;
+    server.GET("/hello", hello);
+    server.POST("/echo", echo);
+    server.GET("/users/:id", user);
+    server.GET("/large", large);
+    server.GET("/pieces", pieces);
+    server.GET("/later", later);
+    server.GET("/fails", fails);
+    server.GET("/silent", silent);
+    server.ws("/ws", echoMessage);
+    server.use(mark);
+    return fixture;
+}
 
 fn hello(_: std.mem.Allocator, ctx: *Context) anyerror!void {
     ctx.text(200, "hello");
@@ -137,7 +92,7 @@ fn mark(_: std.mem.Allocator, ctx: *Context) anyerror!void {
 }
 
 test "requests of one connection are answered in order, in one piece or byte by byte" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -158,7 +113,7 @@ test "requests of one connection are answered in order, in one piece or byte by 
 
 test "what a handler does wrong is the server's error, and the connection goes on" {
     std.testing.log_level = .err;
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -185,7 +140,7 @@ test "what a handler does wrong is the server's error, and the connection goes o
 }
 
 test "bodies that are sent from where they lie, in pieces, or later arrive whole" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -204,7 +159,7 @@ test "bodies that are sent from where they lie, in pieces, or later arrive whole
 }
 
 test "a head without a body has the length of its GET, and a client of HTTP/1.0 is closed unless it asks" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -219,7 +174,7 @@ test "a head without a body has the length of its GET, and a client of HTTP/1.0 
 }
 
 test "who waits to send its body is told to go on, and too long a body is refused before it is sent" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -234,7 +189,7 @@ test "who waits to send its body is told to go on, and too long a body is refuse
 }
 
 test "what can't be understood is refused, and the connection closed" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     const cases = [_]struct { []const u8, u16 }{
         .{ "GET /hello HTTP/1.1\r\n\r\n", 400 },
@@ -265,7 +220,7 @@ test "what can't be understood is refused, and the connection closed" {
 test "a head that takes too long is answered with 408" {
     var config = small;
     config.head_timeout_ms = 100;
-    const fixture = try Fixture.create(config);
+    const fixture = try create(config);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -278,7 +233,7 @@ test "a head that takes too long is answered with 408" {
 test "a connection that rests too long is closed" {
     var config = small;
     config.idle_timeout_ms = 100;
-    const fixture = try Fixture.create(config);
+    const fixture = try create(config);
     try fixture.start();
     var client: Client = try .connect(fixture.server.port());
     defer client.close();
@@ -289,7 +244,7 @@ test "a connection that rests too long is closed" {
 test "clients beyond the slots wait until there is room, and nothing else" {
     var config = small;
     config.slots = 2;
-    const fixture = try Fixture.create(config);
+    const fixture = try create(config);
     try fixture.start();
     var first: Client = try .connect(fixture.server.port());
     var second: Client = try .connect(fixture.server.port());
@@ -309,7 +264,7 @@ test "clients beyond the slots wait until there is room, and nothing else" {
 test "clients that come together are served as slots become free, and none is turned away" {
     var config = small;
     config.slots = 2;
-    const fixture = try Fixture.create(config);
+    const fixture = try create(config);
     try fixture.start();
     var clients: [40]Client = undefined;
     for (&clients) |*client| {
@@ -342,7 +297,7 @@ fn noteThread(_: std.mem.Allocator, thread: *std.atomic.Value(u64)) void {
 }
 
 test "hooks and what other threads hand over run on the loop's thread, a deferred one before its answer is sent" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.server.addHookTick(countTick);
     try fixture.server.addHookDeferred(noteDeferred);
     try fixture.start();
@@ -363,7 +318,7 @@ test "hooks and what other threads hand over run on the loop's thread, a deferre
 }
 
 test "messages of a WebSocket come back, whole, in fragments and byte by byte, with control frames in between" {
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     // Masked with zeroes.
     const sent = "\x81\x82\x00\x00\x00\x00hi" ++ "\x01\x81\x00\x00\x00\x00a" ++ "\x89\x81\x00\x00\x00\x00p" ++
@@ -383,7 +338,7 @@ test "messages of a WebSocket come back, whole, in fragments and byte by byte, w
 
 test "a WebSocket's faults are told by their codes, and one that is open when the server stops is told to go" {
     std.testing.log_level = .err;
-    const fixture = try Fixture.create(small);
+    const fixture = try create(small);
     try fixture.start();
     const cases = [_]struct { []const u8, u16 }{
         .{ "\x81\x02hi", 1002 },

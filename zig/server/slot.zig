@@ -123,7 +123,7 @@ pub const Line4 = struct {
     message: linux.msghdr_const = std.mem.zeroInit(linux.msghdr_const, .{ .iov = undefined }),
     release: ?Release = null,
     release_context: ?*anyopaque = null,
-    /// The body of a request, as far as it came. `large_buf_ptr` of the seed.
+    /// The body of a request, as far as it came; `large_buf_ptr` of the seed. While its answer is waited for, the fields of that.
     body: Buffer = .{},
 };
 

@@ -90,25 +90,30 @@ pub fn upgrade(ctx: *Context, route: Route) void {
     const slot = ctx.slot;
     ctx.responded = true;
     const output = &slot.line1.output;
-    if (!core.buffers.reserve(output, answer_bytes_max)) return core.giveUp(slot);
+    const fields = &core.answer_fields;
+    if (!core.buffers.reserve(output, answer_bytes_max + fields.writtenBytes())) return core.giveUp(slot);
     var writer: http.response.Writer = .{ .buffer = output.unused() };
-    if (protocol.handshake.check(ctx.request)) |checked| {
-        const head = protocol.handshake.writeAnswer(&writer, &checked, null) catch unreachable;
-        output.len += @intCast(head.len);
+    const checked = protocol.handshake.check(ctx.request);
+    if (checked) |*handshake| {
+        protocol.handshake.beginAnswer(&writer, handshake, null);
+    } else |err| protocol.handshake.beginRefusal(&writer, err);
+    fields.write(&writer);
+    const ended = if (checked) |_| writer.end(.nothing, .upgrade) else |_| writer.end(.{ .length = 0 }, .close);
+    const head = ended catch return ctx.fail(error.InvalidAnswer);
+    output.len += @intCast(head.len);
+    if (checked) |_| {
         slot.line5.ws = .{ .web_socket = .{ .handler = route.handler } };
         slot.line1.state = .web_socket;
         // More routes than topics may be: a connection that hears of nothing would be no better.
         broadcast.join(core, slot, route.pattern) catch core.giveUp(slot);
         slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
-    } else |err| {
-        const head = protocol.handshake.writeRefusal(&writer, err) catch unreachable;
-        output.len += @intCast(head.len);
+    } else |_| {
         core.stats.refused += 1;
         slot.line1.flags.keep_alive = false;
     }
 }
 
-/// The longest answer to a handshake.
+/// The longest answer to a handshake, without fields of the application's.
 const answer_bytes_max = 512;
 
 /// Goes on with what arrived, and says how much of it is done with.

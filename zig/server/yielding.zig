@@ -7,6 +7,7 @@
 
 const std = @import("std");
 const assert = std.debug.assert;
+const fields_of = @import("answer/fields.zig");
 const http = @import("protocol/http.zig");
 const ContentType = @import("context.zig").ContentType;
 const Context = @import("context.zig").Context;
@@ -52,6 +53,9 @@ pub const FiberContext = struct {
     /// What the server was made with.
     app_ctx: ?*anyopaque,
     conn_id: u64,
+    /// Those that the handler adds, packed, and how many.
+    fields: std.ArrayList(u8) = .empty,
+    fields_len: usize = 0,
     responded: bool = false,
 
     fn create(allocator: std.mem.Allocator, ctx: *const Context) error{OutOfMemory}!*FiberContext {
@@ -126,29 +130,47 @@ pub const FiberContext = struct {
         return null;
     }
 
+    /// Adds a field to the answer, behind those that middleware has set. The limits are `Context.setHeader`'s, and so is what becomes
+    /// of a name or a value that can't be sent: a 500.
+    pub fn setHeader(ctx: *FiberContext, name: []const u8, value: []const u8) error{ TooManyFields, OutOfMemory }!void {
+        assert(!ctx.responded);
+        const field: fields_of.Field = .{ .name = name, .value = value };
+        const len = try fields_of.packedBytesOf(field);
+        if (ctx.fields_len == fields_of.count_max or ctx.fields.items.len + len > fields_of.bytes_max) return error.TooManyFields;
+        _ = fields_of.packOne(try ctx.fields.addManyAsSlice(ctx.arena.allocator(), len), field);
+        ctx.fields_len += 1;
+    }
+
     pub fn text(ctx: *FiberContext, status: u16, bytes: []const u8) void {
-        ctx.respond(status, .text, bytes);
+        ctx.respondTyped(status, .text, bytes);
     }
 
     pub fn json(ctx: *FiberContext, status: u16, bytes: []const u8) void {
-        ctx.respond(status, .json, bytes);
+        ctx.respondTyped(status, .json, bytes);
     }
 
     pub fn html(ctx: *FiberContext, status: u16, bytes: []const u8) void {
-        ctx.respond(status, .html, bytes);
+        ctx.respondTyped(status, .html, bytes);
     }
 
     /// Answers with a copy, once; the handler may go on afterwards. A client that is gone meanwhile gets nothing, which is counted.
-    pub fn respond(ctx: *FiberContext, status: u16, content_type: ContentType, bytes: []const u8) void {
+    pub fn respond(ctx: *FiberContext, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
+        if (content_type) |value| ctx.setHeader("Content-Type", value) catch |err| return ctx.failed(err);
+        ctx.respondTyped(status, .none, bytes);
+    }
+
+    fn respondTyped(ctx: *FiberContext, status: u16, content_type: ContentType, bytes: []const u8) void {
         assert(!ctx.responded);
         ctx.responded = true;
-        Next.loopOfThread().respond(ctx.server.?, ctx.conn_id, status, content_type, bytes);
+        Next.loopOfThread().respond(ctx.server.?, ctx.conn_id, status, content_type, ctx.fields.items, bytes);
     }
 
     fn failed(ctx: *FiberContext, err: anyerror) void {
         ctx.core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
         if (ctx.responded) return;
-        ctx.respond(500, .text, if (err == error.NoAnswer) "the handler gave no answer\n" else "internal server error\n");
+        // What the handler has set belongs to the answer that it didn't give.
+        ctx.fields.clearRetainingCapacity();
+        ctx.respondTyped(500, .text, if (err == error.NoAnswer) "the handler gave no answer\n" else "internal server error\n");
     }
 };

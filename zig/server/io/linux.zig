@@ -10,6 +10,7 @@ const assert = std.debug.assert;
 const linux = std.os.linux;
 const IoUring = linux.IoUring;
 const interface = @import("../io.zig");
+const descriptors = @import("../descriptors.zig");
 const pages = @import("../pages.zig");
 const setup = @import("linux/setup.zig");
 const BufferId = interface.BufferId;
@@ -33,10 +34,6 @@ const buffers_given_first = 256;
 
 /// Connections that the kernel completes for us before they are accepted. net.core.somaxconn bounds it once more.
 const listen_backlog = 4096;
-
-/// Entries of the ring's table beside the connections: where more than the backlog holds arrive at once, some wait here for
-/// being closed.
-const descriptors_spare = 256;
 
 pub const Linux = struct {
     ring: IoUring,
@@ -90,6 +87,8 @@ pub const Linux = struct {
         return initBeside(null, options);
     }
 
+    pub const tableLen = descriptors.tableLen;
+
     /// A ring whose completions end the parent's sleep, so that one loop serves both.
     pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
         assert(std.math.isPowerOfTwo(options.buffer_count));
@@ -98,9 +97,10 @@ pub const Linux = struct {
         errdefer ring.deinit();
         // Sockets of our own lie in the ring's table: all descriptors of a ring are of the same kind.
         assert(options.direct or options.outgoing == 0);
-        const outgoing_first = options.descriptors + descriptors_spare;
+        const table_len = tableLen(options.descriptors, options.outgoing);
+        const outgoing_first = table_len - options.outgoing;
         if (options.direct) {
-            ring.register_files_sparse(outgoing_first + options.outgoing) catch |err| return setup.registerError(err);
+            ring.register_files_sparse(table_len) catch |err| return setup.registerError(err);
             try setup.limitAccepted(&ring, outgoing_first);
         }
         if (beside) |other| ring.register_eventfd(other.event) catch |err| return setup.registerError(err);

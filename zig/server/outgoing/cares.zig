@@ -138,6 +138,11 @@ pub fn HttpCaresDnsType(comptime IO: type) type {
             }
         };
 
+        /// As the seed has it.
+        pub fn init(allocator: std.mem.Allocator, rs: *RingShared) !*HttpCaresDns {
+            return create(allocator, rs, .{});
+        }
+
         pub fn create(allocator: std.mem.Allocator, rs: *RingShared, config: Config) !*HttpCaresDns {
             if (c.ares_library_init(1) != 0) return error.CaresFailed;
             const cares = try allocator.create(HttpCaresDns);

@@ -8,8 +8,9 @@ const std = @import("std");
 pub const RingTrait = struct {
     ptr: *anyopaque,
     tickFn: *const fn (ptr: *anyopaque) void,
-    /// When the next thing that takes too long does, on the server's clock; the loop sleeps no longer.
-    nextDeadlineFn: *const fn (ptr: *anyopaque) u64,
+    /// When the next thing that takes too long does, on the server's clock; the loop sleeps no longer. Without one it doesn't sleep
+    /// longer than `tick_interval_ms`: for rings whose completions don't end its sleep either.
+    nextDeadlineFn: ?*const fn (ptr: *anyopaque) u64 = null,
 };
 
 pub const FiberShared = struct {
@@ -39,9 +40,10 @@ pub const FiberShared = struct {
         for (shared.rings.items) |ring| ring.tickFn(ring.ptr);
     }
 
-    pub fn nextDeadline(shared: *const FiberShared) u64 {
+    /// `tick_ms` is when the loop ticks in any case if one of them doesn't know better.
+    pub fn nextDeadline(shared: *const FiberShared, tick_ms: u64) u64 {
         var next: u64 = std.math.maxInt(u64);
-        for (shared.rings.items) |ring| next = @min(next, ring.nextDeadlineFn(ring.ptr));
+        for (shared.rings.items) |ring| next = @min(next, if (ring.nextDeadlineFn) |deadline| deadline(ring.ptr) else tick_ms);
         return next;
     }
 };
@@ -63,12 +65,15 @@ const Counting = struct {
 test "every ring is ticked, and there are only so many" {
     var shared: FiberShared = try .init(std.testing.allocator);
     defer shared.deinit();
-    try std.testing.expectEqual(std.math.maxInt(u64), shared.nextDeadline());
+    try std.testing.expectEqual(std.math.maxInt(u64), shared.nextDeadline(5));
     var rings: [FiberShared.rings_max]Counting = @splat(.{});
     for (&rings) |*ring| try shared.register(.{ .ptr = ring, .tickFn = Counting.tick, .nextDeadlineFn = Counting.nextDeadline });
     try std.testing.expectError(error.TooManyRings, shared.register(shared.rings.items[0]));
     shared.tick();
     Counting.tick(&rings[7]);
     for (&rings, 0..) |*ring, i| try std.testing.expectEqual(@as(u32, if (i == 7) 2 else 1), ring.ticks);
-    try std.testing.expectEqual(@as(u64, 98), shared.nextDeadline());
+    try std.testing.expectEqual(@as(u64, 98), shared.nextDeadline(200));
+    // As the seed's: it doesn't say.
+    shared.rings.items[0] = .{ .ptr = &rings[0], .tickFn = Counting.tick };
+    try std.testing.expectEqual(@as(u64, 50), shared.nextDeadline(50));
 }

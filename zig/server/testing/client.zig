@@ -82,6 +82,22 @@ pub const Client = struct {
         return client.bytes[client.at..][0..len];
     }
 
+    /// Bytes as they come, more of them than fit at once.
+    pub fn expectBytes(client: *Client, expected: []const u8) !void {
+        var rest = expected;
+        while (rest.len > 0) {
+            if (client.at == client.len) {
+                client.at = 0;
+                client.len = 0;
+                if (try client.fill() == 0) return error.EndOfStream;
+            }
+            const len = @min(rest.len, client.len - client.at);
+            if (!std.mem.eql(u8, rest[0..len], client.bytes[client.at..][0..len])) return error.OtherBytes;
+            client.at += len;
+            rest = rest[len..];
+        }
+    }
+
     /// Whether the server closed, and sent nothing more.
     pub fn isEnded(client: *Client) !bool {
         if (client.at < client.len) return false;

@@ -92,24 +92,23 @@ pub fn acceptOf(key: []const u8) Accept {
     return accept;
 }
 
-/// The 101. `protocol` is one that the client offered, or null.
-pub fn writeAnswer(writer: *http.response.Writer, upgrade: *const Upgrade, protocol: ?[]const u8) http.response.Error![]const u8 {
+/// The 101, up to fields of the caller's and `Writer.end(.nothing, .upgrade)`. `protocol` is one that the client offered, or null.
+pub fn beginAnswer(writer: *http.response.Writer, upgrade: *const Upgrade, protocol: ?[]const u8) void {
     writer.status(101);
     writer.field("Upgrade", "websocket");
     writer.field("Sec-WebSocket-Accept", &upgrade.accept);
     if (protocol) |name| writer.field("Sec-WebSocket-Protocol", name);
-    return writer.end(.nothing, .upgrade);
 }
 
-/// The answer to what is no handshake: what to upgrade to, and in which version (RFC 6455 4.4, RFC 9110 15.5.22).
-pub fn writeRefusal(writer: *http.response.Writer, err: Error) http.response.Error![]const u8 {
+/// The answer to what is no handshake: what to upgrade to, and in which version (RFC 6455 4.4, RFC 9110 15.5.22). Fields of the
+/// caller's and `Writer.end(.{ .length = 0 }, .close)` follow.
+pub fn beginRefusal(writer: *http.response.Writer, err: Error) void {
     const code = statusOf(err);
     writer.status(code);
     if (code == 426) {
         writer.field("Upgrade", "websocket");
         writer.field("Sec-WebSocket-Version", "13");
     }
-    return writer.end(.{ .length = 0 }, .close);
 }
 
 test {

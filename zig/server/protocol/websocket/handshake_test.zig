@@ -21,8 +21,9 @@ test "the_example_of_the_rfc" {
     try testing.expectEqual(null, upgrade.extensions);
     var buffer: [256]u8 = undefined;
     var writer: http.response.Writer = .{ .buffer = &buffer };
+    handshake.beginAnswer(&writer, &upgrade, "chat");
     try testing.expectEqualStrings("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" ++
-        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\nConnection: Upgrade\r\n\r\n", try handshake.writeAnswer(&writer, &upgrade, "chat"));
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\nConnection: Upgrade\r\n\r\n", try writer.end(.nothing, .upgrade));
 }
 
 test "what_is_no_handshake_is_told_by_its_status" {
@@ -58,7 +59,8 @@ test "what_is_no_handshake_is_told_by_its_status" {
         try testing.expectEqual(case[2], handshake.statusOf(expected));
         var buffer: [256]u8 = undefined;
         var writer: http.response.Writer = .{ .buffer = &buffer };
-        const answer = try handshake.writeRefusal(&writer, expected);
+        handshake.beginRefusal(&writer, expected);
+        const answer = try writer.end(.{ .length = 0 }, .close);
         try testing.expectEqual(case[2] == 426, std.mem.indexOf(u8, answer, "Sec-WebSocket-Version: 13\r\n") != null);
     }
 }
