@@ -6,7 +6,8 @@
 //! is dead or expired, to the other one, which one store makes the log. What would have it grow beyond three quarters is
 //! refused: so each copy makes room for a quarter's writes, and what is there can always be written again.
 //!
-//! Each kind of record has shards that no other kind may fill ([`Kind`]).
+//! What anybody can have as much of as he likes, counters of rates and sessions, has shards that it can fill for itself alone, and so
+//! have locks and makers' locks ([`Kind`]).
 
 use std::ops::Range;
 

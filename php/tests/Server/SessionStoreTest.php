@@ -238,16 +238,19 @@ final class SessionStoreTest extends TestCase
 
     public function test_one_too_many_and_one_too_long_are_refused_and_said(): void
     {
-        $this->serve();
+        $this->serve('--workers=1', '--session-lock-ttl-ms=3600000', '--session-lock-wait-ms=2000');
         self::assertSame(1, $this->visit());
         $this->ask('/large/70000');
         $this->server->awaitError('the session is not written: ');
         $this->server->awaitError('such as a session, has at most 61440');
         self::assertSame(2, $this->visit(), 'what was there stays');
+        $this->ask('/large-and-strict');
+        $this->server->awaitError('the session could not be ended: ErrorException: the session is not written: ');
+        self::assertSame(3, $this->visit(), 'and is free');
         [$text, $isLocked, $isAllowed] = $this->ask('/fill')->json();
         self::assertStringContainsString('no more sessions have room', $text);
         self::assertTrue($isLocked && $isAllowed);
-        self::assertSame(3, $this->visit(), 'what is there goes on');
+        self::assertSame(4, $this->visit(), 'what is there goes on');
     }
 
     public function test_over_a_redis(): void

@@ -67,6 +67,13 @@ $router->get('/large/{bytes}', static function (string $bytes): array {
     $_SESSION['large'] = str_repeat('x', (int) $bytes);
     return [];
 });
+// As frameworks do, whose warnings are exceptions.
+$router->get('/large-and-strict', static function (): array {
+    set_error_handler(static fn (int $level, string $text) => throw new ErrorException($text, 0, $level));
+    session_start();
+    $_SESSION['large'] = str_repeat('x', 70_000);
+    return [];
+});
 $router->get('/regenerate', static function (): array {
     session_start();
     $old = session_id();
