@@ -7,30 +7,12 @@ const AsyncServer = sws.AsyncServer;
 const Config = sws.Config;
 const Context = sws.Context;
 const Client = @import("testing/client.zig").Client;
-
-/// Small, so that limits are met soon.
-const small: Config = .{
-    .slots = 64,
-    .buffer_size = 512,
-    .buffer_pool_size = 64,
-    .class_bytes = 1 << 20,
-    .large_buffers = 4,
-    .deferred_max = 16,
-};
+const Served = @import("testing/served.zig").Served;
+const small = @import("testing/served.zig").small;
 
 const Fixture = struct {
-    server: AsyncServer,
-    thread: std.Thread = undefined,
-    failure: ?anyerror = null,
-
-    /// Null where io_uring is denied: these tests run wherever it is not.
-    fn create(config: Config) !*Fixture {
-        const fixture = try std.testing.allocator.create(Fixture);
-        errdefer std.testing.allocator.destroy(fixture);
-        fixture.* = .{ .server = AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", null, config) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
-            else => return err,
-        } };
+    fn create(config: Config) !*Served {
+        const fixture: *Served = try .create(config, null);
         const server = &fixture.server;
         server.GET("/hello", hello);
         server.POST("/echo", echo);
@@ -43,31 +25,6 @@ const Fixture = struct {
         server.ws("/ws", echoMessage);
         server.use(mark);
         return fixture;
-    }
-
-    fn start(fixture: *Fixture) !void {
-        fixture.thread = try .spawn(.{}, run, .{fixture});
-    }
-
-    fn run(fixture: *Fixture) void {
-        fixture.server.run() catch |err| {
-            fixture.failure = err;
-        };
-    }
-
-    /// Stops, and looks for what wasn't given back.
-    fn finish(fixture: *Fixture) !void {
-        fixture.server.stop();
-        fixture.thread.join();
-        defer {
-            fixture.server.deinit();
-            std.testing.allocator.destroy(fixture);
-        }
-        if (fixture.failure) |err| return err;
-        try std.testing.expectEqual(@as(usize, 0), fixture.server.core.buffers.used());
-        try std.testing.expectEqual(@as(u32, 0), fixture.server.core.slots.live_len);
-        try std.testing.expectEqual(fixture.server.core.config.buffer_pool_size, fixture.server.io.buffers_free);
-        try std.testing.expectEqual(@as(u32, 0), fixture.server.core.deferred);
     }
 };
 
