@@ -184,12 +184,12 @@ fn runIn(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Repo
 
     const clients = try allocator.alloc(Client, 1 + random.uintLessThan(usize, clients_max));
     defer allocator.free(clients);
-    for (clients, memory.received[0..clients.len]) |*client, *received| client.* = .{ .received = received, .scratch = &memory.scratch };
+    for (clients, memory.received[0..clients.len]) |*client, *received| client.* = .{ .inbox = .{ .memory = received }, .scratch = &memory.scratch };
     defer for (clients) |*client| client.script.bytes.deinit(allocator);
 
     const sockets = try allocator.alloc(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
     defer allocator.free(sockets);
-    for (sockets, memory.socket_received[0..sockets.len]) |*socket, *received| socket.* = .{ .received = received };
+    for (sockets, memory.socket_received[0..sockets.len]) |*socket, *received| socket.* = .{ .inbox = .{ .memory = received } };
     defer for (sockets) |*socket| socket.frames.bytes.deinit(allocator);
 
     var world: World = .{

@@ -108,6 +108,13 @@ pub const Connection = struct {
         connection.client_released = true;
     }
 
+    /// A client's end without reading what is there is a reset.
+    pub fn clientLeave(connection: *Connection) void {
+        connection.client_finished = true;
+        connection.client_released = true;
+        if (!connection.server_released) connection.client_reset = true;
+    }
+
     /// Whether a client that reads would be told anything.
     pub fn isReadable(connection: *const Connection) bool {
         return connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
