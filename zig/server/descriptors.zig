@@ -65,7 +65,7 @@ test "by default as many connections are served as the hard limit allows, and sl
         setSoft(1024);
         config.slots = asked;
         const served: *Served = try .create(config, null);
-        defer std.testing.allocator.destroy(running);
+        defer std.testing.allocator.destroy(served);
         defer served.server.deinit();
         const expected = if (asked > 0) asked else @min(before.hard, table_max) - 512 - config.outgoing_max;
         try std.testing.expectEqual(expected, served.server.core.slots.capacity());
@@ -82,7 +82,7 @@ test "more slots than the limit of descriptors allows have an error of their own
     // The seed's. Where the limit allows them, they are served.
     config.slots = 1 << 20;
     if (Served.create(config, null)) |served| {
-        defer std.testing.allocator.destroy(running);
+        defer std.testing.allocator.destroy(served);
         defer served.server.deinit();
         try std.testing.expect(before.hard >= table_max);
         try std.testing.expectEqual(@as(u32, 1 << 20), served.server.core.slots.capacity());
