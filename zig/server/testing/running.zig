@@ -25,9 +25,13 @@ pub const Running = struct {
 
     /// Its routes are the caller's. Skipped where io_uring is denied: these tests run wherever it is not.
     pub fn create(config: sws.Config, app_ctx: ?*anyopaque) !*Running {
+        return createWith(std.testing.allocator, config, app_ctx);
+    }
+
+    pub fn createWith(allocator: std.mem.Allocator, config: sws.Config, app_ctx: ?*anyopaque) !*Running {
         const running = try std.testing.allocator.create(Running);
         errdefer std.testing.allocator.destroy(running);
-        const server = sws.AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", app_ctx, config) catch |err| switch (err) {
+        const server = sws.AsyncServer.initConfig(allocator, "127.0.0.1:0", app_ctx, config) catch |err| switch (err) {
             error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
             else => return err,
         };
