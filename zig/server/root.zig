@@ -93,6 +93,7 @@ test {
     _ = @import("broadcast_test.zig");
     _ = @import("buffers.zig");
     _ = @import("config.zig");
+    _ = @import("config_test.zig");
     _ = @import("core.zig");
     _ = @import("descriptors.zig");
     _ = @import("fiber.zig");

@@ -160,6 +160,60 @@ test "a fiber gets bodies in every framing, over one connection as long as that 
     try upstream.finish();
 }
 
+/// Answers when both upstreams have been asked as often.
+fn serveTogether(peer: Peer, upstream: *Upstream) anyerror!void {
+    const asked: *std.atomic.Value(u32) = @ptrCast(@alignCast(upstream.context.?));
+    var buffer: [1024]u8 = undefined;
+    var round: u32 = 0;
+    while (true) {
+        _ = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+        round += 1;
+        _ = asked.fetchAdd(1, .acq_rel);
+        for (0..10_000) |_| {
+            if (asked.load(.acquire) >= 2 * round) break;
+            upstream_of.sleepMs(1);
+        } else return error.NotAskedTogether;
+        try peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nboth");
+    }
+}
+
+test "one loop drives several rings, whose requests are under way at the same time" {
+    var asked: std.atomic.Value(u32) = .init(0);
+    var upstreams: [2]*Upstream = undefined;
+    for (&upstreams) |*upstream| {
+        upstream.* = try .create(serveTogether);
+        upstream.*.context = &asked;
+        try upstream.*.start();
+    }
+    const world = try World.create(10_000, .{});
+    var ring: sws.HttpRing = try .init(allocator, std.testing.io, world.loop.server.io.parent(), 10_000);
+    defer ring.deinit();
+    var client: sws.HttpClient = try .init(allocator, &ring);
+    defer client.deinit();
+    try ring.registerWith(&world.shared);
+    // The loop runs already: its next turn begins the ring.
+    try world.loop.server.turn();
+    var other_url: [64]u8 = undefined;
+    const rounds = 5;
+    for (0..rounds) |_| {
+        const url = try std.fmt.bufPrint(&other_url, "http://127.0.0.1:{d}/", .{upstreams[1].port});
+        var calls = [2]Call{
+            .{ .client = &world.client, .request = .{ .url = world.url(upstreams[0].port, "/") } },
+            .{ .client = &client, .request = .{ .url = url } },
+        };
+        for (&calls) |*call| try sws.Next.go(Call.Ctx, .{ .call = call }, Call.exec);
+        for (&calls) |*call| {
+            try world.loop.until(&call.done);
+            const response = try call.outcome;
+            defer response.deinit();
+            try std.testing.expectEqualStrings("both", response.body);
+        }
+    }
+    for ([_]*sws.HttpRing{ &world.ring, &ring }) |each| try expectEqual(@as(u64, rounds - 1), each.cache.hits);
+    try world.finish();
+    for (upstreams) |upstream| try upstream.finish();
+}
+
 test "a body that is longer than the queue is sent whole" {
     const upstream: *Upstream = try .create(serve);
     try upstream.start();

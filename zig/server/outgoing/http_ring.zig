@@ -60,7 +60,7 @@ pub fn HttpRingType(comptime IO: type) type {
             http_ring.* = undefined;
         }
 
-        /// From here on it stays where it is.
+        /// From here on it stays where it is. Where the loop runs already, the ring begins with its next turn.
         pub fn registerWith(http_ring: *HttpRing, shared: *fiber_shared.FiberShared) error{TooManyRings}!void {
             try shared.register(.{ .ptr = http_ring, .tickFn = tickErased, .nextDeadlineFn = nextDeadlineErased });
         }

@@ -26,9 +26,14 @@ pub const Served = struct {
 
     /// Skipped where io_uring is denied: these tests run wherever it is not.
     pub fn create(config: sws.Config, app_ctx: ?*anyopaque) !*Served {
+        return createWith(std.testing.allocator, config, app_ctx);
+    }
+
+    /// With the allocator that the server is to have.
+    pub fn createWith(allocator: std.mem.Allocator, config: sws.Config, app_ctx: ?*anyopaque) !*Served {
         const served = try std.testing.allocator.create(Served);
         errdefer std.testing.allocator.destroy(served);
-        served.* = .{ .server = sws.AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", app_ctx, config) catch |err| switch (err) {
+        served.* = .{ .server = sws.AsyncServer.initConfig(allocator, "127.0.0.1:0", app_ctx, config) catch |err| switch (err) {
             error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
             else => return err,
         } };
