@@ -12,6 +12,16 @@ pub const std_options: std.Options = .{ .logFn = logNothing };
 /// Handlers fail by the thousand here.
 fn logNothing(comptime _: std.log.Level, comptime _: @TypeOf(.enum_literal), comptime _: []const u8, _: anytype) void {}
 
+/// Says which seed repeats it.
+pub const panic = std.debug.FullPanic(panicInSeed);
+
+var seed_now: u64 = 0;
+
+fn panicInSeed(message: []const u8, address: ?usize) noreturn {
+    std.debug.print("not ok - seed {d}\n", .{seed_now});
+    std.debug.defaultPanic(message, address);
+}
+
 pub fn main(init: std.process.Init) !void {
     var arguments = init.minimal.args.iterate();
     _ = arguments.next();
@@ -21,6 +31,7 @@ pub fn main(init: std.process.Init) !void {
     defer memory.destroy();
     var sum: simulation.Result = .{};
     for (first..first + count) |seed| {
+        seed_now = seed;
         var report: simulation.Report = .{};
         const result = simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
