@@ -48,6 +48,14 @@ fn onMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.
             const thread: std.Thread = try .spawn(.{}, fromThread, .{ server, try allocator.dupe(u8, rest) });
             return thread.detach();
         },
+        'o' => {
+            // More than may wait, and then what nobody hears any more.
+            const filler: [20_000]u8 = @splat('x');
+            for (0..20) |_| _ = try server.broadcast(topic, .text, &filler);
+            try socket.subscribe("late");
+            socket.unsubscribe("late");
+            try socket.subscribe("later");
+        },
         else => unreachable,
     }
     try socket.text("done");
@@ -261,6 +269,34 @@ test "who reads late, but in time, is told everything in order" {
         }
     }
     try std.testing.expectEqual(@as(u64, 0), served.server.core.stats.slow_consumers);
+    try served.finish();
+}
+
+test "who is too slow in its own handler hears of no topic that it subscribes to there" {
+    const served = try start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, served, "/hall");
+    defer client.close();
+    try say(client, &.{"o/hall"});
+    while (true) {
+        const frame = try hear(client);
+        if (frame.first != 0x88) continue;
+        try std.testing.expectEqual(@as(u16, 1013), std.mem.readInt(u16, frame.payload[0..2], .big));
+        break;
+    }
+    try std.testing.expectEqual(@as(u64, 1), served.server.core.stats.slow_consumers);
+    try served.finish();
+}
+
+test "who leaves the topic of its own route is counted out like the others" {
+    const served = try start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, served, "/hall");
+    defer client.close();
+    for ([_][]const u8{ "-/hall", "b/hall nobody hears" }) |text| try say(client, &.{text});
+    for ([_][]const u8{ "done", "before", "after" }) |text| try expectText(client, text);
     try served.finish();
 }
 

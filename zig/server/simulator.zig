@@ -12,6 +12,16 @@ pub const std_options: std.Options = .{ .logFn = logNothing };
 /// Handlers fail by the thousand here.
 fn logNothing(comptime _: std.log.Level, comptime _: @TypeOf(.enum_literal), comptime _: []const u8, _: anytype) void {}
 
+/// Says which seed repeats it.
+pub const panic = std.debug.FullPanic(panicInSeed);
+
+var seed_now: u64 = 0;
+
+fn panicInSeed(message: []const u8, address: ?usize) noreturn {
+    std.debug.print("not ok - seed {d}\n", .{seed_now});
+    std.debug.defaultPanic(message, address);
+}
+
 pub fn main(init: std.process.Init) !void {
     var arguments = init.minimal.args.iterate();
     _ = arguments.next();
@@ -21,6 +31,7 @@ pub fn main(init: std.process.Init) !void {
     defer memory.destroy();
     var sum: simulation.Result = .{};
     for (first..first + count) |seed| {
+        seed_now = seed;
         var report: simulation.Report = .{};
         const result = simulation.run(memory, seed, &report) catch |err| {
             std.debug.print("not ok - seed {d}: {t}\n", .{ seed, err });
@@ -38,7 +49,8 @@ pub fn main(init: std.process.Init) !void {
     print("connections ended", sum.endings, std.enums.values(Ending));
     inline for (std.meta.fields(sws.Stats)) |field| std.debug.print("  {s} {d}\n", .{ field.name, @field(sum.stats, field.name) });
     std.debug.print("  memory refused {d}, answers lost {d}, answers given twice {d}, stopped early {d}\n", .{ sum.memory_refused, sum.lost, sum.doubled, sum.stopped_early });
-    std.debug.print("  outgoing: {d} bytes returned, {d} failed, {d} finished, {d} names asked, {d} unknown\n", .{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_asked, sum.names_unknown });
+    std.debug.print("  outgoing: {d} bytes returned, {d} failed, {d} finished\n", .{ sum.returned, sum.outgoing_failed, sum.outgoing_finished });
+    std.debug.print("  names: {d} asked, {d} unknown, {d} waited for by several, {d} known not to be there\n", .{ sum.names_asked, sum.names_unknown, sum.names_joined, sum.names_known_absent });
     std.debug.print("  http to elsewhere: {d} answered, {d} failed, {d} over a connection that rested\n", .{ sum.http_answered, sum.http_failed, sum.http_reused });
     std.debug.print("  fibers went on {d} times, polls of tasks {d}, tasks completed {d}\n", .{ sum.resumed, sum.polls, sum.completed });
     std.debug.print("  WebSockets: echoes {d}, broadcasts heard {d}, pings {d}, broadcasts without memory {d}\n", .{ sum.echoes, sum.heard, sum.pings, sum.broadcast_refused });

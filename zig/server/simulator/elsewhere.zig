@@ -104,7 +104,7 @@ const Caller = struct {
         elsewhere.connections[caller.number % connections_kept] = .{};
         caller.written = 0;
         caller.returned = 0;
-        const hosts = [_][]const u8{ "one.test", "both.test", "chain.test", "nothere.test", "192.0.2.1" };
+        const hosts = [_][]const u8{ "one.test", "both.test", "chain.test", "nothere.test", "never.test", "192.0.2.1" };
         caller.is_told = false;
         caller.client.connect_timeout_ms = 800;
         caller.client.connect(hosts[elsewhere.prng.random().uintLessThan(usize, hosts.len)], port) catch {
@@ -277,6 +277,7 @@ pub const Elsewhere = struct {
         .hosts = .{ .text = "" },
         .timeout_ms = 100,
         .lookups_max = 4,
+        .waits_max = 5,
     };
 
     /// Nobody connects any more.

@@ -51,6 +51,9 @@ pub const Result = struct {
     outgoing_failed: u64 = 0,
     names_asked: u64 = 0,
     names_unknown: u64 = 0,
+    /// That others had asked for already, and that were known not to be there.
+    names_joined: u64 = 0,
+    names_known_absent: u64 = 0,
     outgoing_finished: u64 = 0,
     http_answered: u64 = 0,
     http_failed: u64 = 0,
@@ -58,12 +61,12 @@ pub const Result = struct {
 
     /// In every way that there is.
     pub fn wentOut(sum: *const Result) bool {
-        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.http_answered, sum.http_failed, sum.http_reused };
+        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.names_joined, sum.names_known_absent, sum.http_answered, sum.http_failed, sum.http_reused };
         return std.mem.min(u64, &ways) > 0;
     }
 
     pub fn add(sum: *Result, one: Result) void {
-        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "echoes", "heard", "pings", "broadcast_refused", "resumed", "polls", "completed", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "echoes", "heard", "pings", "broadcast_refused", "resumed", "polls", "completed", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "names_joined", "names_known_absent", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
             @field(sum, name) += @field(one, name);
         }
         for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
@@ -356,6 +359,8 @@ const World = struct {
         world.result.outgoing_failed = world.elsewhere.failures;
         world.result.names_asked = world.elsewhere.questions;
         world.result.names_unknown = world.elsewhere.unknown_names;
+        world.result.names_joined = rs.dns.stats.joined;
+        world.result.names_known_absent = rs.dns.stats.known_absent;
         world.result.http_answered = world.elsewhere.http.answered;
         world.result.http_failed = world.elsewhere.http.failed;
         world.result.http_reused = world.elsewhere.http.cache.hits;
