@@ -42,6 +42,8 @@ pub const Listener = struct {
     waiting_len: u16 = 0,
     /// Too much waited.
     overrun: bool = false,
+    /// Counted as a listener, with or without topics.
+    joined: bool = false,
 };
 
 pub const Options = struct {
@@ -99,7 +101,7 @@ pub const Broadcasts = struct {
         self.* = undefined;
     }
 
-    fn noteChanged(self: *Broadcasts, index: u32) void {
+    pub fn noteChanged(self: *Broadcasts, index: u32) void {
         if (self.is_changed[index]) return;
         self.is_changed[index] = true;
         self.changed[self.changed_len] = index;
@@ -122,13 +124,15 @@ const waiting_total_max = 1 << 24;
 /// A connection became a WebSocket of this route.
 pub fn join(core: *Core, slot: *StackSlot, route: []const u8) web_socket.SubscribeError!void {
     const broadcasts = &core.broadcasts;
-    slot.line3.listener = .{};
-    try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), route, 0);
+    slot.line3.listener = .{ .joined = true };
     broadcasts.listeners += 1;
+    try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), route, 0);
 }
 
 pub fn subscribe(core: *Core, slot: *StackSlot, topic: []const u8) web_socket.SubscribeError!void {
     const broadcasts = &core.broadcasts;
+    // It is about to be closed for being slow.
+    if (!slot.line3.listener.joined) return;
     // Each connection that may come still finds one for its route.
     const reserved = core.slots.capacity() - broadcasts.listeners;
     try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), topic, reserved);
@@ -141,7 +145,8 @@ pub fn unsubscribe(core: *Core, slot: *StackSlot, topic: []const u8) void {
 /// It hears of nothing any more.
 pub fn leave(core: *Core, slot: *StackSlot) void {
     const listener = &slot.line3.listener;
-    if (listener.subscriptions == none) return;
+    if (!listener.joined) return;
+    listener.joined = false;
     core.broadcasts.topics.unsubscribeAll(&listener.subscriptions);
     core.broadcasts.listeners -= 1;
     slot.line1.flags.behind = false;

@@ -83,6 +83,13 @@ fn onMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.
             const thread: std.Thread = try .spawn(.{}, fromThread, .{ server, try allocator.dupe(u8, rest) });
             return thread.detach();
         },
+        // To itself alone: more than one send takes, and as it has no topic any more.
+        'q' => {
+            socket.unsubscribe("/hall");
+            const filler: [20_000]u8 = @splat('x');
+            for (0..5) |_| try server.sendMessage(socket.conn_id, .text, &filler);
+            return socket.close(.normal, "");
+        },
         else => unreachable,
     }
     try socket.text("done");
@@ -222,6 +229,40 @@ test "a connection that is gone, or closes, has left its topics" {
         // The other one's end may arrive later than this.
         if (std.mem.eql(u8, count, "1 heard it")) break;
     } else return error.StillSubscribed;
+    try fixture.finish();
+}
+
+test "who left the topic of its route leaves nothing behind, however often that happens" {
+    var config = small;
+    config.slots = 2;
+    const fixture = try Fixture.start(config);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    // More of them than there are slots.
+    for (0..4) |_| {
+        try open(client, fixture, "/hall");
+        try say(client, &.{"-/hall"});
+        try expectText(client, "done");
+        try say(client, &.{"+x"});
+        try expectText(client, "done");
+        try say(client, &.{"-x"});
+        try expectText(client, "done");
+        // A Close, which is answered, and then the end of the stream: the slot is free.
+        try client.send("\x88\x82\x00\x00\x00\x00\x03\xe8");
+        try std.testing.expectEqual(@as(u8, 0x88), (try hear(client)).first);
+        client.close();
+    }
+    try fixture.finish();
+}
+
+test "what waits for a WebSocket without topics is given back when it closes" {
+    const fixture = try Fixture.start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, fixture, "/hall");
+    try say(client, &.{"q"});
+    while ((try hear(client)).first != 0x88) {}
+    client.close();
     try fixture.finish();
 }
 

@@ -3,6 +3,7 @@
 const std = @import("std");
 const http = @import("protocol/http.zig");
 const buffers = @import("buffers.zig");
+const bytes = @import("protocol/bytes.zig");
 const dns_resolver = @import("outgoing/dns_resolver.zig");
 const stacks = @import("fiber/stacks.zig");
 const linux = std.os.linux;
@@ -97,9 +98,16 @@ pub const Config = struct {
             config.topics_max >= 1 and config.broadcast_messages_max >= 1 and config.broadcasts_waiting_max >= 1 and
             config.fibers_max <= stacks.count_max and
             config.worker_fibers_max >= 1 and config.worker_fibers_max <= stacks.count_max and
-            config.fiber_stack_size_kb <= stack_kb_max and config.worker_stack_size_kb <= stack_kb_max and
+            (config.fiber_stack_size_kb == 0 or config.fiber_stack_size_kb >= stack_kb_min) and config.fiber_stack_size_kb <= stack_kb_max and
+            config.worker_stack_size_kb >= stack_kb_min and config.worker_stack_size_kb <= stack_kb_max and
+            isServerName(config.server_name) and
             config.slots <= UserData.index_max;
         if (!ok) return error.InvalidConfig;
+    }
+
+    fn isServerName(server_name: ?[]const u8) bool {
+        const name = server_name orelse return true;
+        return name.len > 0 and name.len <= server_name_bytes_max and bytes.isAll(.field_value, name);
     }
 
     pub fn fiberStackBytes(config: *const Config) usize {
@@ -135,6 +143,12 @@ const descriptors_reserved = 512;
 
 const buffer_size_max = 32 * 1024;
 
+/// Answers that this server gives by itself, as a 404, have to fit into the smallest class of buffers with it.
+const server_name_bytes_max = 128;
+
+/// Less doesn't hold the frames of a formatted number, and ends the process in its guard.
+const stack_kb_min = 16;
+
 /// More is a mistake: threads have 8 MB on Linux.
 const stack_kb_max = 64 * 1024;
 
@@ -169,5 +183,10 @@ test "what can't work is refused at the start" {
         .{ .fibers_max = 16 * 1024 + 1 },
         .{ .worker_fibers_max = 0 },
         .{ .fiber_stack_size_kb = 1 << 20 },
+        .{ .fiber_stack_size_kb = 1 },
+        .{ .worker_stack_size_kb = 0 },
+        .{ .server_name = "a\r\nb" },
+        .{ .server_name = "" },
+        .{ .server_name = "x" ** 129 },
     }) |config| try std.testing.expectError(error.InvalidConfig, config.check());
 }

@@ -292,14 +292,17 @@ pub fn Connections(comptime Server: type) type {
             self.settle(server, slot);
         }
 
-        /// Sends what was broadcast since the last turn, all of it to one connection at once.
+        /// Sends what was broadcast since the last turn, all of it to one connection at once, and answers that handlers gave others.
         pub fn flush(self: *Self, server: *Server) void {
             const core = &server.core;
             while (core.broadcasts.takeChanged()) |index| {
                 const slot = &core.slots.slots[index];
                 // Another connection's by now, or none's: then there is nothing to do for it.
                 if (slot.line1.gen_id == 0) continue;
-                if (slot.line1.state == .web_socket or slot.line1.state == .broken) self.settle(server, slot);
+                switch (slot.line1.state) {
+                    .web_socket, .answered, .broken => self.settle(server, slot),
+                    else => {},
+                }
             }
         }
 
@@ -362,6 +365,11 @@ pub fn Connections(comptime Server: type) type {
 
         /// Sends a deferred answer, if its connection still waits for it.
         pub fn answerDeferred(self: *Self, server: *Server, node: DeferredNode) void {
+            if (takeAnswer(self, server, node)) |slot| self.settle(server, slot);
+        }
+
+        /// Keeps it with the connection, which is settled in this turn: at the latest by `flush`. Null when nobody waits for it.
+        pub fn takeAnswer(_: *Self, server: *Server, node: DeferredNode) ?*StackSlot {
             var seen = node;
             for (server.hooks_deferred[0..server.hooks_deferred_len]) |hook| hook(server, &seen);
             const core = &server.core;
@@ -370,12 +378,13 @@ pub fn Connections(comptime Server: type) type {
             if (slot == null or slot.?.line1.state != .deferred or slot.?.line2.conn_id != seen.conn_id) {
                 core.stats.deferred_discarded += 1;
                 seen.allocator.free(seen.body);
-                return;
+                return null;
             }
             core.deferred -= 1;
             slot.?.line1.state = .answered;
             slot.?.line5.ws = .{ .answer = seen };
-            self.settle(server, slot.?);
+            core.broadcasts.noteChanged(id.index);
+            return slot;
         }
 
         /// Writes the deferred answer. Only when nothing is being sent: the output might move.

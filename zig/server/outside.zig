@@ -43,8 +43,8 @@ pub fn Outside(comptime Server: type) type {
                     // The loop's handlers must not run on its stack, and a worker has other fibers.
                     Fiber.yield();
                 } else if (server.connections.isOnThread()) {
-                    // Nobody else would make room.
-                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
+                    // Nobody else would make room. Inside of a handler: no other may run before it has ended.
+                    if (server.deferred_queue.pop()) |first| _ = server.connections.takeAnswer(server, first);
                 } else std.Thread.yield() catch {};
             }
             // The same turn empties the queue behind its fibers.

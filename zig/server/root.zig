@@ -92,6 +92,7 @@ test {
     _ = @import("buffers.zig");
     _ = @import("config.zig");
     _ = @import("core.zig");
+    _ = @import("deferred_test.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
     _ = @import("large_buffer_pool.zig");
