@@ -283,6 +283,10 @@ pub fn Call(comptime Server: type) type {
             allocator.destroy(call);
         }
 
+        pub fn discard(context: *anyopaque) void {
+            destroy(@ptrCast(@alignCast(context)));
+        }
+
         pub fn run(context: *anyopaque, _: std.mem.Allocator) void {
             const call: *Self = @ptrCast(@alignCast(context));
             defer call.destroy();

@@ -67,7 +67,7 @@ pub fn Outside(comptime Server: type) type {
         }
 
         fn invoke(server: *Server, call: Invoke) bool {
-            return server.rs.invoke.push(call.run, call.context);
+            return server.rs.invoke.pushCall(call);
         }
 
         fn invokeOf(server: *anyopaque, call: Invoke) bool {
@@ -89,7 +89,7 @@ pub fn Outside(comptime Server: type) type {
             payload: []const u8,
         ) error{OutOfMemory}!bool {
             const call = try broadcasts.Call(Server).create(server, topic, opcode, payload);
-            if (invoke(server, .{ .run = broadcasts.Call(Server).run, .context = call })) return true;
+            if (invoke(server, .{ .run = broadcasts.Call(Server).run, .context = call, .discard = broadcasts.Call(Server).discard })) return true;
             call.destroy();
             return false;
         }
@@ -112,21 +112,22 @@ pub fn Outside(comptime Server: type) type {
             sendDeferredResponse(@ptrCast(@alignCast(server)), conn_id, status, content_type, body);
         }
 
-        /// Threads for `Next.submit`, made by `run`; once.
-        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
+        /// Threads for `Next.submit`, once, and before `run`, which starts them.
+        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, AlreadyRunning, OutOfMemory }!void {
             if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
+            if (server.next.loop != null) return error.AlreadyRunning;
             server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
         }
 
-        /// Waits for those that compute.
+        /// Waits for those that compute. What they have for the loop, which has ended, is taken from them, so that they come to
+        /// their ends; nothing of it runs on this thread, which may be another one.
         pub fn endWorkers(server: *Server) void {
             const workers = server.next.workers orelse return;
             workers.stop();
             const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
-            // What they have for the loop is taken from them still, so that they come to their ends.
             while (!workers.isEnded()) {
                 while (server.deferred_queue.pop()) |node| node.allocator.free(node.body);
-                while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
+                server.rs.invoke.discardAll();
                 if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
                 std.Thread.yield() catch {};
             }

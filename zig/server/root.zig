@@ -105,5 +105,6 @@ test {
     _ = @import("slab.zig");
     _ = @import("slot.zig");
     _ = @import("stack_pool.zig");
+    _ = @import("stop_test.zig");
     _ = @import("topics.zig");
 }

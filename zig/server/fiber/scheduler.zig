@@ -41,6 +41,8 @@ pub const Scheduler = struct {
     deadline_ms: u64 = Fiber.never,
     /// Fibers with a poll.
     polled: u32 = 0,
+    /// Of them, those that the loop goes on with in any case: a worker doesn't end before.
+    owed: u32 = 0,
 
     pub fn init(count: u32, stack_bytes: usize) error{OutOfMemory}!Scheduler {
         var stacks: Stacks = try .init(count, stack_bytes);
@@ -48,9 +50,12 @@ pub const Scheduler = struct {
         return .{ .stacks = stacks, .fibers = try pages.reserve(Fiber, count) };
     }
 
-    /// Fibers that are not done are gone, with whatever their frames hold.
+    /// Fibers that are not done are gone, with whatever their frames hold, but not what their tasks were started with.
     pub fn deinit(scheduler: *Scheduler) void {
         assert(scheduler.running == null);
+        for (scheduler.fibers[0..scheduler.fresh]) |*fiber| {
+            if (fiber.state != .free) fiber.task.discarded(fiber.has_begun);
+        }
         pages.release(Fiber, scheduler.fibers);
         scheduler.stacks.deinit();
         scheduler.* = undefined;
@@ -94,6 +99,7 @@ pub const Scheduler = struct {
             .deadline_ms = Fiber.never,
             .poll = null,
             .poll_context = undefined,
+            .has_begun = false,
         };
         scheduler.makeReady(fiber);
         return fiber;
@@ -135,6 +141,7 @@ pub const Scheduler = struct {
 
     fn entry() callconv(.c) noreturn {
         const fiber = Fiber.current().?;
+        fiber.has_begun = true;
         fiber.task.run(fiber.task.context);
         assert(fiber.state == .running);
         fiber.state = .done;

@@ -18,7 +18,9 @@ pub fn InvokerType(comptime IO: type) type {
             return .{ .queue = try .init(allocator, capacity) };
         }
 
+        /// The loop has ended, and nobody pushes any more.
         pub fn deinit(invoker: *Invoker, allocator: std.mem.Allocator) void {
+            invoker.discardAll();
             invoker.queue.deinit(allocator);
             invoker.* = undefined;
         }
@@ -29,9 +31,19 @@ pub fn InvokerType(comptime IO: type) type {
             run: *const fn (context: *anyopaque, allocator: std.mem.Allocator) void,
             context: *anyopaque,
         ) bool {
-            if (!invoker.queue.push(.{ .run = run, .context = context })) return false;
+            return invoker.pushCall(.{ .run = run, .context = context });
+        }
+
+        /// The same, of what has to be given back where the loop ends before.
+        pub fn pushCall(invoker: *Invoker, call: deferred_of.Invoke) bool {
+            if (!invoker.queue.push(call)) return false;
             if (invoker.ring.load(.seq_cst)) |ring| ring.wake();
             return true;
+        }
+
+        /// The loop has ended: calls are not run any more.
+        pub fn discardAll(invoker: *Invoker) void {
+            while (invoker.queue.pop()) |call| if (call.discard) |discard| discard(call.context);
         }
 
         /// On the loop's thread.

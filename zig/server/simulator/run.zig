@@ -159,7 +159,7 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     defer server.deinit();
     app.register(&server);
     server.initPool4NextSubmit(1 + random.uintLessThan(u32, 2)) catch |err| switch (err) {
-        error.InvalidConfig => unreachable,
+        error.InvalidConfig, error.AlreadyRunning => unreachable,
         error.OutOfMemory => return error.OutOfMemory,
     };
     server.io.listen(undefined, false) catch unreachable;
