@@ -132,17 +132,19 @@ pub fn Connections(comptime Server: type) type {
             const of_output = @min(sent, line1.output.len - line1.write_offset);
             line1.write_offset += @intCast(of_output);
             sent -= of_output;
-            if (line1.flags.owned) {
+            if (line1.flags.owned or line1.flags.sharing) {
                 const rest = &slot.line4.write_iovs[1];
                 rest.* = .{ .base = rest.base + sent, .len = rest.len - sent };
             } else assert(sent == 0);
             if (line1.write_offset == line1.output.len) {
                 core.buffers.release(&line1.output);
                 line1.write_offset = 0;
-                if (line1.flags.owned and slot.line4.write_iovs[1].len == 0) {
+                const is_whole = slot.line4.write_iovs[1].len == 0;
+                if (line1.flags.owned and is_whole) {
                     answer.releaseBody(core, slot);
                     core.finishAnswer(slot);
                 }
+                if (line1.flags.sharing and is_whole) broadcast.endSharing(core, slot);
             }
             self.settle(server, slot);
         }
@@ -172,7 +174,8 @@ pub fn Connections(comptime Server: type) type {
                 break;
             }
             if (line1.state == .broken) return self.close(server, slot);
-            if (!line1.flags.sending and (!line1.output.isEmpty() or line1.flags.owned)) send(server, slot);
+            const has_output = !line1.output.isEmpty() or line1.flags.owned or line1.flags.sharing;
+            if (!line1.flags.sending and has_output) send(server, slot);
             if (!line1.flags.sending) {
                 if (line1.state == .ending) return self.linger(server, slot);
                 // Half a request will never be whole.
@@ -232,10 +235,11 @@ pub fn Connections(comptime Server: type) type {
             const line1 = &slot.line1;
             assert(!line1.flags.sending);
             line1.flags.sending = true;
+            line1.send_round = server.core.broadcasts.round;
             slot.line2.write_deadline_ms = server.core.now_ms + server.core.config.write_timeout_ms;
             const data = userData(server, slot, .send);
             const bytes = line1.output.bytes()[line1.write_offset..];
-            if (!line1.flags.owned) return server.io.send(line1.fd, bytes, data);
+            if (!line1.flags.owned and !line1.flags.sharing) return server.io.send(line1.fd, bytes, data);
             const pieces = &slot.line4.write_iovs;
             if (bytes.len == 0) return server.io.send(line1.fd, pieces[1].base[0..pieces[1].len], data);
             pieces[0] = .{ .base = bytes.ptr, .len = bytes.len };

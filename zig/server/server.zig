@@ -252,6 +252,7 @@ pub fn ServerType(comptime IO: type) type {
             const events = try server.io.turn(&server.events, server.timeout());
             server.readClock();
             for (events) |*event| server.dispatch(event);
+            if (events.len < io_of.events_per_turn_max) server.core.broadcasts.endRound();
             server.next.turn(server.core.now_ms);
             server.drain();
             server.rs.tick(server.core.now_ms);

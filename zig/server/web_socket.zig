@@ -171,6 +171,8 @@ fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode, message: []const u8) v
         .app_ctx = core.app_ctx,
         .conn_id = slot.line2.conn_id,
     };
+    core.speaking = slot;
+    defer core.speaking = null;
     slot.line5.ws.web_socket.handler(core.allocator, &socket, .{ .opcode = opcode, .payload = payload }) catch |err| {
         core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("WebSocket: {t}", .{err});

@@ -249,10 +249,10 @@ pub const SocketClient = struct {
         client.met += 1;
         client.echoes += 1;
         if (expected.source != .command) return;
-        const group = 1 + expected.command[1] - '0';
+        const topic = expected.command[1] - '0';
         const joins = expected.command[0] == '+';
-        if (joins != client.joined[group]) client.next[group] = null;
-        client.joined[group] = joins;
+        if (joins != client.joined[topic]) client.next[topic] = null;
+        client.joined[topic] = joins;
     }
 
     /// `B`, the topic, a number that counts its messages, and filler.
