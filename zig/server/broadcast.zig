@@ -133,21 +133,24 @@ const copied_bytes_max = 4096;
 /// 16 million: 128 MB if all of them ever wait at once.
 const waiting_total_max = 1 << 24;
 
-/// A connection became a WebSocket of this route.
-pub fn join(core: *Core, slot: *StackSlot, route: []const u8) web_socket.SubscribeError!void {
+/// A connection became a WebSocket of this route, whose topic is kept.
+pub fn join(core: *Core, slot: *StackSlot, route: []const u8) void {
     const broadcasts = &core.broadcasts;
     slot.line3.listener = .{ .joined = true };
     broadcasts.listeners += 1;
-    try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), route, 0);
+    // Nobody else got the subscription that is reserved for it.
+    broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), route, .{}) catch unreachable;
 }
 
 pub fn subscribe(core: *Core, slot: *StackSlot, topic: []const u8) web_socket.SubscribeError!void {
     const broadcasts = &core.broadcasts;
     // Who is about to be closed for being slow is being sent to, and its handler does not run before that.
     assert(slot.line3.listener.joined);
-    // Each connection that may come still finds one for its route.
-    const reserved = core.slots.capacity() - broadcasts.listeners;
-    try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), topic, reserved);
+    try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), topic, .{
+        // Each connection that may come still finds one for its route.
+        .reserved = core.slots.capacity() - broadcasts.listeners,
+        .count_max = 1 + core.config.subscriptions_per_connection_max,
+    });
 }
 
 pub fn unsubscribe(core: *Core, slot: *StackSlot, topic: []const u8) void {

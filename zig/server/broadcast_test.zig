@@ -54,7 +54,9 @@ const Fixture = struct {
         try std.testing.expectEqual(@as(usize, 0), core.buffers.used());
         const broadcasts = &core.broadcasts;
         try std.testing.expectEqual(@as(u32, 0), broadcasts.messages.used + broadcasts.waiting.used + broadcasts.listeners);
-        try std.testing.expectEqual(@as(u32, 0), broadcasts.topics.subscriptions.used + broadcasts.topics.topics.used);
+        try std.testing.expectEqual(@as(u32, 0), broadcasts.topics.subscriptions.used);
+        // Those of its routes.
+        try std.testing.expectEqual(@as(u32, 2), broadcasts.topics.topics.used);
     }
 };
 
@@ -447,4 +449,25 @@ test "however many topics somebody subscribes to, others find room for that of t
     try say(&clients[1], &.{"b/hall both"});
     try expectText(&clients[0], "both");
     try fixture.finish();
+}
+
+test "however many topics clients make up, those of routes are there, and one client has only so many" {
+    std.testing.log_level = .err;
+    // Beside those of the two routes there is one; or one client may have one.
+    for ([_]u32{ 3, 100 }, [_]u32{ 100, 1 }) |topics_max, per_connection_max| {
+        var config = small;
+        config.topics_max = topics_max;
+        config.subscriptions_per_connection_max = per_connection_max;
+        const fixture = try Fixture.start(config);
+        const clients = try std.testing.allocator.alloc(Client, 3);
+        defer std.testing.allocator.free(clients);
+        defer for (clients) |*client| client.close();
+        for (clients[0..2]) |*client| try open(client, fixture, "/hall");
+        try say(&clients[0], &.{"+a"});
+        try expectText(&clients[0], "done");
+        try say(&clients[0], &.{"+b"});
+        try std.testing.expectEqual(@as(u8, 0x88), (try hear(&clients[0])).first);
+        try open(&clients[2], fixture, "/room/7");
+        try fixture.finish();
+    }
 }

@@ -27,7 +27,7 @@ pub const Config = struct {
     /// From a request's first byte to the end of its head. In total, so that a client that sends a byte now and then
     /// doesn't hold a connection for hours.
     head_timeout_ms: u32 = 10_000,
-    /// From the end of the head to the end of the body, in total.
+    /// From the end of the head to the end of the body, in total; of a WebSocket's message, from its first byte to its last.
     body_timeout_ms: u32 = 30_000,
     /// How long a deferred answer may take; afterwards the client gets a 504.
     deferred_timeout_ms: u32 = 60_000,
@@ -69,10 +69,12 @@ pub const Config = struct {
     /// The stack of a fiber on a worker: larger, because foreign libraries are called there.
     worker_stack_size_kb: u32 = 1024,
 
-    /// Topics that WebSockets listen to at once: each route is one, and as many names as the application has groups.
+    /// Topics that WebSockets listen to at once: each route has one of them, and as many names as the application has groups.
     topics_max: u32 = 16 * 1024,
     /// Subscriptions of all WebSockets together; 0 is four for each slot, and that to its route comes on top.
     subscriptions_max: u32 = 0,
+    /// Of one connection, beside that to its route: names may come from clients, and each is looked for among all of them.
+    subscriptions_per_connection_max: u32 = 128,
     /// Messages of broadcasts that some connection still waits for; beyond it `broadcast` fails.
     broadcast_messages_max: u32 = 1024,
     /// How many of them one connection may leave waiting before it is closed for being slow.
@@ -98,7 +100,8 @@ pub const Config = struct {
             config.topics_max >= 1 and config.broadcast_messages_max >= 1 and config.broadcasts_waiting_max >= 1 and
             config.fibers_max <= stacks.count_max and
             config.worker_fibers_max >= 1 and config.worker_fibers_max <= stacks.count_max and
-            (config.fiber_stack_size_kb == 0 or config.fiber_stack_size_kb >= stack_kb_min) and config.fiber_stack_size_kb <= stack_kb_max and
+            (config.fiber_stack_size_kb == 0 or config.fiber_stack_size_kb >= stack_kb_min) and
+            config.fiber_stack_size_kb <= stack_kb_max and
             config.worker_stack_size_kb >= stack_kb_min and config.worker_stack_size_kb <= stack_kb_max and
             isServerName(config.server_name) and
             config.slots <= UserData.index_max;

@@ -337,9 +337,13 @@ pub fn Connections(comptime Server: type) type {
                 },
                 .web_socket => {
                     if (line1.held_count > 0) return;
-                    if (web_socket.rested(core, slot) == .gone) {
-                        core.stats.timed_out += 1;
-                        return self.close(server, slot);
+                    switch (web_socket.overdue(core, slot)) {
+                        .asked => {},
+                        .ended => core.stats.timed_out += 1,
+                        .gone => {
+                            core.stats.timed_out += 1;
+                            return self.close(server, slot);
+                        },
                     }
                 },
                 .deferred => {

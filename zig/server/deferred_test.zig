@@ -51,7 +51,8 @@ test "a handler that gives more answers than the queue holds finds its own reque
     defer std.testing.allocator.free(clients);
     for (clients) |*client| client.* = try .connect(server.port());
     // The second request lies behind the first, and is looked at when that is answered.
-    const two = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n" ++ "GET /plain/b%20b HTTP/1.1\r\nHost: " ++ "p" ** 200 ++ "\r\nX-Other: bar\r\n\r\n";
+    const two = "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n" ++
+        "GET /plain/b%20b HTTP/1.1\r\nHost: " ++ "p" ** 200 ++ "\r\nX-Other: bar\r\n\r\n";
     for (clients[0..2]) |*client| try client.send(two);
     while (app.waiting_len < 2) try server.turn();
     try clients[2].send("GET /all/a%20a HTTP/1.1\r\nHost: a\r\nX-Secret: mine\r\n\r\n");

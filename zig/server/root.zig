@@ -107,4 +107,5 @@ test {
     _ = @import("stack_pool.zig");
     _ = @import("stop_test.zig");
     _ = @import("topics.zig");
+    _ = @import("web_socket_test.zig");
 }
