@@ -8,6 +8,8 @@ const Fiber = sws.Fiber;
 const Loop = @import("testing/loop.zig").Loop;
 const Next = sws.Next;
 const upstream_of = @import("testing/upstream.zig");
+const Peer = upstream_of.Peer;
+const Upstream = upstream_of.Upstream;
 
 const Complete = *const fn (?*anyopaque, []const u8) void;
 
@@ -135,4 +137,99 @@ test "onComplete never runs when the loop has ended, and its task goes on withou
     end(loop);
     try std.testing.expect(!flags[2].load(.acquire));
     try std.testing.expect(flags[3].load(.acquire));
+}
+
+fn sayHalf(peer: Peer, _: *Upstream) anyerror!void {
+    try peer.send("half of it");
+    var buffer: [16]u8 = undefined;
+    _ = peer.receive(&buffer) catch {};
+}
+
+const Reading = struct {
+    pipe: *sws.Pipe,
+    port: u16,
+    begun: *bool,
+    outcome: *?anyerror,
+
+    fn exec(c: *Reading, _: Complete) void {
+        c.read() catch |err| {
+            c.outcome.* = err;
+        };
+    }
+
+    fn read(c: *Reading) !void {
+        try c.pipe.connect("127.0.0.1", c.port);
+        _ = try c.pipe.reader().peekByte();
+        c.begun.* = true;
+        _ = try c.pipe.reader().discardRemaining();
+    }
+};
+
+test "half a stream does not look whole because the server stops" {
+    const upstream: *Upstream = try .create(sayHalf);
+    try upstream.start();
+    const loop: *Loop = try .create(.{});
+    try loop.begin();
+    var pipe: sws.Pipe = undefined;
+    const client: *sws.RingSharedClient = try .init(std.testing.allocator, loop.server.rs, sws.Pipe.onData, sws.Pipe.onClose, &pipe);
+    pipe = try .init(std.testing.allocator, client);
+    var begun = false;
+    var outcome: ?anyerror = null;
+    try Next.go(Reading, .{ .pipe = &pipe, .port = upstream.port, .begun = &begun, .outcome = &outcome }, Reading.exec);
+    try loop.until(&begun);
+    loop.server.stop();
+    while (!loop.server.isDone()) try loop.server.turn();
+    try std.testing.expectEqual(@as(?anyerror, error.ReadFailed), outcome);
+    try std.testing.expectEqual(@as(?sws.Pipe.Failure, error.Stopping), pipe.failure);
+    client.deinit();
+    pipe.deinit();
+    try loop.finish();
+    try upstream.finish();
+}
+
+/// Reads the request, says so, and never answers.
+fn neverAnswer(peer: Peer, upstream: *Upstream) anyerror!void {
+    var buffer: [4096]u8 = undefined;
+    _ = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+    @as(*std.atomic.Value(bool), @ptrCast(@alignCast(upstream.context.?))).store(true, .release);
+    _ = peer.receive(&buffer) catch return;
+}
+
+const Asking = struct {
+    client: *sws.HttpClient,
+    url: []const u8,
+    outcome: *?anyerror,
+
+    fn exec(c: *Asking, _: Complete) void {
+        if (c.client.get(c.url)) |response| response.deinit() else |err| c.outcome.* = err;
+    }
+};
+
+test "a stop ends requests to elsewhere, and those who wait for them are told" {
+    const allocator = std.testing.allocator;
+    const upstream: *Upstream = try .create(neverAnswer);
+    var asked: std.atomic.Value(bool) = .init(false);
+    upstream.context = &asked;
+    try upstream.start();
+    const loop: *Loop = try .create(.{ .stop_timeout_ms = 2_000 });
+    var shared: sws.FiberShared = try .init(allocator);
+    var ring: sws.HttpRing = try .init(allocator, std.testing.io, loop.server.io.parent(), 1000);
+    var client: sws.HttpClient = try .initOptions(allocator, &ring, .{});
+    try ring.registerWith(&shared);
+    loop.server.fiber_shared = &shared;
+    try loop.begin();
+    var outcome: ?anyerror = null;
+    var url: [64]u8 = undefined;
+    const text = try std.fmt.bufPrint(&url, "http://127.0.0.1:{d}/", .{upstream.port});
+    try Next.go(Asking, .{ .client = &client, .url = text, .outcome = &outcome }, Asking.exec);
+    while (!asked.load(.acquire)) try loop.server.turn();
+    loop.server.stop();
+    while (!loop.server.isDone()) try loop.server.turn();
+    try std.testing.expectEqual(@as(?anyerror, error.Stopping), outcome);
+    try std.testing.expectEqual(@as(u64, 0), loop.server.next.abandoned);
+    try loop.finish();
+    client.deinit();
+    ring.deinit();
+    shared.deinit();
+    try upstream.finish();
 }

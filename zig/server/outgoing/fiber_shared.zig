@@ -10,6 +10,8 @@ pub const RingTrait = struct {
     tickFn: *const fn (ptr: *anyopaque) void,
     /// When the next thing that takes too long does, on the server's clock; the loop sleeps no longer.
     nextDeadlineFn: *const fn (ptr: *anyopaque) u64,
+    /// The loop ends: all connections are closed, and those who wait for them told. May be called again.
+    closeAllFn: *const fn (ptr: *anyopaque) void,
 };
 
 pub const FiberShared = struct {
@@ -39,6 +41,11 @@ pub const FiberShared = struct {
         for (shared.rings.items) |ring| ring.tickFn(ring.ptr);
     }
 
+    /// The loop ends.
+    pub fn closeAll(shared: *FiberShared) void {
+        for (shared.rings.items) |ring| ring.closeAllFn(ring.ptr);
+    }
+
     pub fn nextDeadline(shared: *const FiberShared) u64 {
         var next: u64 = std.math.maxInt(u64);
         for (shared.rings.items) |ring| next = @min(next, ring.nextDeadlineFn(ring.ptr));
@@ -48,6 +55,7 @@ pub const FiberShared = struct {
 
 const Counting = struct {
     ticks: u32 = 0,
+    closes: u32 = 0,
 
     fn tick(ptr: *anyopaque) void {
         const counting: *Counting = @ptrCast(@alignCast(ptr));
@@ -58,6 +66,11 @@ const Counting = struct {
         const counting: *Counting = @ptrCast(@alignCast(ptr));
         return 100 - counting.ticks;
     }
+
+    fn closeAll(ptr: *anyopaque) void {
+        const counting: *Counting = @ptrCast(@alignCast(ptr));
+        counting.closes += 1;
+    }
 };
 
 test "every ring is ticked, and there are only so many" {
@@ -65,10 +78,17 @@ test "every ring is ticked, and there are only so many" {
     defer shared.deinit();
     try std.testing.expectEqual(std.math.maxInt(u64), shared.nextDeadline());
     var rings: [FiberShared.rings_max]Counting = @splat(.{});
-    for (&rings) |*ring| try shared.register(.{ .ptr = ring, .tickFn = Counting.tick, .nextDeadlineFn = Counting.nextDeadline });
+    for (&rings) |*ring| try shared.register(.{
+        .ptr = ring,
+        .tickFn = Counting.tick,
+        .nextDeadlineFn = Counting.nextDeadline,
+        .closeAllFn = Counting.closeAll,
+    });
     try std.testing.expectError(error.TooManyRings, shared.register(shared.rings.items[0]));
     shared.tick();
     Counting.tick(&rings[7]);
     for (&rings, 0..) |*ring, i| try std.testing.expectEqual(@as(u32, if (i == 7) 2 else 1), ring.ticks);
     try std.testing.expectEqual(@as(u64, 98), shared.nextDeadline());
+    shared.closeAll();
+    for (&rings) |*ring| try std.testing.expectEqual(@as(u32, 1), ring.closes);
 }
