@@ -89,7 +89,8 @@ pub fn Outside(comptime Server: type) type {
             payload: []const u8,
         ) error{OutOfMemory}!bool {
             const call = try broadcasts.Call(Server).create(server, topic, opcode, payload);
-            if (invoke(server, .{ .run = broadcasts.Call(Server).run, .context = call, .discard = broadcasts.Call(Server).discard })) return true;
+            const Call = broadcasts.Call(Server);
+            if (invoke(server, .{ .run = Call.run, .context = call, .discard = Call.discard })) return true;
             call.destroy();
             return false;
         }

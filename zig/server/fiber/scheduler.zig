@@ -10,7 +10,8 @@ const pages = @import("../pages.zig");
 const Fiber = @import("../fiber.zig").Fiber;
 const Poll = @import("../fiber.zig").Poll;
 const Task = @import("../fiber.zig").Task;
-const Stacks = @import("stacks.zig").Stacks;
+const stacks_of = @import("stacks.zig");
+const Stacks = stacks_of.Stacks;
 const switching = @import("switch.zig");
 
 /// The scheduler whose fibers run on this thread right now.
@@ -45,7 +46,7 @@ pub const Scheduler = struct {
     owed: u32 = 0,
 
     pub fn init(count: u32, stack_bytes: usize) error{OutOfMemory}!Scheduler {
-        var stacks: Stacks = try .init(count, stack_bytes);
+        var stacks: Stacks = try .init(count, stack_bytes + stacks_of.panic_bytes);
         errdefer stacks.deinit();
         return .{ .stacks = stacks, .fibers = try pages.reserve(Fiber, count) };
     }
