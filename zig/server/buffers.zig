@@ -121,11 +121,7 @@ pub const Buffers = struct {
 
     /// A buffer for at least `bytes_min`: of the class that fits, or of a larger one when that is used up.
     pub fn acquire(buffers: *Buffers, bytes_min: usize) ?Buffer {
-        var class: u8 = classOf(bytes_min);
-        while (class < class_count) : (class += 1) {
-            const ptr = buffers.classes[class].acquire() orelse continue;
-            return .{ .ptr = ptr, .capacity = buffers.classes[class].block_bytes, .class = class };
-        }
+        if (buffers.acquireTiered(bytes_min, .all)) |buffer| return buffer;
         if (bytes_min <= buffers.large.block_bytes) {
             if (buffers.large.acquire()) |block| {
                 return .{ .ptr = block.ptr, .capacity = @intCast(block.len), .class = class_large };
@@ -134,6 +130,23 @@ pub const Buffers = struct {
         buffers.refused += 1;
         return null;
     }
+
+    fn acquireTiered(buffers: *Buffers, bytes_min: usize, share: Share) ?Buffer {
+        var class: u8 = classOf(bytes_min);
+        while (class < class_count) : (class += 1) {
+            const of = &buffers.classes[class];
+            if (share == .spare and of.used >= of.block_count - of.block_count / spared_part) continue;
+            const ptr = of.acquire() orelse continue;
+            return .{ .ptr = ptr, .capacity = of.block_bytes, .class = class };
+        }
+        return null;
+    }
+
+    /// What somebody may take: all there is, or what others can spare.
+    const Share = enum { all, spare };
+
+    /// Of each class, for those who can't do without.
+    const spared_part = 4;
 
     pub fn release(buffers: *Buffers, buffer: *Buffer) void {
         const ptr = buffer.ptr orelse return;
@@ -147,11 +160,18 @@ pub const Buffers = struct {
 
     /// Makes room for `additional` bytes behind those that are there, which may move. False when there is none to be had.
     pub fn reserve(buffers: *Buffers, buffer: *Buffer, additional: usize) bool {
+        return buffers.grow(buffer, additional, .all);
+    }
+
+    fn grow(buffers: *Buffers, buffer: *Buffer, additional: usize, share: Share) bool {
         if (buffer.capacity - buffer.len >= additional) return true;
         const wanted = buffer.len + additional;
         // At least twice as much, so that growing copies every byte only a few times.
         const generous = @max(wanted, @min(2 * @as(usize, buffer.capacity), buffers.bytesMax()));
-        var larger = buffers.acquire(generous) orelse return false;
+        var larger = switch (share) {
+            .all => buffers.acquire(generous),
+            .spare => buffers.acquireTiered(generous, share),
+        } orelse return false;
         @memcpy(larger.ptr.?[0..buffer.len], buffer.bytes());
         larger.len = buffer.len;
         buffers.release(buffer);
@@ -161,6 +181,14 @@ pub const Buffers = struct {
 
     pub fn append(buffers: *Buffers, buffer: *Buffer, bytes: []const u8) bool {
         if (!buffers.reserve(buffer, bytes.len)) return false;
+        @memcpy(buffer.unused()[0..bytes.len], bytes);
+        buffer.len += @intCast(bytes.len);
+        return true;
+    }
+
+    /// For a copy that saves work, and that its owner can do without: takes no large block, and a part of no class.
+    pub fn appendSpare(buffers: *Buffers, buffer: *Buffer, bytes: []const u8) bool {
+        if (!buffers.grow(buffer, bytes.len, .spare)) return false;
         @memcpy(buffer.unused()[0..bytes.len], bytes);
         buffer.len += @intCast(bytes.len);
         return true;
@@ -195,6 +223,21 @@ test "a buffer that grows keeps its bytes, and leaves nothing behind" {
     buffers.release(&buffer);
     try std.testing.expectEqual(@as(usize, 0), buffers.used());
     try std.testing.expect(buffer.ptr == null);
+}
+
+test "who can do without leaves a quarter of each class and all large blocks to others" {
+    var buffers: Buffers = try .init(4 * tier_bytes_max, 1, 1 << 20);
+    defer buffers.deinit();
+    const bytes: [tier_bytes_max]u8 = @splat('x');
+    var all: [4]Buffer = @splat(.{});
+    for (all[0..3]) |*buffer| try std.testing.expect(buffers.appendSpare(buffer, &bytes));
+    try std.testing.expect(!buffers.appendSpare(&all[3], &bytes));
+    try std.testing.expect(all[3].isEmpty());
+    // It had to do without, as it can.
+    try std.testing.expectEqual(@as(u64, 0), buffers.refused);
+    try std.testing.expect(buffers.append(&all[3], &bytes));
+    for (&all) |*buffer| buffers.release(buffer);
+    try std.testing.expectEqual(@as(usize, 0), buffers.used());
 }
 
 test "who asks for more than there is gets nothing, and what it had stays" {

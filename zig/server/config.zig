@@ -3,6 +3,7 @@
 const std = @import("std");
 const http = @import("protocol/http.zig");
 const buffers = @import("buffers.zig");
+const bytes = @import("protocol/bytes.zig");
 const descriptors = @import("descriptors.zig");
 const dns_resolver = @import("outgoing/dns_resolver.zig");
 const stacks = @import("fiber/stacks.zig");
@@ -26,7 +27,7 @@ pub const Config = struct {
     /// From a request's first byte to the end of its head. In total, so that a client that sends a byte now and then
     /// doesn't hold a connection for hours.
     head_timeout_ms: u32 = 10_000,
-    /// From the end of the head to the end of the body, in total.
+    /// From the end of the head to the end of the body, in total; of a WebSocket's message, from its first byte to its last.
     body_timeout_ms: u32 = 30_000,
     /// How long a deferred answer may take; afterwards the client gets a 504.
     deferred_timeout_ms: u32 = 60_000,
@@ -69,10 +70,12 @@ pub const Config = struct {
     /// The stack of a fiber on a worker: larger, because foreign libraries are called there.
     worker_stack_size_kb: u32 = 1024,
 
-    /// Topics that WebSockets listen to at once: each route is one, and as many names as the application has groups.
+    /// Topics that WebSockets listen to at once: each route has one of them, and as many names as the application has groups.
     topics_max: u32 = 16 * 1024,
     /// Subscriptions of all WebSockets together; 0 is four for each slot, and that to its route comes on top.
     subscriptions_max: u32 = 0,
+    /// Of one connection, beside that to its route: names may come from clients, and each is looked for among all of them.
+    subscriptions_per_connection_max: u32 = 128,
     /// Messages of broadcasts that some connection still waits for; beyond it `broadcast` fails.
     broadcast_messages_max: u32 = 1024,
     /// How many of them one connection may leave waiting before it is closed for being slow.
@@ -98,9 +101,17 @@ pub const Config = struct {
             config.topics_max >= 1 and config.broadcast_messages_max >= 1 and config.broadcasts_waiting_max >= 1 and
             config.fibers_max <= stacks.count_max and
             config.worker_fibers_max >= 1 and config.worker_fibers_max <= stacks.count_max and
-            config.fiber_stack_size_kb <= stack_kb_max and config.worker_stack_size_kb <= stack_kb_max and
+            (config.fiber_stack_size_kb == 0 or config.fiber_stack_size_kb >= stack_kb_min) and
+            config.fiber_stack_size_kb <= stack_kb_max and
+            config.worker_stack_size_kb >= stack_kb_min and config.worker_stack_size_kb <= stack_kb_max and
+            isServerName(config.server_name) and
             config.slots <= UserData.index_max;
         if (!ok) return error.InvalidConfig;
+    }
+
+    fn isServerName(server_name: ?[]const u8) bool {
+        const name = server_name orelse return true;
+        return name.len > 0 and name.len <= server_name_bytes_max and bytes.isAll(.field_value, name);
     }
 
     pub fn fiberStackBytes(config: *const Config) usize {
@@ -130,6 +141,12 @@ pub const Config = struct {
 const descriptors_reserved = 512;
 
 const buffer_size_max = 32 * 1024;
+
+/// Answers that this server gives by itself, as a 404, have to fit into the smallest class of buffers with it.
+const server_name_bytes_max = 128;
+
+/// Less doesn't hold the frames of a formatted number, and ends the process in its guard.
+const stack_kb_min = 16;
 
 /// More is a mistake: threads have 8 MB on Linux.
 const stack_kb_max = 64 * 1024;
@@ -166,5 +183,10 @@ test "what can't work is refused at the start" {
         .{ .fibers_max = 16 * 1024 + 1 },
         .{ .worker_fibers_max = 0 },
         .{ .fiber_stack_size_kb = 1 << 20 },
+        .{ .fiber_stack_size_kb = 1 },
+        .{ .worker_stack_size_kb = 0 },
+        .{ .server_name = "a\r\nb" },
+        .{ .server_name = "" },
+        .{ .server_name = "x" ** 129 },
     }) |config| try std.testing.expectError(error.InvalidConfig, config.check());
 }

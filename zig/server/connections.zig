@@ -135,17 +135,19 @@ pub fn Connections(comptime Server: type) type {
             const of_output = @min(sent, line1.output.len - line1.write_offset);
             line1.write_offset += @intCast(of_output);
             sent -= of_output;
-            if (line1.flags.owned) {
+            if (line1.flags.owned or line1.flags.sharing) {
                 const rest = &slot.line4.write_iovs[1];
                 rest.* = .{ .base = rest.base + sent, .len = rest.len - sent };
             } else assert(sent == 0);
             if (line1.write_offset == line1.output.len) {
                 core.buffers.release(&line1.output);
                 line1.write_offset = 0;
-                if (line1.flags.owned and slot.line4.write_iovs[1].len == 0) {
+                const is_whole = slot.line4.write_iovs[1].len == 0;
+                if (line1.flags.owned and is_whole) {
                     answer.releaseBody(core, slot);
                     core.finishAnswer(slot);
                 }
+                if (line1.flags.sharing and is_whole) broadcast.endSharing(core, slot);
             }
             self.settle(server, slot);
         }
@@ -178,7 +180,8 @@ pub fn Connections(comptime Server: type) type {
             const is_half = line1.flags.peer_finished and line1.held_count == 0 and line1.state == .body;
             if (is_half and server.core.application != null and !line1.flags.sending) server.core.refuse(slot, 400);
             if (line1.state == .broken) return self.close(server, slot);
-            if (!line1.flags.sending and (!line1.output.isEmpty() or line1.flags.owned)) send(server, slot);
+            const has_output = !line1.output.isEmpty() or line1.flags.owned or line1.flags.sharing;
+            if (!line1.flags.sending and has_output) send(server, slot);
             if (!line1.flags.sending) {
                 if (line1.state == .ending) return self.linger(server, slot);
                 // Half a request will never be whole.
@@ -238,10 +241,11 @@ pub fn Connections(comptime Server: type) type {
             const line1 = &slot.line1;
             assert(!line1.flags.sending);
             line1.flags.sending = true;
+            line1.send_round = server.core.broadcasts.round;
             slot.line2.write_deadline_ms = server.core.now_ms + server.core.config.write_timeout_ms;
             const data = userData(server, slot, .send);
             const bytes = line1.output.bytes()[line1.write_offset..];
-            if (!line1.flags.owned) return server.io.send(line1.fd, bytes, data);
+            if (!line1.flags.owned and !line1.flags.sharing) return server.io.send(line1.fd, bytes, data);
             const pieces = &slot.line4.write_iovs;
             if (bytes.len == 0) return server.io.send(line1.fd, pieces[1].base[0..pieces[1].len], data);
             pieces[0] = .{ .base = bytes.ptr, .len = bytes.len };
@@ -299,14 +303,17 @@ pub fn Connections(comptime Server: type) type {
             self.settle(server, slot);
         }
 
-        /// Sends what was broadcast since the last turn, all of it to one connection at once.
+        /// Sends what was broadcast since the last turn, all of it to one connection at once, and answers that handlers gave others.
         pub fn flush(self: *Self, server: *Server) void {
             const core = &server.core;
             while (core.broadcasts.takeChanged()) |index| {
                 const slot = &core.slots.slots[index];
                 // Another connection's by now, or none's: then there is nothing to do for it.
                 if (slot.line1.gen_id == 0) continue;
-                if (slot.line1.state == .web_socket or slot.line1.state == .broken) self.settle(server, slot);
+                switch (slot.line1.state) {
+                    .web_socket, .answered, .broken => self.settle(server, slot),
+                    else => {},
+                }
             }
         }
 
@@ -338,9 +345,13 @@ pub fn Connections(comptime Server: type) type {
                 },
                 .web_socket => {
                     if (line1.held_count > 0) return;
-                    if (web_socket.rested(core, slot) == .gone) {
-                        core.stats.timed_out += 1;
-                        return self.close(server, slot);
+                    switch (web_socket.overdue(core, slot)) {
+                        .asked => {},
+                        .ended => core.stats.timed_out += 1,
+                        .gone => {
+                            core.stats.timed_out += 1;
+                            return self.close(server, slot);
+                        },
                     }
                 },
                 .deferred => {
@@ -370,6 +381,11 @@ pub fn Connections(comptime Server: type) type {
 
         /// Sends a deferred answer, if its connection still waits for it.
         pub fn answerDeferred(self: *Self, server: *Server, node: DeferredNode) void {
+            if (takeAnswer(self, server, node)) |slot| self.settle(server, slot);
+        }
+
+        /// Keeps it with the connection, which is settled in this turn: at the latest by `flush`. Null when nobody waits for it.
+        pub fn takeAnswer(_: *Self, server: *Server, node: DeferredNode) ?*StackSlot {
             var seen = node;
             for (server.hooks_deferred[0..server.hooks_deferred_len]) |hook| hook(server, &seen);
             const core = &server.core;
@@ -378,12 +394,13 @@ pub fn Connections(comptime Server: type) type {
             if (slot == null or slot.?.line1.state != .deferred or slot.?.line2.conn_id != seen.conn_id) {
                 core.stats.deferred_discarded += 1;
                 seen.free(core.allocator);
-                return;
+                return null;
             }
             core.deferred -= 1;
             slot.?.line1.state = .answered;
             slot.?.line5.ws = .{ .answer = seen };
-            self.settle(server, slot.?);
+            core.broadcasts.noteChanged(id.index);
+            return slot;
         }
 
         /// Writes the deferred answer. Only when nothing is being sent: the output might move.

@@ -8,7 +8,8 @@ const std = @import("std");
 const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const application_of = @import("application.zig");
-const Broadcasts = @import("broadcast.zig").Broadcasts;
+const broadcast = @import("broadcast.zig");
+const Broadcasts = broadcast.Broadcasts;
 const Buffers = @import("buffers.zig").Buffers;
 const Config = @import("config.zig").Config;
 const Context = @import("context.zig").Context;
@@ -39,7 +40,7 @@ pub const Stats = struct {
     broadcasts: u64 = 0,
     /// Of those from other threads: too long, or no memory.
     broadcasts_failed: u64 = 0,
-    /// WebSockets that were closed because too many of them waited.
+    /// WebSockets that were closed because they left too many of them waiting.
     slow_consumers: u64 = 0,
     accept_errors: u64 = 0,
     accept_refused: u64 = 0,
@@ -68,6 +69,8 @@ pub const Core = struct {
     server: ?*anyopaque = null,
     /// The fields of the request at hand, and those of its answer.
     fields: [http.Limits.header_count_standard]http.Field = undefined,
+    /// The WebSocket whose handler runs.
+    speaking: ?*StackSlot = null,
     /// Something lies behind it already, most likely the next one.
     more_follows: bool = false,
     answer_fields: answer.Fields = .{},
@@ -347,6 +350,7 @@ pub const Core = struct {
         core.buffers.release(&slot.line2.input);
         core.buffers.release(&slot.line4.body);
         answer.releaseBody(core, slot);
+        if (slot.line1.flags.sharing) broadcast.endSharing(core, slot);
     }
 };
 

@@ -27,6 +27,8 @@ pub const DeferredQueue = BoundedQueue(DeferredNode);
 pub const Invoke = struct {
     run: *const fn (context: *anyopaque, allocator: std.mem.Allocator) void,
     context: *anyopaque,
+    /// Takes the place of `run`, on any thread, where the loop has ended before it came to that. Null where nothing is to be given back.
+    discard: ?*const fn (context: *anyopaque) void = null,
 };
 
 pub const InvokeQueue = BoundedQueue(Invoke);

@@ -18,7 +18,16 @@ const assert = std.debug.assert;
 const Scheduler = @import("fiber/scheduler.zig").Scheduler;
 
 /// What a fiber is to run. It may be started with an argument that lives as long as it runs.
-pub const Task = struct { run: *const fn (context: *anyopaque) void, context: *anyopaque };
+pub const Task = struct {
+    run: *const fn (context: *anyopaque) void,
+    context: *anyopaque,
+    /// The end has come before the task's: it has not begun, or will never go on from where it waits.
+    discard: ?*const fn (context: *anyopaque, has_begun: bool) void = null,
+
+    pub fn discarded(task: *const Task, has_begun: bool) void {
+        if (task.discard) |discard| discard(task.context, has_begun);
+    }
+};
 
 /// Whether what a fiber waits for has happened.
 pub const Poll = *const fn (context: *anyopaque) bool;
@@ -33,6 +42,7 @@ pub const Fiber = struct {
     /// An `unpark` came while it ran: its next `park` returns at once.
     has_permit: bool,
     timed_out: bool,
+    has_begun: bool,
     /// When a parked one goes on in any case; `never` for most.
     deadline_ms: u64,
     /// Looked at once a turn while it is parked.

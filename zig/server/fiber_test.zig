@@ -312,3 +312,52 @@ fn overflowInChild(action: *const linux.Sigaction) noreturn {
     scheduler.turn(1);
     linux.exit_group(1);
 }
+
+fn goWrong(context: *anyopaque) void {
+    const numbers: *[2]u64 = @ptrCast(@alignCast(context));
+    // As deep as a task may be that leaves a quarter of its stack.
+    var frame: [panic_stack_bytes * 3 / 4]u8 = undefined;
+    std.mem.doNotOptimizeAway(&frame);
+    if (numbers[0] != numbers[1]) @panic("what a fiber says when it goes wrong");
+}
+
+/// That of `Config`'s default.
+const panic_stack_bytes = 64 * 1024;
+
+fn panicInChild(out: linux.fd_t) noreturn {
+    if (linux.errno(linux.dup2(out, 2)) != .SUCCESS) linux.exit_group(1);
+    const none: linux.rlimit = .{ .cur = 0, .max = 0 };
+    _ = linux.setrlimit(.CORE, &none);
+    var scheduler: Scheduler = Scheduler.init(1, panic_stack_bytes) catch linux.exit_group(1);
+    scheduler.own();
+    var numbers: [2]u64 = .{ 1, 2 };
+    _ = scheduler.start(.{ .run = goWrong, .context = &numbers });
+    scheduler.turn(1);
+    linux.exit_group(1);
+}
+
+test "a panic on a fiber prints its trace before it ends the process" {
+    var pipe: [2]linux.fd_t = undefined;
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(linux.pipe2(&pipe, .{ .CLOEXEC = true })));
+    defer _ = linux.close(pipe[0]);
+    const pid = linux.fork();
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(pid));
+    if (pid == 0) panicInChild(pipe[1]);
+    _ = linux.close(pipe[1]);
+    var said: [64 * 1024]u8 = undefined;
+    var len: usize = 0;
+    while (true) {
+        const rc = linux.read(pipe[0], said[len..].ptr, said.len - len);
+        if (linux.errno(rc) == .INTR) continue;
+        try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(rc));
+        if (rc == 0) break;
+        len += rc;
+    }
+    var status: u32 = 0;
+    while (linux.errno(linux.waitpid(@intCast(pid), &status, 0)) == .INTR) {}
+    try std.testing.expect(linux.W.IFSIGNALED(status));
+    try std.testing.expectEqual(linux.SIG.ABRT, linux.W.TERMSIG(status));
+    for ([_][]const u8{ "what a fiber says when it goes wrong", "goWrong", "scheduler.zig" }) |wanted| {
+        try std.testing.expect(std.mem.indexOf(u8, said[0..len], wanted) != null);
+    }
+}

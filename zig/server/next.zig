@@ -25,7 +25,10 @@
 //! belongs to `exec`, which destroys it with the same one, as above. Any other is the task's: it is freed when `exec` returns.
 //!
 //! **`complete(c, result)`** calls `Ctx.onComplete(c, result)` on the loop's thread, where a `Ctx` has one, and returns when that
-//! has; nobody else waits for it.
+//! has; nobody else waits for it. Where the loop has ended before, it returns without.
+//!
+//! **At the server's end** what isn't done is given up after `Config.stop_timeout_ms`. A `Ctx` with `onDiscard(c)` is told so: one
+//! without `allocator` in any case, one that belongs to `exec` only where that has not begun. Then the context is freed.
 //!
 //! **Limits.** Tasks wait in a queue of `Config.tasks_max` for one of `Config.fibers_max` fibers, or for a worker. A full one is
 //! `error.TooManyTasks`: a handler that returns it has its client told 503.
@@ -95,6 +98,7 @@ pub const Next = struct {
     pub fn deinit(next: *Next) void {
         assert(next.workers == null);
         next.leave();
+        while (next.waiting_len > 0) next.takeWaiting().discarded(false);
         next.allocator.free(next.waiting);
         next.scheduler.deinit();
         next.* = undefined;
@@ -143,7 +147,7 @@ pub const Next = struct {
         const workers = next.workers orelse return error.NoWorkers;
         const task = try Copy(Ctx, exec).make(next, ctx);
         if (workers.push(task)) return;
-        Copy(Ctx, exec).discard(task);
+        Copy(Ctx, exec).destroy(task.context);
         return error.TooManyTasks;
     }
 
@@ -165,10 +169,16 @@ pub const Next = struct {
 
     fn startWaiting(next: *Next) void {
         while (next.waiting_len > 0 and next.scheduler.hasFree()) {
-            _ = next.scheduler.start(next.waiting[next.waiting_first]).?;
+            _ = next.scheduler.start(next.takeWaiting()).?;
+        }
+    }
+
+    fn takeWaiting(next: *Next) Task {
+        defer {
             next.waiting_first = @intCast((next.waiting_first + 1) % next.waiting.len);
             next.waiting_len -= 1;
         }
+        return next.waiting[next.waiting_first];
     }
 
     /// When the next turn has something to do without an event; `Fiber.never` without end.
@@ -207,20 +217,30 @@ fn Copy(comptime Ctx: type, comptime exec: Next.Exec(Ctx)) type {
             if (is_execs) {
                 const copy = try ctx.allocator.create(Ctx);
                 copy.* = ctx;
-                return .{ .run = run, .context = copy };
+                return .{ .run = run, .context = copy, .discard = discard };
             }
             const box = try next.allocator.create(Box);
             box.* = .{ .allocator = next.allocator, .ctx = ctx };
-            return .{ .run = run, .context = box };
+            return .{ .run = run, .context = box, .discard = discard };
         }
 
-        /// One that never runs. What it points to is the caller's still.
-        fn discard(task: Task) void {
+        /// The copy alone.
+        fn destroy(context: *anyopaque) void {
             if (is_execs) {
-                const ctx: *Ctx = @ptrCast(@alignCast(task.context));
+                const ctx: *Ctx = @ptrCast(@alignCast(context));
                 const allocator = ctx.allocator;
                 allocator.destroy(ctx);
-            } else free(@ptrCast(@alignCast(task.context)));
+            } else free(@ptrCast(@alignCast(context)));
+        }
+
+        /// The server has ended. An `exec` that has begun may have destroyed a context of its own.
+        fn discard(context: *anyopaque, has_begun: bool) void {
+            if (has_begun and is_execs) return;
+            if (@hasDecl(Ctx, "onDiscard")) {
+                const ctx: *Ctx = if (is_execs) @ptrCast(@alignCast(context)) else &@as(*Box, @ptrCast(@alignCast(context))).ctx;
+                ctx.onDiscard();
+            }
+            destroy(context);
         }
 
         fn run(context: *anyopaque) void {
@@ -239,6 +259,9 @@ fn Copy(comptime Ctx: type, comptime exec: Next.Exec(Ctx)) type {
             if (!@hasDecl(Ctx, "onComplete")) return;
             var completion: Completion = .{ .ctx = @ptrCast(@alignCast(context.?)), .result = result, .next = current.? };
             if (Scheduler.current() == &completion.next.scheduler) return completion.ctx.onComplete(result);
+            const scheduler = Scheduler.current().?;
+            scheduler.owed += 1;
+            defer scheduler.owed -= 1;
             Fiber.workerYield(Completion.isDone, &completion);
         }
 
@@ -254,15 +277,20 @@ fn Copy(comptime Ctx: type, comptime exec: Next.Exec(Ctx)) type {
                 const completion: *Completion = @ptrCast(@alignCast(context));
                 if (!completion.is_sent) {
                     const loop = completion.next.loop.?;
-                    completion.is_sent = loop.invoke(loop.server, .{ .run = onLoop, .context = completion });
+                    completion.is_sent = loop.invoke(loop.server, .{ .run = onLoop, .context = completion, .discard = end });
                 }
                 return completion.done.load(.acquire);
             }
 
             fn onLoop(context: *anyopaque, _: std.mem.Allocator) void {
                 const completion: *Completion = @ptrCast(@alignCast(context));
-                const workers = completion.next.workers.?;
                 completion.ctx.onComplete(completion.result);
+                end(context);
+            }
+
+            fn end(context: *anyopaque) void {
+                const completion: *Completion = @ptrCast(@alignCast(context));
+                const workers = completion.next.workers.?;
                 // The frame may be gone right behind this.
                 completion.done.store(true, .release);
                 workers.wakeAll();

@@ -75,8 +75,8 @@ pub fn Outside(comptime Server: type) type {
                     // The loop's handlers must not run on its stack, and a worker has other fibers.
                     Fiber.yield();
                 } else if (server.connections.isOnThread()) {
-                    // Nobody else would make room.
-                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
+                    // Nobody else would make room. Inside of a handler: no other may run before it has ended.
+                    if (server.deferred_queue.pop()) |first| _ = server.connections.takeAnswer(server, first);
                 } else std.Thread.yield() catch {};
             }
             // The same turn empties the queue behind its fibers.
@@ -101,7 +101,7 @@ pub fn Outside(comptime Server: type) type {
         fn invoke(server: *Server, call: Invoke) bool {
             _ = server.callers.fetchAdd(1, .acquire);
             defer _ = server.callers.fetchSub(1, .release);
-            return server.rs.invoke.push(call.run, call.context);
+            return server.rs.invoke.pushCall(call);
         }
 
         fn invokeOf(server: *anyopaque, call: Invoke) bool {
@@ -123,7 +123,8 @@ pub fn Outside(comptime Server: type) type {
             payload: []const u8,
         ) error{OutOfMemory}!bool {
             const call = try broadcasts.Call(Server).create(server, topic, opcode, payload);
-            if (invoke(server, .{ .run = broadcasts.Call(Server).run, .context = call })) return true;
+            const Call = broadcasts.Call(Server);
+            if (invoke(server, .{ .run = Call.run, .context = call, .discard = Call.discard })) return true;
             call.destroy();
             return false;
         }
@@ -148,21 +149,22 @@ pub fn Outside(comptime Server: type) type {
             sendPacked(own, conn_id, status, content_type, copy, body);
         }
 
-        /// Threads for `Next.submit`, made by `run`; once.
-        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, OutOfMemory }!void {
+        /// Threads for `Next.submit`, once, and before `run`, which starts them.
+        pub fn initPool4NextSubmit(server: *Server, count: u32) error{ InvalidConfig, AlreadyRunning, OutOfMemory }!void {
             if (count == 0 or count > Workers.count_max or server.next.workers != null) return error.InvalidConfig;
+            if (server.next.loop != null) return error.AlreadyRunning;
             server.next.workers = try .create(server.allocator, &server.next, &server.core.config, count);
         }
 
-        /// Waits for those that compute.
+        /// Waits for those that compute. What they have for the loop, which has ended, is taken from them, so that they come to
+        /// their ends; nothing of it runs on this thread, which may be another one.
         pub fn endWorkers(server: *Server) void {
             const workers = server.next.workers orelse return;
             workers.stop();
             const until_ms = server.io.monotonic_ms() + server.core.config.stop_timeout_ms;
-            // What they have for the loop is taken from them still, so that they come to their ends.
             while (!workers.isEnded()) {
                 while (server.deferred_queue.pop()) |node| node.free(server.allocator);
-                while (server.rs.invoke.queue.pop()) |call| call.run(call.context, server.allocator);
+                server.rs.invoke.discardAll();
                 if (server.io.monotonic_ms() >= until_ms) server.next.abandon();
                 std.Thread.yield() catch {};
             }

@@ -95,6 +95,7 @@ test {
     _ = @import("config.zig");
     _ = @import("config_test.zig");
     _ = @import("core.zig");
+    _ = @import("deferred_test.zig");
     _ = @import("descriptors.zig");
     _ = @import("fiber.zig");
     _ = @import("io.zig");
@@ -108,5 +109,7 @@ test {
     _ = @import("slab.zig");
     _ = @import("slot.zig");
     _ = @import("stack_pool.zig");
+    _ = @import("stop_test.zig");
     _ = @import("topics.zig");
+    _ = @import("web_socket_test.zig");
 }

@@ -169,7 +169,8 @@ pub fn ServerType(comptime IO: type) type {
 
         /// Makes WebSockets of connections that ask for it, and gives their messages to the handler.
         pub fn ws(server: *Server, pattern: []const u8, handler: web_socket.Handler) void {
-            server.core.routes.addWebSocket(pattern, handler) catch |err| server.registrationFailed(pattern, err);
+            server.core.routes.addWebSocket(pattern, handler) catch |err| return server.registrationFailed(pattern, err);
+            server.core.broadcasts.topics.keep(pattern) catch |err| server.registrationFailed(pattern, err);
         }
 
         /// Runs before every handler.
@@ -259,6 +260,9 @@ pub fn ServerType(comptime IO: type) type {
             if (server.registration_error) |err| return err;
             if (server.core.config.io_cpu) |cpu| try pin(cpu);
             server.core.server = server;
+            var seed: [8]u8 = undefined;
+            server.io.randomBytes(&seed);
+            server.core.broadcasts.topics.reseed(std.mem.bytesToValue(u64, &seed));
             server.connections.own();
             server.next.own(Outside.loopOf(server));
             if (server.next.workers) |workers| if (IO.has_threads) try workers.start();
@@ -294,6 +298,7 @@ pub fn ServerType(comptime IO: type) type {
         pub fn take(server: *Server, events: []const Event) void {
             server.readClock();
             for (events) |*event| server.dispatch(event);
+            if (events.len < io_of.events_per_turn_max) server.core.broadcasts.endRound();
         }
 
         fn dispatch(server: *Server, event: *const Event) void {
@@ -331,7 +336,10 @@ pub fn ServerType(comptime IO: type) type {
             }
             const is_late = server.core.now_ms >= server.stop_deadline_ms;
             // Answers may depend on what comes from elsewhere.
-            if (is_late or server.core.slots.live_len == 0) server.rs.closeAll();
+            if (is_late or server.core.slots.live_len == 0) {
+                server.rs.closeAll();
+                if (server.fiber_shared) |shared| shared.closeAll();
+            }
             if (is_late) server.next.abandon();
             // From the end: closing takes the last one's place.
             var position = server.core.slots.live_len;

@@ -64,7 +64,9 @@ pub const Flags = packed struct(u16) {
     more: bool = false,
     /// Broadcasts wait for this WebSocket: they go first.
     behind: bool = false,
-    _: u2 = 0,
+    /// The frame of a broadcast that is sent from where it lies follows the output.
+    sharing: bool = false,
+    _: u1 = 0,
 };
 
 /// Ends a list of held buffers.
@@ -93,6 +95,10 @@ pub const Line1 = struct {
     held_count: u16 = 0,
     flags: Flags = .{},
     state: State = .head,
+    /// The round of the loop in which the send that is under way was asked for.
+    send_round: u32 = 0,
+    /// The broadcast that is sent from where it lies, while `flags.sharing`.
+    shared: u32 = 0,
 };
 
 /// The second: what the scan for time-outs looks at.
@@ -177,7 +183,7 @@ pub const StackSlot = struct {
     /// Whether nothing more of its input may be looked at for now.
     pub inline fn isPaused(slot: *const StackSlot) bool {
         const flags = slot.line1.flags;
-        return flags.sending or flags.behind or @intFromEnum(slot.line1.state) > @intFromEnum(State.web_socket);
+        return flags.sending or flags.behind or flags.sharing or @intFromEnum(slot.line1.state) > @intFromEnum(State.web_socket);
     }
 };
 

@@ -7,11 +7,11 @@ const pages = @import("pages.zig");
 const Slab = @import("slab.zig").Slab;
 const none = @import("slab.zig").none;
 
-/// What one connection may be told of besides its route is bounded by the table alone.
 pub const SubscribeError = error{
     /// Longer than `name_bytes_max`.
     TopicTooLong,
     TooManyTopics,
+    /// Of one connection, or of all together.
     TooManySubscriptions,
 };
 
@@ -19,6 +19,14 @@ pub const SubscribeError = error{
 pub const name_bytes_max = 120;
 
 pub const Options = struct { topics: u32, subscriptions: u32 };
+
+/// Of one who subscribes.
+pub const Limits = struct {
+    /// Subscriptions that are not for it.
+    reserved: usize = 0,
+    /// That it may have.
+    count_max: u32 = std.math.maxInt(u32),
+};
 
 pub const Subscription = struct {
     /// The connection's next one.
@@ -34,6 +42,8 @@ const Topic = struct {
     /// The next one of the same bucket.
     next: u32,
     first: u32,
+    /// It stays when nobody listens.
+    is_kept: bool,
     name_len: u32,
     name: [name_bytes_max]u8,
 
@@ -46,6 +56,8 @@ pub const Topics = struct {
     topics: Slab(Topic),
     subscriptions: Slab(Subscription),
     buckets: []u32,
+    kept: u32 = 0,
+    seed: u64 = 0,
 
     pub fn init(options: Options) error{OutOfMemory}!Topics {
         var topics: Slab(Topic) = try .init(options.topics);
@@ -64,12 +76,46 @@ pub const Topics = struct {
         self.* = undefined;
     }
 
-    /// Adds a subscription to a connection's list, whose first is `list`. One that is there already stays as it is.
-    /// `reserved` subscriptions are not for it.
-    pub fn subscribe(self: *Topics, list: *u32, slot: u32, name: []const u8, reserved: usize) SubscribeError!void {
+    /// Names come from clients, who must not know which of them fall into one bucket.
+    pub fn reseed(self: *Topics, seed: u64) void {
+        var all: u32 = none;
+        for (self.buckets) |*bucket| while (bucket.* != none) {
+            const topic = &self.topics.items[bucket.*];
+            const next = topic.next;
+            topic.next = all;
+            all = bucket.*;
+            bucket.* = next;
+        };
+        self.seed = seed;
+        while (all != none) {
+            const index = all;
+            const topic = &self.topics.items[index];
+            all = topic.next;
+            const bucket = self.bucketOf(topic.nameOf());
+            topic.next = bucket.*;
+            bucket.* = index;
+        }
+    }
+
+    /// Has a place for the topic from here on, whatever others there are.
+    pub fn keep(self: *Topics, name: []const u8) error{ TopicTooLong, TooManyTopics }!void {
         if (name.len > name_bytes_max) return error.TopicTooLong;
-        if (self.isSubscribed(list.*, name)) return;
-        if (self.subscriptions.unused() <= reserved) return error.TooManySubscriptions;
+        const topic = &self.topics.items[self.find(name) orelse try self.add(name)];
+        if (topic.is_kept) return;
+        topic.is_kept = true;
+        self.kept += 1;
+    }
+
+    /// Adds a subscription to a connection's list, whose first is `list`. One that is there already stays as it is.
+    pub fn subscribe(self: *Topics, list: *u32, slot: u32, name: []const u8, limits: Limits) SubscribeError!void {
+        if (name.len > name_bytes_max) return error.TopicTooLong;
+        var count: u32 = 0;
+        var at = list.*;
+        while (at != none) : (at = self.subscriptions.items[at].next) {
+            if (std.mem.eql(u8, self.topics.items[self.subscriptions.items[at].topic].nameOf(), name)) return;
+            count += 1;
+        }
+        if (count >= limits.count_max or self.subscriptions.unused() <= limits.reserved) return error.TooManySubscriptions;
         const topic_index = self.find(name) orelse try self.add(name);
         const index = self.subscriptions.acquire().?;
         const topic = &self.topics.items[topic_index];
@@ -83,15 +129,6 @@ pub const Topics = struct {
         if (topic.first != none) self.subscriptions.items[topic.first].topic_before = index;
         topic.first = index;
         list.* = index;
-    }
-
-    fn isSubscribed(self: *const Topics, list: u32, name: []const u8) bool {
-        var index = list;
-        while (index != none) : (index = self.subscriptions.items[index].next) {
-            const topic = self.subscriptions.items[index].topic;
-            if (std.mem.eql(u8, self.topics.items[topic].nameOf(), name)) return true;
-        }
-        return false;
     }
 
     /// Nothing where there is no such subscription.
@@ -133,12 +170,12 @@ pub const Topics = struct {
             topic.first = subscription.topic_next;
         }
         // A topic is there as long as somebody listens.
-        if (topic.first == none) self.drop(subscription.topic);
+        if (topic.first == none and !topic.is_kept) self.drop(subscription.topic);
         self.subscriptions.release(index);
     }
 
     fn bucketOf(self: *const Topics, name: []const u8) *u32 {
-        return &self.buckets[@as(usize, @truncate(std.hash.Wyhash.hash(0, name))) & (self.buckets.len - 1)];
+        return &self.buckets[@as(usize, @truncate(std.hash.Wyhash.hash(self.seed, name))) & (self.buckets.len - 1)];
     }
 
     fn find(self: *const Topics, name: []const u8) ?u32 {
@@ -155,6 +192,7 @@ pub const Topics = struct {
         const topic = &self.topics.items[index];
         topic.next = bucket.*;
         topic.first = none;
+        topic.is_kept = false;
         topic.name_len = @intCast(name.len);
         @memcpy(topic.name[0..name.len], name);
         bucket.* = index;
@@ -184,7 +222,7 @@ test "topics have exactly those who joined and did not leave" {
         const topic = random.uintLessThan(usize, names.len);
         switch (random.uintLessThan(u8, 10)) {
             0...5 => {
-                if (topics.subscribe(&lists[slot], slot, names[topic], 0)) {
+                if (topics.subscribe(&lists[slot], slot, names[topic], .{})) {
                     expected[slot][topic] = true;
                 } else |err| {
                     try std.testing.expectEqual(error.TooManySubscriptions, err);
@@ -224,14 +262,38 @@ test "a topic beyond the table is refused, and its place is free again when the 
     var topics: Topics = try .init(.{ .topics = 2, .subscriptions = 10 });
     defer topics.deinit();
     var list: u32 = none;
-    try topics.subscribe(&list, 0, "a", 0);
-    try topics.subscribe(&list, 0, "b", 0);
-    try std.testing.expectError(error.TooManyTopics, topics.subscribe(&list, 0, "c", 0));
+    try topics.subscribe(&list, 0, "a", .{});
+    try topics.subscribe(&list, 0, "b", .{});
+    try std.testing.expectError(error.TooManyTopics, topics.subscribe(&list, 0, "c", .{}));
     topics.unsubscribe(&list, "a");
-    try topics.subscribe(&list, 0, "c", 0);
-    try std.testing.expectError(error.TopicTooLong, topics.subscribe(&list, 0, "n" ** (name_bytes_max + 1), 0));
+    try topics.subscribe(&list, 0, "c", .{});
+    try std.testing.expectError(error.TopicTooLong, topics.subscribe(&list, 0, "n" ** (name_bytes_max + 1), .{}));
     // The rest is reserved.
-    try std.testing.expectError(error.TooManySubscriptions, topics.subscribe(&list, 0, "d", 8));
+    try std.testing.expectError(error.TooManySubscriptions, topics.subscribe(&list, 0, "d", .{ .reserved = 8 }));
+    // What it has already it may ask for again.
+    try topics.subscribe(&list, 0, "c", .{ .count_max = 2 });
+    try std.testing.expectError(error.TooManySubscriptions, topics.subscribe(&list, 0, "d", .{ .count_max = 2 }));
     topics.unsubscribeAll(&list);
     try std.testing.expectEqual(@as(u32, 0), topics.topics.used + topics.subscriptions.used);
+}
+
+test "a kept topic has its place whether anybody listens or not, and every topic is found by another seed" {
+    var topics: Topics = try .init(.{ .topics = 4, .subscriptions = 10 });
+    defer topics.deinit();
+    try topics.keep("/ws/:id");
+    try topics.keep("/ws/:id");
+    try std.testing.expectEqual(@as(u32, 1), topics.kept);
+    var list: u32 = none;
+    for ([_][]const u8{ "a", "b", "c" }) |name| try topics.subscribe(&list, 7, name, .{});
+    for (0..10) |seed| {
+        topics.reseed(seed);
+        for ([_][]const u8{ "a", "b", "c" }) |name| try std.testing.expect(topics.firstOf(name) != none);
+        try std.testing.expectEqual(@as(u32, none), topics.firstOf("/ws/:id"));
+        try topics.subscribe(&list, 7, "/ws/:id", .{});
+        topics.unsubscribe(&list, "/ws/:id");
+    }
+    try std.testing.expectError(error.TooManyTopics, topics.keep("/other"));
+    topics.unsubscribeAll(&list);
+    try std.testing.expectEqual(@as(u32, 1), topics.topics.used);
+    try std.testing.expectError(error.TopicTooLong, topics.keep("n" ** (name_bytes_max + 1)));
 }

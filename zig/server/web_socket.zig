@@ -104,8 +104,7 @@ pub fn upgrade(ctx: *Context, route: Route) void {
     if (checked) |_| {
         slot.line5.ws = .{ .web_socket = .{ .handler = route.handler } };
         slot.line1.state = .web_socket;
-        // More routes than topics may be: a connection that hears of nothing would be no better.
-        broadcast.join(core, slot, route.pattern) catch core.giveUp(slot);
+        broadcast.join(core, slot, route.pattern);
         slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
     } else |_| {
         core.stats.refused += 1;
@@ -120,7 +119,8 @@ const answer_bytes_max = 512;
 pub fn consume(core: *Core, slot: *StackSlot, bytes: []u8) usize {
     const work = &slot.line5.ws.web_socket;
     work.pinged = false;
-    slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+    const was_within = isWithin(slot);
+    defer setDeadline(core, slot, was_within);
     const input = &slot.line2.input;
     const before = input.len;
     var message = bytes;
@@ -146,6 +146,20 @@ pub fn consume(core: *Core, slot: *StackSlot, bytes: []u8) usize {
     core.more_follows = false;
     core.buffers.release(input);
     return step.consumed - before;
+}
+
+/// Some of a message or a frame has come, and not all of it.
+fn isWithin(slot: *const StackSlot) bool {
+    const work = &slot.line5.ws.web_socket;
+    return work.receiver.state.in_message or !slot.line2.input.isEmpty();
+}
+
+/// A message has its time from the first byte on, as a body has: one that drips must not keep its buffer for ever.
+fn setDeadline(core: *const Core, slot: *StackSlot, was_within: bool) void {
+    if (slot.line1.state != .web_socket) return;
+    if (!isWithin(slot)) {
+        slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+    } else if (!was_within) slot.line2.read_deadline_ms = core.now_ms + core.config.body_timeout_ms;
 }
 
 fn on(core: *Core, slot: *StackSlot, event: protocol.Event) void {
@@ -176,6 +190,8 @@ fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode, message: []const u8) v
         .app_ctx = core.app_ctx,
         .conn_id = slot.line2.conn_id,
     };
+    core.speaking = slot;
+    defer core.speaking = null;
     slot.line5.ws.web_socket.handler(core.allocator, &socket, .{ .opcode = opcode, .payload = payload }) catch |err| {
         core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("WebSocket: {t}", .{err});
@@ -194,9 +210,13 @@ pub fn end(core: *Core, slot: *StackSlot, code: ?CloseCode, reason: []const u8) 
     if (!core.buffers.append(&slot.line1.output, frame)) core.giveUp(slot);
 }
 
-/// The client rested for too long: it is asked whether it is there, and once.
-pub fn rested(core: *Core, slot: *StackSlot) enum { asked, gone } {
+/// The client took too long for a message, which ends it, or rested: it is asked whether it is there, and once.
+pub fn overdue(core: *Core, slot: *StackSlot) enum { asked, ended, gone } {
     const work = &slot.line5.ws.web_socket;
+    if (isWithin(slot)) {
+        end(core, slot, .policy_violation, "the message takes too long");
+        return .ended;
+    }
     if (work.pinged) return .gone;
     work.pinged = true;
     slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;

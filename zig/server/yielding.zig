@@ -31,6 +31,10 @@ pub fn yielding(comptime handler: YieldingHandler) Handler {
         const Task = struct {
             ctx: *FiberContext,
 
+            pub fn onDiscard(task: *Task) void {
+                task.ctx.destroy();
+            }
+
             fn run(task: *Task, _: @import("next.zig").Complete) void {
                 const ctx = task.ctx;
                 defer ctx.destroy();

@@ -10,7 +10,8 @@ const pages = @import("../pages.zig");
 const Fiber = @import("../fiber.zig").Fiber;
 const Poll = @import("../fiber.zig").Poll;
 const Task = @import("../fiber.zig").Task;
-const Stacks = @import("stacks.zig").Stacks;
+const stacks_of = @import("stacks.zig");
+const Stacks = stacks_of.Stacks;
 const switching = @import("switch.zig");
 
 /// The scheduler whose fibers run on this thread right now.
@@ -41,16 +42,21 @@ pub const Scheduler = struct {
     deadline_ms: u64 = Fiber.never,
     /// Fibers with a poll.
     polled: u32 = 0,
+    /// Of them, those that the loop goes on with in any case: a worker doesn't end before.
+    owed: u32 = 0,
 
     pub fn init(count: u32, stack_bytes: usize) error{OutOfMemory}!Scheduler {
-        var stacks: Stacks = try .init(count, stack_bytes);
+        var stacks: Stacks = try .init(count, stack_bytes + stacks_of.panic_bytes);
         errdefer stacks.deinit();
         return .{ .stacks = stacks, .fibers = try pages.reserve(Fiber, count) };
     }
 
-    /// Fibers that are not done are gone, with whatever their frames hold.
+    /// Fibers that are not done are gone, with whatever their frames hold, but not what their tasks were started with.
     pub fn deinit(scheduler: *Scheduler) void {
         assert(scheduler.running == null);
+        for (scheduler.fibers[0..scheduler.fresh]) |*fiber| {
+            if (fiber.state != .free) fiber.task.discarded(fiber.has_begun);
+        }
         pages.release(Fiber, scheduler.fibers);
         scheduler.stacks.deinit();
         scheduler.* = undefined;
@@ -94,6 +100,7 @@ pub const Scheduler = struct {
             .deadline_ms = Fiber.never,
             .poll = null,
             .poll_context = undefined,
+            .has_begun = false,
         };
         scheduler.makeReady(fiber);
         return fiber;
@@ -135,6 +142,7 @@ pub const Scheduler = struct {
 
     fn entry() callconv(.c) noreturn {
         const fiber = Fiber.current().?;
+        fiber.has_begun = true;
         fiber.task.run(fiber.task.context);
         assert(fiber.state == .running);
         fiber.state = .done;

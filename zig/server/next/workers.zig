@@ -87,6 +87,7 @@ pub const Workers = struct {
             if (worker.thread) |thread| thread.join();
             worker.scheduler.deinit();
         }
+        while (self.queue.pop()) |task| task.discarded(false);
         self.queue.deinit(self.allocator);
         self.allocator.free(self.workers);
         self.allocator.destroy(self);
@@ -140,7 +141,7 @@ pub const Worker = struct {
             switch (shared.state.load(.acquire)) {
                 .working => {},
                 .stopping => if (is_idle) return,
-                .abandoned => return,
+                .abandoned => if (worker.scheduler.owed == 0) return,
             }
             shared.sleep(epoch, if (is_idle) null else poll_interval_ns);
         }

@@ -40,6 +40,8 @@ pub fn RingSharedClientType(comptime IO: type) type {
         beginning: Timer = .{ .on = begin },
         connector: Connector = .{},
         socket: ?*Socket = null,
+        /// Of this connection, or of the next one.
+        read_limit: usize = std.math.maxInt(usize),
         /// Why the last connection has ended, or none came about.
         failure: ?Failure = null,
         host_buffer: [connector_of.host_bytes_max]u8 = undefined,
@@ -137,8 +139,10 @@ pub fn RingSharedClientType(comptime IO: type) type {
             if (client.socket) |socket| socket.askForDrained();
         }
 
-        /// `onData` is given no more than so many bytes at once from the next receive on; nothing with 0, and the other side feels it.
+        /// `onData` is given no more than so many bytes at once from the next receive on; nothing with 0, and the other side feels it. Before there
+        /// is a connection it holds from its beginning on.
         pub fn limitReading(client: *Client, bytes_max: usize) void {
+            client.read_limit = bytes_max;
             if (client.socket) |socket| socket.limitReading(bytes_max);
         }
 
@@ -171,6 +175,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
         fn ended(client: *Client, failure: ?Failure) void {
             client.state = .closed;
             client.failure = failure;
+            client.read_limit = std.math.maxInt(usize);
             client.early.clearRetainingCapacity();
             client.on_close(client.ctx);
         }
@@ -182,6 +187,7 @@ pub fn RingSharedClientType(comptime IO: type) type {
             client.socket = socket;
             client.state = .open;
             socket.changeOwner(.{ .ptr = client, .on = onSocket });
+            socket.limit = client.read_limit;
             // No more than the queue holds.
             if (client.early.items.len > 0) socket.write(client.early.items) catch unreachable;
             client.early.clearRetainingCapacity();

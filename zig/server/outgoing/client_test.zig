@@ -20,6 +20,7 @@ const Told = struct {
     wanted: usize = 1,
     client: *Client = undefined,
     pauses: bool = false,
+    longest: usize = 0,
 
     fn of(ctx: ?*anyopaque) *Told {
         return @ptrCast(@alignCast(ctx.?));
@@ -28,6 +29,7 @@ const Told = struct {
     fn onData(ctx: ?*anyopaque, data: []u8) void {
         const told = of(ctx);
         told.bytes.appendSlice(allocator, data) catch unreachable;
+        told.longest = @max(told.longest, data.len);
         told.has_all = told.bytes.items.len >= told.wanted;
         if (told.pauses) told.client.pauseReading();
     }
@@ -317,6 +319,37 @@ test "sockets run out with an error, and come back" {
     try told[1].client.write("hello");
     try loop.until(&told[1].has_all);
     told[1].client.close();
+    try loop.finish();
+    try upstream.finish();
+}
+
+fn greet(peer: Peer, _: *Upstream) anyerror!void {
+    try peer.send("0123456789");
+    var buffer: [16]u8 = undefined;
+    _ = peer.receive(&buffer) catch {};
+}
+
+test "a limit for reading that is set before there is a connection holds from its first byte on, and for it alone" {
+    const upstream: *Upstream = try .create(greet);
+    try upstream.start();
+    const loop: *Loop = try .create(.{});
+    try loop.begin();
+    var told: Told = .{ .wanted = 10 };
+    try told.create(loop);
+    defer told.destroy();
+    told.client.limitReading(3);
+    try told.client.connect("127.0.0.1", upstream.port);
+    try loop.until(&told.has_all);
+    try std.testing.expectEqualStrings("0123456789", told.bytes.items);
+    try std.testing.expectEqual(@as(usize, 3), told.longest);
+    told.client.close();
+
+    told.wanted = 20;
+    told.has_all = false;
+    try told.client.connect("127.0.0.1", upstream.port);
+    try loop.until(&told.has_all);
+    try std.testing.expect(told.longest > 3);
+    told.client.close();
     try loop.finish();
     try upstream.finish();
 }

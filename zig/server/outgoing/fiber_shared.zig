@@ -11,6 +11,8 @@ pub const RingTrait = struct {
     /// When the next thing that takes too long does, on the server's clock; the loop sleeps no longer. Without one it doesn't sleep
     /// longer than `tick_interval_ms`: for rings whose completions don't end its sleep either.
     nextDeadlineFn: ?*const fn (ptr: *anyopaque) u64 = null,
+    /// The loop ends: all connections are closed, and those who wait for them told. May be called again.
+    closeAllFn: ?*const fn (ptr: *anyopaque) void = null,
 };
 
 pub const FiberShared = struct {
@@ -40,6 +42,11 @@ pub const FiberShared = struct {
         for (shared.rings.items) |ring| ring.tickFn(ring.ptr);
     }
 
+    /// The loop ends.
+    pub fn closeAll(shared: *FiberShared) void {
+        for (shared.rings.items) |ring| if (ring.closeAllFn) |closeAllOf| closeAllOf(ring.ptr);
+    }
+
     /// `tick_ms` is when the loop ticks in any case if one of them doesn't know better.
     pub fn nextDeadline(shared: *const FiberShared, tick_ms: u64) u64 {
         var next: u64 = std.math.maxInt(u64);
@@ -50,6 +57,7 @@ pub const FiberShared = struct {
 
 const Counting = struct {
     ticks: u32 = 0,
+    closes: u32 = 0,
 
     fn tick(ptr: *anyopaque) void {
         const counting: *Counting = @ptrCast(@alignCast(ptr));
@@ -60,6 +68,11 @@ const Counting = struct {
         const counting: *Counting = @ptrCast(@alignCast(ptr));
         return 100 - counting.ticks;
     }
+
+    fn closeAll(ptr: *anyopaque) void {
+        const counting: *Counting = @ptrCast(@alignCast(ptr));
+        counting.closes += 1;
+    }
 };
 
 test "every ring is ticked, and there are only so many" {
@@ -67,13 +80,22 @@ test "every ring is ticked, and there are only so many" {
     defer shared.deinit();
     try std.testing.expectEqual(std.math.maxInt(u64), shared.nextDeadline(5));
     var rings: [FiberShared.rings_max]Counting = @splat(.{});
-    for (&rings) |*ring| try shared.register(.{ .ptr = ring, .tickFn = Counting.tick, .nextDeadlineFn = Counting.nextDeadline });
+    for (&rings) |*ring| try shared.register(.{
+        .ptr = ring,
+        .tickFn = Counting.tick,
+        .nextDeadlineFn = Counting.nextDeadline,
+        .closeAllFn = Counting.closeAll,
+    });
     try std.testing.expectError(error.TooManyRings, shared.register(shared.rings.items[0]));
     shared.tick();
     Counting.tick(&rings[7]);
     for (&rings, 0..) |*ring, i| try std.testing.expectEqual(@as(u32, if (i == 7) 2 else 1), ring.ticks);
     try std.testing.expectEqual(@as(u64, 98), shared.nextDeadline(200));
-    // As the seed's: it doesn't say.
+    shared.closeAll();
+    for (&rings) |*ring| try std.testing.expectEqual(@as(u32, 1), ring.closes);
+    // As the seed's: it says neither when, nor has it anything to close.
     shared.rings.items[0] = .{ .ptr = &rings[0], .tickFn = Counting.tick };
     try std.testing.expectEqual(@as(u64, 50), shared.nextDeadline(50));
+    shared.closeAll();
+    try std.testing.expectEqual(@as(u32, 1), rings[0].closes);
 }

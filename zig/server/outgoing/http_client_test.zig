@@ -428,3 +428,72 @@ test "many fibers wait at the same time, and more than may are refused" {
     try world.finish();
     try upstream.finish();
 }
+
+/// Answers the first request of a connection by what its body was, and closes when it has read the second.
+fn answerOnce(peer: Peer, _: *Upstream) anyerror!void {
+    var buffer: [64 * 1024]u8 = undefined;
+    for (0..2) |request| {
+        const head = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+        const length = "Content-Length: ";
+        var body: []u8 = buffer[head.len..head.len];
+        if (std.mem.indexOf(u8, head, length)) |at| {
+            const start = at + length.len;
+            body.len = try std.fmt.parseInt(usize, head[start..std.mem.indexOfScalarPos(u8, head, start, '\r').?], 10);
+            try peer.receiveExactly(body);
+        }
+        if (request == 1) return;
+        var text: [128]u8 = undefined;
+        const said = try std.fmt.bufPrint(text[64..], "{x}", .{std.hash.Crc32.hash(body)});
+        try peer.send(try std.fmt.bufPrint(text[0..64], "HTTP/1.1 200 OK\r\nContent-Length: {d}\r\n\r\n", .{said.len}));
+        try peer.send(said);
+    }
+}
+
+test "a request over a connection that the other side has just closed is made once more if it may be" {
+    const upstream: *Upstream = try .create(answerOnce);
+    try upstream.start();
+    const world = try World.create(60_000, .{});
+    const url = world.url(upstream.port, "/");
+    var buffers: [2][16]u8 = undefined;
+    const none = try std.fmt.bufPrint(&buffers[0], "{x}", .{std.hash.Crc32.hash("")});
+    const large: [40_000]u8 = @splat('p');
+    const sum = try std.fmt.bufPrint(&buffers[1], "{x}", .{std.hash.Crc32.hash(&large)});
+    try world.expect(.{ .url = url }, 200, none);
+    try expectEqual(@as(u32, 1), upstream.connections.load(.acquire));
+    // Over that connection, and then over a new one.
+    try world.expect(.{ .url = url }, 200, none);
+    try expectEqual(@as(u32, 2), upstream.connections.load(.acquire));
+    try world.expect(.{ .method = "PUT", .url = url, .body = &large }, 200, sum);
+    try expectEqual(@as(u32, 3), upstream.connections.load(.acquire));
+    // Nobody knows whether it was done.
+    try expectError(error.EndOfStream, world.call(.{ .method = "POST", .url = url, .body = &large }));
+    try expectEqual(@as(u32, 3), upstream.connections.load(.acquire));
+    try world.expect(.{ .method = "POST", .url = url, .body = &large }, 200, sum);
+    try expectEqual(@as(u32, 4), upstream.connections.load(.acquire));
+    try world.finish();
+    try upstream.finish();
+}
+
+/// Closes every connection when it has read a request.
+fn neverAnswer(peer: Peer, upstream: *Upstream) anyerror!void {
+    var buffer: [4096]u8 = undefined;
+    _ = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+    if (upstream.connections.load(.acquire) > 1) return;
+    try peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+    _ = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+}
+
+test "a request is made once more, and not again" {
+    const upstream: *Upstream = try .create(neverAnswer);
+    try upstream.start();
+    const world = try World.create(60_000, .{});
+    const url = world.url(upstream.port, "/");
+    try world.expect(.{ .url = url }, 204, "");
+    try expectError(error.EndOfStream, world.call(.{ .url = url }));
+    try expectEqual(@as(u32, 2), upstream.connections.load(.acquire));
+    // A connection that was not used before has no excuse.
+    try expectError(error.EndOfStream, world.call(.{ .url = url }));
+    try expectEqual(@as(u32, 3), upstream.connections.load(.acquire));
+    try world.finish();
+    try upstream.finish();
+}

@@ -2,7 +2,9 @@
 //! one, the request, the response's head, its body. `HttpClient` puts a fiber on top.
 //!
 //! Until a request is begun to be sent, everything may be tried again: the next address, and all of them once more. Afterwards
-//! nothing is: nobody knows what the other side has done already.
+//! nobody knows what the other side has done already, and nothing is, with one exception: a connection that rested may have been
+//! closed by the other side just when the request left. Where not a byte came back, an idempotent method is tried once more, on a
+//! new connection (RFC 9112 9.3.1).
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -149,11 +151,14 @@ pub fn HttpExchangesType(comptime IO: type) type {
                 .waiter = waiter,
                 .url = url,
                 .is_head = std.mem.eql(u8, request.method, "HEAD"),
+                .is_idempotent = isIdempotent(request.method),
                 .head = head,
                 .body = request.body orelse "",
+                .request = .{ head, request.body orelse "" },
                 .deadline_ms = now_ms + exchanges.options.timeout_ms,
             };
             if (exchanges.cache.take(url.host, url.port, now_ms)) |socket| {
+                exchange.has_rested = true;
                 exchange.begin(socket);
             } else try exchange.connect();
             exchanges.rs.timers.set(&exchange.timer, exchange.deadline_ms);
@@ -174,6 +179,9 @@ pub fn HttpExchangesType(comptime IO: type) type {
             waiter: Waiter = undefined,
             url: Url = undefined,
             is_head: bool = false,
+            is_idempotent: bool = false,
+            /// The connection was used before, and nothing has come from it since.
+            has_rested: bool = false,
             connector: Connector = .{},
             attempts: u32 = 0,
             socket: ?*Socket = null,
@@ -182,6 +190,8 @@ pub fn HttpExchangesType(comptime IO: type) type {
             /// What is left to be queued.
             head: []const u8 = "",
             body: []const u8 = "",
+            /// Both, whole.
+            request: [2][]const u8 = @splat(""),
             response_len: usize = 0,
             parser: response_of.ResponseParser = .{},
             fields: [http.Limits.header_count_standard]http.Field = undefined,
@@ -249,11 +259,17 @@ pub fn HttpExchangesType(comptime IO: type) type {
             fn onEnded(exchange: *Exchange, failure: socket_of.Failure) void {
                 const is_whole = exchange.state == .body and exchange.framing.kind == .until_close;
                 if (is_whole and failure == error.EndOfStream) return exchange.complete();
+                if (exchange.has_rested and exchange.is_idempotent and wasClosed(failure)) {
+                    exchange.has_rested = false;
+                    exchange.head, exchange.body = exchange.request;
+                    return exchange.connect() catch |err| exchange.fail(err);
+                }
                 const has_begun = exchange.state == .body or exchange.response_len > 0;
-                exchange.fail(if (has_begun) error.ResponseCutOff else failure);
+                exchange.fail(if (has_begun and failure != error.Stopping) error.ResponseCutOff else failure);
             }
 
             fn onData(exchange: *Exchange, bytes: []u8) Failure!void {
+                exchange.has_rested = false;
                 if (exchange.state == .body) return exchange.onBody(bytes);
                 const buffer = exchange.response_head;
                 @memcpy(buffer[exchange.response_len..][0..bytes.len], bytes);
@@ -354,6 +370,17 @@ fn mayChange(err: connector_of.Failure) bool {
         error.ConnectionRefused, error.ConnectionReset, error.TimedOut, error.NetworkUnreachable, error.EndOfStream => true,
         else => false,
     };
+}
+
+/// By the other side, and not by a time-out or our own end.
+fn wasClosed(failure: socket_of.Failure) bool {
+    return failure == error.EndOfStream or failure == error.ConnectionReset;
+}
+
+/// RFC 9110 9.2.2.
+fn isIdempotent(method: []const u8) bool {
+    for ([_][]const u8{ "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE" }) |each| if (std.mem.eql(u8, method, each)) return true;
+    return false;
 }
 
 fn writeHead(buffer: []u8, request: Request, url: Url) Failure![]const u8 {

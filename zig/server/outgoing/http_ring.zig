@@ -62,7 +62,12 @@ pub fn HttpRingType(comptime IO: type) type {
 
         /// From here on it stays where it is. Where the loop runs already, the ring begins with its next turn.
         pub fn registerWith(http_ring: *HttpRing, shared: *fiber_shared.FiberShared) error{TooManyRings}!void {
-            try shared.register(.{ .ptr = http_ring, .tickFn = tickErased, .nextDeadlineFn = nextDeadlineErased });
+            try shared.register(.{
+                .ptr = http_ring,
+                .tickFn = tickErased,
+                .nextDeadlineFn = nextDeadlineErased,
+                .closeAllFn = closeAllErased,
+            });
         }
 
         fn tickErased(ptr: *anyopaque) void {
@@ -75,6 +80,11 @@ pub fn HttpRingType(comptime IO: type) type {
             // Queued by somebody after the last tick.
             if (http_ring.ring.hasWork()) return 0;
             return @min(http_ring.rs.nextDeadline(), http_ring.cache.nextDeadline());
+        }
+
+        fn closeAllErased(ptr: *anyopaque) void {
+            const http_ring: *HttpRing = @ptrCast(@alignCast(ptr));
+            http_ring.rs.closeAll();
         }
 
         fn tick(http_ring: *HttpRing) !void {

@@ -24,6 +24,8 @@ pub const Failure = error{
     ConnectionReset,
     /// The other side has closed it.
     EndOfStream,
+    /// The loop ends: what has not come by then never will.
+    Stopping,
     Unexpected,
 };
 
@@ -131,7 +133,7 @@ pub fn SocketsType(comptime IO: type) type {
         pub fn closeAll(sockets: *Sockets) void {
             sockets.stopping = true;
             for (sockets.slots) |*socket| {
-                if (socket.state == .connecting or socket.state == .open) socket.fail(error.EndOfStream);
+                if (socket.state == .connecting or socket.state == .open) socket.fail(error.Stopping);
             }
         }
 

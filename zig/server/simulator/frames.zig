@@ -148,10 +148,10 @@ const Maker = struct {
         try maker.frame(0x80 | first, rest, true);
     }
 
-    /// Joins or leaves a group, and is echoed.
+    /// Joins or leaves a group, or its own route's topic, and is echoed.
     fn command(maker: *Maker) !void {
         var expected: Expected = .{ .kind = .message, .is_text = true, .source = .command, .len = 2 };
-        expected.command = .{ if (maker.random.uintLessThan(u8, 3) > 0) '+' else '-', '0' + maker.random.uintLessThan(u8, groups) };
+        expected.command = .{ if (maker.random.uintLessThan(u8, 3) > 0) '+' else '-', '0' + maker.random.uintAtMost(u8, groups) };
         try maker.frame(0x81, &expected.command, true);
         maker.expect(expected);
     }

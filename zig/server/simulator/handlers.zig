@@ -226,7 +226,7 @@ fn echoMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sw
     defer allocator.free(message.payload);
     const payload = message.payload;
     if (payload.len == 2 and (payload[0] == '+' or payload[0] == '-')) {
-        const topic = topic_names[1 + payload[1] - '0'];
+        const topic = topic_names[payload[1] - '0'];
         if (payload[0] == '+') try socket.subscribe(topic) else socket.unsubscribe(topic);
         // The echo says from when on it holds.
         return socket.send(message.opcode, payload);

@@ -175,7 +175,7 @@ fn runIn(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Repo
     defer server.deinit();
     app.register(&server);
     server.initPool4NextSubmit(1 + random.uintLessThan(u32, 2)) catch |err| switch (err) {
-        error.InvalidConfig => unreachable,
+        error.InvalidConfig, error.AlreadyRunning => unreachable,
         error.OutOfMemory => return error.OutOfMemory,
     };
     server.io.listen(undefined, false) catch unreachable;
@@ -318,7 +318,7 @@ const World = struct {
         }
         const core = &server.core;
         const broadcasts = &core.broadcasts;
-        if (broadcasts.listeners != 0 or broadcasts.topics.subscriptions.used != 0 or broadcasts.topics.topics.used != 0) return error.SubscriptionLeaked;
+        if (broadcasts.listeners != 0 or broadcasts.topics.subscriptions.used != 0 or broadcasts.topics.topics.used != broadcasts.topics.kept) return error.SubscriptionLeaked;
         if (broadcasts.messages.used != 0 or broadcasts.waiting.used != 0) return error.BroadcastLeaked;
         if (core.slots.live_len != 0) return error.SlotLeaked;
         if (core.buffers.used() != 0 or io.buffers_free != core.config.buffer_pool_size) return error.BufferLeaked;

@@ -135,7 +135,9 @@ pub const SocketClient = struct {
         const least: u64 = if (taken > 0) 1 else std.time.ns_per_ms;
         client.send_ns = io.now_ns + least + pause(random, client.style == .slow);
         // Rests for so long that it is asked whether it is there, and now and then for longer.
-        if (client.style == .slow and random.uintLessThan(u8, 100) < 3) client.send_ns += random.uintLessThan(u64, 6000 * std.time.ns_per_ms);
+        // Between two messages it is asked, and within one it is closed.
+        const rests_percent: u8 = if (taken > 0 and client.sent == client.frames.handshake_len) 30 else 3;
+        if (client.style == .slow and random.uintLessThan(u8, 100) < rests_percent) client.send_ns += random.uintLessThan(u64, 6000 * std.time.ns_per_ms);
         if (client.sent == bytes.len and client.frames.ends_with == .cut) connection.client_finished = true;
     }
 
@@ -199,7 +201,7 @@ pub const SocketClient = struct {
         switch (first & 0x0f) {
             1, 2 => if (len > 0 and payload[0] == 'B') try client.matchBroadcast(payload) else try client.matchEcho(first & 0x0f == 1, payload),
             8 => {
-                try client.matchClose(payload);
+                try client.matchClose(payload, now_ns, config);
                 // Nothing may stand behind it.
                 if (bytes.len > at + len) return error.FrameBehindTheLast;
                 return false;
@@ -227,10 +229,10 @@ pub const SocketClient = struct {
         client.met += 1;
         client.echoes += 1;
         if (expected.source != .command) return;
-        const group = 1 + expected.command[1] - '0';
+        const topic = expected.command[1] - '0';
         const joins = expected.command[0] == '+';
-        if (joins != client.joined[group]) client.next[group] = null;
-        client.joined[group] = joins;
+        if (joins != client.joined[topic]) client.next[topic] = null;
+        client.joined[topic] = joins;
     }
 
     /// `B`, the topic, a number that counts its messages, and filler.
@@ -246,11 +248,14 @@ pub const SocketClient = struct {
         client.heard += 1;
     }
 
-    fn matchClose(client: *SocketClient, payload: []const u8) Failure!void {
+    fn matchClose(client: *SocketClient, payload: []const u8, now_ns: u64, config: *const sws.Config) Failure!void {
         if (payload.len == 1) return error.WrongClose;
         const code = if (payload.len == 0) 0 else std.mem.readInt(u16, payload[0..2], .big);
         // For leaving too much unread, which others decide about.
         if (code == 1013) return client.end(.too_slow);
+        // For a message that took too long, which nothing shorter than it can.
+        const is_late = (now_ns - client.connect_ns) / std.time.ns_per_ms + 1 >= config.body_timeout_ms;
+        if (code == 1008 and is_late) return client.end(.timed_out);
         const expected = client.current() orelse return error.WrongClose;
         if (expected.kind != .close or code != expected.code) return error.WrongClose;
         client.met += 1;

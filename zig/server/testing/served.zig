@@ -64,7 +64,9 @@ pub const Served = struct {
         try std.testing.expectEqual(@as(u32, 0), core.deferred);
         const broadcasts = &core.broadcasts;
         try std.testing.expectEqual(@as(u32, 0), broadcasts.messages.used + broadcasts.waiting.used + broadcasts.listeners);
-        try std.testing.expectEqual(@as(u32, 0), broadcasts.topics.subscriptions.used + broadcasts.topics.topics.used);
+        try std.testing.expectEqual(@as(u32, 0), broadcasts.topics.subscriptions.used);
+        // Those of its routes.
+        try std.testing.expectEqual(broadcasts.topics.kept, broadcasts.topics.topics.used);
     }
 
     /// Of one whose thread has ended.
