@@ -30,7 +30,7 @@ $scratch = scratchFolder();
 $postgres = (string) getenv('LYGER_TEST_POSTGRES');
 $sqlite = (string) getenv('LYGER_BENCH_SQLITE');
 fillProducts(new PDO("sqlite:$sqlite"), PRODUCTS);
-$login = [getenv('LYGER_BENCH_USER'), getenv('LYGER_BENCH_PASSWORD')];
+$login = [getenv('LYGER_BENCH_PDO_user'), getenv('LYGER_BENCH_PDO_password')];
 $pdo = new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), ...$login);
 fillProducts($pdo, PRODUCTS);
 // The same where code may leave what the server doesn't tell, so that a request keeps its connection, which is reset behind it.

@@ -128,7 +128,7 @@ printf("%-18s %-12s %9s %9s %9s %9s %7s %7s\n", 'case', 'peer', 'p50 ms', 'p99 m
 foreach (array_filter($cases, static fn (string $case) => $wanted === '' || str_contains($case, $wanted)) as $slow => $case) {
     if ($slow === 'large') {
         fillProducts(
-            new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), getenv('LYGER_BENCH_USER'), getenv('LYGER_BENCH_PASSWORD')),
+            new PDO((string) getenv('LYGER_BENCH_PDO_postgres'), getenv('LYGER_BENCH_PDO_user'), getenv('LYGER_BENCH_PDO_password')),
             LARGE_ROWS,
         );
     }

@@ -31,8 +31,8 @@ if ($parts[1] === 'burn' || $parts[1] === 'sleep') {
 // Persistent: connecting for every request would cost the peers more than anything else.
 $pdo = new PDO(
     (string) getenv('LYGER_BENCH_PDO_' . strtr($database, '-', '_')),
-    getenv('LYGER_BENCH_USER') ?: null,
-    getenv('LYGER_BENCH_PASSWORD') ?: null,
+    getenv('LYGER_BENCH_PDO_user') ?: null,
+    getenv('LYGER_BENCH_PDO_password') ?: null,
     [PDO::ATTR_PERSISTENT => true],
 );
 

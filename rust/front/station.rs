@@ -4,7 +4,7 @@ use std::any::Any;
 
 use bytes::Bytes;
 
-use super::dispatch::{Desk, NO_CALL};
+use super::dispatch::{Desk, GIVEN_FEW, NO_CALL};
 use crate::lane::{DEPTH, Front as _, FrontEnd, Id};
 
 /// Names a worker process, for as long as the server lives: the one that replaces it has another.
@@ -29,6 +29,8 @@ pub(super) struct Station {
     pub(super) calls: [u32; DEPTH],
     /// How many of them there are: given and not answered, taken back or given up.
     pub(super) given: usize,
+    /// How many it is given at once where there are others, beside those that it has under way.
+    pub(super) at_once: usize,
     /// When something last came back from it or was given to it.
     pub(super) moved_ms: u64,
     /// It left what it was given unclaimed for so long that it was taken back. It gets nothing until something comes back.
@@ -55,6 +57,7 @@ impl Station {
             lane,
             calls: [NO_CALL; DEPTH],
             given: 0,
+            at_once: GIVEN_FEW,
             moved_ms: since_ms,
             is_stuck: false,
             errands: Vec::new(),

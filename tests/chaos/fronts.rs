@@ -240,6 +240,20 @@ fn processes_hold_only_descriptors_that_are_theirs() {
 }
 
 #[test]
+fn a_front_that_has_gone_to_sleep_hears_of_each_answer_when_it_comes() {
+    let fleet = Fleet::serve(1, &[]);
+    let mut client = fleet.client();
+    let began = Instant::now();
+    // Long enough for the front to sleep in whatever way it has. One that is told late, or by its own timers only, takes minutes.
+    for number in 0..400 {
+        let reply = client.ask("GET", &format!("/echo/n{number}?us=3000&q=q"), b"").unwrap();
+        assert_eq!(reply.text(), format!("n{number} q none"));
+        assert!(began.elapsed() < PATIENCE, "{number} answers in all that time");
+    }
+    fleet.finish();
+}
+
+#[test]
 fn the_front_that_was_asked_for_serves() {
     let fleet = Fleet::serve(1, &[]);
     let health = fleet.get("/health").unwrap().text();

@@ -10,7 +10,11 @@ use crate::lane::{DEPTH, Front as _, Id, State};
 
 /// What a worker of several is given at once, beside those that it has under way. So much keeps both sides from sleeping
 /// between requests, and more would only have to be taken back.
-pub(super) const GIVEN_MAX: usize = 4;
+pub(in crate::front) const GIVEN_FEW: usize = 4;
+
+/// The same for a worker whose requests are so short that the front finds all of them answered, and others waiting: each time it
+/// is given twice as many, up to this. Sleeping and waking are then shared by so many; twice as many were no cheaper.
+pub(super) const GIVEN_MANY: usize = 16;
 
 /// Workers are woken after this many requests even when the front is not done with its turn: a long turn (a large
 /// body to encode) must not keep them waiting, and a wake-up for each would have the two sides take turns.
@@ -19,6 +23,10 @@ const BELL_EVERY: u32 = 8;
 /// What a worker has not claimed after this long, while others go on, is not left to wait for it: longer than requests commonly
 /// take, and so short that a person hardly notices.
 const STRANDED_MS: u64 = 50;
+
+/// The same where a worker has many, which has come to something longer. Not shorter than the scheduler commonly has a process
+/// wait for its turn.
+pub(super) const MANY_STRANDED_MS: u64 = 10;
 
 pub(super) struct Inner {
     pub(super) stations: Vec<Station>,
@@ -78,10 +86,11 @@ impl Inner {
 
     /// Gives a request to the worker that has least to do, one that waits first; `false` when all have enough.
     fn give(&mut self, call: u32) -> bool {
-        let given_max = if self.stations.len() == 1 { DEPTH } else { DEPTH.min(self.concurrency - 1 + GIVEN_MAX) };
+        let is_alone = self.stations.len() == 1;
         let mut best: Option<(bool, usize, usize)> = None;
         for at in 0..self.stations.len() {
             let station = &mut self.stations[at];
+            let given_max = if is_alone { DEPTH } else { DEPTH.min(self.concurrency - 1 + station.at_once) };
             if !station.is_open() || station.given >= given_max || !station.lane.has_room() {
                 continue;
             }
@@ -111,6 +120,7 @@ impl Inner {
 
     /// Delivers what has come from a worker, and notes what it says of itself.
     pub(super) fn collect_from(&mut self, at: usize, desk: Option<&dyn Desk>) {
+        let mut came = 0;
         loop {
             let station = &mut self.stations[at];
             if !station.was_ready && station.lane.is_ready() {
@@ -135,6 +145,7 @@ impl Inner {
                 continue;
             }
             station.given -= 1;
+            came += 1;
             // Also of one that nobody waits for: dropped, it puts things in order.
             let tab = desk.and_then(|desk| desk.leave(station.number, home.id.number()));
             if call == GIVEN_UP {
@@ -149,6 +160,9 @@ impl Inner {
             });
         }
         let station = &mut self.stations[at];
+        if came >= station.at_once && station.given == 0 && self.calls.queued() > 0 {
+            station.at_once = GIVEN_MANY.min(2 * station.at_once);
+        }
         if station.lane.wants_replacement() && !station.told_leaving {
             station.told_leaving = true;
             self.notices.push(Notice::Leaving(station.number));
@@ -175,8 +189,10 @@ impl Inner {
     /// fetch it from there: while there is a queue no worker is ever idle.
     fn free_the_stranded(&mut self) {
         for at in 0..self.stations.len() {
-            let station = &self.stations[at];
-            if station.given > 1 && !station.is_stuck && station.moved_ms + STRANDED_MS <= self.now_ms {
+            let station = &mut self.stations[at];
+            let patience_ms = if station.at_once > GIVEN_FEW { MANY_STRANDED_MS } else { STRANDED_MS };
+            if station.given > 1 && !station.is_stuck && station.moved_ms + patience_ms <= self.now_ms {
+                station.at_once = GIVEN_FEW;
                 self.stations[at].is_stuck = self.take_back_all(at) > 0;
             }
         }

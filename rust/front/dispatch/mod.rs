@@ -27,6 +27,7 @@ mod deal;
 
 use calls::Place;
 pub(crate) use calls::Ticket;
+pub(super) use deal::GIVEN_FEW;
 use deal::Inner;
 
 /// Limits of the dispatch.
@@ -368,6 +369,8 @@ impl Dispatch {
     }
 }
 
+#[cfg(test)]
+mod deal_tests;
 #[cfg(test)]
 mod loss_tests;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::super::choice::Kind;
 use super::super::exchange::{Head, Scheme};
 use super::super::joint::Identity;
 use super::super::wire::{AnswerParts, RequestView};
-use super::deal::GIVEN_MAX;
+use super::deal::GIVEN_FEW;
 use super::*;
 use crate::lane::{Worker as _, WorkerEnd, open};
 
@@ -211,7 +211,7 @@ fn idle_workers_get_requests_first_and_none_is_given_much() {
         .collect();
     assert_eq!(claimed, ["/0", "/1", "/2"]);
     let more = |worker: &mut WorkerEnd| std::iter::from_fn(|| worker.claim(0)).count();
-    assert_eq!(workers.iter_mut().map(more).sum::<usize>(), 3 * GIVEN_MAX - 3);
+    assert_eq!(workers.iter_mut().map(more).sum::<usize>(), 3 * GIVEN_FEW - 3);
 }
 
 #[test]

@@ -25,6 +25,8 @@ use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
+use tokio::io::unix::AsyncFd;
+
 use self::client::Client;
 use super::config::Config;
 use super::log;
@@ -71,8 +73,10 @@ pub(super) struct Uring {
     clients: RefCell<Vec<Option<Rc<Client>>>>,
     ready: Rc<Ready>,
     accept_log: RefCell<AcceptLog>,
-    /// Written by the workers; the ring is told of it.
-    bell: Option<OwnedFd>,
+    /// Written by the workers. The ring is told of it, which is enough while the thread sleeps there; where it sleeps in Tokio, that
+    /// has to be told by itself: the kernel doesn't write the ring's own descriptor from within a write to another event descriptor,
+    /// but does so when it comes to it, tens of milliseconds later.
+    bell: Option<AsyncFd<OwnedFd>>,
     /// Where heads of answers are written, one at a time.
     scratch: RefCell<Vec<u8>>,
 }
@@ -102,6 +106,7 @@ impl Uring {
     pub(super) fn open(front: &Rc<Front>, listener: TcpListener, bell: Option<OwnedFd>) -> io::Result<Rc<Self>> {
         // Connections inherit it.
         socket2::SockRef::from(&listener).set_tcp_nodelay(true)?;
+        let bell = bell.map(local::watch_reads).transpose()?;
         let uring = Rc::new(Self {
             front: Rc::downgrade(front),
             ring: OnceCell::new(),
@@ -113,7 +118,7 @@ impl Uring {
         });
         let ring = Ring::open(&options(&front.config), listener, Rc::downgrade(&uring)).map_err(io::Error::other)?;
         if let Some(bell) = &uring.bell {
-            ring.watch(bell);
+            ring.watch(bell.get_ref());
         }
         let readable = local::watch_reads(ring.descriptor().try_clone_to_owned()?)?;
         let _ = uring.ring.set(ring); // set once, here
@@ -187,7 +192,7 @@ async fn attend(uring: Weak<Uring>) {
 
 /// Wakes the loop when the ring has something while Tokio sleeps. What that is the turn's end finds out, see `park`. The
 /// descriptor is never read: each write to it is an event.
-async fn look_out(uring: Weak<Uring>, readable: tokio::io::unix::AsyncFd<OwnedFd>) {
+async fn look_out(uring: Weak<Uring>, readable: AsyncFd<OwnedFd>) {
     while let Ok(mut guard) = readable.readable().await {
         guard.clear_ready();
         let Some(uring) = uring.upgrade() else { return };
