@@ -292,14 +292,17 @@ pub fn Connections(comptime Server: type) type {
             self.settle(server, slot);
         }
 
-        /// Sends what was broadcast since the last turn, all of it to one connection at once.
+        /// Sends what was broadcast since the last turn, all of it to one connection at once, and answers that came later.
         pub fn flush(self: *Self, server: *Server) void {
             const core = &server.core;
             while (core.broadcasts.takeChanged()) |index| {
                 const slot = &core.slots.slots[index];
                 // Another connection's by now, or none's: then there is nothing to do for it.
                 if (slot.line1.gen_id == 0) continue;
-                if (slot.line1.state == .web_socket or slot.line1.state == .broken) self.settle(server, slot);
+                switch (slot.line1.state) {
+                    .web_socket, .broken, .answered => self.settle(server, slot),
+                    else => {},
+                }
             }
         }
 
@@ -360,8 +363,9 @@ pub fn Connections(comptime Server: type) type {
             }
         }
 
-        /// Sends a deferred answer, if its connection still waits for it.
-        pub fn answerDeferred(self: *Self, server: *Server, node: DeferredNode) void {
+        /// Takes a deferred answer, if its connection still waits for it. It is sent by `flush`: a handler may be what calls, and the
+        /// connection's next request must not take its place.
+        pub fn answerDeferred(_: *Self, server: *Server, node: DeferredNode) void {
             var seen = node;
             for (server.hooks_deferred[0..server.hooks_deferred_len]) |hook| hook(server, &seen);
             const core = &server.core;
@@ -375,7 +379,7 @@ pub fn Connections(comptime Server: type) type {
             core.deferred -= 1;
             slot.?.line1.state = .answered;
             slot.?.line5.ws = .{ .answer = seen };
-            self.settle(server, slot.?);
+            core.broadcasts.noteChanged(id.index);
         }
 
         /// Writes the deferred answer. Only when nothing is being sent: the output might move.
