@@ -66,7 +66,13 @@ pub fn Outside(comptime Server: type) type {
                 server.allocator.free(body_copy);
                 return sendFailure(server, conn_id, err);
             };
-            pushDeferred(server, .{ .conn_id = conn_id, .status = status, .content_type = content_type, .body = body_copy, .fields = fields_copy });
+            pushDeferred(server, .{
+                .conn_id = conn_id,
+                .status = status,
+                .content_type = content_type,
+                .body = body_copy,
+                .fields = fields_copy,
+            });
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
