@@ -13,7 +13,7 @@ help:
 	@echo 'make fuzz            the parsers of the server, a million commands to it and to a real Redis, and the kernels against each other on ten million inputs each: 20 minutes, with cargo-fuzz two more'
 	@echo 'make simulate        the io_uring server under simulated faults, a million runs in Debug and in ReleaseSafe: a night'
 	@echo 'make check           formatting, lints and the rules of the layout'
-	@echo 'make build           the library: release, with the Zig kernels'
+	@echo 'make build           the library: release, with the Zig kernels and server'
 	@echo 'make bench           every benchmark; one of them: make bench-kernels, bench-http, bench-latency, bench-sql, bench-crowd, bench-cache, bench-resp, bench-server'
 	@echo 'make setup           only installs what is missing (the others do that themselves)'
 

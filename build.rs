@@ -1,8 +1,8 @@
-//! Tells the linker how liblyger.so is loaded and, with the feature `zig-kernels`, compiles zig/kernels/ with Zig and
-//! generates the bindings to it.
+//! Tells the linker how liblyger.so is loaded and compiles what is in Zig: with the feature `zig-kernels` zig/kernels/, to which
+//! it generates the bindings, with `zig-server` zig/server/.
 //!
 //! What always holds: nothing is written outside of OUT_DIR, a second build with nothing changed runs nothing, and
-//! whatever is wrong is told in one readable message. Without the feature neither Zig nor libclang is looked for.
+//! whatever is wrong is told in one readable message. Without the features neither Zig nor libclang is looked for.
 
 fn main() {
     // Cargo looks at this file by itself, and without such a line at every file of the package.
@@ -16,7 +16,14 @@ fn main() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
     #[cfg(feature = "zig-kernels")]
-    if let Err(message) = zig::build() {
+    end_if_failed(zig::build_kernels());
+    #[cfg(feature = "zig-server")]
+    end_if_failed(zig::build_server());
+}
+
+#[cfg(any(feature = "zig-kernels", feature = "zig-server"))]
+fn end_if_failed(outcome: Result<(), String>) {
+    if let Err(message) = outcome {
         for line in message.lines() {
             println!("cargo::error={line}");
         }
@@ -24,7 +31,7 @@ fn main() {
     }
 }
 
-#[cfg(feature = "zig-kernels")]
+#[cfg(any(feature = "zig-kernels", feature = "zig-server"))]
 mod zig {
     use std::env;
     use std::path::{Path, PathBuf};
@@ -33,21 +40,88 @@ mod zig {
     /// The one version that is known to work: 0.17's `zig build` hangs, 0.15's build API differs.
     const VERSION: &str = "0.16.0";
 
-    /// Everything that the library is made of. Cargo looks into folders for the newest file.
-    const SOURCES: [&str; 3] = ["build.zig", "build.zig.zon", "zig/kernels"];
+    /// One library in Zig.
+    struct Library {
+        feature: &'static str,
+        /// The step of build.zig that installs it, and how it is called there.
+        step: &'static str,
+        name: &'static str,
+        /// Everything that it is made of. Cargo looks into folders for the newest file.
+        sources: &'static str,
+        /// What there is without it.
+        without: &'static str,
+    }
 
-    pub(crate) fn build() -> Result<(), String> {
-        let root = root()?;
-        for source in SOURCES {
-            println!("cargo::rerun-if-changed={}", root.join(source).display());
+    #[cfg(feature = "zig-kernels")]
+    pub(crate) fn build_kernels() -> Result<(), String> {
+        let library = Library {
+            feature: "zig-kernels",
+            step: "kernels",
+            name: "lyger_kernels",
+            sources: "zig/kernels",
+            without: "the kernels then run in pure Rust",
+        };
+        // The shipped kernels are ReleaseFast in every profile, so that the tests of a dev build test what ships;
+        // beside them a dev build carries a variant that traps where the others would read out of range.
+        let is_debug = variable("PROFILE")? == "debug";
+        if is_debug {
+            println!("cargo::rustc-cfg=zig_checked");
         }
-        println!("cargo::rerun-if-env-changed=LYGER_ZIG");
+        let prefix = library.build(if is_debug { &["-Dchecked=true"] } else { &[] })?;
         let out = PathBuf::from(variable("OUT_DIR")?);
-        let prefix = out.join("zig");
-        compile(&root, &find()?, &prefix, &out)?;
-        println!("cargo::rustc-link-search=native={}", prefix.join("lib").display());
-        println!("cargo::rustc-link-lib=static=lyger_kernels");
         generate_bindings(&prefix.join("include/lyger_kernels.h"), &out.join("lyger_kernels.rs"))
+    }
+
+    #[cfg(feature = "zig-server")]
+    pub(crate) fn build_server() -> Result<(), String> {
+        let library = Library {
+            feature: "zig-server",
+            step: "front",
+            name: "lyger_server",
+            sources: "zig/server",
+            without: "axum is then the only front",
+        };
+        library.build(&[]).map(drop)
+    }
+
+    impl Library {
+        /// Compiles it, has it linked, and returns the folder that it is installed in.
+        fn build(&self, arguments: &[&str]) -> Result<PathBuf, String> {
+            let root = root()?;
+            for source in ["build.zig", "build.zig.zon", self.sources] {
+                println!("cargo::rerun-if-changed={}", root.join(source).display());
+            }
+            println!("cargo::rerun-if-env-changed=LYGER_ZIG");
+            let out = PathBuf::from(variable("OUT_DIR")?);
+            let prefix = out.join("zig");
+            let zig = find().map_err(|seen| self.explain(&seen))?;
+            let mut command = Command::new(&zig[0]);
+            command.args(&zig[1..]).args(["build", self.step]).args(arguments);
+            command.arg(format!("-Dtarget={}", target()?));
+            command.arg("--prefix").arg(&prefix);
+            command.arg("--cache-dir").arg(out.join("zig-cache"));
+            command.arg("--global-cache-dir").arg(out.join("zig-global-cache"));
+            command.current_dir(root);
+            let output = command.output().map_err(|error| format!("`{}` doesn't start: {error}", zig.join(" ")))?;
+            if !output.status.success() {
+                let text = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("`zig build {}` failed:\n{}", self.step, text.trim()));
+            }
+            println!("cargo::rustc-link-search=native={}", prefix.join("lib").display());
+            println!("cargo::rustc-link-lib=static={}", self.name);
+            Ok(prefix)
+        }
+
+        fn explain(&self, seen: &[String]) -> String {
+            let Self { feature, without, .. } = self;
+            format!(
+                "the feature `{feature}` needs Zig {VERSION}, but {}.\n\
+                 Get it with `pip install ziglang=={VERSION}` or from https://ziglang.org/download, \
+                 and name it in LYGER_ZIG if it isn't on PATH;\n\
+                 or build without the feature: {without}.",
+                seen.join(" and ")
+            )
+        }
     }
 
     /// The folder of build.zig: this package's, or that of the workspace it belongs to.
@@ -57,28 +131,7 @@ mod zig {
         root.map(Path::to_owned).ok_or_else(|| format!("there is no build.zig in {}", package.display()))
     }
 
-    fn compile(root: &Path, zig: &[String], prefix: &Path, out: &Path) -> Result<(), String> {
-        let mut command = Command::new(&zig[0]);
-        command.args(&zig[1..]).args(["build", "kernels"]);
-        command.arg(format!("-Dtarget={}", target()?));
-        // The shipped kernels are ReleaseFast in every profile, so that the tests of a dev build test what ships;
-        // beside them a dev build carries a variant that traps where the others would read out of range.
-        if variable("PROFILE")? == "debug" {
-            command.arg("-Dchecked=true");
-            println!("cargo::rustc-cfg=zig_checked");
-        }
-        command.arg("--prefix").arg(prefix);
-        command.arg("--cache-dir").arg(out.join("zig-cache"));
-        command.arg("--global-cache-dir").arg(out.join("zig-global-cache"));
-        command.current_dir(root);
-        let output = command.output().map_err(|error| format!("`{}` doesn't start: {error}", zig.join(" ")))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(&output.stderr);
-        Err(format!("`zig build kernels` failed:\n{}", text.trim()))
-    }
-
+    #[cfg(feature = "zig-kernels")]
     fn generate_bindings(header: &Path, out: &Path) -> Result<(), String> {
         let mut builder =
             bindgen::Builder::default().header(header.to_string_lossy()).allowlist_item("(lk|LK)_.*").use_core();
@@ -106,15 +159,16 @@ mod zig {
             .map_err(|error| format!("{}: {error}", out.display()))
     }
 
-    /// The first of LYGER_ZIG, `zig` and `python3 -m ziglang` that is of the right version, as program and arguments.
-    fn find() -> Result<Vec<String>, String> {
+    /// The first of LYGER_ZIG, `zig` and `python3 -m ziglang` that is of the right version, as program and arguments. What was
+    /// seen where none is.
+    fn find() -> Result<Vec<String>, Vec<String>> {
         if let Some(command) = env::var("LYGER_ZIG").ok().filter(|command| !command.trim().is_empty()) {
             let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
             // Asked for by name, so nothing else will do.
             return match version(&words) {
                 Ok(found) if found == VERSION => Ok(words),
-                Ok(found) => Err(explain(&[format!("LYGER_ZIG, `{command}`, is version {found}")])),
-                Err(reason) => Err(explain(&[format!("LYGER_ZIG, `{command}`, {reason}")])),
+                Ok(found) => Err(vec![format!("LYGER_ZIG, `{command}`, is version {found}")]),
+                Err(reason) => Err(vec![format!("LYGER_ZIG, `{command}`, {reason}")]),
             };
         }
         let mut seen = Vec::new();
@@ -126,7 +180,7 @@ mod zig {
                 Err(reason) => seen.push(format!("`{candidate}` {reason}")),
             }
         }
-        Err(explain(&seen))
+        Err(seen)
     }
 
     fn version(command: &[String]) -> Result<String, String> {
@@ -139,16 +193,6 @@ mod zig {
             return Err("doesn't run".to_owned());
         }
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    fn explain(seen: &[String]) -> String {
-        format!(
-            "the feature `zig-kernels` needs Zig {VERSION}, but {}.\n\
-             Get it with `pip install ziglang=={VERSION}` or from https://ziglang.org/download, \
-             and name it in LYGER_ZIG if it isn't on PATH;\n\
-             or build without the feature: the kernels then run in pure Rust.",
-            seen.join(" and ")
-        )
     }
 
     /// Cargo's target in Zig's words. Always given: without it Zig would compile for this machine's CPU.

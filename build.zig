@@ -1,11 +1,12 @@
-//! Builds what of Lyger is written in Zig. `zig build --list-steps` shows the steps; cargo runs `kernels` from
-//! build.rs when the feature `zig-kernels` is on.
+//! Builds what of Lyger is written in Zig. `zig build --list-steps` shows the steps; cargo runs `kernels` and
+//! `front` from build.rs when the features `zig-kernels` and `zig-server` are on.
 
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
     const steps = .{
         .kernels = b.step("kernels", "The static library liblyger_kernels.a and its header"),
+        .front = b.step("front", "The static library liblyger_server.a: the server as a front of Lyger's"),
         .server = b.step("server", "The server's programs: echo, room-battle, simulator"),
         .@"run-echo" = b.step("run-echo", "Runs the echo server: zig build run-echo -- --port 8080"),
         .@"run-pipe" = b.step("run-pipe", "PostgreSQL and Redis on fibers: zig build run-pipe -- --redis redis://127.0.0.1:6379"),
@@ -33,6 +34,7 @@ pub fn build(b: *std.Build) void {
     buildTests(b, steps.@"test-kernels", target);
     buildProtocol(b, steps.@"test-protocol", steps.fuzz, target, options);
     buildServer(b, steps, target, options);
+    buildFront(b, steps.front, target);
     steps.@"test".dependOn(steps.@"test-kernels");
     steps.@"test".dependOn(steps.@"test-protocol");
     steps.@"test".dependOn(steps.@"test-server");
@@ -206,6 +208,19 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
         });
         steps.@"test-server".dependOn(&b.addRunArtifact(tests).step);
     }
+}
+
+/// Lives inside a Rust library, as the kernels do. Parses what strangers send, so its checks stay on.
+fn buildFront(b: *std.Build, step: *std.Build.Step, target: std.Build.ResolvedTarget) void {
+    var options = moduleOptions(target, .ReleaseSafe);
+    options.root_source_file = b.path("zig/server/front.zig");
+    // Where a check has failed a debugger can tell; cargo strips what it releases.
+    options.strip = false;
+    options.unwind_tables = .sync;
+    const library = b.addLibrary(.{ .linkage = .static, .name = "lyger_server", .root_module = b.createModule(options) });
+    library.bundle_compiler_rt = false;
+    library.bundle_ubsan_rt = false;
+    step.dependOn(&b.addInstallArtifact(library, .{}).step);
 }
 
 /// With the system's c-ares, which programs link that use `HttpCaresDns`, and nothing else here. The system has it for

@@ -50,7 +50,7 @@
           inherit (manifest.package) version;
           src = self;
           cargoLock.lockFile = ./Cargo.lock;
-          buildFeatures = if zigKernels then [ "zig-kernels" ] else [ ];
+          buildFeatures = if zigKernels then [ "zig-kernels" "zig-server" ] else [ ];
           nativeBuildInputs =
             if zigKernels then
               [

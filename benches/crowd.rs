@@ -17,6 +17,8 @@ mod crowd;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/chaos/fleet.rs"]
 mod fleet;
+#[path = "../tests/support/front.rs"]
+mod front;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/chaos/processes.rs"]
 mod processes;

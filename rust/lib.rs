@@ -16,6 +16,8 @@
 //! 5. [`json`] turns columns into bytes: JSON for clients, PHP's serialize format for PHP.
 //! 6. [`kernels`] does the hot part of it, in Zig or in Rust, whichever the build has and the CPU can run.
 //!
+//! With the feature `zig-server`, `ring` brings the io_uring server in Zig, which may face the clients in the place of hyper.
+//!
 //! Beside the way of a request stand [`cache`], the table of bytes; [`vector`], the index of vectors; [`handles`], the ids that PHP holds instead of
 //! pointers; and [`runtime`], which knows whose process this is and drives futures on PHP's own thread.
 //!
@@ -53,6 +55,11 @@ pub mod kernels;
 // SQLite's C interface.
 #[allow(unsafe_code)]
 pub mod prepared;
+
+// Calls into the io_uring server in Zig, and its calls back.
+#[cfg(feature = "zig-server")]
+#[allow(unsafe_code)]
+pub(crate) mod ring;
 
 // pthread_atfork, signals, sockets that libraries hide, and tasks that stay on their thread.
 #[allow(unsafe_code)]

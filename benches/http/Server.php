@@ -45,13 +45,19 @@ final class Server
     }
 
     /** Lyger's fleet with the benches' application. */
-    public static function fleet(string $name, int $workers, string $folder): self
+    public static function fleet(string $name, int $workers, string $folder, string $front = 'axum'): self
     {
         $rawr = dirname(__DIR__, 2) . '/php/bin/rawr';
         $app = __DIR__ . '/app';
         // With opcache, as the peers have it.
         $command = [PHP_BINARY, '-d', 'opcache.enable_cli=1', $rawr, 'serve', "--app=$app", "--workers=$workers", '--port={port}'];
-        return self::start($name, $command, ['LYGER_ENGINE' => 'required'], "$folder/fleet.log");
+        $server = self::start($name, [...$command, "--front=$front"], ['LYGER_ENGINE' => 'required'], "$folder/$name.log");
+        $health = json_decode((string) file_get_contents("$server->url/health"), true);
+        if ($health['front'] !== $front) {
+            $server->stop();
+            throw new RuntimeException(implode(', ', $health['degraded']));
+        }
+        return $server;
     }
 
     /** nginx alone, answering everything with the same bytes. */

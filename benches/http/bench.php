@@ -1,8 +1,8 @@
 <?php
 
-// Lyger beside nginx alone, `php -S` and nginx + php-fpm, all giving the same answers, one after the other in the same
-// minutes. Prints a table and writes target/bench/http.json. Runs inside benches/http/run, which starts the databases and
-// php-fpm. LYGER_BENCH_CASES picks cases by a part of their names.
+// Lyger, by either front and solo, beside nginx alone, `php -S` and nginx + php-fpm, all giving the same answers, one after
+// the other in the same minutes. Prints a table and writes target/bench/http.json. Runs inside benches/http/run, which starts
+// the databases and php-fpm. LYGER_BENCH_CASES picks cases by a part of their names.
 
 declare(strict_types=1);
 
@@ -18,6 +18,8 @@ const CONNECTIONS = 64;
 const PRODUCTS = 2000;
 /** What a hello may cost at most, against nginx's `return 200`. */
 const HELLO_MARK = 1.15;
+/** CPU microseconds that a hello may cost by the front on io_uring. */
+const HELLO_URING_MARK = 9.0;
 /** CPU microseconds that a request with a handler of 50 us may cost. */
 const BURN_50_MARK = 60.0;
 /** CPU microseconds that a request for rows of PostgreSQL may cost: one, and a thousand. */
@@ -46,6 +48,7 @@ register_shutdown_function(static function () use (&$servers): void {
     }
 });
 $servers['lyger'] = Server::fleet('lyger', 2, $scratch);
+$servers['lyger uring'] = Server::fleet('lyger uring', 2, $scratch, 'uring');
 $servers['lyger solo'] = Server::start(
     'lyger solo',
     [PHP_BINARY, '-d', 'opcache.enable_cli=1', __DIR__ . '/solo.php', '{port}'],
@@ -121,8 +124,8 @@ foreach ($pairs as $path) {
 
 $all = ['lyger', 'lyger solo', 'php -S', 'php-fpm 2', 'php-fpm 16'];
 $cases = [
-    'hello JSON' => ['/hello/', 0, ['lyger', 'lyger solo', 'nginx return 200', 'php -S', 'php-fpm 2', 'php-fpm 16']],
-    'handler of 50 us' => ['/burn/50/', 0, $all],
+    'hello JSON' => ['/hello/', 0, ['lyger', 'lyger uring', 'lyger solo', 'nginx return 200', 'php -S', 'php-fpm 2', 'php-fpm 16']],
+    'handler of 50 us' => ['/burn/50/', 0, [...$all, 'lyger uring']],
     'handler of 500 us' => ['/burn/500/', 0, $all],
 ];
 foreach ($statements as $name => $path) {
@@ -150,8 +153,8 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
         }
         $order[] = array_shift($order);
     }
-    foreach (['lyger', 'lyger solo'] as $subject) {
-        foreach (array_diff(array_keys($servers), ['lyger', 'lyger solo']) as $peer) {
+    foreach (array_intersect(['lyger', 'lyger uring', 'lyger solo'], $order) as $subject) {
+        foreach (array_diff(array_keys($servers), ['lyger', 'lyger uring', 'lyger solo']) as $peer) {
             if (!isset($runs[$peer])) {
                 continue;
             }
@@ -168,7 +171,9 @@ foreach ($cases as $case => [$path, $fromMax, $order]) {
             );
         }
         $marks = [
-            'hello JSON' => static fn (int $round) => HELLO_MARK * $runs['nginx return 200'][$round]['micros'],
+            'hello JSON' => static fn (int $round) => $subject === 'lyger uring'
+                ? HELLO_URING_MARK
+                : HELLO_MARK * $runs['nginx return 200'][$round]['micros'],
             'handler of 50 us' => static fn (int $round) => BURN_50_MARK,
             'postgres, 1 row' => static fn (int $round) => ROW_MARK,
             'postgres, 1000 rows' => static fn (int $round) => ROWS_MARK,

@@ -8,7 +8,10 @@ use super::model_tests::Random;
 use super::*;
 
 const KEYS: usize = 200;
+/// So many that nobody changes, and behind them as many that the dying do.
 const SESSIONS: u32 = 50;
+/// What their data says it is of.
+const SESSION_KEY: usize = KEYS;
 
 /// A value that says itself whether it is whole: its key, a number, and bytes that follow from both.
 fn value(key: usize, number: u64) -> Vec<u8> {
@@ -69,7 +72,7 @@ fn write_for_ever(table: &Table, page: &Page, seed: u64) -> ! {
     let mut random = Random(seed);
     loop {
         let number = random.below(KEYS);
-        match random.below(12) {
+        match random.below(13) {
             0..=5 => {
                 let value = value(number, random.next());
                 let _ = table.update(&key(number), 0, |slot| slot.put(&[&value], None));
@@ -90,6 +93,18 @@ fn write_for_ever(table: &Table, page: &Page, seed: u64) -> ! {
             10 => {
                 let counted = count(table, 1);
                 page.counted.store(counted, Ordering::SeqCst);
+            }
+            11 => {
+                // In order, as a visitor's requests come.
+                let id = (SESSIONS + random.below(SESSIONS as usize) as u32).to_le_bytes();
+                if let Some(token) = table.open_session(&id, u64::MAX, 0).unwrap() {
+                    let mut data = Vec::new();
+                    let count = table.read_session(&id, 0, &mut data).map_or(0, |_| verify(SESSION_KEY, &data));
+                    // Some are too long.
+                    let written = table.write_session(&id, Some(token), &value(SESSION_KEY, count + 1), 1 << 50, 0);
+                    assert_ne!(written, Ok(false), "it is this process's");
+                    assert!(table.close_session(&id, token, 0));
+                }
             }
             _ => page.token.store(table.token(), Ordering::SeqCst),
         }
@@ -140,7 +155,7 @@ fn kill_writers(kills: u32, reads_min: u64) {
     let page = page();
     let session = |number: u32| format!("session {number} ").repeat(10 + number as usize).into_bytes();
     for number in 0..SESSIONS {
-        table.kept().update(&number.to_le_bytes(), 0, |slot| slot.put(&[&session(number)], None)).unwrap();
+        assert!(table.write_session(&number.to_le_bytes(), None, &session(number), 1 << 50, 0).unwrap());
     }
     let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     // Since the death, and since it was asked for: a process that isn't run can't die.
@@ -185,8 +200,13 @@ fn kill_writers(kills: u32, reads_min: u64) {
     });
     for number in 0..SESSIONS {
         let mut kept = Vec::new();
-        table.kept().get(&number.to_le_bytes(), 0, &mut kept).expect("what is kept is kept");
+        table.read_session(&number.to_le_bytes(), 0, &mut kept).expect("what is kept is kept");
         assert!(kept == session(number));
+        let (id, mut changed) = ((SESSIONS + number).to_le_bytes(), Vec::new());
+        if table.read_session(&id, 0, &mut changed).is_some() {
+            verify(SESSION_KEY, &changed);
+        }
+        assert!(table.open_session(&id, 1000, 0).unwrap().is_some(), "the dead have nothing open");
     }
     table.update(b"", 0, |_| {});
     table.audit();

@@ -6,7 +6,8 @@
 //! is dead or expired, to the other one, which one store makes the log. What would have it grow beyond three quarters is
 //! refused: so each copy makes room for a quarter's writes, and what is there can always be written again.
 //!
-//! Each kind of record has shards that no other kind may fill ([`Kind`]).
+//! What anybody can have as much of as he likes, counters of rates and sessions, has shards that it can fill for itself alone, and so
+//! have locks and makers' locks ([`Kind`]).
 
 use std::ops::Range;
 
@@ -29,12 +30,12 @@ const SECOND_HALF: u64 = 1 << 63;
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let table = lyger::cache::Table::in_process(1 << 20)?;
-/// table.kept().update(b"session:7", 0, |slot| slot.put(&[b"cart=3"], Some(1_800_000)))?;
+/// table.kept().update(b"leader", 0, |slot| slot.put(&[b"worker 3"], Some(1_800_000)))?;
 /// table.clear();
 ///
 /// let mut value = Vec::new();
-/// assert!(table.kept().get(b"session:7", 1_000, &mut value).is_some());
-/// assert_eq!(value, b"cart=3");
+/// assert!(table.kept().get(b"leader", 1_000, &mut value).is_some());
+/// assert_eq!(value, b"worker 3");
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -52,26 +53,34 @@ pub(super) enum Kind {
     Rate = b'r' as isize,
     /// A maker's lock.
     Flight = b'f' as isize,
+    /// A session's data.
+    Session = b's' as isize,
+    /// The lock of whoever has a session open.
+    Opened = b'o' as isize,
 }
 
 impl Kind {
-    /// The shards of the region that have it. Names of rates come from outside (addresses, users), so anybody can have as many of them
-    /// as he likes: they have half of the region, and all of it would leave no room for a lock. Makers' locks are few, for each
-    /// has a process that waits for it, and those of processes that died amid it.
+    /// The shards of the region that have it. Names of rates come from outside (addresses, users), and every visitor without a cookie is
+    /// another session, so anybody can have as many of both as he likes: each fills its own shards, and none would leave room for a lock.
+    /// Sessions have two thirds of the region, for they have data: where a counter has 40 bytes, a session has some hundred or some thousand.
+    /// Their locks are with the other ones, as a full share of sessions must not keep those that there are from being opened. Such locks
+    /// and makers' locks are few, for each has a process that is at work, and those of processes that died amid it.
     fn shards(self) -> Range<u32> {
         match self {
-            Self::Rate => 0..KEPT_SHARDS / 2,
-            Self::Lock | Self::Named => KEPT_SHARDS / 2..KEPT_SHARDS - 1,
-            Self::Flight => KEPT_SHARDS - 1..KEPT_SHARDS,
+            Self::Rate => 0..4,
+            Self::Lock | Self::Named | Self::Opened => 4..7,
+            Self::Flight => 7..8,
+            Self::Session => 8..KEPT_SHARDS,
         }
     }
 
     /// What a user calls those that the shard has.
     fn of_shard(shard: u32) -> &'static str {
         let has = |kind: &Self| kind.shards().contains(&shard);
-        match [Self::Rate, Self::Flight].into_iter().find(has) {
+        match [Self::Rate, Self::Flight, Self::Session].into_iter().find(has) {
             Some(Self::Rate) => "counters of rates",
-            Some(_) => "makers' locks",
+            Some(Self::Flight) => "makers' locks",
+            Some(_) => "sessions",
             None => "locks",
         }
     }
@@ -98,9 +107,9 @@ impl Table {
         Kept { table: self, kind }
     }
 
-    /// How full the region's shares are: of counters of rates, of locks and sessions, of makers' locks.
-    pub(super) fn shares(&self) -> [Share; 3] {
-        [Kind::Rate, Kind::Lock, Kind::Flight].map(|kind| {
+    /// How full the region's shares are: of counters of rates, of locks, of makers' locks, of sessions.
+    pub(super) fn shares(&self) -> [Share; 4] {
+        [Kind::Rate, Kind::Lock, Kind::Flight, Kind::Session].map(|kind| {
             let shards = self.region(kind).shards();
             let bytes_max = shards.len() as u64 * self.map.geometry.kept_live_max();
             Share { bytes: shards.map(|shard| self.map.head(shard).kept_live.get()).sum(), bytes_max }
@@ -176,6 +185,24 @@ impl Kept<'_> {
         let key = self.key(key);
         let shard = Shard::lock(&self.table.map, self.number(&key));
         f(&mut Slot::new(&shard, &key, now))
+    }
+
+    /// Has `f` change one of these keys, and one of another kind that the same name stands for, while nobody else can either. The
+    /// other kind's shards come behind this one's.
+    pub(super) fn update_with<R>(
+        &self,
+        other: Kind,
+        name: &[u8],
+        now: u64,
+        f: impl FnOnce(&mut Slot<'_>, &mut Slot<'_>) -> R,
+    ) -> R {
+        let other = self.table.region(other);
+        let (key, other_key) = (self.key(name), other.key(name));
+        let (number, other_number) = (self.number(&key), other.number(&other_key));
+        assert!(number < other_number, "in the order of their numbers, as with all who take several");
+        let shard = Shard::lock(&self.table.map, number);
+        let other_shard = Shard::lock_next(&self.table.map, other_number);
+        f(&mut Slot::new(&shard, &key, now), &mut Slot::new(&other_shard, &other_key, now))
     }
 
     /// Has `f` change one of these keys, and one of the cache that the same name stands for, while nobody else can either.
@@ -408,6 +435,12 @@ impl Shard<'_> {
 
 /// A record that no share takes, however empty.
 fn too_long(key: &[u8], value_len: usize) -> Full {
+    if value_len > INLINE_BYTES_MAX {
+        return Full::Record { bytes: value_len as u64, bytes_max: INLINE_BYTES_MAX as u64 };
+    }
     // Without the byte that says of what kind the key is.
-    Full::Entry { bytes: (key.len() - 1 + value_len) as u64, bytes_max: INLINE_BYTES_MAX as u64 }
+    Full::Entry {
+        bytes: (key.len() - 1 + value_len) as u64,
+        bytes_max: (entry::KEY_BYTES_MAX + INLINE_BYTES_MAX) as u64,
+    }
 }

@@ -14,7 +14,7 @@ use super::sync::{AtomicU32, AtomicU64, Half, Word};
 /// What a table begins with, in its high half.
 const NAME: u64 = 0x4c79_6765 << 32;
 /// To be counted up with every change of what lies in the memory that [`magic`] doesn't see.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 
 /// What a log grows by.
 pub(super) const SEGMENT_BYTES: usize = 128 << 10;
@@ -35,10 +35,10 @@ const SHARDS_MAX: u64 = 1024;
 /// Segments that only what is moved may take, for each shard: an eviction needs room before it frees some.
 pub(super) const SPARE_PER_SHARD: u64 = 1;
 /// Shards of the kept region, which `kept.rs` shares out.
-pub(super) const KEPT_SHARDS: u32 = 8;
-/// The region has this part of the limit besides it: with 64 MiB about 100,000 counters of rates have room at once, 75,000 locks and
-/// 25,000 makers' locks. Only what is in use has memory.
-const KEPT_PART: u64 = 4;
+pub(super) const KEPT_SHARDS: u32 = 24;
+/// Each of them has this part of the limit besides it: with 64 MiB about 100,000 counters of rates have room at once, 75,000 locks,
+/// 25,000 makers' locks, and 24 MiB of sessions. Only what is in use has memory.
+const KEPT_SHARD_PART: u64 = 32;
 /// A quarter of it holds the longest record, so that there is room for one where three quarters count.
 const KEPT_HALF_BYTES_MIN: u64 = 512 << 10;
 /// The counters of versions for `watch`.
@@ -186,9 +186,8 @@ impl Geometry {
         let segments = pool_bytes.div_ceil(SEGMENT_BYTES as u64) + shards * (2 + SPARE_PER_SHARD) + 4;
         let buckets_max = Self::buckets_for(segments * SEGMENT_BYTES as u64 / shards);
         let ghost_sets = (pool_bytes / shards / 128 / GHOST_WAYS as u64).clamp(1, 1 << 24) as u32;
-        let kept_half_bytes = ((bytes_max / KEPT_PART / u64::from(KEPT_SHARDS)).clamp(KEPT_HALF_BYTES_MIN, 64 << 20)
-            as usize)
-            & !(PAGE - 1);
+        let kept_half_bytes =
+            ((bytes_max / KEPT_SHARD_PART).clamp(KEPT_HALF_BYTES_MIN, 64 << 20) as usize) & !(PAGE - 1);
         let kept_buckets_max = Self::buckets_for(kept_half_bytes as u64);
 
         let index_bytes = Self::index_bytes(buckets_max);

@@ -85,10 +85,12 @@ pub struct Stats {
     pub recoveries: u64,
     /// Counters of rates.
     pub rates: Share,
-    /// Locks, and what [`Table::kept`] has.
+    /// Locks, those of sessions as well, and what [`Table::kept`] has.
     pub locks: Share,
     /// Locks of those who make a value.
     pub flights: Share,
+    /// Sessions.
+    pub sessions: Share,
 }
 
 impl Stats {
@@ -112,7 +114,7 @@ impl Stats {
 
     /// The kept region's part of it.
     #[must_use]
-    pub fn shares(&self) -> [(&'static str, u64); 6] {
+    pub fn shares(&self) -> [(&'static str, u64); 8] {
         [
             ("rate_bytes", self.rates.bytes),
             ("rate_bytes_max", self.rates.bytes_max),
@@ -120,6 +122,8 @@ impl Stats {
             ("lock_bytes_max", self.locks.bytes_max),
             ("flight_bytes", self.flights.bytes),
             ("flight_bytes_max", self.flights.bytes_max),
+            ("session_bytes", self.sessions.bytes),
+            ("session_bytes_max", self.sessions.bytes_max),
         ]
     }
 }
@@ -310,8 +314,9 @@ impl Table {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let header = self.map.header();
-        let [rates, locks, flights] = self.shares();
-        let mut stats = Stats { bytes_max: self.map.geometry.bytes_max, rates, locks, flights, ..Stats::default() };
+        let [rates, locks, flights, sessions] = self.shares();
+        let bytes_max = self.map.geometry.bytes_max;
+        let mut stats = Stats { bytes_max, rates, locks, flights, sessions, ..Stats::default() };
         for shard in 0..self.map.geometry.shards {
             let head = self.map.head(shard);
             stats.keys += head.count.get();

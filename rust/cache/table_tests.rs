@@ -292,6 +292,12 @@ fn the_numbers_of_locks_and_counters_that_are_documented_have_room() {
     }
     let flights = (0..).position(|n| table.stats().flights.bytes_max < 64 * n).unwrap();
     assert!(flights > 24_000, "{flights}");
+    // The ids that PHP gives.
+    let id = |n: u32| format!("{n:026}").into_bytes();
+    let room =
+        |data: &[u8], now: u64| (0..).find(|&n| table.write_session(&id(n), None, data, 1000, now).is_err()).unwrap();
+    let (long, short) = (room(&[1; 1000], 0), room(&[1; 100], 2000));
+    assert!(long > 22_000 && short > 145_000, "{long} of 1 KB, {short} of 100 bytes");
 }
 
 #[test]

@@ -19,6 +19,14 @@ pub enum Full {
         /// What all keys and values may have.
         bytes_max: u64,
     },
+    /// A record of the kept region, however empty that is.
+    #[error("{bytes} bytes are too long: what nothing evicts, such as a session, has at most {bytes_max}")]
+    Record {
+        /// Its value.
+        bytes: u64,
+        /// What it may have.
+        bytes_max: u64,
+    },
     /// One more record of a share of the kept region, which nothing is evicted from.
     #[error(
         "no more {what} have room: those that there are fill the {bytes_max} bytes that the cache has for them. Each of them goes when its \

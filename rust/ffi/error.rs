@@ -135,7 +135,7 @@ impl From<cache::Full> for Failure {
     fn from(error: cache::Full) -> Self {
         let failure = Self::new(Status::CacheValueTooLarge, error.to_string());
         match error {
-            cache::Full::Entry { bytes, .. } => failure.with_value(bytes),
+            cache::Full::Entry { bytes, .. } | cache::Full::Record { bytes, .. } => failure.with_value(bytes),
             cache::Full::Kept { .. } => failure,
         }
     }

@@ -1390,7 +1390,7 @@ lyger_status lyger_store_scan(uint64_t store,
 lyger_status lyger_store_size(uint64_t store, uint64_t *keys);
 
 /*
- Forgets every key. Locks, counters and tokens stay.
+ Forgets every key. Locks, counters, tokens and sessions stay.
 
  Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
  */
@@ -1399,8 +1399,8 @@ lyger_status lyger_store_clear(uint64_t store);
 /*
  What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
  `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`, and how full the shares are that nothing is evicted
- from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), each with its `_max`. Of a cache that was opened only `keys`, as
- its server counts them.
+ from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), `session_bytes`, each with its `_max`. Of a cache that was opened
+ only `keys`, as its server counts them.
 
  Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 
@@ -1835,6 +1835,92 @@ lyger_status lyger_server_stop(void);
  Errors: `TIMEOUT`, `SERVER_NOT_RUNNING`, `WRONG_PROCESS`. Any thread.
  */
 lyger_status lyger_server_wait(uint32_t timeout_ms);
+
+/*
+ Opens a session for `ttl_ms`, whether it is there or not, and sets `*token` to what it is written with, or to 0 when somebody else
+ has it open: ask again a little later. It is free again by `lyger_session_close`, by its time, and, but for a cache that was
+ opened, with the death of the process.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (no room for locks), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `id` must be null with length 0 or readable for its length; `token` must be null or writable for one `uint64_t`.
+ */
+lyger_status lyger_session_open(uint64_t store,
+                                const char *id,
+                                size_t id_len,
+                                uint64_t ttl_ms,
+                                uint64_t *token);
+
+/*
+ Lets others open a session; `*held` is 0 when it wasn't the token's any more.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `id` must be null with length 0 or readable for its length; `held` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_session_close(uint64_t store, const char *id, size_t id_len, uint64_t token, uint8_t *held);
+
+/*
+ A session's data, to `buf`, whoever has it open.
+
+ Errors: `NOT_FOUND`, `BUFFER_TOO_SMALL` (see `lyger_store_output`), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`.
+ Any thread.
+
+ Promised by the caller:
+ `id` must be null with length 0 or readable for its length, `buf` writable for `cap` bytes, `needed` for one `size_t`.
+ */
+lyger_status lyger_session_read(uint64_t store,
+                                const char *id,
+                                size_t id_len,
+                                char *buf,
+                                size_t cap,
+                                size_t *needed);
+
+/*
+ Puts a session's data, at most 60 KiB (a server that was opened takes 512 MiB), for `ttl_ms` from now on. `*written` is 0, and nothing was
+ written, when the token hasn't the session open any more: somebody else may have changed it since. With a token of 0 nobody has to
+ have it open, and the last one to write wins.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (too long, or no room for sessions: what was there stays), `INVALID_HANDLE`, `NULL_POINTER`,
+ `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `id` and `data` must be null with length 0 or readable for their length; `written` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_session_write(uint64_t store,
+                                 const char *id,
+                                 size_t id_len,
+                                 uint64_t token,
+                                 const char *data,
+                                 size_t data_len,
+                                 uint64_t ttl_ms,
+                                 uint8_t *written);
+
+/*
+ Keeps a session for `ttl_ms` from now on; `*found` is 0 when there is none.
+
+ Errors: `CACHE_VALUE_TOO_LARGE` (no room for sessions), `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `id` must be null with length 0 or readable for its length; `found` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_session_touch(uint64_t store,
+                                 const char *id,
+                                 size_t id_len,
+                                 uint64_t ttl_ms,
+                                 uint8_t *found);
+
+/*
+ Removes a session, whoever has it open; `*found` is 0 when there was none.
+
+ Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
+
+ Promised by the caller:
+ `id` must be null with length 0 or readable for its length; `found` must be null or writable for one `uint8_t`.
+ */
+lyger_status lyger_session_destroy(uint64_t store, const char *id, size_t id_len, uint8_t *found);
 
 /*
  Copies the value under `key` to the reader's buffer and returns its length: a length above `cap` wrote nothing, and

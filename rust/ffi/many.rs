@@ -194,7 +194,7 @@ pub unsafe extern "C" fn lyger_store_size(store: u64, keys: *mut u64) -> Status 
     })
 }
 
-/// Forgets every key. Locks, counters and tokens stay.
+/// Forgets every key. Locks, counters, tokens and sessions stay.
 ///
 /// Errors: `INVALID_HANDLE`, `WRONG_PROCESS`. Any thread.
 #[unsafe(no_mangle)]
@@ -204,8 +204,8 @@ pub extern "C" fn lyger_store_clear(store: u64) -> Status {
 
 /// What there is and what has happened, as a JSON object of numbers, to `buf`: `keys`, `keys_expiring`, `bytes`, `bytes_max`,
 /// `memory_bytes`, `hits`, `misses`, `evictions`, `expirations`, `recoveries`, and how full the shares are that nothing is evicted
-/// from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), each with its `_max`. Of a cache that was opened only `keys`, as
-/// its server counts them.
+/// from: `rate_bytes`, `lock_bytes`, `flight_bytes` (makers' locks), `session_bytes`, each with its `_max`. Of a cache that was opened
+/// only `keys`, as its server counts them.
 ///
 /// Errors: `BUFFER_TOO_SMALL`, `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 ///

@@ -26,6 +26,7 @@
 //! | `operation` | queries that are under way while their caller does other things |
 //! | `cache` | the seeds' cache, which all the rest of the cache shares |
 //! | `store`, `amend`, `many`, `lock` | a cache by its id: a key's value, changes of it, several keys and all, locks and counters |
+//! | `session` | visitors' sessions in a cache |
 //! | `stores` | which cache an id stands for |
 //! | `index` | vector indexes |
 //! | `server`, `request` | the server's life, and the worker's pull |
@@ -57,6 +58,7 @@ pub mod request;
 pub mod resp;
 pub mod result;
 pub mod server;
+pub mod session;
 mod settings;
 mod slice;
 mod status;

@@ -299,6 +299,50 @@ impl Store<'_> {
         }
     }
 
+    pub(super) fn open_session(self, id: &[u8], ttl_ms: u64) -> Outcome<Option<u64>> {
+        match self {
+            Self::Table(table) => Ok(table.open_session(id, ttl_ms, now())?),
+            Self::Remote(remote) => Ok(remote.open_session(id, ttl_ms)?),
+        }
+    }
+
+    pub(super) fn close_session(self, id: &[u8], token: u64) -> Outcome<bool> {
+        match self {
+            Self::Table(table) => Ok(table.close_session(id, token, now())),
+            Self::Remote(remote) => Ok(remote.close_session(id, token)?),
+        }
+    }
+
+    pub(super) fn read_session(self, id: &[u8]) -> Outcome<Option<Vec<u8>>> {
+        let mut data = Vec::new();
+        let found = match self {
+            Self::Table(table) => table.read_session(id, now(), &mut data),
+            Self::Remote(remote) => remote.read_session(id, &mut data)?,
+        };
+        Ok(found.map(|_| data))
+    }
+
+    pub(super) fn write_session(self, id: &[u8], token: Option<u64>, data: &[u8], ttl_ms: u64) -> Outcome<bool> {
+        match self {
+            Self::Table(table) => Ok(table.write_session(id, token, data, ttl_ms, now())?),
+            Self::Remote(remote) => Ok(remote.write_session(id, token, data, ttl_ms)?),
+        }
+    }
+
+    pub(super) fn touch_session(self, id: &[u8], ttl_ms: u64) -> Outcome<bool> {
+        match self {
+            Self::Table(table) => Ok(table.touch_session(id, ttl_ms, now())?),
+            Self::Remote(remote) => Ok(remote.touch_session(id, ttl_ms)?),
+        }
+    }
+
+    pub(super) fn destroy_session(self, id: &[u8]) -> Outcome<bool> {
+        match self {
+            Self::Table(table) => Ok(table.destroy_session(id, now())),
+            Self::Remote(remote) => Ok(remote.destroy_session(id)?),
+        }
+    }
+
     /// What is to be done, and the value where there is one.
     pub(super) fn take_off(self, key: &[u8], patience_ms: u64) -> Outcome<(Flight, Vec<u8>)> {
         let mut value = Vec::new();

@@ -44,6 +44,14 @@ impl Head {
         self.header_count += 1;
     }
 
+    /// The same with a name in any case.
+    #[cfg(feature = "zig-server")]
+    pub(crate) fn push_line(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.push_header(name, value);
+        self.bytes[start..start + name.len()].make_ascii_lowercase();
+    }
+
     /// The method, in the letters in which it came.
     #[must_use]
     pub fn method(&self) -> &[u8] {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::choice::Kind;
 use crate::cache::Table;
 use crate::lane::FrontLane;
 use crate::resp;
@@ -46,6 +47,15 @@ impl Default for Identity {
     }
 }
 
+/// See [`Joint::away`].
+pub(crate) struct Away(Arc<Joint>);
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        self.0.away.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl std::fmt::Debug for Joint {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Joint").field("stage", &self.stage()).finish_non_exhaustive()
@@ -54,6 +64,8 @@ impl std::fmt::Debug for Joint {
 
 pub(crate) struct Joint {
     pub(crate) identity: Identity,
+    /// Which server faces the clients.
+    pub(crate) kind: Kind,
     /// The lanes of workers that are there. Read at each turn of the front's loop, written when a worker comes or goes.
     lanes: RwLock<Vec<FrontLane>>,
     /// How many workers there should be.
@@ -65,6 +77,8 @@ pub(crate) struct Joint {
     /// Polls of tasks since a turn began, or the clock was looked at.
     polls: AtomicU32,
     stage: AtomicU8,
+    /// Statements that run for clients and workers: what they wait for is Tokio's to tell.
+    away: AtomicU32,
     // When a signal began the drain.
     drained_by_signal: OnceLock<Instant>,
     /// The server for Redis clients, where there is one.
@@ -74,15 +88,17 @@ pub(crate) struct Joint {
 }
 
 impl Joint {
-    pub(crate) fn new(identity: Identity, collector: Arc<OnceLock<Waker>>) -> Self {
+    pub(crate) fn new(identity: Identity, kind: Kind, collector: Arc<OnceLock<Waker>>) -> Self {
         Self {
             identity,
+            kind,
             lanes: RwLock::default(),
             workers_wanted: AtomicU32::new(1),
             collector,
             turn_ms: AtomicU64::new(clock::now_ms()),
             polls: AtomicU32::new(0),
             stage: AtomicU8::new(Stage::Running as u8),
+            away: AtomicU32::new(0),
             drained_by_signal: OnceLock::new(),
             redis: OnceLock::new(),
             cache: OnceLock::new(),
@@ -102,17 +118,31 @@ impl Joint {
     }
 
     /// The end of a turn: nothing is left to run. The workers are woken for all that was filled, and from now on an
-    /// answer wakes the front, unless one is there already.
-    pub(crate) fn end_turn(&self) {
+    /// answer wakes the front, unless one is there already: then there is something to run after all, and this says so.
+    pub(crate) fn end_turn(&self) -> bool {
         let lanes = self.lanes();
         for lane in &*lanes {
             lane.ring_worker();
             lane.front_falls_asleep();
         }
         turn::end();
-        if lanes.iter().any(|lane| lane.needs_front()) {
+        let has_work = lanes.iter().any(|lane| lane.needs_front());
+        if has_work {
             self.wake_collector();
         }
+        has_work
+    }
+
+    /// Notes that a statement is under way for as long as the note lives.
+    pub(crate) fn away(self: &Arc<Self>) -> Away {
+        self.away.fetch_add(1, Ordering::Relaxed);
+        Away(Arc::clone(self))
+    }
+
+    /// Whether a statement is under way.
+    #[cfg(feature = "zig-server")]
+    pub(crate) fn is_anybody_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn begin_turn(&self) {
@@ -233,7 +263,7 @@ impl Joint {
             "version": env!("CARGO_PKG_VERSION"),
             "abi": self.identity.abi,
             "shape": self.identity.shape,
-            "front": "axum",
+            "front": self.kind.name(),
             "kernels": self.identity.kernels,
             "workers": { "ready": ready, "busy": busy, "total": self.workers_wanted.load(Ordering::Relaxed) },
             "degraded": degraded,

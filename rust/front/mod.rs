@@ -7,7 +7,13 @@
 //! |---|---|
 //! | `config` | every limit and its reason |
 //! | `server` | starting, draining, ending |
-//! | `http/` | sockets, hyper, axum: the front proper |
+//! | `thread` | what the front's thread holds and does, whichever server faces the clients |
+//! | `choice` | which one does |
+//! | `http/` | the axum front: Tokio's sockets, hyper |
+//! | `uring/` | the joint to the io_uring server in Zig, with the feature `zig-server` |
+//! | `judge`, `gathering`, `refusal`, `reply`, `routes`, `phase` | what both say of requests and answers |
+//! | `query/` | the databases: answers of rows, and what workers ask |
+//! | `drain` | what is said of a drain |
 //! | `dispatch` | the queue, deadlines, the lanes; no HTTP library. A front hands it requests and takes outcomes |
 //! | `station` | what the dispatch knows of one worker |
 //! | `wire` | requests and answers as bytes in a lane |
@@ -18,22 +24,35 @@
 //! | `joint` | what the threads share |
 
 mod asking;
+mod choice;
 mod config;
 mod dispatch;
+mod drain;
 mod exchange;
+mod gathering;
 mod http;
 mod joint;
+mod judge;
 pub mod link;
+mod phase;
 mod process;
 mod proxies;
+mod query;
+mod refusal;
+mod reply;
+mod routes;
 mod server;
 mod station;
+mod thread;
+#[cfg(feature = "zig-server")]
+mod uring;
 mod watch;
 mod wire;
 pub mod words;
 mod worker;
 
 pub use asking::{QueryError, RemoteCall, RemoteStream, SqlOrder};
+pub use choice::Kind;
 pub use config::{Config, ConfigError};
 pub use exchange::{Answer, AnswerError, Head, Query, Request, Response, Scheme, check_headers};
 pub use joint::Identity;

@@ -13,12 +13,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::io::unix::AsyncFd;
 
+use super::choice;
 use super::config::Config;
-use super::http::Front;
 use super::joint::{Identity, Joint};
 use super::link::{Link, Received};
 use super::server;
 use super::station::Loss;
+use super::thread::Front;
 use super::watch::{self, Watch};
 use super::words::{FromFront, ToFront};
 use crate::cache::Table;
@@ -121,19 +122,20 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
             })
             .ok()
     });
-    let joint = Arc::new(Joint::new(identity, Arc::new(OnceLock::new())));
+    let (kind, fallback) = choice::choose(&config);
+    if let Some(text) = fallback {
+        super::log(format_args!("{text}"));
+        identity.degraded.push(text);
+    }
+    let joint = Arc::new(Joint::new(identity, kind, Arc::new(OnceLock::new())));
     joint.workers_wanted.store(serving.workers, Ordering::Relaxed);
     redis.iter().for_each(|server| joint.show_redis(Arc::clone(server)));
     cache.into_iter().for_each(|table| joint.show_cache(table));
     let runtime = server::runtime(&joint)?;
     runtime.block_on(async {
-        // Registered and never read: each write of a worker's wakes the loop, whose turn begins with a look at the lanes.
-        let _bell = local::watch_reads(serving.bell)?;
-        let listener = TcpListener::from(serving.listener);
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         let (control, controlled) = tokio::net::UnixStream::pair()?;
         let front = Front::new(config, joint);
+        front.open(kind, TcpListener::from(serving.listener), Some(serving.bell))?;
         let master = Rc::new(Master { link, front: Rc::clone(&front), control: RefCell::new(Some(control)) });
         let notices = Rc::clone(&master);
         front.on_notices(move || notices.pass_on());
@@ -153,8 +155,7 @@ fn serve(link: Rc<Link>, serving: Serving, mut identity: Identity) -> io::Result
         master.tell(&FromFront::Serving);
         let readable = local::watch_reads(master.link.as_fd().try_clone_to_owned()?)?;
         let attending = local::spawn(Rc::clone(&master).attend(readable));
-        let finished =
-            local::spawn(front.run(listener, controlled, Front::name_unfinished)).await.map_err(io::Error::other)?;
+        let finished = local::spawn(front.run(controlled, Front::name_unfinished)).await.map_err(io::Error::other)?;
         // Nobody writes any more but who shuts down.
         let saved = redis.is_none_or(|server| {
             master.tell(&FromFront::Saving);

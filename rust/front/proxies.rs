@@ -4,10 +4,12 @@
 //! believed only as far as the chain of trusted proxies reaches: from its end to the first address that isn't one.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+
+use super::exchange::Scheme;
 
 /// An address or a network in prefix notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,15 +77,37 @@ impl Serialize for Network {
     }
 }
 
+/// Who asks and how, as far as trusted proxies say. `protocols` are the values of X-Forwarded-Proto in their order.
+pub(crate) fn client<'a>(
+    trusted: &[Network],
+    peer: SocketAddr,
+    forwarded_for: impl DoubleEndedIterator<Item = &'a [u8]>,
+    protocols: impl DoubleEndedIterator<Item = &'a [u8]>,
+) -> (IpAddr, u16, Scheme) {
+    if trusted.is_empty() || !trusts(trusted, peer.ip()) {
+        return (peer.ip(), peer.port(), Scheme::Http);
+    }
+    let address = client_behind(trusted, peer.ip(), forwarded_for);
+    let port = if address == peer.ip() { peer.port() } else { 0 };
+    // Of several, the last: the one that the trusted proxy wrote.
+    let mut protocols = protocols;
+    let protocol = protocols.next_back().and_then(|value| value.rsplit(|&byte| byte == b',').next());
+    let scheme = match protocol.map(<[u8]>::trim_ascii) {
+        Some(protocol) if protocol.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    (address, port, scheme)
+}
+
 /// Whether `address` is one of the trusted proxies.
 #[must_use]
-pub(crate) fn trusts(trusted: &[Network], address: IpAddr) -> bool {
+fn trusts(trusted: &[Network], address: IpAddr) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 
 /// The client behind a trusted `peer`, from the values of X-Forwarded-For in their order.
 #[must_use]
-pub(crate) fn client_behind<'a>(
+fn client_behind<'a>(
     trusted: &[Network],
     peer: IpAddr,
     forwarded_for: impl DoubleEndedIterator<Item = &'a [u8]>,
@@ -118,7 +142,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn client(trusted: &[&str], peer: &str, forwarded_for: &[&str]) -> String {
+    fn address_of(trusted: &[&str], peer: &str, forwarded_for: &[&str]) -> String {
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         client_behind(&trusted, peer.parse().unwrap(), forwarded_for.iter().map(|value| value.as_bytes())).to_string()
     }
@@ -140,15 +164,15 @@ mod tests {
 
     #[test]
     fn the_last_untrusted_address_is_the_client() {
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1, 2.2.2.2, 10.0.0.9"]), "2.2.2.2");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1", "2.2.2.2"]), "2.2.2.2");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1, 2.2.2.2, 10.0.0.9"]), "2.2.2.2");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1", "2.2.2.2"]), "2.2.2.2");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
     }
 
     #[test]
     fn what_comes_before_nonsense_is_not_believed() {
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["6.6.6.6, unknown, 10.0.0.2"]), "10.0.0.2");
-        assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[""]), "10.0.0.1");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &["6.6.6.6, unknown, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(address_of(&["10.0.0.0/8"], "10.0.0.1", &[""]), "10.0.0.1");
     }
 }

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::choice;
 use super::config::Config;
-use super::http::Front;
 use super::joint::{Identity, Joint, Stage};
+use super::thread::Front;
 use super::worker::Worker;
 use crate::lane;
 use crate::runtime::signals::{Watch, end_process, start_thread};
@@ -28,7 +29,7 @@ use crate::runtime::signals::{Watch, end_process, start_thread};
 /// Connections that the kernel completes for us before we accept them: a burst of clients, or one turn of the loop.
 const BACKLOG: i32 = 1024;
 
-/// `SQLite` may take 16 of these (`http::sql`); the others are for encoding large results and for resolving names.
+/// `SQLite` may take 16 of these (`query::sql`); the others are for encoding large results and for resolving names.
 const BLOCKING_THREADS_MAX: usize = 24;
 
 /// Why a server could not start.
@@ -89,7 +90,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::AddressInUse`], or what the operating system said.
-    pub fn start(config: Config, identity: Identity) -> Result<Self, Error> {
+    pub fn start(config: Config, mut identity: Identity) -> Result<Self, Error> {
         let wanted = SocketAddr::new(config.host, config.port);
         let listener = listen(wanted)?;
         let address = listener.local_addr().map_err(failed("the listening socket's address"))?;
@@ -104,7 +105,12 @@ impl Server {
                 waker.wake_by_ref();
             }
         });
-        let joint = Arc::new(Joint::new(identity, collector));
+        let (kind, fallback) = choice::choose(&config);
+        if let Some(text) = fallback {
+            super::log(format_args!("{text}"));
+            identity.degraded.push(text);
+        }
+        let joint = Arc::new(Joint::new(identity, kind, collector));
 
         let worker = Arc::new(Worker::new(worker_end));
 
@@ -261,13 +267,14 @@ fn serve(
 ) -> io::Result<()> {
     let runtime = runtime(&joint)?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         let control = tokio::net::UnixStream::from_std(control)?;
+        let kind = joint.kind;
         let front = Front::new(config, joint);
         front.dispatch.add_worker(0, front_end);
+        front.open(kind, listener, None)?;
         // Spawned, because waking `block_on`'s own future costs a system call each time.
         // A handler that is cut off is named by `await_handler`.
-        let serving = crate::runtime::local::spawn(front.run(listener, control, |_| {}));
+        let serving = crate::runtime::local::spawn(front.run(control, |_| {}));
         // Whether the drain has finished everything is asked of the worker, see `await_handler`.
         serving.await.map(drop).map_err(io::Error::other)
     })?;
@@ -286,7 +293,11 @@ pub(super) fn runtime(joint: &Arc<Joint>) -> io::Result<tokio::runtime::Runtime>
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .on_thread_park(move || {
             if let Some(joint) = before_park.upgrade() {
-                joint.end_turn();
+                let has_work = joint.end_turn();
+                #[cfg(feature = "zig-server")]
+                super::uring::end_turn(&joint, has_work);
+                #[cfg(not(feature = "zig-server"))]
+                let _ = has_work; // then Tokio doesn't sleep
             }
         })
         .on_thread_unpark(move || {

@@ -91,6 +91,7 @@ impl Fleet {
             .args(options)
             .env("LYGER_LIBRARY", std::env::current_exe().unwrap().with_file_name("liblyger.so"))
             .env("LYGER_ENGINE", "required")
+            .env("LYGER_FRONT", crate::front::front())
             .env("CHAOS_LOG", folder.path().join("log"))
             // A test may put a php.ini there.
             .env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display()))
@@ -99,6 +100,7 @@ impl Fleet {
             .env(name, value)
             .envs(environment.iter().copied())
             .env_remove("LYGER_CHAOS_SECONDS")
+            .env_remove("LYGER_TEST_FRONT")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

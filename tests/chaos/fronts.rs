@@ -238,3 +238,27 @@ fn processes_hold_only_descriptors_that_are_theirs() {
     }
     fleet.finish();
 }
+
+#[test]
+fn the_front_that_was_asked_for_serves() {
+    let fleet = Fleet::serve(1, &[]);
+    let health = fleet.get("/health").unwrap().text();
+    assert!(health.contains(&format!(r#""front":"{}""#, crate::front::front())), "{health}");
+    fleet.finish();
+}
+
+#[cfg(feature = "zig-server")]
+#[test]
+fn where_the_system_denies_io_uring_axum_serves_and_says_why() {
+    let mut fleet = Fleet::start_with(1, &["--front=uring"], &[], |folder| {
+        let file = folder.join("without_rings.php");
+        std::fs::write(folder.join("php.ini"), format!("auto_prepend_file = {}", file.display())).unwrap();
+    });
+    fleet.await_announcement();
+    let why = "the front is axum and not uring: the system denies io_uring";
+    assert!(fleet.said().contains(why), "{}", fleet.said());
+    let health = fleet.get("/health").unwrap().text();
+    assert!(health.contains(r#""front":"axum""#) && health.contains(why), "{health}");
+    assert_eq!(fleet.get("/echo/a?q=q").unwrap().text(), "a q none");
+    fleet.finish();
+}

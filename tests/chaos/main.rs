@@ -47,6 +47,8 @@ mod bare;
 mod client;
 mod crowd;
 mod fleet;
+#[path = "../support/front.rs"]
+mod front;
 mod load;
 mod processes;
 mod slow;

@@ -135,7 +135,7 @@ fn a_front_that_is_killed_fails_all_that_is_under_way() {
             let mut client = fleet.connect();
             client.send_post(&format!("/hold/{name}/30"));
             fleet.line(&format!("holding {name} "));
-            signal("KILL", &fleet.process("front"));
+            signal("KILL", &fleet.process("fleet:front"));
             let line = fleet.line(&format!("held {name} "));
             assert!(line.contains(r#"{"Lyger\\Exception\\ConnectionFailed 08006":30}"#), "{line}");
             eventually("the next front", || {

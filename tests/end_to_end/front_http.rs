@@ -190,7 +190,10 @@ fn health_is_answered_while_the_worker_is_stuck() {
     assert_eq!(reply.status, 200);
     assert_eq!(
         reply.body,
-        r#"{"status":"ok","version":"0.1.0","abi":1,"shape":"solo","front":"axum","kernels":"rust","workers":{"ready":0,"busy":1,"total":1},"degraded":[]}"#
+        format!(
+            r#"{{"status":"ok","version":"0.1.0","abi":1,"shape":"solo","front":"{}","kernels":"rust","workers":{{"ready":0,"busy":1,"total":1}},"degraded":[]}}"#,
+            crate::front::front()
+        )
     );
     stage.release();
     assert_eq!(stuck.reply().body, "held");

@@ -46,7 +46,13 @@ impl Stage {
 
     /// A server whose worker never asks, until [`Stage::with_worker`].
     pub(crate) fn without_worker(config: &str) -> Self {
-        let config = Config { port: 0, ..Config::from_json(config).unwrap() };
+        Self::on(crate::front::front(), config)
+    }
+
+    /// The same with a front by name.
+    pub(crate) fn on(front: &str, config: &str) -> Self {
+        let front = Config::from_json(&format!(r#"{{"front": "{front}"}}"#)).unwrap().front;
+        let config = Config { port: 0, front, ..Config::from_json(config).unwrap() };
         let identity = Identity { abi: 1, kernels: "rust".to_owned(), ..Identity::default() };
         Self { server: Arc::new(Server::start(config, identity).unwrap()), worker: None, gate: Arc::default() }
     }

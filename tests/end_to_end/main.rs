@@ -8,6 +8,10 @@ mod fleet_rows;
 mod fleet_sql;
 mod fleet_transactions;
 mod fleet_vectors;
+#[path = "../support/front.rs"]
+mod front;
+#[cfg(feature = "zig-server")]
+mod front_alike;
 mod front_drain;
 mod front_faults;
 mod front_half_close;

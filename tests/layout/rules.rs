@@ -6,10 +6,11 @@ use crate::source;
 ///
 /// `handles`, `runtime`, `tls` and `wording` are beside the rooms: ids are for whoever gives them out, the runtime of the calling
 /// thread for those who serve a caller, TLS and the wording of errors for clients of other servers.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("ffi", &["fleet", "front", "resp", "db", "cache", "lane", "json", "vector", "kernels", "handles", "runtime"]),
     ("fleet", &["front", "lane", "runtime"]),
-    ("front", &["lane", "db", "json", "cache", "resp", "handles", "runtime"]),
+    ("front", &["ring", "lane", "db", "json", "cache", "resp", "handles", "runtime"]),
+    ("ring", &[]),
     ("resp", &["cache", "runtime"]),
     ("db", &["json", "kernels", "prepared", "handles", "runtime", "tls", "wording"]),
     ("cache", &["kernels", "tls", "wording"]),
@@ -24,9 +25,9 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("wording", &[]),
 ];
 
-/// Where `unsafe` may stand. `runtime` registers a fork handler, blocks signals and looks at
+/// Where `unsafe` may stand. `ring` is the C boundary to the server in Zig; `runtime` registers a fork handler, blocks signals and looks at
 /// sockets that libraries hide.
-const UNSAFE_ROOMS: [&str; 6] = ["ffi", "lane", "kernels", "cache", "prepared", "runtime"];
+const UNSAFE_ROOMS: [&str; 7] = ["ffi", "ring", "lane", "kernels", "cache", "prepared", "runtime"];
 
 /// A program of its own within a room that has none: it is called by C, and calls it.
 const UNSAFE_FOLDER: &str = "rust/resp/foreign/";

@@ -35,6 +35,12 @@ enum Op {
     TakeOff,
     Land(Vec<u8>),
     Abandon,
+    Open,
+    Close,
+    ReadSession,
+    WriteSession(Vec<u8>, bool),
+    TouchSession,
+    Destroy,
     Len,
     Clear,
 }
@@ -71,13 +77,19 @@ fn op() -> impl Strategy<Value = Op> {
         Just(TakeOff),
         value().prop_map(Land),
         Just(Abandon),
+        Just(Open),
+        Just(Close),
+        Just(ReadSession),
+        (value(), any::<bool>()).prop_map(|(data, held)| WriteSession(data, held)),
+        Just(TouchSession),
+        Just(Destroy),
         Just(Len),
         Just(Clear),
     ]
 }
 
-/// A lock's token and a flight's, for each of the keys: they differ on the two sides.
-type Tokens = [(u64, u64); 3];
+/// The tokens of a lock, a flight and a session, for each of the keys: they differ on the two sides.
+type Tokens = [(u64, u64, u64); 3];
 
 fn words<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
@@ -92,7 +104,7 @@ fn kept(expires_at: Option<u64>) -> &'static str {
     if expires_at.is_some() { "for a time" } else { "for ever" }
 }
 
-fn remotely(cache: &Remote, op: &Op, key: &[u8], token: &mut (u64, u64)) -> String {
+fn remotely(cache: &Remote, op: &Op, key: &[u8], token: &mut (u64, u64, u64)) -> String {
     match op {
         Op::Get => {
             let mut value = Vec::new();
@@ -134,6 +146,20 @@ fn remotely(cache: &Remote, op: &Op, key: &[u8], token: &mut (u64, u64)) -> Stri
         }
         Op::Land(value) => words(cache.land(key, token.1, value, Expiry::After(HOUR))),
         Op::Abandon => words(cache.abandon(key, token.1)),
+        Op::Open => {
+            let opened = cache.open_session(key, HOUR).unwrap();
+            token.2 = opened.unwrap_or(token.2);
+            opened.is_some().to_string()
+        }
+        Op::Close => words(cache.close_session(key, token.2)),
+        Op::ReadSession => {
+            let mut data = Vec::new();
+            let found = cache.read_session(key, &mut data).unwrap();
+            format!("{:?} {data:?}", found.map(|found| (found.len, kept(found.expires_at))))
+        }
+        Op::WriteSession(data, held) => words(cache.write_session(key, held.then_some(token.2), data, HOUR)),
+        Op::TouchSession => words(cache.touch_session(key, HOUR)),
+        Op::Destroy => words(cache.destroy_session(key)),
         Op::Len => {
             // What has expired isn't counted once it has been asked for.
             for key in KEYS {
@@ -145,7 +171,7 @@ fn remotely(cache: &Remote, op: &Op, key: &[u8], token: &mut (u64, u64)) -> Stri
     }
 }
 
-fn in_memory(table: &Table, op: &Op, key: &[u8], token: &mut (u64, u64), now: u64) -> String {
+fn in_memory(table: &Table, op: &Op, key: &[u8], token: &mut (u64, u64, u64), now: u64) -> String {
     fn words<T: std::fmt::Debug, E: std::fmt::Display>(result: Result<T, E>) -> String {
         result.map_or_else(|error| error.to_string(), |value| format!("{value:?}"))
     }
@@ -195,6 +221,20 @@ fn in_memory(table: &Table, op: &Op, key: &[u8], token: &mut (u64, u64), now: u6
             table.abandon(key, token.1, now);
             "()".to_owned()
         }
+        Op::Open => {
+            let opened = table.open_session(key, HOUR, now).unwrap();
+            token.2 = opened.unwrap_or(token.2);
+            opened.is_some().to_string()
+        }
+        Op::Close => plain(table.close_session(key, token.2, now)),
+        Op::ReadSession => {
+            let mut data = Vec::new();
+            let found = table.read_session(key, now, &mut data);
+            format!("{:?} {data:?}", found.map(|found| (found.len, kept(found.expires_at))))
+        }
+        Op::WriteSession(data, held) => words(table.write_session(key, held.then_some(token.2), data, HOUR, now)),
+        Op::TouchSession => words(table.touch_session(key, HOUR, now)),
+        Op::Destroy => plain(table.destroy_session(key, now)),
         Op::Len => plain(KEYS.iter().filter(|key| table.peek(key, now).is_some()).count()),
         Op::Clear => {
             table.clear();

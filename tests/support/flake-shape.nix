@@ -80,8 +80,8 @@ let
     "both systems have the packages and the shells" = builtins.all
       (kind: builtins.attrNames outputs.${kind} == [ "aarch64-linux" "x86_64-linux" ])
       [ "packages" "devShells" ];
-    "packages.default has the Zig kernels" =
-      default.buildFeatures == [ "zig-kernels" ] && has [ "zig_0_16" "bindgen-hook" ] (names default.nativeBuildInputs);
+    "packages.default has the Zig kernels and server" =
+      default.buildFeatures == [ "zig-kernels" "zig-server" ] && has [ "zig_0_16" "bindgen-hook" ] (names default.nativeBuildInputs);
     "packages.pure-rust needs neither Zig nor libclang" = pureRust.buildFeatures == [ ] && pureRust.nativeBuildInputs == [ ];
     "both have the version of Cargo.toml" =
       default.version == manifest.package.version && pureRust.version == manifest.package.version;

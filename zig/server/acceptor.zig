@@ -20,6 +20,8 @@ pub fn Acceptor(comptime Server: type) type {
         /// The one that is goes on by itself.
         is_multishot: bool = false,
         cancelled: bool = false,
+        /// No connection is accepted any more, those that are open go on.
+        ended: bool = false,
         /// Not before.
         after_ms: u64 = 0,
 
@@ -28,7 +30,7 @@ pub fn Acceptor(comptime Server: type) type {
         /// Sees to it that as many are under way as there is room for. Called in every turn.
         pub fn arm(self: *Self, server: *Server) void {
             const core = &server.core;
-            if (core.stopping) return self.cancel(server);
+            if (core.stopping or self.ended) return self.cancel(server);
             // A slot may be free before its last connection's descriptor is.
             const used = @max(core.slots.live_len, server.connections.descriptors_open);
             const room = core.slots.capacity() -| used;
@@ -66,6 +68,7 @@ pub fn Acceptor(comptime Server: type) type {
             if (event.failure()) |err| {
                 if (err == .CANCELED) return;
                 server.core.stats.accept_errors += 1;
+                if (server.core.application) |application| application.onAcceptFailure(application.context, @intFromEnum(err));
                 self.after_ms = server.core.now_ms + retry_ms;
                 return;
             }

@@ -6,13 +6,13 @@ const AsyncServer = sws.AsyncServer;
 const Context = sws.Context;
 const Client = @import("testing/client.zig").Client;
 const Response = @import("testing/client.zig").Response;
-const Running = @import("testing/running.zig").Running;
-const small = Running.small;
+const Served = @import("testing/served.zig").Served;
+const small = @import("testing/served.zig").small;
 
-fn create(config: sws.Config) !*Running {
+fn create(config: sws.Config) !*Served {
     std.testing.log_level = .err;
-    const running: *Running = try .create(config, null);
-    const server = &running.server;
+    const served: *Served = try .create(config, null);
+    const server = &served.server;
     server.use(mark);
     server.GET("/direct", direct);
     server.GET("/later", Task(.thread).handler);
@@ -32,7 +32,7 @@ fn create(config: sws.Config) !*Running {
     server.GET("/waits", waits);
     server.ws("/ws", ignore);
     try server.initPool4NextSubmit(1);
-    return running;
+    return served;
 }
 
 fn mark(_: std.mem.Allocator, ctx: *Context) anyerror!void {
@@ -90,9 +90,9 @@ fn expectField(response: *const Response, name: []const u8, value: []const u8) !
 }
 
 test "what middleware and a handler add is sent with answers at once and with those that come later" {
-    const running = try create(small);
-    try running.start();
-    var client: Client = try .connect(running.server.port());
+    const served = try create(small);
+    try served.start();
+    var client: Client = try .connect(served.server.port());
     defer client.close();
     for (0..3) |_| inline for (.{ "/direct", "/later", "/go", "/submit", "/yielding" }) |path| {
         const response = try ask(&client, "GET " ++ path);
@@ -101,7 +101,7 @@ test "what middleware and a handler add is sent with answers at once and with th
         try expectField(&response, "x-own", "a");
         try expectField(&response, "set-cookie", "b=c; HttpOnly");
     };
-    try running.finish();
+    try served.finish();
 }
 
 // Fields of the answer's own.
@@ -127,9 +127,9 @@ fn bring(response: sws.DeferredResponse) void {
 }
 
 test "whoever answers later adds fields, and gives any type" {
-    const running = try create(small);
-    try running.start();
-    var client: Client = try .connect(running.server.port());
+    const served = try create(small);
+    try served.start();
+    var client: Client = try .connect(served.server.port());
     defer client.close();
     inline for (.{ "/redirect", "/brought" }) |path| {
         const response = try ask(&client, "GET " ++ path);
@@ -138,7 +138,7 @@ test "whoever answers later adds fields, and gives any type" {
         try expectField(&response, "location", "/direct");
         try expectField(&response, "content-type", "text/x-own");
     }
-    try running.finish();
+    try served.finish();
 }
 
 // Answers of the server's own.
@@ -158,9 +158,9 @@ fn ignore(allocator: std.mem.Allocator, _: *sws.WebSocket, message: sws.Message)
 }
 
 test "what middleware adds is sent when no handler answers, too, and what a failing handler added is not" {
-    const running = try create(small);
-    try running.start();
-    var client: Client = try .connect(running.server.port());
+    const served = try create(small);
+    try served.start();
+    var client: Client = try .connect(served.server.port());
     defer client.close();
     inline for (.{
         .{ "GET /nowhere", 404 }, .{ "DELETE /direct", 405 },   .{ "OPTIONS /direct", 204 },
@@ -175,14 +175,14 @@ test "what middleware adds is sent when no handler answers, too, and what a fail
     const handshake = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: {s}\r\n" ++
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     inline for (.{ .{ "12", 426 }, .{ "13", 101 } }) |case| {
-        var socket: Client = try .connect(running.server.port());
+        var socket: Client = try .connect(served.server.port());
         defer socket.close();
         try socket.send(std.fmt.comptimePrint(handshake, .{case[0]}));
         const response = try socket.receiveHead();
         try std.testing.expectEqual(@as(u16, case[1]), response.status);
         try expectField(&response, "x-mw", "1");
     }
-    try running.finish();
+    try served.finish();
 }
 
 // What can't be sent.
@@ -217,9 +217,9 @@ fn fiberMany(_: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void {
 }
 
 test "a field that would end its line, or one too many, is a 500 and no part of the answer" {
-    const running = try create(small);
-    try running.start();
-    var client: Client = try .connect(running.server.port());
+    const served = try create(small);
+    try served.start();
+    var client: Client = try .connect(served.server.port());
     defer client.close();
     inline for (.{
         "/split/name",       "/split/value",       "/split/name?later", "/split/value?later",
@@ -233,8 +233,8 @@ test "a field that would end its line, or one too many, is a 500 and no part of 
     }
     try std.testing.expectEqualStrings("hello", (try ask(&client, "GET /direct")).body);
     // What is too long to be handed over at all is told on its own thread, and not counted.
-    try std.testing.expectEqual(@as(u64, 8), running.server.core.stats.handler_errors);
-    try running.finish();
+    try std.testing.expectEqual(@as(u64, 8), served.server.core.stats.handler_errors);
+    try served.finish();
 }
 
 // Long ones.
@@ -262,11 +262,11 @@ fn fiberLong(allocator: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void
 }
 
 test "an answer that comes later is as long as it likes, and its connection goes on" {
-    const running = try create(small);
-    try running.start();
+    const served = try create(small);
+    try served.start();
     const body = try longBody(std.testing.allocator);
     defer std.testing.allocator.free(body);
-    var client: Client = try .connect(running.server.port());
+    var client: Client = try .connect(served.server.port());
     defer client.close();
     inline for (.{ "/long/direct", "/long/n", "/long/fields", "/fiber-long" }) |path| {
         try client.send("GET " ++ path ++ " HTTP/1.1\r\nHost: a\r\n\r\nHEAD " ++ path ++ " HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -279,13 +279,13 @@ test "an answer that comes later is as long as it likes, and its connection goes
         try expectField(&try client.receiveHead(), "content-length", std.fmt.comptimePrint("{d}", .{long_bytes}));
     }
     // One that leaves in the middle.
-    var leaving: Client = try .connect(running.server.port());
+    var leaving: Client = try .connect(served.server.port());
     try leaving.send("GET /fiber-long HTTP/1.1\r\nHost: a\r\n\r\n");
     _ = try leaving.receiveHead();
     leaving.close();
     try std.testing.expectEqualStrings("hello", (try ask(&client, "GET /direct")).body);
-    try std.testing.expectEqual(@as(u64, 0), running.server.core.stats.handler_errors);
-    try running.finish();
+    try std.testing.expectEqual(@as(u64, 0), served.server.core.stats.handler_errors);
+    try served.finish();
 }
 
 // No memory.
@@ -312,20 +312,20 @@ test "fields that wait are kept in the pools: who finds no room is told, and eve
     config.class_bytes = 64 * 1024;
     config.large_buffers = 1;
     config.deferred_timeout_ms = 1500;
-    const running = try create(config);
+    const served = try create(config);
     var waiting: Waiting = .{};
-    running.server.core.app_ctx = &waiting;
-    try running.start();
+    served.server.core.app_ctx = &waiting;
+    try served.start();
     const clients = try std.testing.allocator.alloc(Client, 12);
     defer std.testing.allocator.free(clients);
     for (clients, 1..) |*client, count| {
-        client.* = try .connect(running.server.port());
+        client.* = try .connect(served.server.port());
         try client.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
         while (waiting.len.load(.acquire) < count) std.Thread.yield() catch {};
     }
     // The first leaves, the second isn't answered.
     clients[0].close();
-    for (waiting.ids[2..clients.len]) |id| running.server.sendDeferredResponse(id, 200, .text, "kept");
+    for (waiting.ids[2..clients.len]) |id| served.server.sendDeferredResponse(id, 200, .text, "kept");
     for (clients[1..], 1..) |*client, i| {
         defer client.close();
         const response = try client.receive();
@@ -333,8 +333,8 @@ test "fields that wait are kept in the pools: who finds no room is told, and eve
         try std.testing.expectEqual(@as(u16, if (!is_kept) 503 else if (i == 1) 504 else 200), response.status);
         if (is_kept and i > 1) try expectField(&response, "x-kept", &kept_value);
     }
-    try std.testing.expectEqual(@as(u64, 4), running.server.core.stats.exhausted);
-    try running.finish();
+    try std.testing.expectEqual(@as(u64, 4), served.server.core.stats.exhausted);
+    try served.finish();
 }
 
 // A full queue.

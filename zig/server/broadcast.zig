@@ -36,6 +36,8 @@ const Waiting = struct { next: u32, message: u32 };
 
 /// What a WebSocket's slot keeps of it.
 pub const Listener = struct {
+    /// It came, and has not left: whatever it subscribed to.
+    is_joined: bool = false,
     subscriptions: u32 = none,
     waiting_first: u32 = none,
     waiting_last: u32 = none,
@@ -125,11 +127,14 @@ pub fn join(core: *Core, slot: *StackSlot, route: []const u8) web_socket.Subscri
     const broadcasts = &core.broadcasts;
     slot.line3.listener = .{};
     try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), route, 0);
+    slot.line3.listener.is_joined = true;
     broadcasts.listeners += 1;
 }
 
 pub fn subscribe(core: *Core, slot: *StackSlot, topic: []const u8) web_socket.SubscribeError!void {
     const broadcasts = &core.broadcasts;
+    // One that is too slow is told so soon.
+    if (!slot.line3.listener.is_joined) return;
     // Each connection that may come still finds one for its route.
     const reserved = core.slots.capacity() - broadcasts.listeners;
     try broadcasts.topics.subscribe(&slot.line3.listener.subscriptions, core.slots.indexOf(slot), topic, reserved);
@@ -142,7 +147,8 @@ pub fn unsubscribe(core: *Core, slot: *StackSlot, topic: []const u8) void {
 /// It hears of nothing any more.
 pub fn leave(core: *Core, slot: *StackSlot) void {
     const listener = &slot.line3.listener;
-    if (listener.subscriptions == none) return;
+    if (!listener.is_joined) return;
+    listener.is_joined = false;
     core.broadcasts.topics.unsubscribeAll(&listener.subscriptions);
     core.broadcasts.listeners -= 1;
     slot.line1.flags.behind = false;

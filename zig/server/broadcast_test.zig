@@ -5,58 +5,23 @@ const linux = std.os.linux;
 const sws = @import("root.zig");
 const AsyncServer = sws.AsyncServer;
 const Client = @import("testing/client.zig").Client;
+const served_of = @import("testing/served.zig");
+const Served = served_of.Served;
 
-const small: sws.Config = .{
-    .slots = 64,
-    .buffer_size = 4096,
-    .buffer_pool_size = 64,
-    .class_bytes = 1 << 20,
-    .large_buffers = 4,
-    .deferred_max = 16,
-    .fibers_max = 8,
-    .tasks_max = 16,
-    .fiber_stack_size_kb = 128,
-    .broadcasts_waiting_max = 8,
+const small: sws.Config = blk: {
+    var config = served_of.small;
+    config.buffer_size = 4096;
+    config.broadcasts_waiting_max = 8;
+    break :blk config;
 };
 
-const Fixture = struct {
-    server: AsyncServer,
-    thread: std.Thread = undefined,
-    failure: ?anyerror = null,
-
-    /// Null where io_uring is denied: these tests run wherever it is not.
-    fn start(config: sws.Config) !*Fixture {
-        const fixture = try std.testing.allocator.create(Fixture);
-        errdefer std.testing.allocator.destroy(fixture);
-        fixture.* = .{ .server = AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", null, config) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
-            else => return err,
-        } };
-        fixture.server.ws("/room/:id", onMessage);
-        fixture.server.ws("/hall", onMessage);
-        fixture.thread = try .spawn(.{}, run, .{fixture});
-        return fixture;
-    }
-
-    fn run(fixture: *Fixture) void {
-        fixture.server.run() catch |err| {
-            fixture.failure = err;
-        };
-    }
-
-    fn finish(fixture: *Fixture) !void {
-        fixture.server.stop();
-        fixture.thread.join();
-        defer std.testing.allocator.destroy(fixture);
-        defer fixture.server.deinit();
-        if (fixture.failure) |err| return err;
-        const core = &fixture.server.core;
-        try std.testing.expectEqual(@as(usize, 0), core.buffers.used());
-        const broadcasts = &core.broadcasts;
-        try std.testing.expectEqual(@as(u32, 0), broadcasts.messages.used + broadcasts.waiting.used + broadcasts.listeners);
-        try std.testing.expectEqual(@as(u32, 0), broadcasts.topics.subscriptions.used + broadcasts.topics.topics.used);
-    }
-};
+fn start(config: sws.Config) !*Served {
+    const served: *Served = try .create(config, null);
+    served.server.ws("/room/:id", onMessage);
+    served.server.ws("/hall", onMessage);
+    try served.start();
+    return served;
+}
 
 /// A letter for what to do, and what to do it with: `+topic`, `-topic`, or a topic and a text with a space between them.
 fn onMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.Message) anyerror!void {
@@ -82,6 +47,14 @@ fn onMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sws.
         't' => {
             const thread: std.Thread = try .spawn(.{}, fromThread, .{ server, try allocator.dupe(u8, rest) });
             return thread.detach();
+        },
+        'o' => {
+            // More than may wait, and then what nobody hears any more.
+            const filler: [20_000]u8 = @splat('x');
+            for (0..20) |_| _ = try server.broadcast(topic, .text, &filler);
+            try socket.subscribe("late");
+            socket.unsubscribe("late");
+            try socket.subscribe("later");
         },
         else => unreachable,
     }
@@ -113,8 +86,8 @@ fn fromThread(server: *AsyncServer, text: []u8) void {
     std.debug.assert(server.broadcastFromAnyThread(text[0..space], .text, text[space + 1 ..]) catch unreachable);
 }
 
-fn open(client: *Client, fixture: *Fixture, comptime path: []const u8) !void {
-    client.* = try .connect(fixture.server.port());
+fn open(client: *Client, served: *Served, comptime path: []const u8) !void {
+    client.* = try .connect(served.server.port());
     try client.send("GET " ++ path ++ " HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ++
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     try std.testing.expectEqual(@as(u16, 101), (try client.receiveHead()).status);
@@ -162,11 +135,11 @@ fn expectText(client: *Client, expected: []const u8) !void {
 }
 
 test "a broadcast reaches all of its route or its topic, and nobody else" {
-    const fixture = try Fixture.start(small);
+    const served = try start(small);
     const clients = try std.testing.allocator.alloc(Client, 4);
     defer std.testing.allocator.free(clients);
-    for (clients[0..3]) |*client| try open(client, fixture, "/room/7");
-    try open(&clients[3], fixture, "/hall");
+    for (clients[0..3]) |*client| try open(client, served, "/room/7");
+    try open(&clients[3], served, "/hall");
     defer for (clients) |*client| client.close();
 
     try say(&clients[0], &.{"b/room/:id hello"});
@@ -194,15 +167,15 @@ test "a broadcast reaches all of its route or its topic, and nobody else" {
     for (clients[0..3]) |*client| try expectText(client, "last");
     try say(&clients[3], &.{"bnobody hears"});
     for ([_][]const u8{ "before", "after" }) |text| try expectText(&clients[3], text);
-    try fixture.finish();
+    try served.finish();
 }
 
 test "a connection that is gone, or closes, has left its topics" {
-    const fixture = try Fixture.start(small);
+    const served = try start(small);
     const clients = try std.testing.allocator.alloc(Client, 3);
     defer std.testing.allocator.free(clients);
     for (clients) |*client| {
-        try open(client, fixture, "/hall");
+        try open(client, served, "/hall");
         try say(client, &.{"+x"});
         try expectText(client, "done");
     }
@@ -222,17 +195,17 @@ test "a connection that is gone, or closes, has left its topics" {
         // The other one's end may arrive later than this.
         if (std.mem.eql(u8, count, "1 heard it")) break;
     } else return error.StillSubscribed;
-    try fixture.finish();
+    try served.finish();
 }
 
 test "who doesn't read is closed with 1013 after what it was told in order, and others miss nothing" {
     var config = small;
     // It is closed for what it leaves waiting, and not for a send that is stuck.
     config.write_timeout_ms = 60_000;
-    const fixture = try Fixture.start(config);
+    const served = try start(config);
     const clients = try std.testing.allocator.alloc(Client, 2);
     defer std.testing.allocator.free(clients);
-    for (clients) |*client| try open(client, fixture, "/hall");
+    for (clients) |*client| try open(client, served, "/hall");
     defer for (clients) |*client| client.close();
     const reader = &clients[0];
     const slow = &clients[1];
@@ -240,7 +213,7 @@ test "who doesn't read is closed with 1013 after what it was told in order, and 
     _ = linux.setsockopt(slow.fd, linux.SOL.SOCKET, linux.SO.RCVBUF, std.mem.asBytes(&bytes), @sizeOf(c_int));
     const filler: [20_000]u8 = @splat('x');
     var told: u32 = 0;
-    while (@atomicLoad(u64, &fixture.server.core.stats.slow_consumers, .acquire) == 0) : (told += 1) {
+    while (@atomicLoad(u64, &served.server.core.stats.slow_consumers, .acquire) == 0) : (told += 1) {
         if (told == 5000) return error.NeverTooSlow;
         var number: [8]u8 = undefined;
         try say(reader, &.{ "b/hall ", try std.fmt.bufPrint(&number, "{d:0>8}", .{told}), &filler });
@@ -264,8 +237,8 @@ test "who doesn't read is closed with 1013 after what it was told in order, and 
     try std.testing.expect(heard > 0);
     try say(reader, &.{"b/hall still there"});
     for ([_][]const u8{ "before", "still there", "after" }) |text| try expectText(reader, text);
-    try std.testing.expectEqual(@as(u64, 1), fixture.server.core.stats.slow_consumers);
-    try fixture.finish();
+    try std.testing.expectEqual(@as(u64, 1), served.server.core.stats.slow_consumers);
+    try served.finish();
 }
 
 test "who reads late, but in time, is told everything in order" {
@@ -273,17 +246,17 @@ test "who reads late, but in time, is told everything in order" {
     config.write_timeout_ms = 60_000;
     config.broadcasts_waiting_max = 64;
     config.class_bytes = 8 << 20;
-    const fixture = try Fixture.start(config);
+    const served = try start(config);
     const clients = try std.testing.allocator.alloc(Client, 2);
     defer std.testing.allocator.free(clients);
-    for (clients) |*client| try open(client, fixture, "/hall");
+    for (clients) |*client| try open(client, served, "/hall");
     defer for (clients) |*client| client.close();
     const filler: [20_000]u8 = @splat('x');
     var told: u32 = 0;
     var heard: u32 = 0;
     for ([_]u32{ 1, 5, 30 }) |waiting| {
         // Beyond what the kernel takes.
-        while (@atomicLoad(u32, &fixture.server.core.broadcasts.waiting.used, .acquire) < waiting) : (told += 1) {
+        while (@atomicLoad(u32, &served.server.core.broadcasts.waiting.used, .acquire) < waiting) : (told += 1) {
             if (told == 20_000) return error.NeverWaits;
             var number: [8]u8 = undefined;
             try say(&clients[0], &.{ "b/hall ", try std.fmt.bufPrint(&number, "{d:0>8}", .{told}), filler[0 .. told * 37 % filler.len] });
@@ -295,8 +268,36 @@ test "who reads late, but in time, is told everything in order" {
             try std.testing.expectEqual(heard * 37 % filler.len + 8, frame.payload.len);
         }
     }
-    try std.testing.expectEqual(@as(u64, 0), fixture.server.core.stats.slow_consumers);
-    try fixture.finish();
+    try std.testing.expectEqual(@as(u64, 0), served.server.core.stats.slow_consumers);
+    try served.finish();
+}
+
+test "who is too slow in its own handler hears of no topic that it subscribes to there" {
+    const served = try start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, served, "/hall");
+    defer client.close();
+    try say(client, &.{"o/hall"});
+    while (true) {
+        const frame = try hear(client);
+        if (frame.first != 0x88) continue;
+        try std.testing.expectEqual(@as(u16, 1013), std.mem.readInt(u16, frame.payload[0..2], .big));
+        break;
+    }
+    try std.testing.expectEqual(@as(u64, 1), served.server.core.stats.slow_consumers);
+    try served.finish();
+}
+
+test "who leaves the topic of its own route is counted out like the others" {
+    const served = try start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, served, "/hall");
+    defer client.close();
+    for ([_][]const u8{ "-/hall", "b/hall nobody hears" }) |text| try say(client, &.{text});
+    for ([_][]const u8{ "done", "before", "after" }) |text| try expectText(client, text);
+    try served.finish();
 }
 
 test "however many topics somebody subscribes to, others find room for that of their route" {
@@ -304,21 +305,21 @@ test "however many topics somebody subscribes to, others find room for that of t
     var config = small;
     config.slots = 2;
     config.subscriptions_max = 1;
-    const fixture = try Fixture.start(config);
+    const served = try start(config);
     const clients = try std.testing.allocator.alloc(Client, 2);
     defer std.testing.allocator.free(clients);
     defer for (clients) |*client| client.close();
-    try open(&clients[0], fixture, "/hall");
+    try open(&clients[0], served, "/hall");
     try say(&clients[0], &.{"+a"});
     try expectText(&clients[0], "done");
     // The handler gets the error, and this one fails for it.
     try say(&clients[0], &.{"+b"});
     try std.testing.expectEqual(@as(u8, 0x88), (try hear(&clients[0])).first);
     clients[0].close();
-    for (clients) |*client| try open(client, fixture, "/hall");
+    for (clients) |*client| try open(client, served, "/hall");
     try say(&clients[0], &.{"+a"});
     try expectText(&clients[0], "done");
     try say(&clients[1], &.{"b/hall both"});
     try expectText(&clients[0], "both");
-    try fixture.finish();
+    try served.finish();
 }

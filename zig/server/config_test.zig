@@ -7,8 +7,8 @@ const AsyncServer = sws.AsyncServer;
 const Context = sws.Context;
 const Client = @import("testing/client.zig").Client;
 const Core = @import("core.zig").Core;
-const Running = @import("testing/running.zig").Running;
-const small = Running.small;
+const Served = @import("testing/served.zig").Served;
+const small = @import("testing/served.zig").small;
 
 fn sayMethod(comptime name: []const u8) sws.Handler {
     return struct {
@@ -27,8 +27,8 @@ fn onFiber(_: std.mem.Allocator, ctx: *sws.FiberContext) anyerror!void {
 test "each method finds its own route, and every answer says the server's name" {
     var config = small;
     config.server_name = "sws/test";
-    const running: *Running = try .create(config, null);
-    const server = &running.server;
+    const served: *Served = try .create(config, null);
+    const server = &served.server;
     server.GET("/each", sayMethod("get"));
     server.POST("/each", sayMethod("post"));
     server.PUT("/each", sayMethod("put"));
@@ -37,7 +37,7 @@ test "each method finds its own route, and every answer says the server's name" 
     server.any("/each", sayMethod("any"));
     server.DELETE("/only", sayMethod("delete"));
     server.PUT("/fiber", sws.yielding(onFiber));
-    try running.start();
+    try served.start();
     var client: Client = try .connect(server.port());
     defer client.close();
     const Case = struct { []const u8, []const u8 };
@@ -62,7 +62,7 @@ test "each method finds its own route, and every answer says the server's name" 
     try std.testing.expectEqualStrings("<p>", response.body);
     try std.testing.expectEqualStrings("text/html; charset=utf-8", response.header("content-type").?);
     try std.testing.expectEqualStrings("sws/test", response.header("server") orelse return error.NoName);
-    try running.finish();
+    try served.finish();
 }
 
 // The processor.
@@ -88,15 +88,15 @@ test "the loop's thread stays on the processor that it is given, and nobody else
     while (processors.next()) |processor| {
         var config = small;
         config.io_cpu = @intCast(processor);
-        const running: *Running = try .create(config, null);
-        running.server.GET("/", sayProcessors);
-        try running.start();
-        var client: Client = try .connect(running.server.port());
+        const served: *Served = try .create(config, null);
+        served.server.GET("/", sayProcessors);
+        try served.start();
+        var client: Client = try .connect(served.server.port());
         defer client.close();
         try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         var text: [64]u8 = undefined;
         try std.testing.expectEqualStrings(try std.fmt.bufPrint(&text, "1 {d}", .{processor}), (try client.receive()).body);
-        try running.finish();
+        try served.finish();
         try std.testing.expectEqual(own, affinity());
     }
 }
@@ -132,15 +132,15 @@ test "hooks tick as often as they are to, and with every turn" {
     for ([_]u32{ 1, 3_600_000 }) |interval_ms| {
         var config = small;
         config.tick_interval_ms = interval_ms;
-        const running: *Running = try .create(config, null);
-        try running.server.addHookTick(countTick);
-        try running.start();
+        const served: *Served = try .create(config, null);
+        try served.server.addHookTick(countTick);
+        try served.start();
         try std.testing.expectEqual(interval_ms > 1, ticksRest());
         const before = ticks.load(.acquire);
         var unused: u8 = 0;
-        try std.testing.expect(running.server.invokeOnIoThread(u8, &unused, nothing));
+        try std.testing.expect(served.server.invokeOnIoThread(u8, &unused, nothing));
         while (ticks.load(.acquire) == before) sleepMs(1);
-        try running.finish();
+        try served.finish();
     }
 }
 
@@ -193,14 +193,14 @@ fn echoMessage(allocator: std.mem.Allocator, socket: *sws.WebSocket, message: sw
 test "after the start plain requests ask for no memory, and what does is refused when there is none" {
     std.testing.log_level = .err;
     var failing: std.testing.FailingAllocator = .init(std.testing.allocator, .{});
-    const running: *Running = try .createWith(failing.allocator(), small, null);
-    const server = &running.server;
+    const served: *Served = try .createWith(failing.allocator(), small, null);
+    const server = &served.server;
     server.GET("/hello/:id", hello);
     server.POST("/echo", echo);
     server.GET("/later", defers);
     server.PUT("/fiber", sws.yielding(onFiber));
     server.ws("/ws", echoMessage);
-    try running.start();
+    try served.start();
     var client: Client = try .connect(server.port());
     defer client.close();
     const plain = "GET /hello/a%20b?q HTTP/1.1\r\nHost: a\r\n\r\n" ++
@@ -234,5 +234,5 @@ test "after the start plain requests ask for no memory, and what does is refused
     defer other.close();
     try other.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
     try std.testing.expectEqualStrings("later", (try other.receive()).body);
-    try running.finish();
+    try served.finish();
 }

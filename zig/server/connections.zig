@@ -4,6 +4,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const answer = @import("answer.zig");
+const application_of = @import("application.zig");
 const broadcast = @import("broadcast.zig");
 const io_of = @import("io.zig");
 const pages = @import("pages.zig");
@@ -66,6 +67,7 @@ pub fn Connections(comptime Server: type) type {
             slot.line1.fd = descriptor;
             slot.line2.last_active_ms = core.now_ms;
             slot.line2.read_deadline_ms = core.now_ms + core.config.idle_timeout_ms;
+            if (core.application) |application| application.onOpen(application.context, slot);
             receive(server, slot);
         }
 
@@ -100,6 +102,7 @@ pub fn Connections(comptime Server: type) type {
                 if (event.buffer) |id| server.io.returnBuffer(id);
                 flags.receiving = false;
                 flags.peer_finished = true;
+                if (server.core.application != null) application_of.halfClose(&server.core, slot);
                 return self.settle(server, slot);
             }
             const len: u16 = @intCast(event.result);
@@ -157,7 +160,7 @@ pub fn Connections(comptime Server: type) type {
         }
 
         /// Does whatever can be done now: works off what is held, sends, reads on, or ends the connection.
-        fn settle(self: *Self, server: *Server, slot: *StackSlot) void {
+        pub fn settle(self: *Self, server: *Server, slot: *StackSlot) void {
             const line1 = &slot.line1;
             if (line1.state == .web_socket and !line1.flags.sending) broadcast.takeWaiting(&server.core, slot);
             while (true) {
@@ -171,6 +174,9 @@ pub fn Connections(comptime Server: type) type {
                 }
                 break;
             }
+            // An application says itself that half a body is no request.
+            const is_half = line1.flags.peer_finished and line1.held_count == 0 and line1.state == .body;
+            if (is_half and server.core.application != null and !line1.flags.sending) server.core.refuse(slot, 400);
             if (line1.state == .broken) return self.close(server, slot);
             if (!line1.flags.sending and (!line1.output.isEmpty() or line1.flags.owned)) send(server, slot);
             if (!line1.flags.sending) {
@@ -263,6 +269,7 @@ pub fn Connections(comptime Server: type) type {
                 return;
             }
             if (line1.state == .deferred) server.core.deferred -= 1;
+            if (server.core.application) |application| application.onClose(application.context, slot);
             if (line1.flags.starved) self.starved -= 1;
             broadcast.leave(&server.core, slot);
             server.io.close(line1.fd, userData(server, slot, .close));
@@ -272,7 +279,7 @@ pub fn Connections(comptime Server: type) type {
                 line1.held_count -= 1;
                 server.io.returnBuffer(id);
             }
-            if (line1.state == .answered) slot.line5.ws.answer.free(server.core.allocator);
+            if (line1.state == .answered and server.core.application == null) slot.line5.ws.answer.free(server.core.allocator);
             line1.state = .closing;
             // The kernel may still read what is being sent; the rest is ours at once.
             if (!line1.flags.sending) return release(server, slot);
@@ -328,7 +335,8 @@ pub fn Connections(comptime Server: type) type {
                     // What is held isn't the client's fault: it is looked at first.
                     if (line1.held_count > 0) return;
                     core.stats.timed_out += 1;
-                    if (line1.state == .head and slot.line2.input.isEmpty()) return self.close(server, slot);
+                    const has_begun = !slot.line2.input.isEmpty() and slot.line3.parser.hasBegun();
+                    if (line1.state == .head and !has_begun) return self.close(server, slot);
                     core.refuse(slot, 408);
                 },
                 .web_socket => {
@@ -386,6 +394,7 @@ pub fn Connections(comptime Server: type) type {
         fn writeAnswer(server: *Server, slot: *StackSlot) void {
             assert(!slot.line1.flags.sending);
             const core = &server.core;
+            if (core.application != null) return application_of.goOn(core, slot);
             const node = slot.line5.ws.answer;
             slot.line5.ws = .{ .none = {} };
             slot.line1.state = .ending;

@@ -7,6 +7,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
+const application_of = @import("application.zig");
 const Broadcasts = @import("broadcast.zig").Broadcasts;
 const Buffers = @import("buffers.zig").Buffers;
 const Config = @import("config.zig").Config;
@@ -61,6 +62,8 @@ pub const Core = struct {
     stopping: bool = false,
     stats: Stats = .{},
     app_ctx: ?*anyopaque = null,
+    /// Takes all requests, in the place of the routes.
+    application: ?application_of.Application = null,
     /// The `AsyncServer` around it, for handlers.
     server: ?*anyopaque = null,
     /// The fields of the request at hand, and those of its answer.
@@ -131,16 +134,21 @@ pub const Core = struct {
 
         var parser: http.RequestParser = .{};
         const complete = parser.feed(bytes, &core.options, &core.fields) catch |err| {
+            slot.line3.parser = parser;
             core.refuse(slot, http.requestStatusOf(err));
             return bytes.len;
         };
         if (!complete) {
             slot.line3.parser = parser;
-            slot.line2.read_deadline_ms = core.now_ms + core.config.head_timeout_ms;
+            if (parser.hasBegun()) slot.line2.read_deadline_ms = core.now_ms + core.config.head_timeout_ms;
             if (!core.buffers.append(input, bytes)) core.giveUp(slot);
             return bytes.len;
         }
         const head_bytes = parser.headBytes();
+        if (core.application != null) {
+            application_of.takeHead(core, slot, bytes[0..head_bytes], &parser);
+            return head_bytes;
+        }
         const request = parser.request(bytes, &core.fields);
         switch (request.framing) {
             .none => {
@@ -177,13 +185,22 @@ pub const Core = struct {
             core.giveUp(slot);
             return bytes.len;
         }
+        const had_begun = parser.hasBegun();
         const complete = parser.feed(input.bytes(), &core.options, &core.fields) catch |err| {
             core.refuse(slot, http.requestStatusOf(err));
             return bytes.len;
         };
-        if (!complete) return wanted;
+        if (!complete) {
+            if (parser.hasBegun() and !had_begun) slot.line2.read_deadline_ms = core.now_ms + core.config.head_timeout_ms;
+            return wanted;
+        }
         const consumed = parser.headBytes() - before;
         input.len = @intCast(parser.headBytes());
+        if (core.application != null) {
+            parser.rescan(input.bytes(), &core.config.limits, &core.fields);
+            application_of.takeHead(core, slot, input.bytes(), parser);
+            return consumed;
+        }
         const request = core.requestOf(slot);
         if (request.framing == .none) {
             core.dispatch(slot, &request, "");
@@ -209,6 +226,10 @@ pub const Core = struct {
             core.refuse(slot, http.bodyStatusOf(err));
             return bytes.len;
         };
+        if (core.application != null) {
+            application_of.takeBody(core, slot, step.data, step.done);
+            return step.consumed;
+        }
         if (!core.buffers.append(&slot.line4.body, step.data)) {
             core.giveUp(slot);
             return bytes.len;
@@ -283,6 +304,7 @@ pub const Core = struct {
     pub fn finishAnswer(core: *Core, slot: *StackSlot) void {
         if (slot.line1.state == .broken) return;
         slot.line5.ws = .{ .none = {} };
+        if (slot.line1.flags.more) return application_of.goOn(core, slot);
         if (!slot.line1.flags.keep_alive) {
             slot.line1.state = .ending;
             return;
@@ -294,6 +316,7 @@ pub const Core = struct {
 
     /// Answers with the status and an empty body; nothing that the client sends afterwards is understood.
     pub fn refuse(core: *Core, slot: *StackSlot, status: u16) void {
+        if (core.application != null) return application_of.refuse(core, slot, status);
         core.stats.refused += 1;
         core.buffers.release(&slot.line2.input);
         core.buffers.release(&slot.line4.body);

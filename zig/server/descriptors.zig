@@ -8,6 +8,15 @@ const Config = @import("config.zig").Config;
 /// What a table may have at most (IORING_MAX_FIXED_FILES), whatever the limit is.
 pub const table_max = 1 << 20;
 
+/// Entries of the ring's table beside the connections: where more than the backlog holds arrive at once, some wait here for
+/// being closed.
+const spare = 256;
+
+/// What the ring's table takes. The last of as many connections as a table has entries wait in the backlog.
+pub fn tableLen(connections: u32, outgoing_max: u32) u32 {
+    return @min(connections + spare + outgoing_max, table_max);
+}
+
 pub const Error = error{
     /// The hard limit is below what the slots take (`ulimit -Hn`, systemd's LimitNOFILE, Docker's --ulimit nofile).
     DescriptorLimitTooLow,
@@ -44,21 +53,22 @@ pub fn secure(comptime IO: type, config: *const Config) Error!void {
     log.info("{d} connections at once; {d} descriptors are allowed, {d} were before", .{ slots, allowed, before.soft });
 }
 
-const Running = @import("testing/running.zig").Running;
+const Served = @import("testing/served.zig").Served;
+const small = @import("testing/served.zig").small;
 
 test "by default as many connections are served as the hard limit allows, and slots that are asked for raise the soft one" {
     const before = limit();
     defer setSoft(before.soft);
     if (before.hard < 8192) return error.SkipZigTest; // Where `ulimit -Hn` is 8192 or more.
-    var config = Running.small;
+    var config = small;
     inline for (.{ 0, 4000 }) |asked| {
         setSoft(1024);
         config.slots = asked;
-        const running: *Running = try .create(config, null);
-        defer std.testing.allocator.destroy(running);
-        defer running.server.deinit();
+        const served: *Served = try .create(config, null);
+        defer std.testing.allocator.destroy(served);
+        defer served.server.deinit();
         const expected = if (asked > 0) asked else @min(before.hard, table_max) - 512 - config.outgoing_max;
-        try std.testing.expectEqual(expected, running.server.core.slots.capacity());
+        try std.testing.expectEqual(expected, served.server.core.slots.capacity());
         const soft = if (asked > 0) 4000 + 256 + @as(u64, config.outgoing_max) else @min(before.hard, table_max);
         try std.testing.expectEqual(soft, limit().soft);
         try std.testing.expectEqual(before.hard, limit().hard);
@@ -68,14 +78,14 @@ test "by default as many connections are served as the hard limit allows, and sl
 test "more slots than the limit of descriptors allows have an error of their own" {
     const before = limit();
     defer setSoft(before.soft);
-    var config = Running.small;
+    var config = small;
     // The seed's. Where the limit allows them, they are served.
     config.slots = 1 << 20;
-    if (Running.create(config, null)) |running| {
-        defer std.testing.allocator.destroy(running);
-        defer running.server.deinit();
+    if (Served.create(config, null)) |served| {
+        defer std.testing.allocator.destroy(served);
+        defer served.server.deinit();
         try std.testing.expect(before.hard >= table_max);
-        try std.testing.expectEqual(@as(u32, 1 << 20), running.server.core.slots.capacity());
+        try std.testing.expectEqual(@as(u32, 1 << 20), served.server.core.slots.capacity());
     } else |err| {
         if (err == error.SkipZigTest) return err;
         try std.testing.expectEqual(error.DescriptorLimitTooLow, err);

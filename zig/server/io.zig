@@ -27,7 +27,7 @@ pub const Operation = enum(u8) {
     close,
     /// An operation was asked to end; it ends with an event of its own.
     cancel,
-    /// Another thread called `wake`.
+    /// Another thread called `wake`, or a watched descriptor can be read.
     wake,
     /// The same of a socket that we opened ourselves (`outgoing/socket.zig`), and its connecting. A receive of one is not
     /// multishot, and fills memory of the socket's owner: who isn't done with it isn't read from.
@@ -85,7 +85,7 @@ pub const Event = struct {
     }
 };
 
-/// The connection behind it: an index into the ring's table, not one of the process's descriptors.
+/// The connection behind it: an index into the ring's table, or one of the process's descriptors (`Options.direct`).
 pub const Descriptor = u32;
 
 /// What an implementation is made with. Everything is taken at the start, nothing grows.
@@ -96,6 +96,9 @@ pub const Options = struct {
     buffer_count: u16,
     /// Connections that may be open at once.
     descriptors: u32,
+    /// Connections lie in the ring's own table; otherwise they are descriptors of the process, which may be asked for their
+    /// peer, at the price of a reference to the file with each operation.
+    direct: bool = true,
     /// Sockets that may be opened beside them.
     outgoing: u32 = 0,
 };

@@ -8,41 +8,32 @@ const DeferredResponse = sws.DeferredResponse;
 const Fiber = sws.Fiber;
 const Next = sws.Next;
 const Client = @import("testing/client.zig").Client;
+const served_of = @import("testing/served.zig");
+const Served = served_of.Served;
 
-const small: sws.Config = .{
-    .slots = 64,
-    .buffer_size = 512,
-    .buffer_pool_size = 64,
-    .class_bytes = 1 << 20,
-    .large_buffers = 4,
-    .deferred_max = 64,
-    .fibers_max = 8,
-    .tasks_max = 16,
-    .worker_fibers_max = 16,
-    // Unoptimized code takes more than optimized.
-    .fiber_stack_size_kb = 128,
+const small: sws.Config = blk: {
+    var config = served_of.small;
+    config.deferred_max = 64;
+    config.worker_fibers_max = 16;
+    break :blk config;
 };
 
 const Fixture = struct {
-    server: AsyncServer,
-    thread: std.Thread = undefined,
-    failure: ?anyerror = null,
+    served: *Served,
+    server: *AsyncServer,
     /// What tasks wait for that wait for the test.
     gate: std.atomic.Value(bool) = .init(false),
     begun: std.atomic.Value(u32) = .init(0),
     done: std.atomic.Value(u32) = .init(0),
     completed_by: std.atomic.Value(std.Thread.Id) = .init(0),
-    loop: std.atomic.Value(std.Thread.Id) = .init(0),
 
-    /// Null where io_uring is denied: these tests run wherever it is not.
     fn start(config: sws.Config, workers: u32) !*Fixture {
         const fixture = try std.testing.allocator.create(Fixture);
         errdefer std.testing.allocator.destroy(fixture);
-        fixture.* = .{ .server = AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", fixture, config) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
-            else => return err,
-        } };
-        const server = &fixture.server;
+        const served: *Served = try .create(config, fixture);
+        errdefer served.destroy();
+        const server = &served.server;
+        fixture.* = .{ .served = served, .server = server };
         server.GET("/go/:n", Tasks(.go, countUp).handler);
         server.GET("/submit/:n", Tasks(.submit, countUp).handler);
         server.GET("/go-wait/:n", Tasks(.go, waitForGate).handler);
@@ -55,24 +46,13 @@ const Fixture = struct {
         server.GET("/plain", plain);
         server.POST("/report/:name", sws.yielding(report));
         if (workers > 0) try server.initPool4NextSubmit(workers);
-        fixture.thread = try .spawn(.{}, run, .{fixture});
+        try served.start();
         return fixture;
     }
 
-    fn run(fixture: *Fixture) void {
-        fixture.loop.store(std.Thread.getCurrentId(), .release);
-        fixture.server.run() catch |err| {
-            fixture.failure = err;
-        };
-    }
-
     fn finish(fixture: *Fixture) !void {
-        fixture.server.stop();
-        fixture.thread.join();
         defer std.testing.allocator.destroy(fixture);
-        defer fixture.server.deinit();
-        if (fixture.failure) |err| return err;
-        try std.testing.expectEqual(@as(u32, 0), fixture.server.core.deferred);
+        try fixture.served.finish();
     }
 
     fn waitUntil(value: *std.atomic.Value(u32), wanted: u32) !void {
@@ -187,7 +167,7 @@ const Completing = struct {
     }
 
     fn exec(c: *Completing, complete: *const fn (?*anyopaque, []const u8) void) void {
-        std.debug.assert(std.Thread.getCurrentId() != c.fixture.loop.load(.acquire));
+        std.debug.assert(std.Thread.getCurrentId() != c.fixture.served.loop.load(.acquire));
         var result: [8]u8 = "complete".*;
         complete(c, &result);
         c.response.text(200, c.seen[0..c.seen_len]);
@@ -288,7 +268,7 @@ test "what a worker completes is given to onComplete on the loop's thread, befor
     for (0..20) |_| {
         try get(&client, "/complete", .{});
         try std.testing.expectEqualStrings("complete", (try client.receive()).body);
-        try std.testing.expectEqual(fixture.loop.load(.acquire), fixture.completed_by.load(.acquire));
+        try std.testing.expectEqual(fixture.served.loop.load(.acquire), fixture.completed_by.load(.acquire));
     }
     try fixture.finish();
 }
@@ -375,9 +355,9 @@ test "a server that stops lets the tasks under way end, and answers their reques
         try std.testing.expectEqual(@as(u32, 0), fixture.done.load(.acquire));
         fixture.gate.store(true, .release);
         if (kind[0] == 'w') try std.testing.expectEqualStrings("[5]", (try client.receive()).body);
-        fixture.thread.join();
+        fixture.served.thread.join();
         defer std.testing.allocator.destroy(fixture);
-        defer fixture.server.deinit();
+        defer fixture.served.destroy();
         try std.testing.expectEqual(@as(usize, 0), fixture.server.next.pending());
         try std.testing.expectEqual(@as(u32, 1), fixture.done.load(.acquire));
         try std.testing.expectEqual(@as(u64, 0), fixture.server.next.abandoned);
@@ -396,9 +376,9 @@ test "a task that doesn't end in time is given up, and counted" {
         try client.send(try std.fmt.bufPrint(&text, "GET /{s}-lost/5 HTTP/1.1\r\nHost: a\r\n\r\n", .{way}));
         try Fixture.waitUntil(&fixture.begun, 1);
         fixture.server.stop();
-        fixture.thread.join();
+        fixture.served.thread.join();
         try std.testing.expectEqual(@as(u64, 1), fixture.server.next.abandoned);
-        fixture.server.deinit();
+        fixture.served.destroy();
         std.testing.allocator.destroy(fixture);
     }
 }

@@ -38,7 +38,6 @@ pub fn Outside(comptime Server: type) type {
             body: []const u8,
         ) void {
             const bytes = packAll(server.allocator, content_type, fields) catch |err| return sendFailure(server, conn_id, err);
-            defer server.allocator.free(bytes);
             sendPacked(server, conn_id, status, .none, bytes, body);
         }
 
@@ -59,11 +58,10 @@ pub fn Outside(comptime Server: type) type {
             pushDeferred(server, .{ .conn_id = conn_id, .status = status, .content_type = .text, .body = &.{} });
         }
 
-        /// Fields as `answer/fields.zig` packs them.
-        fn sendPacked(server: *Server, conn_id: u64, status: u16, content_type: ContentType, fields: []const u8, body: []const u8) void {
-            const body_copy = server.allocator.dupe(u8, body) catch |err| return sendFailure(server, conn_id, err);
-            const fields_copy = server.allocator.dupe(u8, fields) catch |err| {
-                server.allocator.free(body_copy);
+        /// Fields as `answer/fields.zig` packs them; they are the answer's from now on.
+        fn sendPacked(server: *Server, conn_id: u64, status: u16, content_type: ContentType, fields: []u8, body: []const u8) void {
+            const body_copy = server.allocator.dupe(u8, body) catch |err| {
+                server.allocator.free(fields);
                 return sendFailure(server, conn_id, err);
             };
             pushDeferred(server, .{
@@ -71,11 +69,13 @@ pub fn Outside(comptime Server: type) type {
                 .status = status,
                 .content_type = content_type,
                 .body = body_copy,
-                .fields = fields_copy,
+                .fields = fields,
             });
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
+            _ = server.callers.fetchAdd(1, .acquire);
+            defer _ = server.callers.fetchSub(1, .release);
             while (!server.deferred_queue.push(node)) {
                 if (Fiber.current() != null) {
                     // The loop's handlers must not run on its stack, and a worker has other fibers.
@@ -105,6 +105,8 @@ pub fn Outside(comptime Server: type) type {
         }
 
         fn invoke(server: *Server, call: Invoke) bool {
+            _ = server.callers.fetchAdd(1, .acquire);
+            defer _ = server.callers.fetchSub(1, .release);
             return server.rs.invoke.push(call.run, call.context);
         }
 
@@ -147,7 +149,9 @@ pub fn Outside(comptime Server: type) type {
         }
 
         fn respondOf(server: *anyopaque, conn_id: u64, status: u16, content_type: ContentType, fields: []const u8, body: []const u8) void {
-            sendPacked(@ptrCast(@alignCast(server)), conn_id, status, content_type, fields, body);
+            const own: *Server = @ptrCast(@alignCast(server));
+            const copy = own.allocator.dupe(u8, fields) catch |err| return sendFailure(own, conn_id, err);
+            sendPacked(own, conn_id, status, content_type, copy, body);
         }
 
         /// Threads for `Next.submit`, made by `run`; once.

@@ -50,6 +50,8 @@ pub fn ServerType(comptime IO: type) type {
         connections: Connections(Server),
         events: [io_of.events_per_turn_max]Event = undefined,
         deferred_queue: deferred_of.DeferredQueue,
+        /// How many are within a function that other threads may call.
+        callers: std.atomic.Value(u32) = .init(0),
         /// What goes out through the server's own ring.
         rs: *RingSharedType(IO),
         /// Rings beside it, which the loop drives, too.
@@ -126,6 +128,8 @@ pub fn ServerType(comptime IO: type) type {
         /// Waits for workers that compute.
         pub fn deinit(server: *Server) void {
             Outside.endWorkers(server);
+            // Whoever has handed something over from a thread of its own may still be about to wake the loop for it.
+            while (server.callers.load(.acquire) != 0) std.Thread.yield() catch {};
             server.next.deinit();
             while (server.deferred_queue.pop()) |node| node.free(server.allocator);
             server.io.deinit();
@@ -273,9 +277,7 @@ pub fn ServerType(comptime IO: type) type {
 
         pub fn turn(server: *Server) !void {
             server.next.enter();
-            const events = try server.io.turn(&server.events, server.timeout());
-            server.readClock();
-            for (events) |*event| server.dispatch(event);
+            server.take(try server.io.turn(&server.events, server.timeout()));
             server.next.turn(server.core.now_ms);
             server.drain();
             server.rs.tick(server.core.now_ms);
@@ -286,6 +288,12 @@ pub fn ServerType(comptime IO: type) type {
             if (server.connections.starved > 0) server.connections.feedStarved(server);
             server.connections.flush(server);
             server.acceptor.arm(server);
+        }
+
+        /// What has happened.
+        pub fn take(server: *Server, events: []const Event) void {
+            server.readClock();
+            for (events) |*event| server.dispatch(event);
         }
 
         fn dispatch(server: *Server, event: *const Event) void {

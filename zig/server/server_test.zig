@@ -6,13 +6,12 @@ const AsyncServer = sws.AsyncServer;
 const Config = sws.Config;
 const Context = sws.Context;
 const Client = @import("testing/client.zig").Client;
+const Served = @import("testing/served.zig").Served;
+const small = @import("testing/served.zig").small;
 
-const Fixture = @import("testing/running.zig").Running;
-const small = Fixture.small;
-
-fn create(config: Config) !*Fixture {
-    const fixture: *Fixture = try .create(config, null);
-    const server = &fixture.server;
+fn create(config: Config) !*Served {
+    const served: *Served = try .create(config, null);
+    const server = &served.server;
     server.GET("/hello", hello);
     server.POST("/echo", echo);
     server.GET("/users/:id", user);
@@ -23,7 +22,7 @@ fn create(config: Config) !*Fixture {
     server.GET("/silent", silent);
     server.ws("/ws", echoMessage);
     server.use(mark);
-    return fixture;
+    return served;
 }
 
 fn hello(_: std.mem.Allocator, ctx: *Context) anyerror!void {

@@ -60,9 +60,11 @@ pub const Flags = packed struct(u16) {
     shutting: bool = false,
     /// To be closed as soon as that is done.
     close_wanted: bool = false,
+    /// An application's answer goes on behind what is being sent.
+    more: bool = false,
     /// Broadcasts wait for this WebSocket: they go first.
     behind: bool = false,
-    _: u3 = 0,
+    _: u2 = 0,
 };
 
 /// Ends a list of held buffers.

@@ -118,4 +118,7 @@ interface Driver
     public function land(string $key, int $token, string $value, Expiry $expiry): bool;
 
     public function abandon(string $key, int $token): void;
+
+    /** Visitors' sessions, which are no keys. */
+    public function sessions(): Sessions;
 }

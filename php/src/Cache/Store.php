@@ -238,9 +238,8 @@ final class Store implements CacheInterface
 
     public function decrement(string $key, int $by = 1): int
     {
-        if ($by === PHP_INT_MIN) {
-            throw InvalidArgument::because('nothing is taken off by the smallest integer, which has no opposite');
-        }
+        $by !== PHP_INT_MIN
+            || throw InvalidArgument::because('nothing is taken off by the smallest integer, which has no opposite');
         return $this->driver->increment($this->key($key), -$by);
     }
 
@@ -265,9 +264,7 @@ final class Store implements CacheInterface
     /** Writes bytes into a string, with zeros in a gap, and says how long it is then. */
     public function setRange(string $key, int $offset, string $bytes): int
     {
-        if ($offset < 0) {
-            throw InvalidArgument::because("an offset is at least 0, and not $offset", (string) $offset);
-        }
+        $offset >= 0 || throw InvalidArgument::because("an offset is at least 0, and not $offset", (string) $offset);
         return $this->driver->writeAt($this->key($key), $offset, $bytes);
     }
 
@@ -367,6 +364,12 @@ final class Store implements CacheInterface
         $this->driver->resetRate(Name::of($name));
     }
 
+    /** @internal SessionHandler is what a program uses. */
+    public function sessions(): Sessions
+    {
+        return $this->driver->sessions();
+    }
+
     /**
      * The keys, while others come and go: each that is there throughout is given, perhaps twice.
      *
@@ -462,9 +465,8 @@ final class Store implements CacheInterface
 
     private function putMultiple(mixed $values, null|int|float|DateInterval $ttl, bool $ifMissing): bool
     {
-        if (!is_iterable($values)) {
-            throw InvalidCacheKey::because('values are iterable, and not ' . get_debug_type($values));
-        }
+        is_iterable($values)
+            || throw InvalidCacheKey::because('values are iterable, and not ' . get_debug_type($values));
         $pairs = [];
         foreach ($values as $key => $value) {
             // An array makes integers of keys that are written as one.

@@ -79,7 +79,8 @@ final class StatusCommand extends Command
         }
         $full = static fn (string $of): string => sprintf('%.0f %%', 100 * $cache[$of] / $cache["{$of}_max"]);
         return ["cache of {$cache['keys']} keys: {$full('bytes')} of its bytes are used, of those for counters of "
-            . "rates {$full('rate_bytes')}, for locks {$full('lock_bytes')}, for makers' {$full('flight_bytes')}"];
+            . "rates {$full('rate_bytes')}, for locks {$full('lock_bytes')}, for makers' {$full('flight_bytes')}, for "
+            . "sessions {$full('session_bytes')}"];
     }
 
     /**

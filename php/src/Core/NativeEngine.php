@@ -30,7 +30,6 @@ use Lyger\Database\RowShape;
 use Lyger\Database\TransactionState;
 use Lyger\Exception\EngineFailed;
 use Lyger\Exception\InvalidHandle;
-use Lyger\Server\Baseline;
 use Lyger\Server\Runner;
 use Lyger\Server\Task;
 use Lyger\Vector\Store;
@@ -294,7 +293,7 @@ final class NativeEngine implements Backend
         if ($listening !== null) {
             $listening($port->cdata);
         }
-        $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
+        $runner = Runner::of($handler, $config, true);
         (new Worker($this->abi, new Inbox($this->abi), $runner))->run();
         $this->abi->check($this->ffi->lyger_server_wait(self::JOIN_MS));
     }
@@ -342,7 +341,7 @@ final class NativeEngine implements Backend
     /** Takes requests of a fleet until it is retired. */
     public function work(Closure $handler, Config $config): void
     {
-        $runner = new Runner($handler, $config->bool('debug'), true, Baseline::now());
+        $runner = Runner::of($handler, $config, true);
         $this->abi->check($this->ffi->lyger_worker_report(memory_get_usage(true), 0));
         [$inbox, $shift] = [new Inbox($this->abi), new Shift($this->ffi, $config)];
         $worker = $config->int('concurrency') > 1

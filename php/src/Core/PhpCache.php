@@ -10,12 +10,15 @@ use Lyger\Cache\Driver;
 use Lyger\Cache\Expiry;
 use Lyger\Cache\Fallback\Counting;
 use Lyger\Cache\Fallback\Kept;
+use Lyger\Cache\Fallback\KeptSessions;
+use Lyger\Cache\Fallback\Records;
+use Lyger\Cache\Sessions;
 use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 
 /**
  * The cache as an array. Keys and values together have at most cache.bytes_max bytes: beyond it, what was unused for
- * longest goes. Locks, counters and makers' locks are apart, and stay.
+ * longest goes. Locks, counters, makers' locks and sessions are apart, and stay.
  */
 final class PhpCache implements Driver
 {
@@ -34,6 +37,7 @@ final class PhpCache implements Driver
     private Kept $locks;
     private Kept $rates;
     private Kept $flights;
+    private KeptSessions $sessions;
     private ?int $bytesMax = null;
     /** @var array<int, list<string>> what is left of each scan under way, by its cursor */
     private array $scans = [];
@@ -272,6 +276,8 @@ final class PhpCache implements Driver
             'lock_bytes_max' => $this->locks->bytesMax(),
             'flight_bytes' => $this->flights->bytes(),
             'flight_bytes_max' => $this->flights->bytesMax(),
+            'session_bytes' => $this->sessions->bytes(),
+            'session_bytes_max' => $this->sessions->bytesMax(),
         ];
     }
 
@@ -342,12 +348,19 @@ final class PhpCache implements Driver
         $this->flights->unlock($key, $token);
     }
 
-    /** The shares are the engine's: names of rates come from outside, and are not to leave locks without room. */
+    public function sessions(): Sessions
+    {
+        return $this->sessions;
+    }
+
+    /** The shares are the engine's: names of rates and sessions come from outside, and leave room for locks. */
     private function makeKept(): void
     {
-        $this->rates = new Kept('counters of rates', 4, $this->limit(...));
-        $this->locks = new Kept('locks', 3, $this->limit(...));
-        $this->flights = new Kept("makers' locks", 1, $this->limit(...));
+        $of = fn (string $what, int $shards): Records => new Records($what, $shards, $this->limit(...));
+        $this->rates = new Kept($of('counters of rates', 4));
+        $this->locks = new Kept($of('locks', 3));
+        $this->flights = new Kept($of("makers' locks", 1));
+        $this->sessions = new KeptSessions($of('sessions', 16), new Kept($of('locks', 3)));
     }
 
     /** @return array{string, int}|null */

@@ -455,6 +455,25 @@ lyger_status lyger_server_stop(void);
 
 lyger_status lyger_server_wait(uint32_t timeout_ms);
 
+lyger_status lyger_session_open(uint64_t store, const char *id, size_t id_len, uint64_t ttl_ms, uint64_t *token);
+
+lyger_status lyger_session_close(uint64_t store, const char *id, size_t id_len, uint64_t token, uint8_t *held);
+
+lyger_status lyger_session_read(uint64_t store, const char *id, size_t id_len, char *buf, size_t cap, size_t *needed);
+
+lyger_status lyger_session_write(uint64_t store,
+                                 const char *id,
+                                 size_t id_len,
+                                 uint64_t token,
+                                 const char *data,
+                                 size_t data_len,
+                                 uint64_t ttl_ms,
+                                 uint8_t *written);
+
+lyger_status lyger_session_touch(uint64_t store, const char *id, size_t id_len, uint64_t ttl_ms, uint8_t *found);
+
+lyger_status lyger_session_destroy(uint64_t store, const char *id, size_t id_len, uint8_t *found);
+
 int64_t lyger_store_find(struct lyger_reader *reader, const char *key, size_t key_len);
 
 lyger_status lyger_store_output(char *buf, size_t cap, size_t *needed);

@@ -7,12 +7,17 @@ namespace Lyger\Exception;
 use Psr\Cache\CacheException as Psr6;
 use Psr\SimpleCache\CacheException as Psr16;
 
-/** A cache entry exceeds what the whole cache may hold, or what it has for locks and counters. */
+/** A cache entry exceeds what the whole cache may hold, or what it has for locks, counters and sessions. */
 final class CacheValueTooLarge extends LygerException implements Psr6, Psr16
 {
     public static function of(int $bytes, int $bytesMax): self
     {
         return new self("the entry has $bytes bytes, the cache holds at most $bytesMax (cache.bytes_max)");
+    }
+
+    public static function ofRecord(int $bytes, int $bytesMax): self
+    {
+        return new self("$bytes bytes are too long: what nothing evicts, such as a session, has at most $bytesMax");
     }
 
     public static function ofShare(string $what, int $bytesMax): self

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Lyger\Http;
 
-/** What the statuses mean: IANA's phrases, and what the engine tells clients (rust/front/http/refusal.rs). */
+/** What the statuses mean: IANA's phrases, and what the engine tells clients (rust/front/refusal.rs). */
 final class Reason
 {
     public const PHRASES = [

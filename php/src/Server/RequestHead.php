@@ -9,7 +9,7 @@ use Lyger\Config;
 /**
  * The request line and the headers of one request.
  *
- * What is refused here is what the native front refuses (hyper, then rust/front/http/service.rs), in its order and with
+ * What is refused here is what the native front refuses (hyper, then rust/front/judge.rs), in its order and with
  * its status: php/tests/Server/ParsingTest.php holds both to one table.
  */
 final class RequestHead

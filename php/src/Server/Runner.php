@@ -6,6 +6,7 @@ namespace Lyger\Server;
 
 use Closure;
 use Lyger\Async\Scheduler;
+use Lyger\Config;
 use Lyger\Database\Client;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\PoolExhausted;
@@ -45,6 +46,18 @@ final class Runner
         private readonly bool $keepsSql,
         private readonly ?Baseline $baseline = null,
     ) {
+    }
+
+    /**
+     * Of a process that answers one request after the other, whose application has booted.
+     *
+     * @param Closure(Request): mixed $handler
+     */
+    public static function of(Closure $handler, Config $config, bool $keepsSql): self
+    {
+        // Before the state to come back to is looked at.
+        Session::keep($config);
+        return new self($handler, $config->bool('debug'), $keepsSql, Baseline::now());
     }
 
     public function run(Request $request): Response

@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Lyger\Server;
 
+use Lyger\Cache\SessionHandler;
+use Lyger\Config;
+use Lyger\Exception\InvalidConfig;
 use Lyger\Http\Cookie;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
@@ -14,6 +17,38 @@ use Lyger\Http\Response;
  */
 final class Session
 {
+    /** The settings, where sessions are kept in the cache; null leaves them to php.ini and the application. */
+    private static ?Config $inCache = null;
+
+    /** Has sessions kept where `session.store` says, from the boot on. */
+    public static function keep(Config $config): void
+    {
+        self::$inCache = $config->text('session.store') === 'cache' ? $config : null;
+        if (self::$inCache !== null && !extension_loaded('session')) {
+            throw InvalidConfig::at('session.store', 'is cache, and this PHP has no sessions (the extension session)');
+        }
+        self::renew();
+    }
+
+    /** A handler that knows nothing of a request before, whatever that has put in its place. */
+    private static function renew(): void
+    {
+        // After output of its own a PHP process can start no session any more: a worker is replaced.
+        if (self::$inCache === null || headers_sent()) {
+            return;
+        }
+        $ttl = self::$inCache->int('session.ttl_s');
+        $handler = new SessionHandler(
+            null,
+            $ttl === 0 ? null : $ttl,
+            self::$inCache->bool('session.lock'),
+            self::$inCache->int('session.lock_wait_ms') / 1_000,
+            self::$inCache->int('session.lock_ttl_ms') / 1_000,
+        );
+        // Written by PHP's shutdown where a fatal error ends the worker.
+        session_set_save_handler($handler, true);
+    }
+
     /**
      * Lets session_start() continue the client's session.
      *
@@ -50,6 +85,7 @@ final class Session
             unset($_SESSION);
             // Or session_start() would take it up again for whoever comes next.
             @session_id('');
+            self::renew();
         }
     }
 

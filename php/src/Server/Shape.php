@@ -70,6 +70,10 @@ enum Shape
             $ofRedis = preg_grep('/^resp\.(?!listen$)/', array_keys(Config::KEYS));
             $reasons += array_fill_keys($ofRedis, 'but without resp.listen no Redis clients are served');
         }
+        if ($config->text('session.store') !== 'cache') {
+            $ofSessions = preg_grep('/^session\.(?!store$)/', array_keys(Config::KEYS));
+            $reasons += array_fill_keys($ofSessions, 'but without session.store = cache sessions are php.ini\'s');
+        }
         $told = [];
         foreach ($reasons as $key => $reason) {
             $setting = $config->settings()[$key];

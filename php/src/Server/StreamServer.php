@@ -30,7 +30,7 @@ final class StreamServer
 
     private const ACCEPT_PAUSE_SECONDS = 0.05;
     private const ACCEPT_LOG_SECONDS = 5.0;
-    /** For `OPTIONS *`: see rust/front/http/routes.rs. */
+    /** For `OPTIONS *`: see rust/front/routes.rs. */
     private const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
     /** @var resource|null */
@@ -51,7 +51,7 @@ final class StreamServer
     /** @param Closure(Request): mixed $handler */
     public function __construct(Closure $handler, private readonly Config $config, private readonly string $reason)
     {
-        $this->runner = new Runner($handler, $config->bool('debug'), false, Baseline::now());
+        $this->runner = Runner::of($handler, $config, false);
         $this->proxies = new Proxies($config);
     }
 

@@ -7,7 +7,7 @@ namespace Lyger\Tests\Cache;
 use Lyger\Tests\Support\Children;
 use PHPUnit\Framework\TestCase;
 
-/** What locks, counters and makers have no room for. In processes of their own, which fill theirs. */
+/** What locks, counters, makers and sessions have no room for. In processes of their own, which fill theirs. */
 final class KeptTest extends TestCase
 {
     private const SMALL = <<<'PHP'
@@ -52,6 +52,7 @@ final class KeptTest extends TestCase
         self::assertSame(2, $said['again'], 'what is there is counted on');
         self::assertSame(1_572_864, $said['stats']['rate_bytes_max']);
         self::assertSame([1_179_648, 393_216], [$said['stats']['lock_bytes_max'], $said['stats']['flight_bytes_max']]);
+        self::assertSame([0, 6_291_456], [$said['stats']['session_bytes'], $said['stats']['session_bytes_max']]);
         self::assertEqualsWithDelta(1_572_864, $said['stats']['rate_bytes'], 100_000);
         self::assertSame([500 * 40, 0], [$said['stats']['lock_bytes'], $said['stats']['flight_bytes']]);
     }
@@ -83,6 +84,34 @@ final class KeptTest extends TestCase
         self::assertGreaterThan(0, $said['others']);
         self::assertSame(['second', 'first'], [$said['first'], $said['stays']]);
         self::assertSame([true, false], [$said['late'], $said['lands']]);
+    }
+
+    public function test_sessions_without_room_say_so_and_those_that_are_there_go_on(): void
+    {
+        $said = self::in(<<<'PHP'
+            $sessions = $cache->sessions();
+            $data = str_repeat('x', 1_000);
+            try {
+                for ($n = 0; $n < 100_000; $n++) {
+                    $sessions->write("visitor $n", 0, $data, 60_000);
+                }
+                $text = 'none was refused';
+            } catch (Lyger\Exception\CacheValueTooLarge $refused) {
+                $text = $refused->getMessage();
+            }
+            $token = $sessions->open('visitor 0', 60_000);
+            $again = $sessions->write('visitor 0', $token, strrev($data), 60_000) && $sessions->touch('visitor 1', 100);
+            for ($all = 0; $all < $n && $sessions->read("visitor $all") === $data; $all++) {
+            }
+            $others = $cache->lock('job', 60) !== null && $cache->rateLimit('login', 1, 60)->isAllowed();
+            $stats = $cache->stats();
+            echo json_encode(compact('n', 'text', 'again', 'all', 'others', 'stats'));
+            PHP);
+        self::assertStringContainsString('no more sessions have room', $said['text']);
+        self::assertGreaterThan(5_000, $said['n']);
+        self::assertSame([true, $said['n'], true], [$said['again'], $said['all'], $said['others']]);
+        self::assertLessThanOrEqual($said['stats']['session_bytes_max'], $said['stats']['session_bytes']);
+        self::assertGreaterThan(1_000 * $said['n'], $said['stats']['session_bytes']);
     }
 
     public function test_what_has_ended_makes_room(): void

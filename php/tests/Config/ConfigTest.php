@@ -192,7 +192,7 @@ final class ConfigTest extends TestCase
             "trusted_proxies = '10.0.0.1'" => ':1:19: trusted_proxies is "10.0.0.1", but must be a list of',
             "trusted_proxies = ['10.0.0.1', 'x']" => ':1:19: trusted_proxies is "10.0.0.1,x", but must be a list of',
             "trusted_proxies = ['::ffff:10.0.0.1/95']" => ':1:19: trusted_proxies is',
-            "front = 'uring'" => ':1:9: front is "uring", but must be axum: no other is there',
+            "front = 'nginx'" => ':1:9: front is "nginx", but must be axum or uring',
             "queue_max 5" => ':1:11: a key is followed by =',
         ];
         foreach ($wrong as $text => $message) {
@@ -271,6 +271,12 @@ final class ConfigTest extends TestCase
         ], $told);
         $listens = Config::resolve($redis + ['resp.listen' => '127.0.0.1:0']);
         self::assertSame([], Shape::Fleet->unhonoured($listens));
+        $sessions = ['session.ttl_s' => 60, 'session.lock' => false];
+        self::assertSame([
+            'session.ttl_s' => 'session.ttl_s is 60, but without session.store = cache sessions are php.ini\'s',
+            'session.lock' => 'session.lock is false, but without session.store = cache sessions are php.ini\'s',
+        ], Shape::Php->unhonoured(Config::resolve($sessions)));
+        self::assertSame([], Shape::Php->unhonoured(Config::resolve($sessions + ['session.store' => 'cache'])));
     }
 
     public function test_a_path_of_a_file_begins_at_the_files_folder_and_any_other_where_the_program_was_started(): void

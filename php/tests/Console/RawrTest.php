@@ -86,7 +86,7 @@ final class RawrTest extends TestCase
             [['serve', '--max-request=1'], [], 'Did you mean --max-requests?'],
             [['serve', '--max-requests=-1'], [], '--max-requests: requests_per_worker_max is "-1"'],
             [['serve', '--max-requests=1', '--requests-per-worker-max=1'], [], '--max-requests: the same as'],
-            [['serve', '--front=uring'], [], '--front: front is "uring", but must be axum'],
+            [['serve', '--front=nginx'], [], '--front: front is "nginx", but must be axum or uring'],
             [['serve', '--config=/no/such.toml'], [], '/no/such.toml: cannot be read: No such file or directory'],
             [['serve', '--config='], [], '--config: names no file'],
             [['serve', '--json'], [], '--json: has a meaning only with --print-config'],

@@ -187,7 +187,7 @@ final class ShapesTest extends TestCase
 
     public function test_a_tag_is_found_in_a_list_however_it_is_written(): void
     {
-        // As in rust/front/http/conditional.rs.
+        // As in rust/front/query/conditional.rs.
         foreach (['"abc"', '*', ' * ', 'W/"abc"', '"x", "abc"', '"a,b" , W/"abc",', ',,"abc"', '"","abc"'] as $list) {
             self::assertTrue(EntityTag::isIn($list, '"abc"'), $list);
         }

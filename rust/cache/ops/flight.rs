@@ -2,7 +2,7 @@
 
 use super::lock::holder;
 use crate::cache::kept::Kind;
-use crate::cache::{Found, Full, Kept, Table};
+use crate::cache::{Found, Full, Table};
 
 /// What somebody who wants a value has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Table {
         if let Some(found) = self.get(key, now, into) {
             return Ok(Flight::Landed(found));
         }
-        let token = match self.region(Kind::Flight).lock_maker(key, patience_ms, now) {
+        let token = match self.region(Kind::Flight).lock_of_process(key, patience_ms, now) {
             Ok(Some(token)) => token,
             Ok(None) => return Ok(Flight::Others),
             Err(Full::Kept { .. }) => {
@@ -88,28 +88,6 @@ impl Table {
     pub fn abandon(&self, key: &[u8], token: u64, now: u64) {
         self.region(Kind::Flight).unlock(key, token, now);
     }
-}
-
-impl Kept<'_> {
-    /// A lock that says whose it is, and that the dead have lost.
-    fn lock_maker(&self, key: &[u8], patience_ms: u64, now: u64) -> Result<Option<u64>, Full> {
-        self.update(key, now, |slot| {
-            if slot.old().is_some_and(|old| is_alive(old.bytes().as_ref())) {
-                return Ok(None);
-            }
-            let (token, pid) = (self.table.token(), std::process::id());
-            slot.put(&[&token.to_le_bytes(), &pid.to_le_bytes()], Some(now.saturating_add(patience_ms)))?;
-            Ok(Some(token))
-        })
-    }
-}
-
-/// Whether a lock's maker lives. Another process may have got a dead one's number: then his patience is waited for.
-fn is_alive(lock: &[u8]) -> bool {
-    let Some(pid) = lock.last_chunk().filter(|_| lock.len() == 12) else { return true };
-    // SAFETY: asks whether a process is there, and sends it nothing.
-    let code = unsafe { libc::kill(i32::from_le_bytes(*pid), 0) };
-    code == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 #[cfg(test)]

@@ -82,4 +82,24 @@ impl Kept<'_> {
     pub(super) fn unlock(&self, name: &[u8], token: u64, now: u64) -> bool {
         self.update(name, now, |slot| holder(slot) == Some(token) && slot.remove())
     }
+
+    /// A lock that says whose it is, and that the dead have lost.
+    pub(super) fn lock_of_process(&self, name: &[u8], ttl_ms: u64, now: u64) -> Result<Option<u64>, Full> {
+        self.update(name, now, |slot| {
+            if slot.old().is_some_and(|old| is_alive(old.bytes().as_ref())) {
+                return Ok(None);
+            }
+            let (token, pid) = (self.table.token(), std::process::id());
+            slot.put(&[&token.to_le_bytes(), &pid.to_le_bytes()], Some(now.saturating_add(ttl_ms)))?;
+            Ok(Some(token))
+        })
+    }
+}
+
+/// Whether the process lives that has a lock. Another one may have got a dead one's number: then the lock's time is waited for.
+fn is_alive(lock: &[u8]) -> bool {
+    let Some(pid) = lock.last_chunk().filter(|_| lock.len() == 12) else { return true };
+    // SAFETY: asks whether a process is there, and sends it nothing.
+    let code = unsafe { libc::kill(i32::from_le_bytes(*pid), 0) };
+    code == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }

@@ -6,6 +6,7 @@ mod lock;
 mod many;
 mod number;
 mod rate;
+mod session;
 mod value;
 
 pub use flight::Flight;

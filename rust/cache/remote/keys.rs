@@ -6,6 +6,8 @@
 //! | a lock, with its last token | prefix, `\0lyger:lock:{tag}`, name |
 //! | a counter of a rate limit | prefix, `\0lyger:rate:{tag}`, name |
 //! | who makes a value (single flight) | prefix, `\0lyger:flight:{tag}`, key |
+//! | a session's data | prefix, `\0lyger:session:{tag}`, id |
+//! | who has a session open | prefix, `\0lyger:opened:{tag}`, id |
 //!
 //! No value can have such a name: a prefix has no NUL, and a key that begins with `\0lyger` is refused. The tag puts each of
 //! them into the hash slot of the value of the same name, so that a cluster can change them together.
@@ -25,6 +27,8 @@ pub(super) enum Beside {
     Lock,
     Rate,
     Flight,
+    Session,
+    Opened,
 }
 
 impl Beside {
@@ -33,6 +37,8 @@ impl Beside {
             Self::Lock => "lock",
             Self::Rate => "rate",
             Self::Flight => "flight",
+            Self::Session => "session",
+            Self::Opened => "opened",
         }
     }
 }
@@ -158,7 +164,7 @@ mod tests {
         ) {
             prop_assume!(is_prefix(prefix.as_bytes()));
             let at = slot(&[prefix.as_bytes(), &name].concat());
-            for what in [Beside::Lock, Beside::Rate, Beside::Flight] {
+            for what in [Beside::Lock, Beside::Rate, Beside::Flight, Beside::Session, Beside::Opened] {
                 let beside = beside(prefix.as_bytes(), what, &name).unwrap();
                 prop_assert_eq!(slot(&beside), at);
                 prop_assert!(is_beside(&beside[prefix.len()..]));

@@ -24,6 +24,7 @@ mod pool;
 mod rate;
 mod route;
 mod scan;
+mod session;
 mod socket;
 mod value;
 

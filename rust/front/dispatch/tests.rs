@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::super::choice::Kind;
 use super::super::exchange::{Head, Scheme};
 use super::super::joint::Identity;
 use super::super::wire::{AnswerParts, RequestView};
@@ -54,7 +55,7 @@ pub(super) fn dispatch_with(
     concurrency: usize,
 ) -> (Dispatch, Vec<WorkerEnd>, Rc<Heard>) {
     let limits = Limits { queue_max, queue_timeout_ms: 100, request_timeout_ms: 1000, concurrency };
-    let dispatch = Dispatch::new(limits, Arc::new(Joint::new(Identity::default(), Arc::default())));
+    let dispatch = Dispatch::new(limits, Arc::new(Joint::new(Identity::default(), Kind::Axum, Arc::default())));
     let ends = (0..workers).map(|number| add_worker(&dispatch, number)).collect();
     (dispatch, ends, Rc::new(Heard::default()))
 }

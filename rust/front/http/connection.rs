@@ -17,40 +17,25 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::super::dispatch::{Outcome, Sink, Ticket, Whereabouts};
+use super::super::dispatch::{Outcome, Sink, Ticket};
 use super::super::exchange::Request;
+use super::super::phase::Phase;
+use super::super::refusal::{self, LINGER_MS};
+use super::super::reply::{self, Draft};
+use super::super::thread::Front;
 use super::framing::Framing;
 use super::io::Io;
 use super::service::Service;
-use super::{Front, refusal};
 
-/// After an error answer we read and drop what the client still sends, so that the kernel doesn't reset the
-/// connection and the answer with it (RFC 9112, 9.6). This long and this much.
-const LINGER_MS: u64 = 1_000;
+/// So much is read and dropped of what a client still sends behind the last answer.
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
 const NEVER: u64 = u64::MAX;
-
-/// Where a connection is in the exchange of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Between requests.
-    Idle,
-    /// Some bytes of a head are here.
-    Head,
-    /// The body is being read.
-    Body,
-    /// The dispatch has the request.
-    Waiting,
-    /// The answer is being written.
-    Answering,
-    /// The answer's last byte is with hyper; when hyper flushes it is with the kernel.
-    Flushing,
-}
 
 /// Why a connection ends before hyper is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +49,7 @@ pub(super) enum End {
 /// A connection's state, shared by its task, hyper's view of its socket, and the sweep.
 pub(super) struct Connection {
     pub(super) front: Rc<Front>,
+    http: Rc<http1::Builder>,
     pub(super) peer: SocketAddr,
     pub(super) stream: RefCell<TcpStream>,
     phase: Cell<Phase>,
@@ -90,11 +76,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(front: Rc<Front>, stream: TcpStream, peer: SocketAddr) -> Rc<Self> {
+    pub(super) fn new(front: Rc<Front>, http: Rc<http1::Builder>, stream: TcpStream, peer: SocketAddr) -> Rc<Self> {
         let read_deadline_ms = front.joint.now_ms() + front.config.idle_timeout_ms;
         let framing = RefCell::new(Framing::new(front.config.body_bytes_max));
         Rc::new(Self {
             front,
+            http,
             peer,
             stream: RefCell::new(stream),
             phase: Cell::new(Phase::Idle),
@@ -174,6 +161,11 @@ impl Connection {
         self.enter(Phase::Waiting);
     }
 
+    /// The status with which the present request has to be refused for its head's framing.
+    pub(super) fn head_trouble(&self) -> Option<u16> {
+        self.framing.borrow().trouble_of_head(self.requests.get())
+    }
+
     /// The status with which the present request has to be refused for its framing.
     pub(super) fn framing_trouble(&self) -> Option<u16> {
         self.framing.borrow().trouble_of(self.requests.get())
@@ -194,25 +186,21 @@ impl Connection {
 
     /// Who is at the present request and what with, and since when, in words for the log; `None` between requests.
     pub(super) fn under_way(&self) -> Option<(String, u64)> {
-        let began_ms = self.began_ms.get();
-        let (phase, peer) = (self.phase.get(), self.peer);
-        let name = |request: &Request| {
-            format!("{} {}", request.head.method().escape_ascii(), request.head.path().escape_ascii())
-        };
         let whereabouts = self.ticket.get().and_then(|ticket| self.front.dispatch.whereabouts(ticket));
-        Some(match (phase, whereabouts, &*self.answered.borrow()) {
-            (Phase::Idle | Phase::Head, ..) => return None,
-            (Phase::Body, ..) => (format!("{peer} still sends a request's body"), began_ms),
-            (_, Some(Whereabouts { request, claimed: Some((worker, claimed_at_ms)) }), _) => {
-                (format!("{} in worker {worker} still runs", name(&request)), claimed_at_ms)
-            }
-            (_, Some(Whereabouts { request, claimed: None }), _) => {
-                (format!("{} still waits for a worker", name(&request)), began_ms)
-            }
-            (Phase::Waiting, None, Some(request)) => (format!("{} still waits for its query", name(request)), began_ms),
-            (_, None, Some(request)) => (format!("{peer} still reads the answer to {}", name(request)), began_ms),
-            (_, None, None) => (format!("{peer} still reads an answer"), began_ms),
-        })
+        let answered = self.answered.borrow();
+        self.phase.get().words(self.peer, self.began_ms.get(), whereabouts, answered.as_deref())
+    }
+
+    /// An error answer after which the connection closes, because the request's bytes are not all read.
+    pub(super) fn last_error(&self, status: u16) -> Draft {
+        self.lingers.set(true);
+        reply::last_error(status)
+    }
+
+    /// Lets the connection close after an answer although the client may still be sending.
+    pub(super) fn close_after(&self, draft: &mut Draft) {
+        self.lingers.set(true);
+        reply::close_after(draft);
     }
 
     /// The service goes on to this phase.
@@ -242,14 +230,9 @@ impl Connection {
         }
     }
 
-    /// The connection closes after this answer although the client may still be sending.
-    pub(super) fn expect_unread_bytes(&self) {
-        self.lingers.set(true);
-    }
-
     /// Whether a request is between its head's end and its answer's last byte.
     pub(super) fn is_busy(&self) -> bool {
-        !matches!(self.phase.get(), Phase::Idle | Phase::Head)
+        self.phase.get().is_busy()
     }
 
     /// Whether the body has paused for too long.
@@ -429,7 +412,7 @@ enum Ending {
 /// Not an `async` block: the borrow of the socket must end with each poll.
 async fn exchange(connection: &Rc<Connection>) -> Ending {
     let io = TokioIo::new(Io(Rc::clone(connection)));
-    let mut hyper = std::pin::pin!(connection.front.http.serve_connection(io, Service(Rc::clone(connection))));
+    let mut hyper = std::pin::pin!(connection.http.serve_connection(io, Service(Rc::clone(connection))));
     std::future::poll_fn(|context| {
         connection.note_waker(context);
         if let Some(end) = connection.end.get() {

@@ -42,6 +42,8 @@ pub(super) struct Framing {
     body_bytes_max: u64,
     heads: u64,
     trouble: Option<(u64, u16)>,
+    /// That of a head, which is known before its body has come.
+    is_of_head: bool,
 }
 
 impl Framing {
@@ -56,6 +58,7 @@ impl Framing {
             body_bytes_max,
             heads: 0,
             trouble: None,
+            is_of_head: false,
         }
     }
 
@@ -78,6 +81,12 @@ impl Framing {
     /// The status with which the n-th request has to be refused, counted from 1.
     pub(super) fn trouble_of(&self, request: u64) -> Option<u16> {
         self.trouble.filter(|(troubled, _)| *troubled == request).map(|(_, status)| status)
+    }
+
+    /// The same, as far as its head alone tells: what is wrong with a body must not count before the body is asked for, or an
+    /// answer would depend on how much of it has come.
+    pub(super) fn trouble_of_head(&self, request: u64) -> Option<u16> {
+        self.trouble_of(request).filter(|_| self.is_of_head)
     }
 
     /// The next bytes of the connection.
@@ -117,6 +126,7 @@ impl Framing {
         let bare = line;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.place {
+            Place::Size if bare.len() == line.len() => self.place = Place::Beyond, // hyper's to refuse
             Place::Size => self.take_size(line),
             // hyper would take it for a part of the next line, and another reader for a line's end.
             Place::Trailers if bare.len() == line.len() => self.place = self.refuse(400),
@@ -147,7 +157,10 @@ impl Framing {
         self.chunked_bytes = 0;
         self.place = match (std::mem::take(&mut self.is_chunked), self.length.take()) {
             // Two ways to frame one body are how requests are smuggled (RFC 9112, 6.3).
-            (true, Some(_)) => self.refuse(400),
+            (true, Some(_)) => {
+                self.is_of_head = true;
+                self.refuse(400)
+            }
             (true, None) => Place::Size,
             (false, None | Some(0)) => Place::Head,
             (false, Some(length)) => Place::Body(length),
@@ -156,6 +169,11 @@ impl Framing {
 
     fn take_size(&mut self, line: &[u8]) {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if digits == 0 || !matches!(line[digits..].trim_ascii_start(), [] | [b';', ..]) {
+            // No size: hyper refuses it, and what follows is nothing.
+            self.place = Place::Beyond;
+            return;
+        }
         let digits = line[..digits].iter().skip_while(|&&digit| digit == b'0');
         if digits.clone().count() > CHUNK_DIGITS_MAX {
             self.place = self.refuse(400);
@@ -225,6 +243,9 @@ mod tests {
             ("Transfer-Encoding: chunked\r\nX: 1\r\nContent-Length: x", "", 400),
             ("Transfer-Encoding: chunked", "ffffffffffffffff\r\n", 400),
             ("Transfer-Encoding: chunked", "0001000000000000000\r\n", 400),
+            ("Transfer-Encoding: chunked", "ffffx\r\n", 0),
+            ("Transfer-Encoding: chunked", "ffff\n", 0),
+            ("Transfer-Encoding: chunked", "ffff ;x\r\n", 413),
             ("Transfer-Encoding: chunked", "0\r\n\n", 400),
             ("Transfer-Encoding: chunked", "0\r\nT: 1\n\r\n", 400),
             ("Transfer-Encoding: chunked", "3e8\r\n", 0),

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::bare;
 use super::connection::Connection;
-use super::refusal;
 
 /// A connection's socket.
 pub(super) struct Io(pub(super) Rc<Connection>);
@@ -33,7 +33,7 @@ impl Io {
 impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.0.release_withheld(context))?;
-        match refusal::find_bare(bytes) {
+        match bare::find_bare(bytes) {
             None => self.write(context, bytes),
             Some((0, status)) => {
                 self.0.withhold(bytes, status);
@@ -50,7 +50,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let mut filled = slices.iter().filter(|slice| !slice.is_empty());
         let (Some(first), last) = (filled.next(), filled.next_back()) else { return Poll::Ready(Ok(0)) };
-        if last.is_none() || last.is_some_and(|last| refusal::find_bare(last).is_some()) {
+        if last.is_none() || last.is_some_and(|last| bare::find_bare(last).is_some()) {
             return self.poll_write(context, first); // piece by piece, the bare answer last
         }
         ready!(self.0.release_withheld(context))?;

@@ -2,29 +2,25 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, Version, header};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use super::super::dispatch::{Outcome, Refusal, Ticket};
-use super::super::exchange::{self, Answer, Head, Scheme};
-use super::super::proxies;
-use super::connection::{Connection, Phase};
-use super::reply::{self, Draft, Reply};
-use super::{routes, rows};
-
-/// The first allocation for a body of announced length: a client that announces much and sends little gets no more.
-const BODY_PREALLOCATED_BYTES_MAX: u64 = 65_536;
-
-/// A body whose first bytes are so many comes at a pace at which it is worth making room for the rest.
-const QUICK_BYTES_MIN: usize = 1024;
+use super::super::exchange::{self, Head};
+use super::super::gathering::Gathering;
+use super::super::judge::{self, Claims};
+use super::super::phase::Phase;
+use super::super::reply::{self, Draft, Next};
+use super::super::{proxies, routes};
+use super::connection::Connection;
+use super::reply::Reply;
 
 /// What hyper calls for each request of a connection.
 pub(super) struct Service(pub(super) Rc<Connection>);
@@ -74,7 +70,7 @@ impl Future for Call {
         };
         call.step = Step::Done;
         call.connection.enter(Phase::Answering);
-        Poll::Ready(Ok(reply::send(draft, &call.connection)))
+        Poll::Ready(Ok(super::reply::send(draft, &call.connection)))
     }
 }
 
@@ -82,8 +78,8 @@ impl Step {
     fn begin(connection: &Rc<Connection>, parts: Parts, body: Incoming) -> Self {
         connection.begin_request();
         let front = &connection.front;
-        if let Err(status) = check(&parts, &body, connection) {
-            return Self::Ready(reply::last_error(status, connection));
+        if let Some(status) = check(&parts, &body, connection) {
+            return Self::Ready(connection.last_error(status));
         }
         if routes::is_engines(parts.uri.path()) {
             let routes = front.routes.clone();
@@ -91,13 +87,13 @@ impl Step {
             return Self::Working(Box::pin(async move {
                 let mut draft = routes::answer(routes, parts.method, parts.uri.path()).await;
                 if !body.is_end_stream() {
-                    reply::close_after(&mut draft, &connection); // nobody reads it
+                    connection.close_after(&mut draft); // nobody reads it
                 }
                 draft
             }));
         }
         if front.is_draining() {
-            return Self::Ready(reply::last_error(503, connection));
+            return Self::Ready(connection.last_error(503));
         }
         if body.is_end_stream() {
             return Self::submit(connection, &parts, Bytes::new());
@@ -107,7 +103,7 @@ impl Step {
         Self::Working(Box::pin(async move {
             let body = match read_body(&connection, body).await {
                 Ok(body) => body,
-                Err(status) => return reply::last_error(status, &connection),
+                Err(status) => return connection.last_error(status),
             };
             connection.enter(Phase::Waiting);
             let mut step = Self::submit(&connection, &parts, body);
@@ -138,26 +134,13 @@ impl Step {
     }
 
     fn resume(connection: &Rc<Connection>, outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Answered { request, answer: Answer::Respond(response), .. } => {
-                connection.is_answered(request);
-                Self::Ready(reply::from_worker(response))
-            }
-            Outcome::Answered { id, request, answer: Answer::Query(query), tab } => {
-                let asked = rows::Asked::of(id.number(), &request);
-                connection.is_answered(request);
-                let connection = Rc::clone(connection);
-                Self::Working(Box::pin(async move { rows::answer(&connection.front, asked, *query, tab).await }))
-            }
-            Outcome::Answered { request, answer: Answer::Pass, .. } => {
-                let routes = connection.front.routes.clone();
-                let method = Method::from_bytes(request.head.method()).unwrap_or(Method::GET);
-                let path = String::from_utf8_lossy(request.head.path()).into_owned();
-                Self::Working(Box::pin(async move { routes::answer(routes, method, &path).await }))
-            }
-            Outcome::QueueTimeout | Outcome::Ended => Self::Ready(reply::error(503)),
-            Outcome::RequestTimeout => Self::Ready(reply::error(504)),
-            Outcome::WorkerLost => Self::Ready(reply::error(502)),
+        let (next, answered) = reply::to_outcome(&connection.front, outcome);
+        if let Some(request) = answered {
+            connection.is_answered(request);
+        }
+        match next {
+            Next::Draft(draft) => Self::Ready(draft),
+            Next::Work(work) => Self::Working(work),
         }
     }
 }
@@ -190,91 +173,46 @@ impl Drop for Submitted {
     }
 }
 
-/// What can be refused by the head alone. The pure PHP server's `RequestHead` asks the same.
-fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Result<(), u16> {
-    let config = &connection.front.config;
-    if let Some(status) = connection.framing_trouble() {
-        return Err(status);
+/// What can be refused by the head alone.
+fn check(parts: &Parts, body: &Incoming, connection: &Connection) -> Option<u16> {
+    if let Some(status) = connection.head_trouble() {
+        return Some(status);
     }
-    let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target_bytes > config.uri_bytes_max as usize {
-        return Err(414);
-    }
-    if parts.method == Method::CONNECT {
-        return Err(405);
-    }
-    if !has_target(parts) {
-        return Err(400);
-    }
-    if parts.headers.contains_key(header::TRANSFER_ENCODING) && !is_only_chunked(parts) {
-        return Err(501);
-    }
-    // RFC 9112, 3.2: exactly one Host in HTTP/1.1; two are a way to have two servers disagree about one request.
-    // And no other text than a host's: applications write it into links.
-    let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let is_host = hosts.next().map_or(parts.version != Version::HTTP_11, |host| is_host(host.as_bytes()));
-    if !is_host || hosts.next().is_some() {
-        return Err(400);
-    }
-    if body.size_hint().lower() > config.body_bytes_max {
-        return Err(413);
-    }
-    Ok(())
+    let claims = Claims {
+        target_bytes: parts.uri.path_and_query().map_or(0, |target| target.as_str().len()),
+        is_connect: parts.method == Method::CONNECT,
+        has_target: judge::has_target(&parts.uri, parts.method.as_str()),
+        is_http_11: parts.version == Version::HTTP_11,
+        body_bytes: body.size_hint().lower(),
+    };
+    judge::refusal_of(&claims, lines(parts, "transfer-encoding"), lines(parts, "host"), &connection.front.config)
 }
 
-/// Whether the target has one of the forms of RFC 9112, 3.2: a path, an address of the web, or `*` for OPTIONS. hyper
-/// takes a host alone (`GET a`) and every scheme too.
-fn has_target(parts: &Parts) -> bool {
-    match parts.uri.scheme_str() {
-        Some(scheme) => scheme == "http" || scheme == "https",
-        None => parts.uri.authority().is_none() && (parts.uri.path() != "*" || parts.method == Method::OPTIONS),
-    }
-}
-
-/// Whether it is a host's name or address, perhaps with a port, or empty (RFC 3986, 3.2.2).
-fn is_host(text: &[u8]) -> bool {
-    let end = match text {
-        [b'[', rest @ ..] => rest.iter().position(|&byte| byte == b']').map_or(0, |at| at + 2),
-        _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
-    };
-    let (host, port) = text.split_at(end);
-    let host_is_good = match host {
-        [b'[', address @ .., b']'] => address.iter().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)),
-        name => name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)),
-    };
-    let port_is_good = match port {
-        [] | [b':'] => true,
-        [b':', digits @ ..] => {
-            let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u16>().ok());
-            digits.iter().all(u8::is_ascii_digit) && number.is_some()
-        }
-        _ => false,
-    };
-    host_is_good && port_is_good
-}
-
-/// Whether `chunked` is the one transfer coding. Where it isn't the last one, hyper has answered 400.
-fn is_only_chunked(parts: &Parts) -> bool {
-    let mut lines = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let first = lines.next().is_none_or(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    first && lines.next().is_none()
+fn lines<'a>(parts: &'a Parts, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+    parts.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
 }
 
 /// Reads a whole body, or says with which status it failed.
 async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes, u16> {
     let bytes_max = connection.front.config.body_bytes_max;
-    let announced = body.size_hint().lower();
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut gathering = Gathering::new(body.size_hint().lower());
+    let mut is_first = true;
     loop {
         let frame = std::future::poll_fn(|context| {
+            let polled = Pin::new(&mut body).poll_frame(context);
             if connection.body_is_late() {
                 return Poll::Ready(Err(408_u16));
             }
             if let Some(status) = connection.framing_trouble() {
+                // Not before hyper has seen that the body is wanted, and has told a client that waits for it to send: whether
+                // it does must not depend on how much has come already.
+                if std::mem::replace(&mut is_first, false) {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 return Poll::Ready(Err(status));
             }
-            Pin::new(&mut body).poll_frame(context).map(Ok)
+            polled.map(Ok)
         });
         let frame = match frame.await? {
             None => break,
@@ -282,24 +220,13 @@ async fn read_body(connection: &Connection, mut body: Incoming) -> Result<Bytes,
             Some(Err(_)) => return Err(400), // a chunk that isn't one, or a client that has gone
         };
         let Ok(data) = frame.into_data() else { continue }; // trailers
-        if (first.len() + rest.len() + data.len()) as u64 > bytes_max {
+        if (gathering.len() + data.len()) as u64 > bytes_max {
             return Err(413);
         }
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-            continue;
-        }
-        if !first.is_empty() {
-            // Who sends little at a time may send for long: room is made for what has come, not for what was announced.
-            let is_quick = first.len() >= QUICK_BYTES_MIN;
-            let room = if is_quick { announced.min(BODY_PREALLOCATED_BYTES_MAX) as usize } else { 0 };
-            rest.reserve(room.max(2 * first.len()));
-            rest.extend_from_slice(&first);
-            first = Bytes::new();
-        }
-        rest.extend_from_slice(&data);
+        let piece = data.clone();
+        gathering.add(&data, || piece);
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(gathering.finish())
 }
 
 fn to_request(connection: &Connection, parts: &Parts, body: Bytes) -> exchange::Request {
@@ -313,27 +240,9 @@ fn to_request(connection: &Connection, parts: &Parts, body: Bytes) -> exchange::
     for (name, value) in headers {
         head.push_header(name.as_str().as_bytes(), value.as_bytes());
     }
-    let (client_address, client_port, scheme) = client(connection, parts);
+    let trusted = &connection.front.config.trusted_proxies;
+    let (forwarded_for, protocols) = (lines(parts, "x-forwarded-for"), lines(parts, "x-forwarded-proto"));
+    let (client_address, client_port, scheme) = proxies::client(trusted, connection.peer, forwarded_for, protocols);
     let version = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
     exchange::Request { head, body, client_address, client_port, scheme, version }
-}
-
-/// Who asks and how, as far as trusted proxies say.
-fn client(connection: &Connection, parts: &Parts) -> (IpAddr, u16, Scheme) {
-    let trusted = &connection.front.config.trusted_proxies;
-    let peer = connection.peer;
-    if trusted.is_empty() || !proxies::trusts(trusted, peer.ip()) {
-        return (peer.ip(), peer.port(), Scheme::Http);
-    }
-    let lines = parts.headers.get_all("x-forwarded-for").iter().map(http::HeaderValue::as_bytes);
-    let address = proxies::client_behind(trusted, peer.ip(), lines);
-    let port = if address == peer.ip() { peer.port() } else { 0 };
-    let proto = parts.headers.get_all("x-forwarded-proto").iter().next_back();
-    // Of several, the last: the one that the trusted proxy wrote.
-    let proto = proto.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
-    let scheme = match proto.map(<[u8]>::trim_ascii) {
-        Some(proto) if proto.eq_ignore_ascii_case(b"https") => Scheme::Https,
-        _ => Scheme::Http,
-    };
-    (address, port, scheme)
 }

@@ -1,4 +1,4 @@
-// A Redis-compatible server in front of a C++ store: derive from lyger::resp::Store, hand an object to lyger::resp::serve(), and
+// A Redis-compatible server in front of a C++ store: derive from lyger::resp::Store, hand an object to a lyger::resp::Server, and
 // link with liblyger_resp.a. C++17. This header defines the three functions of lyger_resp.h that the server calls; any number of
 // sources may include it.
 //

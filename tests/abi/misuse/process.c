@@ -99,6 +99,7 @@ static void in_forked_child(uint64_t id, char *string) {
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_store_clear(0));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_lock_take(0, "k", 1, 1, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_flight_abandon(0, "k", 1, 1));
+    GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_session_open(0, "k", 1, 1, &out));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_engine_configure("{}", 2));
     GIVES(LYGER_STATUS_WRONG_PROCESS, lyger_engine_release());
     lyger_free_engine(NULL);

@@ -47,6 +47,12 @@ static void misuse_ids(void) {
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_flight_take_off(id, "k", 1, 1000, &number, buf, sizeof buf, &needed));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_flight_land(id, "k", 1, 1, "v", 1, 0, 0, &flag));
         GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_flight_abandon(id, "k", 1, 1));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_open(id, "k", 1, 1000, &number));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_close(id, "k", 1, 1, &flag));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_read(id, "k", 1, buf, sizeof buf, &needed));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_write(id, "k", 1, 0, "v", 1, 1000, &flag));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_touch(id, "k", 1, 1000, &flag));
+        GIVES(LYGER_STATUS_INVALID_HANDLE, lyger_session_destroy(id, "k", 1, &flag));
     }
 }
 
@@ -109,6 +115,50 @@ static void misuse_pointers(void) {
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_flight_take_off(0, "k", 1, 1, NULL, buf, sizeof buf, &needed));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_flight_land(0, "k", 1, 1, NULL, 1, 0, 0, &flag));
     GIVES(LYGER_STATUS_NULL_POINTER, lyger_flight_abandon(0, NULL, 1, 1));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_open(0, "k", 1, 1, NULL));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_session_open(0, NOWHERE, 65537, 1, &number));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_close(0, NULL, 1, 1, &flag));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_read(0, "k", 1, NULL, 1, &needed));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_read(0, "k", 1, buf, sizeof buf, NULL));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_write(0, "k", 1, 0, NULL, 1, 1, &flag));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_write(0, "k", 1, 0, "v", 1, 1, NULL));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_session_write(0, "k", 1, 0, NOWHERE, SIZE_MAX, 1, &flag));
+    GIVES(LYGER_STATUS_NULL_POINTER, lyger_session_touch(0, "k", 1, 1, NULL));
+    GIVES(LYGER_STATUS_TOO_LONG, lyger_session_destroy(0, NOWHERE, SIZE_MAX, &flag));
+}
+
+/* What only the one who has a session open may do, and what nobody can. */
+static void misuse_sessions(void) {
+    static char too_long[61441];
+    uint64_t token;
+
+    GIVES(LYGER_STATUS_OK, lyger_session_open(0, "s\0", 2, UINT64_MAX, &token));
+    GIVES(LYGER_STATUS_OK, lyger_session_open(0, "s\0", 2, 1, &number));
+    CHECK(token > 0 && number == 0);
+    GIVES(LYGER_STATUS_NOT_FOUND, lyger_session_read(0, "s\0", 2, buf, sizeof buf, &needed));
+    GIVES(LYGER_STATUS_OK, lyger_session_write(0, "s\0", 2, token + 1, "other", 5, 60000, &flag));
+    CHECK(flag == 0);
+    GIVES(LYGER_STATUS_OK, lyger_session_write(0, "s\0", 2, token, "data", 4, UINT64_MAX, &flag));
+    CHECK(flag == 1);
+    GIVES(LYGER_STATUS_CACHE_VALUE_TOO_LARGE,
+          lyger_session_write(0, "s\0", 2, token, too_long, sizeof too_long, 60000, &flag));
+    GIVES(LYGER_STATUS_BUFFER_TOO_SMALL, lyger_session_read(0, "s\0", 2, buf, 3, &needed));
+    CHECK(needed == 4);
+    GIVES(LYGER_STATUS_OK, lyger_store_clear(0));
+    GIVES(LYGER_STATUS_OK, lyger_session_read(0, "s\0", 2, buf, 4, &needed));
+    WROTE(buf, needed, "data");
+    GIVES(LYGER_STATUS_OK, lyger_session_close(0, "s\0", 2, token + 1, &flag));
+    CHECK(flag == 0);
+    GIVES(LYGER_STATUS_OK, lyger_session_close(0, "s\0", 2, token, &flag));
+    CHECK(flag == 1);
+    GIVES(LYGER_STATUS_OK, lyger_session_write(0, "s\0", 2, token, "late", 4, 60000, &flag));
+    CHECK(flag == 0);
+    GIVES(LYGER_STATUS_OK, lyger_session_touch(0, "s\0", 2, 0, &flag));
+    GIVES(LYGER_STATUS_OK, lyger_session_destroy(0, "s\0", 2, &flag));
+    CHECK(flag == 0);
+    GIVES(LYGER_STATUS_OK, lyger_session_write(0, NULL, 0, 0, NULL, 0, 60000, &flag));
+    GIVES(LYGER_STATUS_OK, lyger_session_destroy(0, NULL, 0, &flag));
+    CHECK(flag == 1);
 }
 
 void misuse_store(void) {
@@ -132,6 +182,7 @@ void misuse_store(void) {
 
     misuse_ids();
     misuse_pointers();
+    misuse_sessions();
 
     /* A buffer that is too small, and what waits then. */
     GIVES(LYGER_STATUS_OK, lyger_store_put(0, "a\0b", 3, "value", 5, 0));

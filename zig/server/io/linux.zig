@@ -5,6 +5,7 @@
 //! One thread owns it, the one that called `start`; only `wake` may be called by others.
 
 const std = @import("std");
+const builtin = @import("builtin");
 const assert = std.debug.assert;
 const linux = std.os.linux;
 const IoUring = linux.IoUring;
@@ -34,14 +35,15 @@ const buffers_given_first = 256;
 /// Connections that the kernel completes for us before they are accepted. net.core.somaxconn bounds it once more.
 const listen_backlog = 4096;
 
-/// Entries of the ring's table beside the connections: where more than the backlog holds arrive at once, some wait here for
-/// being closed.
-const descriptors_spare = 256;
-
 pub const Linux = struct {
     ring: IoUring,
     listener: linux.fd_t = -1,
+    direct: bool,
     event_fd: linux.fd_t,
+    /// One more descriptor whose writes end the waiting.
+    watched_fd: linux.fd_t = -1,
+    /// Written by the kernel when there is something to take, for a loop that waits elsewhere.
+    notifier_fd: linux.fd_t = -1,
     /// Where the kernel writes the event's counter.
     event_count: u64 = 0,
     /// Set by the first that wakes, so that only it pays for a system call.
@@ -65,7 +67,7 @@ pub const Linux = struct {
     enters: u64 = 0,
 
     /// Other threads may be there.
-    pub const has_threads = true;
+    pub const has_threads = !builtin.single_threaded;
 
     pub const InitError = setup.InitError;
 
@@ -85,10 +87,7 @@ pub const Linux = struct {
         return initBeside(null, options);
     }
 
-    /// What the ring's table takes. The last of as many connections as a table has entries wait in the backlog.
-    pub fn tableLen(connections: u32, outgoing_max: u32) u32 {
-        return @min(connections + descriptors_spare + outgoing_max, descriptors.table_max);
-    }
+    pub const tableLen = descriptors.tableLen;
 
     /// A ring whose completions end the parent's sleep, so that one loop serves both.
     pub fn initBeside(beside: ?Parent, options: interface.Options) InitError!Linux {
@@ -96,10 +95,14 @@ pub const Linux = struct {
         assert(options.descriptors > 0);
         var ring = try setup.setupRing(submissions_max, completions_max, beside);
         errdefer ring.deinit();
+        // Sockets of our own lie in the ring's table: all descriptors of a ring are of the same kind.
+        assert(options.direct or options.outgoing == 0);
         const table_len = tableLen(options.descriptors, options.outgoing);
         const outgoing_first = table_len - options.outgoing;
-        ring.register_files_sparse(table_len) catch |err| return setup.registerError(err);
-        try setup.limitAccepted(&ring, outgoing_first);
+        if (options.direct) {
+            ring.register_files_sparse(table_len) catch |err| return setup.registerError(err);
+            try setup.limitAccepted(&ring, outgoing_first);
+        }
         if (beside) |other| ring.register_eventfd(other.event) catch |err| return setup.registerError(err);
 
         const memory = try pages.reserve(u8, @as(usize, options.buffer_size) * options.buffer_count);
@@ -117,6 +120,7 @@ pub const Linux = struct {
 
         var io: Linux = .{
             .ring = ring,
+            .direct = options.direct,
             .event_fd = @intCast(event_fd),
             .buffer_ring = buffer_ring,
             .buffer_memory = memory,
@@ -138,6 +142,7 @@ pub const Linux = struct {
         io.ring.deinit();
         setup.unmapBufferRing(io.buffer_ring, io.buffer_count);
         _ = linux.close(io.event_fd);
+        if (io.notifier_fd >= 0) _ = linux.close(io.notifier_fd);
         if (io.listener >= 0) _ = linux.close(io.listener);
         pages.release(u8, io.buffer_memory);
         pages.release(BufferId, io.buffers_kept);
@@ -154,34 +159,23 @@ pub const Linux = struct {
         io.armWake();
     }
 
-    pub const ListenError = error{ AddressInUse, AddressNotAvailable, AccessDenied, SystemResources, Unexpected };
+    /// An event descriptor that the kernel writes whenever there begins to be something to take, or work that the next
+    /// `handOver` has done. The ring's own descriptor tells that too late: the kernel's deferred work doesn't wake who polls it.
+    pub fn notifier(io: *Linux) InitError!linux.fd_t {
+        if (io.notifier_fd >= 0) return io.notifier_fd;
+        const rc = linux.eventfd(0, linux.EFD.CLOEXEC | linux.EFD.NONBLOCK);
+        if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
+        io.notifier_fd = @intCast(rc);
+        io.ring.register_eventfd(io.notifier_fd) catch |err| return setup.registerError(err);
+        return io.notifier_fd;
+    }
+
+    pub const ListenError = setup.ListenError;
 
     /// Port 0 takes a free one; `port` says which. With `reuse_port` several rings share an address.
     pub fn listen(io: *Linux, address: std.Io.net.IpAddress, reuse_port: bool) ListenError!void {
         assert(io.listener == -1);
-        var storage: SocketAddress = .init(address);
-        const rc = linux.socket(storage.any.family, linux.SOCK.STREAM | linux.SOCK.CLOEXEC, linux.IPPROTO.TCP);
-        if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
-        const fd: linux.fd_t = @intCast(rc);
-        errdefer _ = linux.close(fd);
-
-        try setup.setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR);
-        if (reuse_port) try setup.setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEPORT);
-        // Accepted sockets inherit it. Answers leave in one piece, so nothing is gained by waiting.
-        try setup.setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
-        switch (linux.errno(linux.bind(fd, &storage.any, storage.len()))) {
-            .SUCCESS => {},
-            .ADDRINUSE => return error.AddressInUse,
-            .ADDRNOTAVAIL => return error.AddressNotAvailable,
-            .ACCES => return error.AccessDenied,
-            else => return error.Unexpected,
-        }
-        switch (linux.errno(linux.listen(fd, listen_backlog))) {
-            .SUCCESS => {},
-            .ADDRINUSE => return error.AddressInUse,
-            else => return error.Unexpected,
-        }
-        io.listener = fd;
+        io.listener = try setup.openListener(address, reuse_port, listen_backlog);
     }
 
     pub fn port(io: *const Linux) u16 {
@@ -204,7 +198,9 @@ pub const Linux = struct {
 
     pub fn accept(io: *Linux, user_data: UserData, shots: interface.Shots) void {
         const sqe = io.submission(user_data);
-        sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
+        if (io.direct) {
+            sqe.prep_multishot_accept_direct(io.listener, null, null, 0);
+        } else sqe.prep_multishot_accept(io.listener, null, null, linux.SOCK.CLOEXEC);
         if (shots == .single) sqe.ioprio &= ~@as(u16, linux.IORING_ACCEPT_MULTISHOT);
         sqe.user_data = @bitCast(user_data);
     }
@@ -213,7 +209,7 @@ pub const Linux = struct {
         const sqe = io.submission(user_data);
         sqe.prep_rw(.RECV, @intCast(descriptor), 0, 0, 0);
         sqe.ioprio = linux.IORING_RECV_MULTISHOT;
-        sqe.flags = linux.IOSQE_FIXED_FILE | linux.IOSQE_BUFFER_SELECT;
+        sqe.flags = io.fileFlag() | linux.IOSQE_BUFFER_SELECT;
         sqe.buf_index = buffer_group;
         sqe.user_data = @bitCast(user_data);
     }
@@ -223,7 +219,7 @@ pub const Linux = struct {
         assert(bytes.len > 0);
         const sqe = io.submission(user_data);
         sqe.prep_send(@intCast(descriptor), bytes, linux.MSG.NOSIGNAL);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -232,7 +228,7 @@ pub const Linux = struct {
         assert(message.iovlen > 0);
         const sqe = io.submission(user_data);
         sqe.prep_sendmsg(@intCast(descriptor), message, linux.MSG.NOSIGNAL);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -240,7 +236,7 @@ pub const Linux = struct {
     pub fn shutdown(io: *Linux, descriptor: Descriptor, user_data: UserData) void {
         const sqe = io.submission(user_data);
         sqe.prep_shutdown(@intCast(descriptor), linux.SHUT.WR);
-        sqe.flags = linux.IOSQE_FIXED_FILE;
+        sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -249,14 +245,15 @@ pub const Linux = struct {
         if (io.ring.sq_ready() + 2 > io.ring.sq.sqes.len) io.submitNow();
         // An operation keeps its file open: without the cancel a receive that waits would keep the connection.
         const cancel_sqe = io.submission(user_data);
-        cancel_sqe.prep_cancel_fd(@intCast(descriptor), linux.IORING_ASYNC_CANCEL_ALL | linux.IORING_ASYNC_CANCEL_FD_FIXED);
+        const is_fixed: u32 = if (io.direct) linux.IORING_ASYNC_CANCEL_FD_FIXED else 0;
+        cancel_sqe.prep_cancel_fd(@intCast(descriptor), linux.IORING_ASYNC_CANCEL_ALL | is_fixed);
         cancel_sqe.flags = linux.IOSQE_IO_HARDLINK | linux.IOSQE_CQE_SKIP_SUCCESS;
         var cancel_data = user_data;
         cancel_data.operation = .cancel;
         cancel_sqe.user_data = @bitCast(cancel_data);
 
         const sqe = io.submission(user_data);
-        sqe.prep_close_direct(descriptor);
+        if (io.direct) sqe.prep_close_direct(descriptor) else sqe.prep_close(@intCast(descriptor));
         sqe.user_data = @bitCast(user_data);
     }
 
@@ -366,11 +363,21 @@ pub const Linux = struct {
     /// Hands over what was queued and waits until something happened, at most `timeout_ns`; null waits without end.
     pub fn turn(io: *Linux, events: []Event, timeout_ns: ?u64) error{Unexpected}![]Event {
         assert(events.len >= interface.events_per_turn_max);
+        try io.handOver(timeout_ns);
+        return io.completed(events);
+    }
+
+    /// Hands over what was queued, and waits if nothing has happened yet.
+    pub fn handOver(io: *Linux, timeout_ns: ?u64) error{Unexpected}!void {
         io.giveBuffers();
         const to_submit = io.ring.flush_sq();
         const ready = io.ring.cq_ready();
-        if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (ready == 0) 1 else 0, timeout_ns);
+        const waits = ready == 0 and (timeout_ns == null or timeout_ns.? > 0);
+        if (to_submit > 0 or ready == 0) try io.enter(to_submit, if (waits) 1 else 0, if (waits) timeout_ns else null);
+    }
 
+    /// What has happened, without asking the kernel.
+    pub fn completed(io: *Linux, events: []Event) error{Unexpected}![]Event {
         const count = io.ring.copy_cqes(&io.cqes, 0) catch return error.Unexpected;
         var ran_out = false;
         for (io.cqes[0..count], events[0..count]) |cqe, *event| {
@@ -386,8 +393,10 @@ pub const Linux = struct {
                 io.buffers_given -= 1;
             } else if (event.failure() == .NOBUFS) ran_out = io.buffers_kept_len > 0;
             if (event.user_data.operation == .wake) {
-                io.wake_pending.store(false, .release);
-                io.armWake();
+                if (event.user_data.index == 0) {
+                    io.wake_pending.store(false, .release);
+                    io.armWake();
+                } else if (!event.more) io.watch(io.watched_fd);
             }
         }
         // More arrived in one turn than it was given: twice as many the next time.
@@ -443,6 +452,20 @@ pub const Linux = struct {
             .SUCCESS, .TIME, .INTR, .BUSY, .AGAIN => {},
             else => return error.Unexpected,
         }
+    }
+
+    /// From now on each write that makes the descriptor readable ends the waiting, as an event of `wake`. Nothing is read.
+    pub fn watch(io: *Linux, descriptor: linux.fd_t) void {
+        io.watched_fd = descriptor;
+        const user_data: UserData = .{ .index = 1, .operation = .wake, .generation = 0 };
+        const sqe = io.submission(user_data);
+        sqe.prep_poll_add(descriptor, linux.POLL.IN);
+        sqe.len = linux.IORING_POLL_ADD_MULTI;
+        sqe.user_data = @bitCast(user_data);
+    }
+
+    fn fileFlag(io: *const Linux) u8 {
+        return if (io.direct) linux.IOSQE_FIXED_FILE else 0;
     }
 
     fn armWake(io: *Linux) void {

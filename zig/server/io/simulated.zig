@@ -8,7 +8,6 @@ const std = @import("std");
 const assert = std.debug.assert;
 const linux = std.os.linux;
 const interface = @import("../io.zig");
-const pages = @import("../pages.zig");
 const BufferId = interface.BufferId;
 const Descriptor = interface.Descriptor;
 const Event = interface.Event;
@@ -16,7 +15,7 @@ const UserData = interface.UserData;
 pub const Connection = @import("simulated/network.zig").Connection;
 const outgoing_of = @import("simulated/outgoing.zig");
 const transfer = @import("simulated/transfer.zig");
-pub const window_bytes = @import("simulated/network.zig").window_bytes;
+const Window = @import("simulated/network.zig").Window;
 const socket_of = @import("simulated/socket.zig");
 const Armed = socket_of.Armed;
 const Socket = socket_of.Socket;
@@ -28,6 +27,9 @@ const accepts_max = 3;
 
 /// The longest an operation takes beyond its turn.
 const delay_ns_max = 3 * std.time.ns_per_ms;
+
+/// How often it is looked for operations that were delayed.
+const step_ns = delay_ns_max / 8;
 
 pub const Simulated = struct {
     allocator: std.mem.Allocator,
@@ -48,7 +50,10 @@ pub const Simulated = struct {
     outgoing_first: Descriptor,
     /// Connections that the server made, and nobody took yet.
     arrivals: std.ArrayList(outgoing_of.Arrival) = .empty,
-    order: []Descriptor,
+    /// Open descriptors, in no order, and room for those that have something to do.
+    opens: []Descriptor,
+    opens_len: usize = 0,
+    ready: []Descriptor,
     buffer_memory: []u8,
     buffer_size: u32,
     /// Which buffers the kernel has.
@@ -69,22 +74,23 @@ pub const Simulated = struct {
     pub const SimulationOptions = struct {
         io: interface.Options,
         seed: u64,
-        /// Connections that may exist at once, accepted or not.
-        connections: u32,
+        /// For each connection that may exist at once, accepted or not.
+        windows: []([2]Window),
         rates: Rates = .{},
     };
 
     pub fn init(allocator: std.mem.Allocator, options: SimulationOptions) !Simulated {
         const io = options.io;
-        const connections = try pages.reserve(Connection, options.connections);
-        errdefer pages.release(Connection, connections);
-        for (connections) |*connection| connection.reset(true);
+        const connections = try allocator.alloc(Connection, options.windows.len);
+        errdefer allocator.free(connections);
+        for (connections, options.windows) |*connection, *windows| connection.* = .init(windows);
         const sockets = try allocator.alloc(Socket, io.descriptors + io.outgoing);
         errdefer allocator.free(sockets);
         @memset(sockets, .{});
-        const order = try allocator.alloc(Descriptor, sockets.len);
-        errdefer allocator.free(order);
-        for (order, 0..) |*descriptor, i| descriptor.* = @intCast(i);
+        const opens = try allocator.alloc(Descriptor, sockets.len);
+        errdefer allocator.free(opens);
+        const ready = try allocator.alloc(Descriptor, sockets.len);
+        errdefer allocator.free(ready);
         const memory = try allocator.alloc(u8, @as(usize, io.buffer_size) * io.buffer_count);
         errdefer allocator.free(memory);
         return .{
@@ -94,7 +100,8 @@ pub const Simulated = struct {
             .connections = connections,
             .sockets = sockets,
             .outgoing_first = io.descriptors,
-            .order = order,
+            .opens = opens,
+            .ready = ready,
             .buffer_memory = memory,
             .buffer_size = io.buffer_size,
             .buffers = try .initFull(allocator, io.buffer_count),
@@ -103,9 +110,10 @@ pub const Simulated = struct {
     }
 
     pub fn deinit(io: *Simulated) void {
-        pages.release(Connection, io.connections);
+        io.allocator.free(io.connections);
         io.allocator.free(io.sockets);
-        io.allocator.free(io.order);
+        io.allocator.free(io.opens);
+        io.allocator.free(io.ready);
         io.allocator.free(io.buffer_memory);
         io.buffers.deinit(io.allocator);
         io.backlog.deinit(io.allocator);
@@ -262,9 +270,9 @@ pub const Simulated = struct {
         const deadline_ns = @min(io.client_ns, if (timeout_ns) |ns| io.now_ns +| ns else std.math.maxInt(u64));
         var len = io.collect(events);
         while (len == 0 and io.now_ns < deadline_ns) {
-            // Small steps while operations wait for their delay, large ones when all depends on clients and time-outs.
-            const step = if (io.isDelayed()) delay_ns_max / 8 else deadline_ns - io.now_ns;
-            io.now_ns += @min(@max(step, 1), deadline_ns - io.now_ns);
+            // In steps, so that several operations complete at once.
+            const steps = (@max(io.readyNs(), io.now_ns + 1) - io.now_ns - 1) / step_ns + 1;
+            io.now_ns += @min(steps *| step_ns, deadline_ns - io.now_ns);
             len = io.collect(events);
         }
         for (events[0..len]) |event| {
@@ -278,24 +286,21 @@ pub const Simulated = struct {
 
     /// Descriptors that the server has not closed.
     pub fn descriptorsOpen(io: *const Simulated) u32 {
-        var open_count: u32 = 0;
-        for (io.sockets) |*socket| open_count += @intFromBool(socket.connection != null);
-        return open_count;
+        return @intCast(io.opens_len);
     }
 
-    fn isDelayed(io: *const Simulated) bool {
-        if (io.late.items.len > 0) return true;
-        if (io.accepting.items.len > 0 and io.backlog.items.len > 0) return true;
-        for (io.sockets) |*socket| {
-            const index = socket.connection orelse continue;
-            if (socket.connecting) |connecting| if (connecting.ready_ns != std.math.maxInt(u64)) return true;
-            if (socket.closing != null or socket.shutting != null or socket.cancelled) return true;
-            const connection = &io.connections[index];
-            if (socket.receiving != null and (connection.to_server.len > 0 or connection.client_finished)) return true;
-            if (connection.client_reset and (socket.receiving != null or socket.sending != null)) return true;
-            if (socket.sending != null and connection.to_client.free() > 0) return true;
-        }
-        return false;
+    /// When an operation may next complete, unless a client does something before.
+    fn readyNs(io: *const Simulated) u64 {
+        var ready_ns: u64 = std.math.maxInt(u64);
+        for (io.late.items) |late| ready_ns = @min(ready_ns, late.ready_ns);
+        if (io.accepting.items.len > 0 and io.backlog.items.len > 0) ready_ns = @min(ready_ns, io.accepting.items[0].ready_ns);
+        for (io.opens[0..io.opens_len]) |descriptor| ready_ns = @min(ready_ns, io.socketReadyNs(descriptor));
+        return ready_ns;
+    }
+
+    fn socketReadyNs(io: *const Simulated, descriptor: Descriptor) u64 {
+        const socket = &io.sockets[descriptor];
+        return socket.readyNs(&io.connections[socket.connection.?]);
     }
 
     fn collect(io: *Simulated, events: []Event) usize {
@@ -306,9 +311,15 @@ pub const Simulated = struct {
         }
         // Several connections may arrive at once.
         for (0..accepts_max) |_| io.acceptReady(&out);
-        io.random().shuffle(Descriptor, io.order);
+        var ready_len: usize = 0;
+        for (io.opens[0..io.opens_len]) |descriptor| {
+            if (io.socketReadyNs(descriptor) > io.now_ns) continue;
+            io.ready[ready_len] = descriptor;
+            ready_len += 1;
+        }
+        io.random().shuffle(Descriptor, io.ready[0..ready_len]);
         var last: Descriptor = 0;
-        for (io.order) |descriptor| {
+        for (io.ready[0..ready_len]) |descriptor| {
             // Room for a receive, a send, a shutdown and a close.
             if (events.len - out.len < 8) break;
             const before = out.len;
@@ -352,7 +363,7 @@ pub const Simulated = struct {
             const index = io.backlog.orderedRemove(0);
             const descriptor = if (io.chance(io.rates.accept_dropped)) null else io.freeDescriptor().?;
             if (descriptor) |free| {
-                io.sockets[free] = .{ .connection = index };
+                io.opened(free, .{ .connection = index });
                 event.result = @intCast(free);
                 if (event.more and io.chance(io.rates.multishot_ended)) {
                     io.count(.multishot_ended);
@@ -377,8 +388,7 @@ pub const Simulated = struct {
             if (closing.ready_ns > io.now_ns) return;
             out.add(.{ .user_data = closing.user_data, .result = 0, .buffer = null, .more = false });
             connection.serverClose();
-            socket.* = .{};
-            return;
+            return io.closed(socket);
         }
         if (socket.shutting) |shutting| {
             if (shutting.ready_ns <= io.now_ns) {
@@ -397,6 +407,21 @@ pub const Simulated = struct {
         if (socket.sending) |*sending| {
             if (sending.ready_ns <= io.now_ns) transfer.sendReady(io, socket, sending, out);
         }
+    }
+
+    pub fn opened(io: *Simulated, descriptor: Descriptor, socket: Socket) void {
+        io.sockets[descriptor] = socket;
+        io.sockets[descriptor].open_at = @intCast(io.opens_len);
+        io.opens[io.opens_len] = descriptor;
+        io.opens_len += 1;
+    }
+
+    fn closed(io: *Simulated, socket: *Socket) void {
+        io.opens_len -= 1;
+        const last = io.opens[io.opens_len];
+        io.opens[socket.open_at] = last;
+        io.sockets[last].open_at = socket.open_at;
+        socket.* = .{};
     }
 
     fn completeLate(io: *Simulated, user_data: UserData, result: i32) void {

@@ -50,6 +50,16 @@ const Told = struct {
         told.client.on_drained = onDrained;
     }
 
+    /// To an upstream that is started.
+    fn connectTo(told: *Told, loop: *Loop, upstream: *Upstream, context: *anyopaque) !void {
+        upstream.context = context;
+        try upstream.start();
+        try loop.begin();
+        try told.create(loop);
+        errdefer told.destroy();
+        try told.client.connect("127.0.0.1", upstream.port);
+    }
+
     fn destroy(told: *Told) void {
         told.client.deinit();
         told.bytes.deinit(allocator);
@@ -125,14 +135,10 @@ fn sumUp(peer: Peer, upstream: *Upstream) anyerror!void {
 test "a peer that reads slowly is felt, and a graceful end loses nothing" {
     const upstream: *Upstream = try .create(sumUp);
     var sum: Sum = .{};
-    upstream.context = &sum;
-    try upstream.start();
     const loop: *Loop = try .create(.{});
-    try loop.begin();
     var told: Told = .{};
-    try told.create(loop);
+    try told.connectTo(loop, upstream, &sum);
     defer told.destroy();
-    try told.client.connect("127.0.0.1", upstream.port);
     try loop.until(&told.connected);
 
     var expected: Sum = .{};
@@ -176,14 +182,10 @@ fn echoAndCount(peer: Peer, upstream: *Upstream) anyerror!void {
 test "an end reads away what the other side wants to be rid of first" {
     const upstream: *Upstream = try .create(echoAndCount);
     var count: usize = 0;
-    upstream.context = &count;
-    try upstream.start();
     const loop: *Loop = try .create(.{});
-    try loop.begin();
     var told: Told = .{};
-    try told.create(loop);
+    try told.connectTo(loop, upstream, &count);
     defer told.destroy();
-    try told.client.connect("127.0.0.1", upstream.port);
     try loop.until(&told.connected);
     told.client.pauseReading();
     // Until both sides wait for the other to read.
@@ -216,14 +218,10 @@ fn flood(peer: Peer, upstream: *Upstream) anyerror!void {
 test "who doesn't read is not flooded, and reads on where it stopped" {
     const upstream: *Upstream = try .create(flood);
     var sent: std.atomic.Value(usize) = .init(0);
-    upstream.context = &sent;
-    try upstream.start();
     const loop: *Loop = try .create(.{});
-    try loop.begin();
     var told: Told = .{ .pauses = true };
-    try told.create(loop);
+    try told.connectTo(loop, upstream, &sent);
     defer told.destroy();
-    try told.client.connect("127.0.0.1", upstream.port);
     try loop.until(&told.has_all);
     try loop.turnFor(100);
     // One receive, and not a byte of the rest, although the kernel has megabytes by now.

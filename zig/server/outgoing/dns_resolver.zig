@@ -1,5 +1,6 @@
 //! A stub resolver on the loop's thread: literals, /etc/hosts, a cache with the answers' own times, and the servers of
-//! /etc/resolv.conf over UDP, and over TCP what is too long for it. A and AAAA are asked at the same time.
+//! /etc/resolv.conf over UDP, and over TCP what is too long for it. A and AAAA are asked at the same time. Who wants a name that
+//! is being looked up waits for the same answer: a pool that opens its connections at once asks once.
 //!
 //! Against forged answers (RFC 5452): each question has a socket of its own, so a port that the kernel draws, and takes
 //! answers from the server alone; its id is random; and an answer has to repeat the question. After a few that don't, the
@@ -29,6 +30,8 @@ pub const Config = struct {
     port: u16 = 53,
     /// Names that are looked up at once. Each has two sockets at most.
     lookups_max: u16 = 32,
+    /// Those who wait for them, several for one name.
+    waits_max: u16 = 256,
     /// For one server's answer. Null takes resolv.conf's, or its 5 s.
     timeout_ms: ?u32 = null,
 };
@@ -50,6 +53,10 @@ pub const Stats = struct {
     asked: u64 = 0,
     asked_over_tcp: u64 = 0,
     cached: u64 = 0,
+    /// Of those, names that are not there or have no address of the type.
+    known_absent: u64 = 0,
+    /// Who waits for a name that another one had asked for.
+    joined: u64 = 0,
     /// Messages that didn't answer the question that was asked.
     strangers: u64 = 0,
 };
@@ -64,6 +71,8 @@ pub fn DnsResolverType(comptime IO: type) type {
         hosts_text: []u8,
         cache: dns.Cache(cache_capacity) = .{},
         lookups: []Lookup,
+        waits: []Wait,
+        tellings: u64 = 0,
         tcp_memory: []u8,
         stats: Stats = .{},
 
@@ -86,15 +95,12 @@ pub fn DnsResolverType(comptime IO: type) type {
             asked: u32 = 0,
             strangers: u32 = 0,
             answer: dns.Answer = .{},
-            no_such_name: bool = false,
             failure: ?Failure = null,
         };
 
         const Lookup = struct {
             resolver: *DnsResolver,
             is_taken: bool = false,
-            generation: u32 = 0,
-            waiter: Waiter = undefined,
             name_buffer: [name_bytes_max]u8 = undefined,
             name_len: usize = 0,
             /// Which of the names it may stand for, and that one.
@@ -114,6 +120,16 @@ pub fn DnsResolverType(comptime IO: type) type {
             }
         };
 
+        /// Somebody who waits for a lookup.
+        const Wait = struct {
+            is_taken: bool = false,
+            generation: u32 = 0,
+            waiter: Waiter = undefined,
+            /// Null once it has an outcome, which this telling tells.
+            lookup: ?*Lookup = null,
+            telling: u64 = 0,
+        };
+
         pub fn create(allocator: std.mem.Allocator, sockets: *Sockets, config: Config) !*DnsResolver {
             const resolv_text = try system_files.read(allocator, config.resolv_conf);
             errdefer allocator.free(resolv_text);
@@ -121,6 +137,9 @@ pub fn DnsResolverType(comptime IO: type) type {
             errdefer allocator.free(hosts_text);
             const lookups = try allocator.alloc(Lookup, config.lookups_max);
             errdefer allocator.free(lookups);
+            const waits = try allocator.alloc(Wait, config.waits_max);
+            errdefer allocator.free(waits);
+            @memset(waits, .{});
             const memory = try pages.reserve(u8, @as(usize, 2) * tcp_bytes_max * config.lookups_max);
             errdefer pages.release(u8, memory);
             const self = try allocator.create(DnsResolver);
@@ -139,6 +158,7 @@ pub fn DnsResolverType(comptime IO: type) type {
                 .resolv_text = resolv_text,
                 .hosts_text = hosts_text,
                 .lookups = lookups,
+                .waits = waits,
                 .tcp_memory = memory,
             };
             return self;
@@ -147,6 +167,7 @@ pub fn DnsResolverType(comptime IO: type) type {
         pub fn destroy(self: *DnsResolver) void {
             const allocator = self.allocator;
             pages.release(u8, self.tcp_memory);
+            allocator.free(self.waits);
             allocator.free(self.lookups);
             allocator.free(self.hosts_text);
             allocator.free(self.resolv_text);
@@ -197,12 +218,18 @@ pub fn DnsResolverType(comptime IO: type) type {
             self.fromHosts(name, &found);
             if (found.len > 0) return .{ .now = found };
             if (name.len == 0 or name.len > name_bytes_max) return error.InvalidName;
+            const wait = for (self.waits) |*wait| {
+                if (!wait.is_taken) break wait;
+            } else return error.TooManyLookups;
+            for (self.lookups) |*lookup| {
+                if (!lookup.is_taken or !std.ascii.eqlIgnoreCase(lookup.name(), name)) continue;
+                self.stats.joined += 1;
+                return .{ .later = self.waitFor(lookup, wait, waiter) };
+            }
             const lookup = for (self.lookups) |*lookup| {
                 if (!lookup.is_taken) break lookup;
             } else return error.TooManyLookups;
             lookup.is_taken = true;
-            lookup.generation +%= 1;
-            lookup.waiter = waiter;
             @memcpy(lookup.name_buffer[0..name.len], name);
             lookup.name_len = name.len;
             lookup.candidate = 0;
@@ -216,19 +243,46 @@ pub fn DnsResolverType(comptime IO: type) type {
                 lookup.is_taken = false;
                 return .{ .now = try outcome };
             }
-            return .{ .later = .{ .index = @intCast(lookup - self.lookups.ptr), .generation = lookup.generation } };
+            return .{ .later = self.waitFor(lookup, wait, waiter) };
+        }
+
+        fn waitFor(self: *DnsResolver, lookup: *Lookup, wait: *Wait, waiter: Waiter) Ticket {
+            wait.* = .{ .is_taken = true, .generation = wait.generation +% 1, .waiter = waiter, .lookup = lookup };
+            return .{ .index = @intCast(wait - self.waits.ptr), .generation = wait.generation };
         }
 
         pub fn cancel(self: *DnsResolver, ticket: Ticket) void {
-            const lookup = &self.lookups[ticket.index];
-            if (!lookup.is_taken or lookup.generation != ticket.generation) return;
+            const wait = &self.waits[ticket.index];
+            if (!wait.is_taken or wait.generation != ticket.generation) return;
+            wait.is_taken = false;
+            const lookup = wait.lookup orelse return;
+            for (self.waits) |*other| if (other.is_taken and other.lookup == lookup) return;
+            // Nobody is left who wants it.
             for (&lookup.legs) |*leg| endLeg(leg);
             lookup.is_taken = false;
+        }
+
+        /// All who wait, of whom each may ask again, or cancel another one.
+        fn tell(self: *DnsResolver, lookup: *Lookup, outcome: *const Outcome) void {
+            self.tellings += 1;
+            const telling = self.tellings;
+            for (self.waits) |*wait| {
+                if (!wait.is_taken or wait.lookup != lookup) continue;
+                wait.lookup = null;
+                wait.telling = telling;
+            }
+            lookup.is_taken = false;
+            for (self.waits) |*wait| {
+                if (!wait.is_taken or wait.lookup != null or wait.telling != telling) continue;
+                wait.is_taken = false;
+                wait.waiter.on(wait.waiter.ptr, outcome);
+            }
         }
 
         pub fn pending(self: *const DnsResolver) usize {
             var count: usize = 0;
             for (self.lookups) |*lookup| count += @intFromBool(lookup.is_taken);
+            for (self.waits) |*wait| count += @intFromBool(wait.is_taken);
             return count;
         }
 
@@ -269,6 +323,7 @@ pub fn DnsResolverType(comptime IO: type) type {
             const now_ms = self.sockets.ring.monotonic_ms();
             if (self.cache.get(.{ .name = leg.lookup.asked(), .type = leg.type }, now_ms)) |answer| {
                 self.stats.cached += 1;
+                self.stats.known_absent += @intFromBool(answer.len == 0);
                 leg.answer = answer.*;
                 leg.is_done = true;
                 return;
@@ -341,10 +396,7 @@ pub fn DnsResolverType(comptime IO: type) type {
                 },
                 .data => |bytes| if (leg.is_tcp) self.onTcp(leg, bytes) else self.onMessage(leg, bytes),
             }
-            if (self.settle(leg.lookup)) |outcome| {
-                leg.lookup.is_taken = false;
-                leg.lookup.waiter.on(leg.lookup.waiter.ptr, &outcome);
-            }
+            if (self.settle(leg.lookup)) |outcome| self.tell(leg.lookup, &outcome);
         }
 
         fn onTcp(self: *DnsResolver, leg: *Leg, bytes: []const u8) void {
@@ -369,10 +421,6 @@ pub fn DnsResolverType(comptime IO: type) type {
                 },
                 error.Truncated => return if (leg.is_tcp) self.nextServer(leg, error.ServerFailure) else self.askOverTcp(leg),
                 error.Malformed, error.ServerFailure, error.Refused, error.CnameChain => return self.nextServer(leg, error.ServerFailure),
-                error.NoSuchName => {
-                    leg.no_such_name = true;
-                    return endLeg(leg);
-                },
             };
             leg.answer = answer;
             leg.failure = null;
@@ -410,7 +458,7 @@ pub fn DnsResolverType(comptime IO: type) type {
                 for (&lookup.legs) |*leg| found.append(leg.answer.slice());
                 if (found.len > 0) return found;
                 // A name that isn't there has no address of either family.
-                if (!lookup.legs[0].no_such_name and !lookup.legs[1].no_such_name) {
+                if (!lookup.legs[0].answer.no_such_name and !lookup.legs[1].answer.no_such_name) {
                     for (&lookup.legs) |*leg| if (leg.failure) |failure| return failure;
                     lookup.has_name = true;
                 }

@@ -121,6 +121,78 @@ test "what is wrong has its name" {
     try world.finish();
 }
 
+test "what is not there is asked for again when the zone says so" {
+    var world: World = try .create(local, 2000);
+    const cases = [_]struct { []const u8, anyerror }{ .{ "never.test", error.NoSuchName }, .{ "void.test", error.NoAddress } };
+    for (cases, 0..) |case, i| {
+        const name, const failure = case;
+        for (0..3) |_| try std.testing.expectError(failure, world.resolve(name));
+        try expectEqual(@as(u32, @intCast(2 * i + 2)), world.dns.questions.load(.acquire));
+    }
+    try expectEqual(@as(u64, 8), world.loop.server.rs.dns.stats.cached);
+    // It says two seconds.
+    try world.loop.turnFor(2100);
+    for (cases) |case| try std.testing.expectError(case[1], world.resolve(case[0]));
+    try expectEqual(@as(u32, 8), world.dns.questions.load(.acquire));
+    try world.finish();
+}
+
+test "who wants a name that is being looked up waits for the same answer" {
+    var world: World = try .create(local, 2000);
+    var asked: [10]Asked = @splat(.{});
+    for (&asked, 0..) |*one, i| one.start(world.loop, if (i % 2 == 0) "late.test" else "LATE.Test");
+    const dns = world.loop.server.rs.dns;
+    try expectEqual(@as(u64, 9), dns.stats.joined);
+    // The others wait on when the one who had asked goes.
+    dns.cancel(asked[0].ticket.?);
+    dns.cancel(asked[7].ticket.?);
+    for (&asked, 0..) |*one, i| {
+        if (i == 0 or i == 7) continue;
+        try world.loop.until(&one.done);
+        try expectEqual([4]u8{ 192, 0, 2, 1 }, (try one.outcome).list[0].ipv4);
+    }
+    try std.testing.expect(!asked[0].done and !asked[7].done);
+    try expectEqual(@as(u32, 2), world.dns.questions.load(.acquire));
+
+    // When all go, nobody is asked any longer.
+    for (asked[0..3]) |*one| {
+        one.* = .{};
+        one.start(world.loop, "silent.test");
+    }
+    for (asked[0..3]) |*one| dns.cancel(one.ticket.?);
+    try expectEqual(@as(usize, 0), dns.pending());
+    try world.finish();
+}
+
+/// One who is told what he waited for, and ends another's wait and asks anew before the others are told.
+const Meddler = struct {
+    loop: *Loop,
+    victim: *Asked,
+    again: Asked = .{},
+
+    fn onOutcome(ptr: *anyopaque, _: *const resolver_of.Outcome) void {
+        const meddler: *Meddler = @ptrCast(@alignCast(ptr));
+        meddler.loop.server.rs.resolver.cancel(meddler.victim.ticket.?);
+        meddler.again.start(meddler.loop, "slow.late.test");
+    }
+};
+
+test "who is told may ask again and end another's wait, and everybody else is told once" {
+    var world: World = try .create(local, 2000);
+    var victim: Asked = .{};
+    var last: Asked = .{};
+    var meddler: Meddler = .{ .loop = world.loop, .victim = &victim };
+    const resolved = try world.loop.server.rs.resolver.resolve("late.test", .{ .ptr = &meddler, .on = Meddler.onOutcome });
+    try std.testing.expect(resolved == .later);
+    victim.start(world.loop, "late.test");
+    last.start(world.loop, "late.test");
+    try world.loop.until(&last.done);
+    _ = try last.outcome;
+    try world.loop.until(&meddler.again.done);
+    try std.testing.expect(!victim.done);
+    try world.finish();
+}
+
 test "an answer that is too long comes over TCP" {
     var world: World = try .create(local, 2000);
     try world.expectLast("tc.test", 1);
@@ -204,8 +276,9 @@ test "a lookup that nobody wants any more leaves nothing behind, and too many ar
     var world: World = try .create(local, 2000);
     var asked: [40]Asked = @splat(.{});
     var refused: u32 = 0;
-    for (&asked) |*one| {
-        one.start(world.loop, "silent.test");
+    for (&asked, 0..) |*one, i| {
+        var name: [24]u8 = undefined;
+        one.start(world.loop, try std.fmt.bufPrint(&name, "silent.n{d}.test", .{i}));
         if (one.done) {
             try std.testing.expectError(error.TooManyLookups, one.outcome);
             refused += 1;
@@ -213,6 +286,16 @@ test "a lookup that nobody wants any more leaves nothing behind, and too many ar
     }
     try expectEqual(@as(u32, 8), refused);
     for (&asked) |*one| if (one.ticket) |ticket| world.loop.server.rs.resolver.cancel(ticket);
+    try expectEqual(@as(usize, 0), world.loop.server.rs.dns.pending());
+    // As many may wait for one name, and no more.
+    const crowd = try std.testing.allocator.alloc(Asked, world.loop.server.rs.dns.waits.len + 1);
+    defer std.testing.allocator.free(crowd);
+    for (crowd) |*one| {
+        one.* = .{};
+        one.start(world.loop, "silent.test");
+    }
+    try std.testing.expectError(error.TooManyLookups, crowd[crowd.len - 1].outcome);
+    for (crowd[0 .. crowd.len - 1]) |*one| world.loop.server.rs.resolver.cancel(one.ticket.?);
     try expectEqual(@as(usize, 0), world.loop.server.rs.dns.pending());
     try world.loop.turnFor(50);
     // Tickets that are over do nothing.

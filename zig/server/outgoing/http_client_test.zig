@@ -85,8 +85,7 @@ const World = struct {
 /// Answers by the path: what a server says to be helpful, or to be a nuisance.
 fn serve(peer: Peer, _: *Upstream) anyerror!void {
     var buffer: [300_000]u8 = undefined;
-    while (true) {
-        const head = peer.receiveUntil(&buffer, "\r\n\r\n") catch return;
+    while (peer.next(&buffer, "\r\n\r\n")) |head| {
         const path = blk: {
             const start = std.mem.indexOfScalar(u8, head, ' ').? + 1;
             break :blk head[start..std.mem.indexOfScalarPos(u8, head, start, ' ').?];

@@ -61,8 +61,7 @@ const Talk = struct {
 
 fn greet(peer: Peer, _: *Upstream) anyerror!void {
     var buffer: [256]u8 = undefined;
-    while (true) {
-        const line = peer.receiveUntil(&buffer, "\n") catch return;
+    while (peer.next(&buffer, "\n")) |line| {
         try peer.send("you ");
         upstream_of.sleepMs(10);
         try peer.send("said ");

@@ -21,6 +21,8 @@ pub const Class = enum {
     /// A request target, by its bytes: visible ASCII. What a URI leaves out of that (`"<>\^`{|}`) stands in links that
     /// browsers send, and llhttp takes it as well.
     target,
+    /// The same and bytes beyond ASCII, for those who look closer themselves.
+    target_bytes,
     /// A target's path: what goes on until a query or a fragment.
     path,
     /// RFC 3986 3.2.2, `reg-name`: unreserved, sub-delims, percent-escapes. No `@`: a user in a Host is how requests are sent
@@ -40,6 +42,7 @@ pub const Class = enum {
             },
             .field_value => byte == '\t' or (byte >= ' ' and byte != 0x7f),
             .target => byte > ' ' and byte < 0x7f,
+            .target_bytes => byte > ' ' and byte != 0x7f,
             .path => byte > ' ' and byte < 0x7f and byte != '?' and byte != '#',
             .host => switch (byte) {
                 'a'...'z', 'A'...'Z', '0'...'9', '-', '.', '_', '~', '%' => true,
@@ -73,6 +76,7 @@ pub const Class = enum {
                 break :blk printed | (register == @as(Register, @splat('\t')));
             },
             .target => register -% @as(Register, @splat('!')) < @as(Register, @splat(0x7f - '!')),
+            .target_bytes => (register > @as(Register, @splat(' '))) & (register != @as(Register, @splat(0x7f))),
             .path => blk: {
                 const seen = register -% @as(Register, @splat('!')) < @as(Register, @splat(0x7f - '!'));
                 const ends = (register == @as(Register, @splat('?'))) | (register == @as(Register, @splat('#')));

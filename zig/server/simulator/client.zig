@@ -9,6 +9,8 @@ const Response = @import("../testing/response_reader.zig").Response;
 const Simulated = sws.io.Simulated;
 const Connection = @import("../io/simulated.zig").Connection;
 const handlers = @import("handlers.zig");
+const Inbox = @import("inbox.zig").Inbox;
+const pause = @import("inbox.zig").pause;
 const script_of = @import("script.zig");
 const Expectation = script_of.Expectation;
 const Script = script_of.Script;
@@ -41,7 +43,7 @@ pub const Ending = enum {
 };
 
 /// What no answer may exceed.
-const receive_bytes_max = 160 * 1024;
+pub const receive_bytes_max = 160 * 1024;
 
 pub const Client = struct {
     style: Style = .usual,
@@ -52,19 +54,15 @@ pub const Client = struct {
     /// Expectations that are met.
     answered: usize = 0,
     continued: bool = false,
-    received: [receive_bytes_max]u8 = undefined,
-    received_len: usize = 0,
-    scratch: [receive_bytes_max]u8 = undefined,
+    inbox: Inbox,
+    /// For whoever reads an answer, while it does.
+    scratch: []u8,
     send_ns: u64 = 0,
-    read_ns: u64 = 0,
     reset_at: usize = 0,
     /// When the first byte of the request in question was sent.
     request_ns: u64 = 0,
     /// The last time that anything was sent or received.
     active_ns: u64 = 0,
-    last_read_ns: u64 = 0,
-    /// The longest time it did not read.
-    unread_ns_max: u64 = 0,
     ending: Ending = .answered,
     responses: u64 = 0,
     connect_ns: u64 = 0,
@@ -83,27 +81,17 @@ pub const Client = struct {
         OutOfMemory,
     };
 
-    /// Without touching its large buffers, which would cost more than the whole run.
-    pub fn reset(client: *Client) void {
-        client.connection = null;
-        client.script.bytes = .empty;
-        client.responses = 0;
-    }
-
     pub fn begin(client: *Client, random: Random, connection: *Connection, now_ns: u64) void {
         client.style = random.enumValue(Style);
         client.connection = connection;
         client.sent = 0;
         client.answered = 0;
         client.continued = false;
-        client.received_len = 0;
+        client.inbox.begin(now_ns);
         client.connect_ns = now_ns;
         client.send_ns = now_ns;
-        client.read_ns = now_ns;
         client.request_ns = now_ns;
         client.active_ns = now_ns;
-        client.last_read_ns = now_ns;
-        client.unread_ns_max = 0;
         client.ending = .answered;
         client.reset_at = random.uintAtMost(usize, client.script.bytes.items.len);
     }
@@ -123,26 +111,24 @@ pub const Client = struct {
         }
         const ms = std.time.ns_per_ms;
         try writer.print("connected at {d} ms, sent the request at {d}, was active at {d}, read at {d}, not for {d}\n", .{
-            client.connect_ns / ms, client.request_ns / ms, client.active_ns / ms, client.last_read_ns / ms, client.unread_ns_max / ms,
+            client.connect_ns / ms, client.request_ns / ms, client.active_ns / ms, client.inbox.last_read_ns / ms, client.inbox.unread_ns_max / ms,
         });
-        try writer.print("received:\n{s}\n", .{client.received[0..@min(client.received_len, 600)]});
+        try writer.print("received:\n{s}\n", .{client.inbox.memory[0..@min(client.inbox.len, 600)]});
     }
 
     /// When it acts next, as things stand.
     pub fn nextNs(client: *const Client) u64 {
         const connection = client.connection orelse return std.math.maxInt(u64);
         var next: u64 = std.math.maxInt(u64);
-        const is_sending = client.sent < client.script.bytes.items.len and !connection.client_finished;
-        if (is_sending and (connection.to_server.free() > 0 or connection.server_released)) next = client.send_ns;
-        const is_readable = connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
-        if (is_readable) next = @min(next, client.read_ns);
+        if (client.sent < client.script.bytes.items.len and connection.isWritable()) next = client.send_ns;
+        if (connection.isReadable()) next = @min(next, client.inbox.read_ns);
         return next;
     }
 
     pub fn step(client: *Client, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection orelse return;
         const now = io.now_ns;
-        if (now >= client.read_ns) try client.read(random, io, config);
+        if (client.inbox.isDue(now) and connection.isReadable()) try client.read(random, io, config);
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.script.bytes.items.len and !connection.client_finished) client.send(random, io);
         if (client.style == .resetting and client.sent >= client.reset_at and random.uintLessThan(u8, 8) == 0) {
@@ -191,15 +177,8 @@ pub const Client = struct {
 
     fn read(client: *Client, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection.?;
-        client.unread_ns_max = @max(client.unread_ns_max, io.now_ns - client.last_read_ns);
-        client.last_read_ns = io.now_ns;
-        client.read_ns = io.now_ns + 1 + pause(random, client.style == .lazy_reader);
-        const room = client.received[client.received_len..];
-        if (room.len == 0) return error.InvalidResponse;
-        const some = room[0..if (client.style == .lazy_reader) @min(room.len, 1 + random.uintLessThan(usize, 4000)) else room.len];
-        switch (connection.clientRead(some)) {
-            .bytes => |len| {
-                client.received_len += len;
+        switch (client.inbox.read(connection, random, io.now_ns, client.style == .lazy_reader) catch return error.InvalidResponse) {
+            .bytes => {
                 client.active_ns = io.now_ns;
                 try client.match(io.now_ns, config);
             },
@@ -218,20 +197,20 @@ pub const Client = struct {
     }
 
     fn match(client: *Client, now_ns: u64, config: *const sws.Config) Failure!void {
-        while (client.received_len > 0) {
+        while (client.inbox.len > 0) {
             const expectation = client.current() orelse {
                 if (!client.script.is_cut) return error.UnexpectedResponse;
                 return client.matchTimeout(now_ns, config);
             };
-            const bytes = client.received[0..client.received_len];
+            const bytes = client.inbox.bytes();
             const is_raw = expectation.is_http10 and (expectation.kind == .pieces or expectation.kind == .broken) and !expectation.is_head;
             if (is_raw and std.mem.startsWith(u8, bytes, "HTTP/1.1 200")) return;
             const reader: ResponseReader = .{ .is_head = expectation.is_head };
-            const response = (reader.read(bytes, &client.scratch) catch return error.InvalidResponse) orelse return;
+            const response = (reader.read(bytes, client.scratch) catch return error.InvalidResponse) orelse return;
             if (response.status == 100) {
                 if (!expectation.expects_continue or client.continued) return error.UnexpectedContinue;
                 client.continued = true;
-                client.drop(response.consumed);
+                client.inbox.drop(response.consumed);
                 continue;
             }
             if (isTimeout(response.status)) return client.matchTimeout(now_ns, config);
@@ -248,12 +227,12 @@ pub const Client = struct {
                 const is_checked = !expectation.is_head and response.status < 400 or expectation.text_len > 0 and !expectation.is_head;
                 if (is_checked and !expectation.isBody(response.body)) return error.WrongBody;
             }
-            client.drop(response.consumed);
+            client.inbox.drop(response.consumed);
             client.answered += 1;
             client.responses += 1;
             client.continued = false;
             // The next request may have been sent long before.
-            if (expectation.closes and client.received_len > 0) return error.AnswerBehindTheLast;
+            if (expectation.closes and client.inbox.len > 0) return error.AnswerBehindTheLast;
         }
     }
 
@@ -264,8 +243,8 @@ pub const Client = struct {
     /// 408 and 504 are the last answer of a connection, and have to have a reason.
     fn matchTimeout(client: *Client, now_ns: u64, config: *const sws.Config) Failure!void {
         const reader: ResponseReader = .{};
-        const bytes = client.received[0..client.received_len];
-        const response = (reader.read(bytes, &client.scratch) catch return error.InvalidResponse) orelse return;
+        const bytes = client.inbox.bytes();
+        const response = (reader.read(bytes, client.scratch) catch return error.InvalidResponse) orelse return;
         if (!response.closes or response.consumed != bytes.len) return error.AnswerBehindTheLast;
         // The server's clock counts whole milliseconds, so it may be one ahead.
         const since_ms = (now_ns - client.request_ns) / std.time.ns_per_ms + 1;
@@ -277,7 +256,7 @@ pub const Client = struct {
             },
             else => return error.WrongStatus,
         }
-        client.drop(bytes.len);
+        client.inbox.drop(bytes.len);
         client.responses += 1;
         client.end(.timed_out);
     }
@@ -289,14 +268,14 @@ pub const Client = struct {
             const is_raw = expectation.is_http10 and !expectation.is_head and !was_reset;
             if (is_raw and expectation.kind == .pieces) {
                 // Ends where the connection does.
-                const bytes = client.received[0..client.received_len];
+                const bytes = client.inbox.bytes();
                 const head_len = if (std.mem.indexOf(u8, bytes, "\r\n\r\n")) |at| at + 4 else bytes.len;
                 const body = bytes[head_len..];
                 if (!expectation.isBody(body)) {
                     // Nothing but the connection's end tells a client of HTTP/1.0 where a body ends, so it can't tell a body
                     // that was given up from a whole one. What came of it is right all the same.
                     if (!std.mem.startsWith(u8, &script_of.filler, body)) return error.WrongBody;
-                    const is_late = client.unread_ns_max + std.time.ns_per_ms >= @as(u64, config.write_timeout_ms) * std.time.ns_per_ms;
+                    const is_late = client.inbox.unread_ns_max + std.time.ns_per_ms >= @as(u64, config.write_timeout_ms) * std.time.ns_per_ms;
                     return client.end(if (is_late) .timed_out else .unexplained);
                 }
                 client.answered += 1;
@@ -308,14 +287,14 @@ pub const Client = struct {
                 if (ahead.kind == .broken and !ahead.is_head and client.sent >= ahead.end) return client.end(.answered);
             }
         } else if (!client.script.is_cut) {
-            if (client.received_len > 0) return error.UnexpectedResponse;
+            if (client.inbox.len > 0) return error.UnexpectedResponse;
             return client.end(.answered);
         }
         const ms = std.time.ns_per_ms;
         const waited_ns = now_ns - client.active_ns + ms;
         const has_finished = client.connection.?.client_finished and client.script.is_cut and client.current() == null;
         if (has_finished) return client.end(.answered);
-        if (client.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
+        if (client.inbox.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
         if (waited_ns >= @as(u64, config.idle_timeout_ms) * ms) return client.end(.timed_out);
         // The answer to what was refused may be lost when the client goes on sending for too long.
         if (was_reset and now_ns - client.request_ns + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
@@ -323,27 +302,8 @@ pub const Client = struct {
     }
 
     fn end(client: *Client, ending: Ending) void {
-        const connection = client.connection.?;
-        connection.client_finished = true;
-        connection.client_released = true;
-        // An end without reading what is there is a reset.
-        if (!connection.server_released) connection.client_reset = true;
+        client.connection.?.clientLeave();
         client.connection = null;
         client.ending = ending;
     }
-
-    fn drop(client: *Client, len: usize) void {
-        std.mem.copyForwards(u8, client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
-        client.received_len -= len;
-    }
 };
-
-pub fn pause(random: Random, is_slow: bool) u64 {
-    const ms = std.time.ns_per_ms;
-    return switch (random.uintLessThan(u8, 100)) {
-        0...59 => 0,
-        60...84 => random.uintLessThan(u64, 2 * ms),
-        85...96 => random.uintLessThan(u64, 30 * ms),
-        else => if (is_slow) random.uintLessThan(u64, 1500 * ms) else random.uintLessThan(u64, 100 * ms),
-    };
-}

@@ -15,6 +15,7 @@ const Questions = @import("elsewhere_http.zig").Questions;
 const Simulated = sws.io.Simulated;
 const ms = std.time.ns_per_ms;
 
+const diesNs = @import("elsewhere_http.zig").diesNs;
 const callers_max = 6;
 const port = 7000;
 
@@ -103,7 +104,7 @@ const Caller = struct {
         elsewhere.connections[caller.number % connections_kept] = .{};
         caller.written = 0;
         caller.returned = 0;
-        const hosts = [_][]const u8{ "one.test", "both.test", "chain.test", "nothere.test", "192.0.2.1" };
+        const hosts = [_][]const u8{ "one.test", "both.test", "chain.test", "nothere.test", "never.test", "192.0.2.1" };
         caller.is_told = false;
         caller.client.connect_timeout_ms = 800;
         caller.client.connect(hosts[elsewhere.prng.random().uintLessThan(usize, hosts.len)], port) catch {
@@ -124,6 +125,8 @@ const FarEnd = struct {
     kind: sws.io.Kind,
     port: u16,
     next_ns: u64 = 0,
+    /// When it goes away, even if nothing happens.
+    dies_ns: u64,
     received: u64 = 0,
     number_bytes: [4]u8 = undefined,
     /// What came, and wasn't sent back yet.
@@ -135,10 +138,10 @@ const FarEnd = struct {
     fn step(end: *FarEnd, elsewhere: *Elsewhere) Failure!void {
         const io = &elsewhere.server.io;
         const random = elsewhere.prng.random();
-        if (io.now_ns < end.next_ns) return;
+        if (io.now_ns < end.nextNs()) return;
         end.next_ns = io.now_ns + random.uintLessThan(u64, 10 * ms);
         if (end.kind == .datagram) return end.stepNames(elsewhere);
-        if (random.uintLessThan(u16, 1000) < 5) {
+        if (io.now_ns >= end.dies_ns or random.uintLessThan(u16, 1000) < 5) {
             end.done = true;
             if (random.boolean()) return io.clientReset(end.connection);
             end.connection.client_finished = true;
@@ -153,7 +156,7 @@ const FarEnd = struct {
             return;
         }
         switch (end.connection.clientRead(end.held[0 .. 1 + random.uintLessThan(usize, end.held.len)])) {
-            .nothing => end.next_ns = io.now_ns + ms,
+            .nothing => {},
             .bytes => |count| {
                 for (end.held[0..count]) |byte| {
                     if (end.received < 4) end.number_bytes[@intCast(end.received)] = byte;
@@ -170,6 +173,17 @@ const FarEnd = struct {
         }
     }
 
+    /// When it acts next, as things stand.
+    fn nextNs(end: *const FarEnd) u64 {
+        const connection = end.connection;
+        if (end.kind == .datagram) {
+            const is_asked = connection.to_client.len > 0 or connection.server_released;
+            return if (is_asked) end.next_ns else std.math.maxInt(u64);
+        }
+        const can_act = if (end.held_len > 0 and end.port != 53) connection.isWritable() else connection.isReadable();
+        return if (can_act) @min(end.next_ns, end.dies_ns) else end.dies_ns;
+    }
+
     /// A name server; over TCP it gives one answer.
     fn stepNames(end: *FarEnd, elsewhere: *Elsewhere) Failure!void {
         var buffer: [600]u8 = undefined;
@@ -178,9 +192,7 @@ const FarEnd = struct {
             if (outgoing_of.readDatagram(&end.connection.to_client, &buffer)) |bytes| {
                 query = bytes;
             } else {
-                if (end.connection.server_released) end.release();
-                end.next_ns = elsewhere.server.io.now_ns + ms;
-                return;
+                return end.release();
             }
         } else switch (end.connection.clientRead(end.held[end.held_len..])) {
             .bytes => |count| {
@@ -265,6 +277,7 @@ pub const Elsewhere = struct {
         .hosts = .{ .text = "" },
         .timeout_ms = 100,
         .lookups_max = 4,
+        .waits_max = 5,
     };
 
     /// Nobody connects any more.
@@ -280,7 +293,7 @@ pub const Elsewhere = struct {
                 try elsewhere.http.take(arrival.connection);
                 continue;
             }
-            try elsewhere.far_ends.append(elsewhere.allocator, .{ .connection = arrival.connection, .kind = arrival.kind, .port = arrival.port });
+            try elsewhere.far_ends.append(elsewhere.allocator, .{ .connection = arrival.connection, .kind = arrival.kind, .port = arrival.port, .dies_ns = diesNs(elsewhere.prng.random(), io.now_ns) });
         }
         for (elsewhere.callers[0..elsewhere.callers_len]) |*caller| try caller.step();
         try elsewhere.http.step();
@@ -300,7 +313,7 @@ pub const Elsewhere = struct {
             if (elsewhere.is_ending and caller.client.state == .closed) continue;
             next = @min(next, caller.next_ns);
         }
-        for (elsewhere.far_ends.items) |*far_end| next = @min(next, far_end.next_ns);
+        for (elsewhere.far_ends.items) |*far_end| next = @min(next, far_end.nextNs());
         return next;
     }
 

@@ -16,6 +16,11 @@ const request_bytes_max = 4000;
 
 pub const Failure = error{ WrongResponse, OutcomeMissing, OutOfMemory };
 
+/// When a far end goes away on its own: half of them stay.
+pub fn diesNs(random: std.Random, now_ns: u64) u64 {
+    return if (random.boolean()) now_ns + random.uintLessThan(u64, 3_000 * ms) else std.math.maxInt(u64);
+}
+
 fn fill(into: []u8, number: u32) void {
     for (into, 0..) |*byte, i| byte.* = @truncate(i *% 13 +% number *% 101);
 }
@@ -85,6 +90,8 @@ const Asker = struct {
 const Answerer = struct {
     connection: *Connection,
     next_ns: u64 = 0,
+    /// When it goes away, even if nothing happens.
+    dies_ns: u64,
     request: [request_bytes_max]u8 = undefined,
     request_len: usize = 0,
     response: [body_bytes_max + 1024]u8 = undefined,
@@ -96,9 +103,9 @@ const Answerer = struct {
     fn step(answerer: *Answerer, questions: *Questions) void {
         const io = &questions.server.io;
         const random = questions.prng.random();
-        if (io.now_ns < answerer.next_ns) return;
+        if (io.now_ns < answerer.nextNs()) return;
         answerer.next_ns = io.now_ns + random.uintLessThan(u64, 5 * ms);
-        if (random.uintLessThan(u16, 1000) < 3) {
+        if (io.now_ns >= answerer.dies_ns or random.uintLessThan(u16, 1000) < 3) {
             answerer.done = true;
             if (random.boolean()) return io.clientReset(answerer.connection);
             return answerer.release();
@@ -110,13 +117,20 @@ const Answerer = struct {
             return;
         }
         switch (answerer.connection.clientRead(answerer.request[answerer.request_len..])) {
-            .nothing => answerer.next_ns = io.now_ns + ms,
+            .nothing => {},
             .end, .reset => answerer.release(),
             .bytes => |count| {
                 answerer.request_len += count;
                 answerer.answer(random);
             },
         }
+    }
+
+    /// When it acts next, as things stand.
+    fn nextNs(answerer: *const Answerer) u64 {
+        const connection = answerer.connection;
+        const can_act = if (answerer.sent < answerer.response_len) connection.isWritable() else connection.isReadable();
+        return if (can_act) @min(answerer.next_ns, answerer.dies_ns) else answerer.dies_ns;
     }
 
     fn answer(answerer: *Answerer, random: std.Random) void {
@@ -215,7 +229,7 @@ pub const Questions = struct {
     pub fn take(questions: *Questions, connection: *Connection) Failure!void {
         const answerer = try questions.allocator.create(Answerer);
         errdefer questions.allocator.destroy(answerer);
-        answerer.* = .{ .connection = connection };
+        answerer.* = .{ .connection = connection, .dies_ns = diesNs(questions.prng.random(), questions.server.io.now_ns) };
         try questions.answerers.append(questions.allocator, answerer);
     }
 
@@ -241,7 +255,7 @@ pub const Questions = struct {
         for (questions.askers[0..questions.askers_len]) |*asker| {
             if (!questions.is_ending or asker.exchange != null) next = @min(next, asker.next_ns);
         }
-        for (questions.answerers.items) |answerer| next = @min(next, answerer.next_ns);
+        for (questions.answerers.items) |answerer| next = @min(next, answerer.nextNs());
         return next;
     }
 };

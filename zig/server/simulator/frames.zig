@@ -107,7 +107,8 @@ const Maker = struct {
         var key: [4]u8 = @splat(0);
         if (maker.random.uintLessThan(u8, 4) > 0) maker.random.bytes(&key);
         try out.appendSlice(maker.allocator, &key);
-        for (payload, 0..) |byte, i| try out.append(maker.allocator, byte ^ key[i % 4]);
+        const masked = try out.addManyAsSlice(maker.allocator, payload.len);
+        for (masked, payload, 0..) |*into, byte, i| into.* = byte ^ key[i % 4];
     }
 
     fn lengthOf(maker: *Maker) u32 {

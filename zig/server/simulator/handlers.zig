@@ -3,6 +3,7 @@
 const std = @import("std");
 const sws = @import("../root.zig");
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
+const Memory = @import("memory.zig").Memory;
 const script = @import("script.zig");
 const topics = @import("socket_client.zig").topics;
 const Context = sws.Context;
@@ -31,6 +32,7 @@ pub const Application = struct {
     broadcast: [topics]u64 = @splat(0),
     /// Those that found no memory.
     broadcast_refused: u64 = 0,
+    broadcast_buffer: *[Memory.broadcast_bytes_max]u8,
     /// Bodies in pieces that the server has not let go of.
     producing: u32 = 0,
     lost: u64 = 0,
@@ -95,8 +97,8 @@ pub const Application = struct {
     fn broadcastOne(app: *Application, bytes_max: usize) void {
         const random = app.prng.random();
         const topic = random.uintLessThan(usize, topics);
-        var buffer: [16 * 1024]u8 = undefined;
-        const head = std.fmt.bufPrint(&buffer, "B{d}{d} ", .{ topic, app.broadcast[topic] }) catch unreachable;
+        const buffer = app.broadcast_buffer;
+        const head = std.fmt.bufPrint(buffer, "B{d}{d} ", .{ topic, app.broadcast[topic] }) catch unreachable;
         const len = random.uintAtMost(usize, bytes_max);
         @memcpy(buffer[head.len..][0..len], script.filler[0..len]);
         if (app.server.?.broadcast(topic_names[topic], .text, buffer[0 .. head.len + len])) |_| {
@@ -161,7 +163,7 @@ fn writeText(ctx: anytype, buffer: []u8) []u8 {
         ctx.method(),
         ctx.param("id").?,
         ctx.body().len,
-        std.hash.Crc32.hash(ctx.body()),
+        std.hash.Wyhash.hash(0, ctx.body()),
     }) catch unreachable;
 }
 

@@ -2,13 +2,17 @@
 
 const std = @import("std");
 const sws = @import("../root.zig");
-const pages = @import("../pages.zig");
 const Application = @import("handlers.zig").Application;
 const Client = @import("client.zig").Client;
 const Ending = @import("client.zig").Ending;
 const Fault = @import("../io/simulated.zig").Fault;
 const Server = @import("../server.zig").ServerType(sws.io.Simulated);
 const Elsewhere = @import("elsewhere.zig").Elsewhere;
+const memory_of = @import("memory.zig");
+pub const Memory = memory_of.Memory;
+const clients_max = memory_of.clients_max;
+const outgoing_max = memory_of.outgoing_max;
+const sockets_max = memory_of.sockets_max;
 const Simulated = sws.io.Simulated;
 const SocketClient = @import("socket_client.zig").SocketClient;
 
@@ -47,6 +51,9 @@ pub const Result = struct {
     outgoing_failed: u64 = 0,
     names_asked: u64 = 0,
     names_unknown: u64 = 0,
+    /// That others had asked for already, and that were known not to be there.
+    names_joined: u64 = 0,
+    names_known_absent: u64 = 0,
     outgoing_finished: u64 = 0,
     http_answered: u64 = 0,
     http_failed: u64 = 0,
@@ -54,12 +61,12 @@ pub const Result = struct {
 
     /// In every way that there is.
     pub fn wentOut(sum: *const Result) bool {
-        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.http_answered, sum.http_failed, sum.http_reused };
+        const ways = [_]u64{ sum.returned, sum.outgoing_failed, sum.outgoing_finished, sum.names_unknown, sum.names_joined, sum.names_known_absent, sum.http_answered, sum.http_failed, sum.http_reused };
         return std.mem.min(u64, &ways) > 0;
     }
 
     pub fn add(sum: *Result, one: Result) void {
-        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "echoes", "heard", "pings", "broadcast_refused", "resumed", "polls", "completed", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
+        inline for (.{ "events", "turns", "virtual_ms", "connections", "responses", "echoes", "heard", "pings", "broadcast_refused", "resumed", "polls", "completed", "lost", "doubled", "stopped_early", "memory_refused", "returned", "outgoing_failed", "names_asked", "names_unknown", "names_joined", "names_known_absent", "outgoing_finished", "http_answered", "http_failed", "http_reused" }) |name| {
             @field(sum, name) += @field(one, name);
         }
         for (std.enums.values(Fault)) |fault| sum.faults.getPtr(fault).* += one.faults.get(fault);
@@ -80,6 +87,7 @@ pub const Failure = Client.Failure || SocketClient.Failure || @import("elsewhere
     DescriptorLeaked,
     DeferredLeaked,
     BodyLeaked,
+    MemoryLeaked,
     SocketLeaked,
     CompletionDiscarded,
     NoEnd,
@@ -130,12 +138,19 @@ fn randomConfig(random: std.Random) sws.Config {
         .fiber_stack_size_kb = 256,
         .worker_stack_size_kb = 256,
         .limits = .{ .head_bytes_max = 1024, .uri_bytes_max = 200 },
-        .outgoing_max = 1 + random.uintLessThan(u16, 12),
+        .outgoing_max = 1 + random.uintLessThan(u16, outgoing_max),
         .dns = Elsewhere.dns,
     };
 }
 
-pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Result {
+pub fn run(memory: *Memory, seed: u64, report: *Report) Failure!Result {
+    memory.pool.reset();
+    var allocations: memory_of.Allocations = .{ .backing_allocator = memory.pool.allocator() };
+    const result = try runIn(allocations.allocator(), memory, seed, report);
+    return if (allocations.deinit() == .leak) error.MemoryLeaked else result;
+}
+
+fn runIn(allocator: std.mem.Allocator, memory: *Memory, seed: u64, report: *Report) Failure!Result {
     var prng: std.Random.DefaultPrng = .init(seed);
     const random = prng.random();
     const config = randomConfig(random);
@@ -147,10 +162,11 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
             .outgoing = config.outgoing_max,
         },
         .seed = random.int(u64),
-        .connections = 2 * (clients_max + sockets_max) + 2 * @as(u32, config.outgoing_max),
+        .windows = memory.windows[0 .. 2 * (clients_max + sockets_max) + 2 * @as(usize, config.outgoing_max)],
     }) catch return error.OutOfMemory;
     var app: Application = .{
         .allocator = allocator,
+        .broadcast_buffer = &memory.broadcast,
         .prng = .init(random.int(u64)),
         .deferred_timeout_ms = config.deferred_timeout_ms,
     };
@@ -169,14 +185,14 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
     try elsewhere.init(allocator, &server, random.int(u64));
     defer elsewhere.deinit();
 
-    const clients = try pages.reserve(Client, 1 + random.uintLessThan(usize, clients_max));
-    defer pages.release(Client, clients);
-    for (clients) |*client| client.reset();
+    const clients = try allocator.alloc(Client, 1 + random.uintLessThan(usize, clients_max));
+    defer allocator.free(clients);
+    for (clients, memory.received[0..clients.len]) |*client, *received| client.* = .{ .inbox = .{ .memory = received }, .scratch = &memory.scratch };
     defer for (clients) |*client| client.script.bytes.deinit(allocator);
 
-    const sockets = try pages.reserve(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
-    defer pages.release(SocketClient, sockets);
-    for (sockets) |*socket| socket.reset();
+    const sockets = try allocator.alloc(SocketClient, 1 + random.uintLessThan(usize, sockets_max));
+    defer allocator.free(sockets);
+    for (sockets, memory.socket_received[0..sockets.len]) |*socket, *received| socket.* = .{ .inbox = .{ .memory = received } };
     defer for (sockets) |*socket| socket.frames.bytes.deinit(allocator);
 
     var world: World = .{
@@ -189,13 +205,14 @@ pub fn run(allocator: std.mem.Allocator, seed: u64, report: *Report) Failure!Res
         .sockets = sockets,
         .report = report,
         .stops_early = random.uintLessThan(u8, 4) == 0,
+        .grain_ns = grains_ns[random.uintLessThan(usize, grains_ns.len)],
     };
     try world.serve();
     return world.finish();
 }
 
-const clients_max = 32;
-const sockets_max = 8;
+/// How fine the time is in which everybody but the server acts: one after the other, or several between two turns.
+const grains_ns = [_]u64{ 1, 20 * std.time.ns_per_us, 100 * std.time.ns_per_us, 500 * std.time.ns_per_us };
 
 const World = struct {
     allocator: std.mem.Allocator,
@@ -207,7 +224,11 @@ const World = struct {
     sockets: []SocketClient,
     report: *Report,
     stops_early: bool,
+    grain_ns: u64,
     result: Result = .{},
+    /// Clients that have a connection, and when one of them acts next.
+    connected: usize = 0,
+    client_ns: u64 = std.math.maxInt(u64),
     app_ms: u64 = 0,
     spawn_ns: u64 = 0,
 
@@ -215,18 +236,12 @@ const World = struct {
         const io = &world.server.io;
         while (true) {
             const enough = io.events >= events_min;
-            if (enough and world.stops_early) return;
-            var busy = false;
-            for (world.clients) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
+            if (enough and (world.stops_early or world.connected == 0)) return;
+            if (!enough) {
+                for (world.clients) |*client| try world.spawn(client);
+                for (world.sockets) |*client| try world.spawn(client);
             }
-            for (world.sockets) |*client| {
-                if (client.connection != null) busy = true else if (!enough) try world.spawn(client);
-            }
-            if (enough and !busy) return;
             try world.turn();
-            for (world.clients) |*client| try world.step(client);
-            for (world.sockets) |*client| try world.step(client);
         }
     }
 
@@ -236,14 +251,18 @@ const World = struct {
             world.report.describe(client);
             return err;
         };
-        if (client.connection != null) return;
+        if (client.connection != null) {
+            world.client_ns = @min(world.client_ns, client.nextNs());
+            return;
+        }
+        world.connected -= 1;
         if (client.ending == .unexplained) world.report.describe(client);
         world.result.endings.getPtr(client.ending).* += 1;
     }
 
     fn spawn(world: *World, client: anytype) Failure!void {
         const io = &world.server.io;
-        if (io.now_ns < world.spawn_ns) return;
+        if (client.connection != null or io.now_ns < world.spawn_ns) return;
         const connection = (io.clientConnect() catch return error.OutOfMemory) orelse return;
         const config = &world.server.core.config;
         world.result.connections += 1;
@@ -255,19 +274,19 @@ const World = struct {
             .body_bytes_max = config.body_bytes_max,
         }, world.result.connections) catch return error.OutOfMemory;
         client.begin(world.random, connection, io.now_ns);
+        world.connected += 1;
+        world.client_ns = @min(world.client_ns, client.nextNs());
         if (world.random.boolean()) world.spawn_ns = io.now_ns + world.random.uintLessThan(u64, 20 * std.time.ns_per_ms);
     }
 
     fn turn(world: *World) Failure!void {
         const io = &world.server.io;
         const ms = std.time.ns_per_ms;
-        io.client_ns = if (world.app_ms == std.math.maxInt(u64)) world.app_ms else world.app_ms * ms;
+        io.client_ns = @min(world.client_ns, world.elsewhere.nextNs(), world.app_ms *| ms);
         if (world.spawn_ns > io.now_ns) io.client_ns = @min(io.client_ns, world.spawn_ns);
         // Workers have no event of the loop's.
         if (world.server.next.workers.?.pending.load(.monotonic) > 0) io.client_ns = @min(io.client_ns, io.now_ns + ms);
-        for (world.clients) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
-        io.client_ns = @min(io.client_ns, world.elsewhere.nextNs());
-        for (world.sockets) |*client| io.client_ns = @min(io.client_ns, client.nextNs());
+        io.client_ns = (@max(io.client_ns, 1) - 1) / world.grain_ns *| world.grain_ns +| world.grain_ns;
         world.server.turn() catch return error.Unexpected;
         try world.elsewhere.step();
         // As if by their own threads: some of them, none, or several times.
@@ -275,6 +294,9 @@ const World = struct {
             for (0..world.random.uintLessThan(usize, 4)) |_| _ = worker.turn(io.monotonic_ms());
         }
         world.app_ms = world.app.step(world.server, io.monotonic_ms());
+        world.client_ns = std.math.maxInt(u64);
+        for (world.clients) |*client| try world.step(client);
+        for (world.sockets) |*client| try world.step(client);
         world.result.turns += 1;
         if (world.result.turns <= turns_max) return;
         for (world.clients) |*client| if (client.connection != null) world.report.describe(client);
@@ -337,6 +359,8 @@ const World = struct {
         world.result.outgoing_failed = world.elsewhere.failures;
         world.result.names_asked = world.elsewhere.questions;
         world.result.names_unknown = world.elsewhere.unknown_names;
+        world.result.names_joined = rs.dns.stats.joined;
+        world.result.names_known_absent = rs.dns.stats.known_absent;
         world.result.http_answered = world.elsewhere.http.answered;
         world.result.http_failed = world.elsewhere.http.failed;
         world.result.http_reused = world.elsewhere.http.cache.hits;

@@ -151,7 +151,7 @@ pub const Script = struct {
         var text: []const u8 = "";
         switch (expectation.kind) {
             .echo, .later, .fiber, .task => {
-                text = try std.fmt.bufPrint(&expectation.text, "{s} {d} {d} {x}\n", .{ method, id, body_len, std.hash.Crc32.hash(body) });
+                text = try std.fmt.bufPrint(&expectation.text, "{s} {d} {d} {x}\n", .{ method, id, body_len, std.hash.Wyhash.hash(0, body) });
                 expectation.filler_len = wanted;
                 if (expectation.isDeferred()) expectation.filler_len = wanted % 2000;
             },

@@ -11,12 +11,13 @@ const filler = @import("script.zig").filler;
 const frames_of = @import("frames.zig");
 const Frames = frames_of.Frames;
 const Ending = @import("client.zig").Ending;
-const pause = @import("client.zig").pause;
+const Inbox = @import("inbox.zig").Inbox;
+const pause = @import("inbox.zig").pause;
 
 const Style = enum { hasty, usual, slow, lazy_reader, resetting };
 
 /// More than one frame of a server's, and much of what else is on its way.
-const receive_bytes_max = 96 * 1024;
+pub const receive_bytes_max = 96 * 1024;
 
 /// The route's topic, and the groups.
 pub const topics = 1 + frames_of.groups;
@@ -29,10 +30,8 @@ pub const SocketClient = struct {
     /// Expectations that are met.
     met: usize = 0,
     is_open: bool = false,
-    received: [receive_bytes_max]u8 = undefined,
-    received_len: usize = 0,
+    inbox: Inbox,
     send_ns: u64 = 0,
-    read_ns: u64 = 0,
     reset_at: usize = 0,
     connect_ns: u64 = 0,
     active_ns: u64 = 0,
@@ -43,8 +42,6 @@ pub const SocketClient = struct {
     /// doesn't.
     taken_ns: u64 = 0,
     waited_ns_max: u64 = 0,
-    last_read_ns: u64 = 0,
-    unread_ns_max: u64 = 0,
     /// By topic: whether it was joined, and what comes next of it, once something came.
     joined: [topics]bool = undefined,
     next: [topics]?u64 = undefined,
@@ -66,24 +63,14 @@ pub const SocketClient = struct {
         OutOfMemory,
     };
 
-    /// Without touching its large buffer.
-    pub fn reset(client: *SocketClient) void {
-        client.connection = null;
-        client.frames.bytes = .empty;
-        client.echoes = 0;
-        client.heard = 0;
-        client.pings = 0;
-    }
-
     pub fn begin(client: *SocketClient, random: Random, connection: *Connection, now_ns: u64) void {
         client.style = random.enumValue(Style);
         client.connection = connection;
         client.sent = 0;
         client.met = 0;
         client.is_open = false;
-        client.received_len = 0;
-        for ([_]*u64{ &client.connect_ns, &client.sent_ns, &client.send_ns, &client.read_ns, &client.active_ns, &client.last_read_ns }) |time| time.* = now_ns;
-        client.unread_ns_max = 0;
+        client.inbox.begin(now_ns);
+        for ([_]*u64{ &client.connect_ns, &client.sent_ns, &client.send_ns, &client.active_ns }) |time| time.* = now_ns;
         client.rested_ns_max = 0;
         client.taken_ns = now_ns;
         client.waited_ns_max = 0;
@@ -101,18 +88,16 @@ pub const SocketClient = struct {
         if (client.current()) |expected| try writer.print("expected: {t} of {d} bytes, code {d}\n", .{ expected.kind, expected.len, expected.code });
         const ms = std.time.ns_per_ms;
         try writer.print("connected at {d} ms, sent at {d}, was active at {d}, read at {d}, not for {d}, open {}, joined {any}, next {any}\n", .{
-            client.connect_ns / ms, client.sent_ns / ms, client.active_ns / ms, client.last_read_ns / ms, client.unread_ns_max / ms, client.is_open, client.joined, client.next,
+            client.connect_ns / ms, client.sent_ns / ms, client.active_ns / ms, client.inbox.last_read_ns / ms, client.inbox.unread_ns_max / ms, client.is_open, client.joined, client.next,
         });
-        try writer.print("received {d}: {x}\n", .{ client.received_len, client.received[0..@min(client.received_len, 100)] });
+        try writer.print("received {d}: {x}\n", .{ client.inbox.len, client.inbox.memory[0..@min(client.inbox.len, 100)] });
     }
 
     pub fn nextNs(client: *const SocketClient) u64 {
         const connection = client.connection orelse return std.math.maxInt(u64);
         var next: u64 = std.math.maxInt(u64);
-        const is_sending = client.sent < client.frames.bytes.items.len and !connection.client_finished;
-        if (is_sending and (connection.to_server.free() > 0 or connection.server_released)) next = client.send_ns;
-        const is_readable = connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
-        if (is_readable) next = @min(next, client.read_ns);
+        if (client.sent < client.frames.bytes.items.len and connection.isWritable()) next = client.send_ns;
+        if (connection.isReadable()) next = @min(next, client.inbox.read_ns);
         return next;
     }
 
@@ -121,7 +106,7 @@ pub const SocketClient = struct {
         const now = io.now_ns;
         client.waited_ns_max = @max(client.waited_ns_max, now - client.taken_ns);
         if (connection.to_server.len == 0) client.taken_ns = now;
-        if (now >= client.read_ns) try client.read(random, io, config);
+        if (client.inbox.isDue(now) and connection.isReadable()) try client.read(random, io, config);
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.frames.bytes.items.len and !connection.client_finished) client.send(random, io);
         if (client.style == .resetting and client.sent >= client.reset_at and random.uintLessThan(u8, 8) == 0) {
@@ -165,15 +150,8 @@ pub const SocketClient = struct {
 
     fn read(client: *SocketClient, random: Random, io: *Simulated, config: *const sws.Config) Failure!void {
         const connection = client.connection.?;
-        client.unread_ns_max = @max(client.unread_ns_max, io.now_ns - client.last_read_ns);
-        client.last_read_ns = io.now_ns;
-        client.read_ns = io.now_ns + 1 + pause(random, client.style == .lazy_reader);
-        const room = client.received[client.received_len..];
-        if (room.len == 0) return error.InvalidFrame;
-        const some = room[0..if (client.style == .lazy_reader) @min(room.len, 1 + random.uintLessThan(usize, 4000)) else room.len];
-        switch (connection.clientRead(some)) {
-            .bytes => |len| {
-                client.received_len += len;
+        switch (client.inbox.read(connection, random, io.now_ns, client.style == .lazy_reader) catch return error.InvalidFrame) {
+            .bytes => {
                 client.active_ns = io.now_ns;
                 if (!client.is_open) try client.matchHandshake();
                 while (client.connection != null and client.is_open) {
@@ -189,20 +167,20 @@ pub const SocketClient = struct {
     fn matchHandshake(client: *SocketClient) Failure!void {
         // The rest is no answer of HTTP.
         const reader: ResponseReader = .{ .is_head = true };
-        const response = (reader.read(client.received[0..client.received_len], &.{}) catch return error.WrongHandshake) orelse return;
+        const response = (reader.read(client.inbox.bytes(), &.{}) catch return error.WrongHandshake) orelse return;
         if (response.status == 408) return client.end(.timed_out);
         if (response.status != client.frames.status) return error.WrongHandshake;
         if (response.status != 101) return client.end(.answered);
         const accept = response.header("sec-websocket-accept") orelse return error.WrongHandshake;
         if (!std.mem.eql(u8, accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) return error.WrongHandshake;
-        client.drop(response.consumed);
+        client.inbox.drop(response.consumed);
         client.is_open = true;
         client.joined[0] = true;
     }
 
     /// The frame at the front; false when it isn't whole.
     fn matchFrame(client: *SocketClient, now_ns: u64, config: *const sws.Config) Failure!bool {
-        const bytes = client.received[0..client.received_len];
+        const bytes = client.inbox.bytes();
         if (bytes.len < 2) return false;
         const first = bytes[0];
         // Whole messages without extensions, and of a server none is masked.
@@ -238,7 +216,7 @@ pub const SocketClient = struct {
             },
             else => return error.InvalidFrame,
         }
-        client.drop(at + len);
+        client.inbox.drop(at + len);
         return true;
     }
 
@@ -284,25 +262,17 @@ pub const SocketClient = struct {
         const ms = std.time.ns_per_ms;
         if (client.connection.?.dropped) return client.end(.dropped);
         if (client.frames.ends_with == .cut and client.current() == null and client.sent == client.frames.bytes.items.len) return client.end(.answered);
-        if (client.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
+        if (client.inbox.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
         if (client.silentNs(now_ns) + ms >= @as(u64, config.idle_timeout_ms) * ms) return client.end(.timed_out);
         if (!client.is_open and now_ns - client.connect_ns + ms >= @as(u64, config.head_timeout_ms) * ms) return client.end(.timed_out);
         // What is sent behind a Close for a breach, or for being slow, resets the connection when it comes too late, and the Close is lost.
-        if (was_reset and client.unread_ns_max + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
+        if (was_reset and client.inbox.unread_ns_max + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
         client.end(.unexplained);
     }
 
     fn end(client: *SocketClient, ending: Ending) void {
-        const connection = client.connection.?;
-        connection.client_finished = true;
-        connection.client_released = true;
-        if (!connection.server_released) connection.client_reset = true;
+        client.connection.?.clientLeave();
         client.connection = null;
         client.ending = ending;
-    }
-
-    fn drop(client: *SocketClient, len: usize) void {
-        std.mem.copyForwards(u8, client.received[0 .. client.received_len - len], client.received[len..client.received_len]);
-        client.received_len -= len;
     }
 };

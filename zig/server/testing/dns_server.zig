@@ -120,6 +120,8 @@ pub const DnsServer = struct {
 pub fn compose(reply: *Reply, question: Question) *Reply {
     const name = question.first;
     if (is(name, "nothere")) return reply.begin(question, 0x8183);
+    if (is(name, "never")) return reply.begin(question, 0x8183).nothing(2);
+    if (is(name, "void")) return reply.begin(question, 0x8180).nothing(2);
     if (is(name, "broken")) return reply.begin(question, 0x8182);
     if (is(name, "garbled")) {
         _ = reply.begin(question, 0x8180).address(question, 1);
@@ -208,6 +210,17 @@ pub const Reply = struct {
         const at = reply.len + 12;
         _ = reply.record(5, data[0 .. label.len + 2]);
         reply.owner = @intCast(at);
+        return reply;
+    }
+
+    /// How long it isn't there, as the zone says by the smaller of two numbers.
+    fn nothing(reply: *Reply, seconds: u32) *Reply {
+        var data: [22]u8 = @splat(0);
+        std.mem.writeInt(u32, data[18..22], seconds, .big);
+        _ = reply.record(6, &data);
+        std.mem.writeInt(u32, reply.bytes[reply.len - 28 ..][0..4], 3600, .big);
+        // In the section behind the answers.
+        reply.bytes[6..10].* = .{ 0, 0, 0, 1 };
         return reply;
     }
 

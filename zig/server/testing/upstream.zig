@@ -98,6 +98,11 @@ pub const Peer = struct {
         return into[0..len];
     }
 
+    /// The next piece that ends so, or null once there is none.
+    pub fn next(peer: Peer, into: []u8, end: []const u8) ?[]u8 {
+        return peer.receiveUntil(into, end) catch null;
+    }
+
     /// The close that follows is a reset.
     pub fn resetOnClose(peer: Peer) void {
         const linger = extern struct { on: c_int, seconds: c_int }{ .on = 1, .seconds = 0 };

@@ -8,6 +8,7 @@ use Closure;
 use Lyger\Cache\Condition;
 use Lyger\Cache\Driver;
 use Lyger\Cache\Expiry;
+use Lyger\Cache\Sessions;
 use Lyger\Exception\CacheFailed;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\NotANumber;
@@ -296,6 +297,11 @@ final class RedisCache implements Driver
     {
         $flight = $this->dsn->names()->beside('flight', $key);
         $this->ifHeld($flight, $token, [self::givingBack($flight)]);
+    }
+
+    public function sessions(): Sessions
+    {
+        return new RedisSessions($this->dsn->names(), $this->ask(...), $this->decide(...));
     }
 
     /**

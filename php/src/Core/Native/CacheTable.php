@@ -9,6 +9,7 @@ use FFI\CData;
 use Lyger\Cache\Condition;
 use Lyger\Cache\Driver;
 use Lyger\Cache\Expiry;
+use Lyger\Cache\Sessions;
 use Lyger\Core\Status;
 use SensitiveParameter;
 
@@ -454,6 +455,12 @@ final class CacheTable implements Driver
     public function abandon(string $key, int $token): void
     {
         $this->abi->check($this->ffi->lyger_flight_abandon($this->store, $key, \strlen($key), $token));
+    }
+
+    public function sessions(): Sessions
+    {
+        [$buffer, $room, $needed] = [$this->buffer, self::BUFFER_BYTES, $this->neededPointer];
+        return new SessionTable($this->abi, $this->store, $buffer, $room, $needed, $this->output(...));
     }
 
     /** What a call has written; null for NOT_FOUND. */

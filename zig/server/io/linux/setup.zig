@@ -3,6 +3,7 @@
 const std = @import("std");
 const linux = std.os.linux;
 const IoUring = linux.IoUring;
+const SocketAddress = @import("../address.zig").SocketAddress;
 const pages = @import("../../pages.zig");
 
 pub const InitError = error{
@@ -73,6 +74,35 @@ pub fn registerError(err: anyerror) InitError {
         error.ArgumentsInvalid => error.KernelTooOld,
         else => error.Unexpected,
     };
+}
+
+pub const ListenError = error{ AddressInUse, AddressNotAvailable, AccessDenied, SystemResources, Unexpected };
+
+/// A socket that listens already.
+pub fn openListener(address: std.Io.net.IpAddress, reuse_port: bool, backlog: u32) ListenError!linux.fd_t {
+    var storage: SocketAddress = .init(address);
+    const rc = linux.socket(storage.any.family, linux.SOCK.STREAM | linux.SOCK.CLOEXEC, linux.IPPROTO.TCP);
+    if (linux.errno(rc) != .SUCCESS) return error.SystemResources;
+    const fd: linux.fd_t = @intCast(rc);
+    errdefer _ = linux.close(fd);
+
+    try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR);
+    if (reuse_port) try setOption(fd, linux.SOL.SOCKET, linux.SO.REUSEPORT);
+    // Accepted sockets inherit it. Answers leave in one piece, so nothing is gained by waiting.
+    try setOption(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY);
+    switch (linux.errno(linux.bind(fd, &storage.any, storage.len()))) {
+        .SUCCESS => {},
+        .ADDRINUSE => return error.AddressInUse,
+        .ADDRNOTAVAIL => return error.AddressNotAvailable,
+        .ACCES => return error.AccessDenied,
+        else => return error.Unexpected,
+    }
+    switch (linux.errno(linux.listen(fd, backlog))) {
+        .SUCCESS => {},
+        .ADDRINUSE => return error.AddressInUse,
+        else => return error.Unexpected,
+    }
+    return fd;
 }
 
 pub fn setOption(fd: linux.fd_t, level: i32, option: u32) error{Unexpected}!void {

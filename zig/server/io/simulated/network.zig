@@ -7,9 +7,11 @@ const assert = std.debug.assert;
 /// What either side can have sent without the other reading it: small, so that both get stuck often.
 pub const window_bytes = 16 * 1024;
 
-/// Bytes under way in one direction.
+pub const Window = [window_bytes]u8;
+
+/// Bytes under way in one direction. They lie elsewhere, as whether there are some is asked far more often than which.
 pub const Stream = struct {
-    bytes: [window_bytes]u8 = undefined,
+    bytes: *Window,
     start: usize = 0,
     len: usize = 0,
 
@@ -20,7 +22,10 @@ pub const Stream = struct {
     /// Takes as many as there is room for.
     pub fn write(stream: *Stream, bytes: []const u8) usize {
         const count = @min(bytes.len, stream.free());
-        for (bytes[0..count], 0..) |byte, i| stream.bytes[(stream.start + stream.len + i) % window_bytes] = byte;
+        const at = (stream.start + stream.len) % window_bytes;
+        const first = @min(count, window_bytes - at);
+        @memcpy(stream.bytes[at..][0..first], bytes[0..first]);
+        @memcpy(stream.bytes[0 .. count - first], bytes[first..count]);
         stream.len += count;
         return count;
     }
@@ -28,7 +33,9 @@ pub const Stream = struct {
     /// Gives as many as there are.
     pub fn read(stream: *Stream, into: []u8) usize {
         const count = @min(into.len, stream.len);
-        for (into[0..count], 0..) |*byte, i| byte.* = stream.bytes[(stream.start + i) % window_bytes];
+        const first = @min(count, window_bytes - stream.start);
+        @memcpy(into[0..first], stream.bytes[stream.start..][0..first]);
+        @memcpy(into[first..count], stream.bytes[0 .. count - first]);
         stream.start = (stream.start + count) % window_bytes;
         stream.len -= count;
         return count;
@@ -36,8 +43,8 @@ pub const Stream = struct {
 };
 
 pub const Connection = struct {
-    to_server: Stream = .{},
-    to_client: Stream = .{},
+    to_server: Stream,
+    to_client: Stream,
     /// The client will send no more.
     client_finished: bool = false,
     /// The client is gone, and what was under way to it with it.
@@ -51,6 +58,13 @@ pub const Connection = struct {
     server_released: bool = false,
     /// The kernel had no descriptor for it: the server never saw it.
     dropped: bool = false,
+
+    /// Free for the first.
+    pub fn init(windows: *[2]Window) Connection {
+        var connection: Connection = .{ .to_server = .{ .bytes = &windows[0] }, .to_client = .{ .bytes = &windows[1] } };
+        connection.reset(true);
+        return connection;
+    }
 
     /// Without touching the streams' bytes. Released by both sides it is free for the next.
     pub fn reset(connection: *Connection, is_released: bool) void {
@@ -94,6 +108,23 @@ pub const Connection = struct {
         connection.client_released = true;
     }
 
+    /// A client's end without reading what is there is a reset.
+    pub fn clientLeave(connection: *Connection) void {
+        connection.client_finished = true;
+        connection.client_released = true;
+        if (!connection.server_released) connection.client_reset = true;
+    }
+
+    /// Whether a client that reads would be told anything.
+    pub fn isReadable(connection: *const Connection) bool {
+        return connection.to_client.len > 0 or connection.server_finished or connection.server_reset;
+    }
+
+    /// Whether a client that writes would get rid of anything.
+    pub fn isWritable(connection: *const Connection) bool {
+        return !connection.client_finished and (connection.to_server.free() > 0 or connection.server_released);
+    }
+
     /// The server's last reference is gone.
     pub fn serverClose(connection: *Connection) void {
         assert(!connection.server_released);
@@ -108,8 +139,9 @@ pub const Connection = struct {
 };
 
 test "a stream gives what it took, and no more than it holds" {
-    var stream: Stream = .{};
-    var out: [window_bytes]u8 = undefined;
+    var window: Window = undefined;
+    var stream: Stream = .{ .bytes = &window };
+    var out: Window = undefined;
     for (0..3) |_| {
         try std.testing.expectEqual(@as(usize, 10_000), stream.write(&@as([10_000]u8, @splat('a'))));
         try std.testing.expectEqual(window_bytes - 10_000, stream.write(&@as([10_000]u8, @splat('b'))));
@@ -120,7 +152,9 @@ test "a stream gives what it took, and no more than it holds" {
 }
 
 test "closing with unread bytes resets the client" {
-    var connection: Connection = .{};
+    var windows: [2]Window = undefined;
+    var connection: Connection = .init(&windows);
+    connection.reset(false);
     _ = connection.clientWrite("GET");
     connection.serverClose();
     var out: [8]u8 = undefined;

@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const interface = @import("../../io.zig");
+const Connection = @import("network.zig").Connection;
 const UserData = interface.UserData;
 
 /// What can go wrong; each is counted, so that a run shows that it occurred.
@@ -46,6 +47,8 @@ pub const Armed = struct { user_data: UserData, ready_ns: u64 };
 
 pub const Socket = struct {
     connection: ?u32 = null,
+    /// Where it stands among the open ones.
+    open_at: u32 = 0,
     kind: interface.Kind = .stream,
     /// What a socket of the server's own connects to.
     port: u16 = 0,
@@ -58,6 +61,24 @@ pub const Socket = struct {
     sending: ?Sending = null,
     shutting: ?Armed = null,
     closing: ?Armed = null,
+
+    /// When it may next complete something, as things stand on its connection.
+    pub fn readyNs(socket: *const Socket, connection: *const Connection) u64 {
+        if (socket.closing) |closing| return closing.ready_ns;
+        var ready_ns: u64 = std.math.maxInt(u64);
+        if (socket.shutting) |shutting| ready_ns = shutting.ready_ns;
+        if (socket.connecting) |connecting| ready_ns = @min(ready_ns, connecting.ready_ns);
+        if (socket.receiving) |receiving| {
+            const is_cancelled = socket.cancelled and socket.room == null;
+            const has_something = is_cancelled or connection.to_server.len > 0 or connection.client_finished or connection.client_reset;
+            if (has_something) ready_ns = @min(ready_ns, receiving.ready_ns);
+        }
+        if (socket.sending) |*sending| {
+            const can_end = !sending.is_stuck or connection.to_client.free() > 0 or connection.client_reset;
+            if (can_end) ready_ns = @min(ready_ns, sending.ready_ns);
+        }
+        return ready_ns;
+    }
 };
 
 /// As many as a server sends at once: a head, a body.
@@ -69,6 +90,8 @@ pub const Sending = struct {
     pieces: [pieces_max]std.posix.iovec_const = undefined,
     pieces_len: usize,
     checksum: u64,
+    /// It found no room, and waits for some.
+    is_stuck: bool = false,
 
     pub fn init(user_data: UserData, ready_ns: u64, pieces: []const std.posix.iovec_const) Sending {
         var sending: Sending = .{ .user_data = user_data, .ready_ns = ready_ns, .pieces_len = pieces.len, .checksum = 0 };

@@ -74,7 +74,9 @@ pub fn sendReady(io: *Simulated, socket: *Socket, sending: *Sending, out: *Simul
         event.result = simulated.negative(if (io.random().boolean()) .PIPE else .CONNRESET);
     } else {
         if (connection.to_client.free() == 0) {
+            // Asked again once the client read something.
             io.count(.send_stuck);
+            sending.is_stuck = true;
             sending.ready_ns = io.delayed();
             return;
         }

@@ -24,9 +24,15 @@ const pointer_count_max = 16;
 pub const ttl_seconds_min = 1;
 pub const ttl_seconds_max = 3600;
 
-const opt_bytes = 11;
+/// Longer than this nobody is told that a name has no address because it had none before, whatever its zone says (RFC 2308
+/// 5 has up to three hours, for servers): who connects to a name waits for a machine that is just being started.
+pub const negative_ttl_seconds_max = 60;
 
-pub const Type = enum(u16) { a = 1, cname = 5, aaaa = 28, opt = 41, _ };
+const opt_bytes = 11;
+/// Of an SOA record: two names of the root, and five numbers.
+const soa_bytes_min = 2 + 5 * 4;
+
+pub const Type = enum(u16) { a = 1, cname = 5, soa = 6, aaaa = 28, opt = 41, _ };
 const class_in = 1;
 
 pub const Address = union(enum) {
@@ -86,8 +92,6 @@ pub const AnswerError = error{
     Truncated,
     /// Cut off, or with names that don't end.
     Malformed,
-    /// NXDOMAIN.
-    NoSuchName,
     /// SERVFAIL: another server may know.
     ServerFailure,
     /// REFUSED, NOTIMP, FORMERR and the others.
@@ -99,7 +103,9 @@ pub const AnswerError = error{
 pub const Answer = struct {
     addresses: [addresses_max]Address = undefined,
     len: usize = 0,
-    /// The shortest of all records that were used, within the bounds. For an empty answer the lower bound.
+    /// NXDOMAIN: the name has nothing of any type.
+    no_such_name: bool = false,
+    /// The shortest of all records that were used, within the bounds. Without addresses what the zone says of what it hasn't.
     ttl_seconds: u32 = ttl_seconds_min,
 
     /// None where the name is there but has no address of the type.
@@ -126,27 +132,30 @@ pub fn readAnswer(message: []const u8, question: Question) AnswerError!Answer {
     if (!repeated.eql(&asked)) return error.NotTheAnswer;
     if ((reader.u16_() catch return error.NotTheAnswer) != @intFromEnum(question.type)) return error.NotTheAnswer;
     if ((reader.u16_() catch return error.NotTheAnswer) != class_in) return error.NotTheAnswer;
+    const counts: Counts = .{ .answers = int(u16, message, 6), .authorities = int(u16, message, 8) };
+    if (rcode == 3) return .{ .no_such_name = true, .ttl_seconds = negativeTtl(reader, counts) };
     if (rcode != 0) return rcodeError(rcode);
     if (flags & 0x0200 != 0) return error.Truncated;
-    return readRecords(reader, int(u16, message, 6), asked, question.type);
+    return readRecords(reader, counts, asked, question.type);
 }
+
+const Counts = struct { answers: u16, authorities: u16 };
 
 fn rcodeError(rcode: u16) AnswerError {
     return switch (rcode) {
-        3 => error.NoSuchName,
         2 => error.ServerFailure,
         else => error.Refused,
     };
 }
 
 /// Follows CNAMEs from the name that was asked for, in whatever order the records come, and gathers the last one's addresses.
-fn readRecords(start: Reader, count: u16, asked: Name, wanted: Type) AnswerError!Answer {
+fn readRecords(start: Reader, counts: Counts, asked: Name, wanted: Type) AnswerError!Answer {
     var answer: Answer = .{ .ttl_seconds = ttl_seconds_max };
     var current = asked;
     for (0..cname_count_max + 1) |_| {
         var reader = start;
         var next: ?Name = null;
-        for (0..count) |_| {
+        for (0..counts.answers) |_| {
             const record = try reader.record();
             if (record.class != class_in or !record.name.eql(&current)) continue;
             if (record.type == wanted) {
@@ -168,12 +177,32 @@ fn readRecords(start: Reader, count: u16, asked: Name, wanted: Type) AnswerError
             }
         }
         if (answer.len > 0 or next == null) {
-            answer.ttl_seconds = if (answer.len == 0) ttl_seconds_min else @max(answer.ttl_seconds, ttl_seconds_min);
+            if (answer.len == 0) answer.ttl_seconds = @min(answer.ttl_seconds, negativeTtl(start, counts));
+            answer.ttl_seconds = @max(answer.ttl_seconds, ttl_seconds_min);
             return answer;
         }
         current = next.?;
     }
     return error.CnameChain;
+}
+
+/// RFC 2308 5: the SOA record beside it says how long there is nothing, by its own time and by its last number. Without one
+/// nobody should remember it: only so long that not each connection asks, as some servers never send one.
+fn negativeTtl(start: Reader, counts: Counts) u32 {
+    var reader = start;
+    const said = soaSeconds(&reader, counts) catch null;
+    return std.math.clamp(said orelse ttl_seconds_min, ttl_seconds_min, negative_ttl_seconds_max);
+}
+
+fn soaSeconds(reader: *Reader, counts: Counts) AnswerError!?u32 {
+    for (0..counts.answers) |_| _ = try reader.record();
+    for (0..counts.authorities) |_| {
+        const record = try reader.record();
+        if (record.type != .soa or record.class != class_in) continue;
+        if (record.data.len < soa_bytes_min) return error.Malformed;
+        return @min(record.ttl_seconds, std.mem.readInt(u32, record.data[record.data.len - 4 ..][0..4], .big));
+    }
+    return null;
 }
 
 fn sized(comptime len: usize, data: []const u8) AnswerError!*const [len]u8 {

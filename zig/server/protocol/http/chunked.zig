@@ -43,6 +43,8 @@ const State = enum(u8) {
     data,
     data_return,
     data_line_feed,
+    /// Behind a size, where `lenient` allows it.
+    size_space,
     trailer_first,
     trailer_name,
     trailer_value,
@@ -57,6 +59,11 @@ pub const Decoder = struct {
     extension_bytes: u16 = 0,
     trailer_bytes: u16 = 0,
     state: State = .size_first,
+    /// Takes what hyper does: spaces behind a size, and any bytes but line ends in extensions. A size then has at most 15
+    /// digits, which is beyond any limit of a body.
+    lenient: bool = false,
+    /// All trailer lines of a body.
+    trailer_bytes_max: u16 = trailer_bytes_max,
 
     /// Reads until a piece of data, the end of the body, or the end of the input. Call it again with what it didn't
     /// consume, until it is done or has consumed everything.
@@ -90,12 +97,20 @@ pub const Decoder = struct {
             .size => switch (byte) {
                 '\r' => .size_line_feed,
                 ';' => .extension_name_first,
+                ' ', '\t' => if (decoder.lenient) .size_space else return error.InvalidChunk,
                 else => blk: {
                     const digit = std.fmt.charToDigit(byte, 16) catch return error.InvalidChunk;
-                    if (decoder.remaining >> 60 != 0) return error.InvalidChunk;
+                    const digits: u6 = if (decoder.lenient) 14 else 15;
+                    if (decoder.remaining >> 4 * digits != 0) return error.InvalidChunk;
                     decoder.remaining = decoder.remaining << 4 | digit;
                     break :blk .size;
                 },
+            },
+            .size_space => switch (byte) {
+                '\r' => .size_line_feed,
+                ';' => .extension_name_first,
+                ' ', '\t' => .size_space,
+                else => return error.InvalidChunk,
             },
             .size_line_feed => if (byte != '\n')
                 return error.InvalidChunk
@@ -117,6 +132,14 @@ pub const Decoder = struct {
 
     /// `*( ";" name [ "=" ( token / quoted-string ) ] )`, without the spaces that only a lenient recipient takes.
     fn extension(decoder: *Decoder, byte: u8) Error!State {
+        if (decoder.lenient) switch (byte) {
+            '\r' => return .size_line_feed,
+            '\n' => return error.InvalidChunkExtension,
+            else => {
+                decoder.extension_bytes += 1;
+                return if (decoder.extension_bytes < extension_bytes_max) .extension_name else error.InvalidChunkExtension;
+            },
+        };
         decoder.extension_bytes += 1;
         if (decoder.extension_bytes > extension_bytes_max) return error.ChunkExtensionTooLong;
         const is_token = bytes_of.is(.token, byte);
@@ -147,7 +170,7 @@ pub const Decoder = struct {
 
     fn trailer(decoder: *Decoder, byte: u8) Error!State {
         decoder.trailer_bytes += 1;
-        if (decoder.trailer_bytes > trailer_bytes_max) return error.TrailerTooLong;
+        if (decoder.trailer_bytes > decoder.trailer_bytes_max) return error.TrailerTooLong;
         switch (decoder.state) {
             .trailer_first => if (byte == '\r') return .last_line_feed else if (bytes_of.is(.token, byte)) return .trailer_name,
             .trailer_name => if (byte == ':') return .trailer_value else if (bytes_of.is(.token, byte)) return .trailer_name,

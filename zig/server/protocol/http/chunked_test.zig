@@ -187,3 +187,27 @@ test "what_the_writer_sends_in_chunks_is_what_the_decoder_reads" {
         try testing.expectEqualSlices(u8, &data, outcome.data[0..outcome.data_bytes]);
     }
 }
+
+test "a_lenient_decoder_takes_what_hyper_does_and_no_more" {
+    const Case = struct { []const u8, ?chunked.Error };
+    for ([_]Case{
+        .{ "3 \t;\x00 \"\r\nabc\r\n0 \r\n\r\n", null },
+        .{ "0000000000000000000000000003\r\nabc\r\n0\r\n\r\n", null },
+        .{ "fffffffffffffff\r\n", null },
+        .{ "1000000000000000\r\n", error.InvalidChunk },
+        .{ "3 4\r\n", error.InvalidChunk },
+        .{ " 3\r\n", error.InvalidChunk },
+        .{ "3;a\nb\r\n", error.InvalidChunkExtension },
+        .{ "0\r\nA: b\n", error.InvalidTrailer },
+        .{ "0\r\nA: bcd\r\n", error.TrailerTooLong },
+    }) |case| {
+        const text, const expected = case;
+        var decoder: chunked.Decoder = .{ .lenient = true, .trailer_bytes_max = 7 };
+        const failed: ?chunked.Error = if (passAll(&decoder, text)) null else |err| err;
+        try testing.expectEqual(expected, failed);
+    }
+    var decoder: chunked.Decoder = .{ .lenient = true };
+    try passAll(&decoder, "1;" ++ "a" ** (chunked.extension_bytes_max - 1) ++ "\r\nx\r\n");
+    decoder = .{ .lenient = true };
+    try testing.expectError(error.InvalidChunkExtension, passAll(&decoder, "1;" ++ "a" ** chunked.extension_bytes_max));
+}

@@ -35,6 +35,8 @@ pub const Limits = struct {
     header_count_max: u16 = 100,
     /// RFC 9112 3 asks for 8,000 at least. Beyond it is status 414.
     uri_bytes_max: u16 = 8 * 1024,
+    /// Takes an LF alone for a line's end in heads, which RFC 9112 2.2 allows; no other line ends so.
+    bare_line_feeds: bool = false,
 
     /// What the 16 bits of a `Span` hold.
     pub const head_bytes_ceiling = std.math.maxInt(u16);
@@ -151,6 +153,7 @@ pub const Scan = struct {
                     at += 1;
                     continue :state .last_line_feed;
                 }
+                if (bytes[at] == '\n' and limits.bare_line_feeds) continue :state .last_line_feed;
                 if (now.count >= limits.header_count_max) return error.TooManyHeaders;
                 continue :state .name;
             },
@@ -171,14 +174,13 @@ pub const Scan = struct {
             .value => {
                 at = bytes_of.indexOfOther(.field_value, bytes, at);
                 if (at == end) return scan.pause(now, .value, at, limits);
-                if (bytes[at] != '\r') return error.InvalidHeaderValue;
-                at += 1;
+                if (bytes[at] == '\r') at += 1 else if (bytes[at] != '\n' or !limits.bare_line_feeds) return error.InvalidHeaderValue;
                 continue :state .line_feed;
             },
             .line_feed => {
                 if (at == end) return scan.pause(now, .line_feed, at, limits);
                 if (bytes[at] != '\n') return error.InvalidHeaderValue;
-                var value_end = at - 1;
+                var value_end = if (bytes[at - 1] == '\r') at - 1 else at;
                 while (value_end > now.value_start and isSpace(bytes[value_end - 1])) value_end -= 1;
                 const field: Field = .{
                     .name = .{ .start = now.name_start, .len = now.name_len },

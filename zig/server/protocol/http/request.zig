@@ -21,6 +21,9 @@ pub const Options = struct {
     /// What becomes of codings before the last `chunked`: RFC 9112 6.1 says 501. The body's end is known all the same, so
     /// that it can be taken as it is, still encoded.
     other_codings: enum { refuse, accept } = .refuse,
+    /// Who judges what target and fields say: this parser, or whoever asked for the lines alone. `request` then can't be
+    /// asked, and `framing` is not known.
+    meaning: enum { here, elsewhere } = .here,
 };
 
 pub const Error = fields.Error || target_of.Error || error{
@@ -80,8 +83,13 @@ pub const RequestParser = struct {
             if (!try parser.feedRequestLine(message, options)) return false;
         }
         if (parser.state == .fields) {
-            if (!try parser.scan.feed(message, limits, array, parser)) return false;
-            try parser.check(options);
+            switch (options.meaning) {
+                .here => {
+                    if (!try parser.scan.feed(message, limits, array, parser)) return false;
+                    try parser.check(options);
+                },
+                .elsewhere => if (!try parser.scan.feed(message, limits, array, Nothing{})) return false,
+            }
             parser.state = .done;
         }
         return true;
@@ -117,12 +125,24 @@ pub const RequestParser = struct {
     /// Fills an array with the fields of a complete head.
     pub fn rescan(parser: *const RequestParser, message: []const u8, limits: *const fields.Limits, array: []Field) void {
         std.debug.assert(parser.state == .done);
-        const Nothing = struct {
-            pub fn onField(_: @This(), _: []const u8, _: Field) fields.Error!void {}
-        };
-        var scan: fields.Scan = .{ .at = @intCast(parser.target_span.start + parser.target_span.len + " HTTP/1.1\r\n".len) };
+        const version_end = @as(usize, parser.target_span.start) + parser.target_span.len + " HTTP/1.1".len;
+        const line_end: usize = if (message[version_end] == '\r') "\r\n".len else "\n".len;
+        var scan: fields.Scan = .{ .at = @intCast(version_end + line_end) };
         const complete = scan.feed(message, limits, array, Nothing{}) catch unreachable;
         std.debug.assert(complete and scan.count == parser.scan.count);
+    }
+
+    /// Whether a byte has come that isn't an empty line's: those before a request are nothing.
+    pub fn hasBegun(parser: *const RequestParser) bool {
+        return parser.state != .empty_lines and parser.state != .empty_line_feed;
+    }
+
+    /// How long the request line is already, while its end hasn't come.
+    pub fn openLineBytes(parser: *const RequestParser) usize {
+        return switch (parser.state) {
+            .method, .target, .version, .line_feed => parser.scan.at -| parser.method_span.start,
+            .empty_lines, .empty_line_feed, .fields, .done => 0,
+        };
     }
 
     fn framing(parser: *const RequestParser) fields.Framing {
@@ -145,6 +165,7 @@ pub const RequestParser = struct {
                     at += 1;
                     continue :state .empty_line_feed;
                 }
+                if (bytes[at] == '\n' and limits.bare_line_feeds) continue :state .empty_line_feed;
                 parser.method_span = Span.between(at, at);
                 continue :state .method;
             },
@@ -177,13 +198,16 @@ pub const RequestParser = struct {
                 parser.state = .target;
                 const start = parser.target_span.start;
                 const target_end = @min(end, start + @as(usize, limits.uri_bytes_max) + 1);
-                at = bytes_of.indexOfOther(.target, bytes[0..target_end], at);
+                at = switch (options.meaning) {
+                    .here => bytes_of.indexOfOther(.target, bytes[0..target_end], at),
+                    .elsewhere => bytes_of.indexOfOther(.target_bytes, bytes[0..target_end], at),
+                };
                 if (at - start > limits.uri_bytes_max) return error.TargetTooLong;
                 if (at == end) return parser.pause(at, limits);
-                if (bytes[at] != ' ') return error.InvalidTarget;
+                if (bytes[at] != ' ' or at == start) return error.InvalidTarget;
                 parser.target_span = Span.between(start, at);
                 const text = bytes[start..at];
-                if (!parser.hasOriginForm(text)) _ = try parser.targetParts(text);
+                if (options.meaning == .here and !parser.hasOriginForm(text)) _ = try parser.targetParts(text);
                 at += 1;
                 continue :state .version;
             },
@@ -203,9 +227,8 @@ pub const RequestParser = struct {
                         5, 7 => if (byte < '0' or byte > '9') return error.InvalidVersion,
                         6 => if (byte != '.') return error.InvalidVersion,
                         else => {
-                            if (byte != '\r') return error.InvalidLineEnd;
                             parser.version_minor = bytes[start + 7] - '0';
-                            at += 1;
+                            if (byte == '\r') at += 1 else if (byte != '\n' or !limits.bare_line_feeds) return error.InvalidLineEnd;
                             continue :state .line_feed;
                         },
                     }
@@ -274,6 +297,11 @@ pub const RequestParser = struct {
         if (!parser.facts.host and parser.version_minor >= 1) return error.InvalidHost;
         try parser.facts.check(options.other_codings == .accept);
     }
+};
+
+/// Sees nothing in a field.
+const Nothing = struct {
+    pub fn onField(_: @This(), _: []const u8, _: Field) fields.Error!void {}
 };
 
 /// A request whose head is complete, as slices of the receive buffer.

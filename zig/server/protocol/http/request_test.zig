@@ -261,3 +261,43 @@ fn firsts(comptime vectors: []const Vector) []const []const u8 {
 test "mutated_heads_end_the_same_however_they_are_cut" {
     try target.run(4, 20_000);
 }
+
+test "lines_alone_are_found_however_they_end_and_are_cut" {
+    const options: Options = .{ .limits = .{ .bare_line_feeds = true }, .unknown_methods = .accept, .meaning = .elsewhere };
+    const good = [_][]const u8{
+        "GET /a\xff HTTP/1.1\nTransfer-Encoding: x\nContent-Length: y\n\n",
+        "\n\r\nany a HTTP/1.0\r\nHost: a b\nHost:  c \r\nX:\n\r\n",
+    };
+    for (good) |text| {
+        for (0..text.len) |cut| {
+            var parser: RequestParser = .{};
+            var array: [100]Field = @splat(.{});
+            try testing.expect(!try parser.feed(text[0..cut], &options, &array));
+            try testing.expect(try parser.feed(text, &options, &array));
+            try testing.expectEqual(text.len, parser.headBytes());
+            var again: [100]Field = @splat(.{});
+            parser.rescan(text, &options.limits, &again);
+            try testing.expectEqual(@as(usize, if (text[0] == 'G') 2 else 3), parser.scan.count);
+            try testing.expectEqualSlices(u8, std.mem.sliceAsBytes(&array), std.mem.sliceAsBytes(&again));
+            try testing.expectEqualStrings(if (text[0] == 'G') "y" else "c", again[1].value.of(text));
+        }
+    }
+    for ([_][]const u8{ "GET  / HTTP/1.1\n\n", "GET / HTTP/1.1\nX: a\rb\n\n", "GET / HTTP/1.1\r\r\n", "\rGET / HTTP/1.1\n\n", "GET / HTTP/1.1\n a: b\n\n" }) |text| {
+        var parser: RequestParser = .{};
+        var array: [100]Field = undefined;
+        if (parser.feed(text, &options, &array)) |_| return error.Taken else |_| {}
+    }
+}
+
+test "an_open_request_line_is_measured_and_empty_lines_begin_nothing" {
+    const options: Options = .{};
+    var parser: RequestParser = .{};
+    var array: [1]Field = undefined;
+    try testing.expect(!try parser.feed("\r\n\r", &options, &array));
+    try testing.expect(!parser.hasBegun());
+    try testing.expect(!try parser.feed("\r\n\r\nGET /abc", &options, &array));
+    try testing.expect(parser.hasBegun());
+    try testing.expectEqual(@as(usize, 8), parser.openLineBytes());
+    try testing.expect(!try parser.feed("\r\n\r\nGET /abc HTTP/1.1\r\nX", &options, &array));
+    try testing.expectEqual(@as(usize, 0), parser.openLineBytes());
+}

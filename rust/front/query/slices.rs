@@ -16,7 +16,7 @@ use crate::runtime::turn;
 
 /// Why there are no rows to send, or no more.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::front) enum Failure {
     Database(db::Error),
     /// The rows don't fit the shape.
     Misshapen(Misshapen),
@@ -68,7 +68,7 @@ impl Outlet {
 type Work = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 /// The slices of one answer.
-pub(super) struct Slices {
+pub(in crate::front) struct Slices {
     /// Slices that are made already.
     made: VecDeque<Bytes>,
     outlet: Outlet,
@@ -109,7 +109,7 @@ impl Slices {
     }
 
     /// The next slice; `None` behind the last.
-    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+    pub(in crate::front) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         let next = match self.made.pop_front() {
             Some(slice) => Poll::Ready(Some(Ok(slice))),
             None => self.poll_work(context),
@@ -121,12 +121,12 @@ impl Slices {
     }
 
     /// Whether the last slice is taken.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::front) fn is_done(&self) -> bool {
         self.made.is_empty() && self.work.is_none()
     }
 
     /// Tells the log why the answer ends too early.
-    pub(super) fn say_cut(&self, failure: &Failure) {
+    pub(in crate::front) fn say_cut(&self, failure: &Failure) {
         let (_, detail, sqlstate) = failure.words();
         let sqlstate = sqlstate.map(|sqlstate| format!(" [{sqlstate}]")).unwrap_or_default();
         let (request, taken) = (self.request, self.taken_bytes);

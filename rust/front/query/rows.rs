@@ -33,7 +33,7 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
 /// What an answer of rows has to know of its request.
-pub(super) struct Asked {
+pub(in crate::front) struct Asked {
     /// The id as PHP and the log know it.
     id: u64,
     /// GET or HEAD: the methods that know of ETags.
@@ -42,7 +42,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(number: u64, request: &Request) -> Self {
+    pub(in crate::front) fn of(number: u64, request: &Request) -> Self {
         let if_none_match = request.head.header(IF_NONE_MATCH.as_str().as_bytes());
         Self { id: Kind::Request.id_of(number), is_safe: request.may_be_repeated(), if_none_match }
     }
@@ -50,7 +50,7 @@ impl Asked {
 
 /// Answers a request with a query's rows. Where the request's statements have left a transaction, or settings, this one
 /// runs there, and then they end.
-pub(super) async fn answer(front: &Rc<Front>, asked: Asked, mut query: Query, tab: Option<Tab>) -> Draft {
+pub(in crate::front) async fn answer(front: &Rc<Front>, asked: Asked, mut query: Query, tab: Option<Tab>) -> Draft {
     let (status, headers) = (query.status, std::mem::take(&mut query.headers));
     let (shape, has_etag) = (query.options.shape.clone(), query.options.etag);
     let outlet = Outlet::default();

@@ -23,14 +23,14 @@ pub(super) const PACKED_IN_PLACE_BYTES_MAX: usize = 262_144;
 const SQLITE_HANDS_MAX: usize = 16;
 
 /// The databases of the front's runtime.
-pub(super) struct Database {
+pub(in crate::front) struct Database {
     pub(super) pools: Arc<db::Database>,
     pub(super) sqlite: Crew,
     pub(super) guests: Guests,
 }
 
 impl Database {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(in crate::front) fn new(config: &Config) -> Self {
         let limits = db::Limits {
             connections_max: config.db_connections_max,
             acquire_timeout_ms: config.db_acquire_timeout_ms,
@@ -47,12 +47,12 @@ impl Database {
     }
 
     /// Closes connections that have been idle, or open, for longer than the limits allow.
-    pub(super) async fn close_old(&self) {
+    pub(in crate::front) async fn close_old(&self) {
         self.pools.close_old().await;
     }
 
     /// How the connections are used, by DSN.
-    pub(super) fn figures(&self) -> Vec<db::PoolFigures> {
+    pub(in crate::front) fn figures(&self) -> Vec<db::PoolFigures> {
         self.pools.figures()
     }
 

@@ -23,7 +23,7 @@ use crate::lane;
 use crate::runtime::local;
 
 /// The desk of a front's dispatch.
-pub(super) fn desk(front: &Rc<Front>) -> Box<dyn Desk> {
+pub(in crate::front) fn desk(front: &Rc<Front>) -> Box<dyn Desk> {
     Box::new(SqlDesk { front: Rc::downgrade(front) })
 }
 
@@ -37,6 +37,7 @@ impl Desk for SqlDesk {
         let front = self.front.clone();
         Box::new(Running(local::spawn(async move {
             let Some(front) = front.upgrade() else { return };
+            let _away = front.joint.away();
             // A panic was reported by its hook; the worker must have its reply all the same.
             if let Some(other) = CallParts::read(&call.bytes).filter(|parts| parts.ask == Ask::Cancel) {
                 front.dispatch.cancel_call(worker, other.stream);

@@ -1,42 +1,4 @@
-//! The engine's own error answers: `{"error":{"status":413,"message":"..."}}`.
-
-/// The body of an error answer.
-#[must_use]
-pub(crate) fn body(status: u16, message: &str) -> String {
-    serde_json::json!({ "error": { "status": status, "message": message } }).to_string()
-}
-
-/// What the client is told.
-#[must_use]
-pub(crate) fn message(status: u16) -> &'static str {
-    match status {
-        400 => "The request is not valid HTTP.",
-        404 => "Nothing is here.",
-        405 => "The method is not allowed here.",
-        408 => "The request took too long to arrive.",
-        413 => "The request's body is too large.",
-        414 => "The request's target is too long.",
-        431 => "The request's head is too large.",
-        501 => "The request's transfer coding is not supported.",
-        503 => "The server is busy, try again.",
-        504 => "The application took too long to answer.",
-        _ => "The server failed.",
-    }
-}
-
-/// A whole response for a connection that hyper has given up; the connection closes after it.
-#[must_use]
-pub(super) fn whole(status: u16) -> Vec<u8> {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
-    let body = body(status, message(status));
-    let date = httpdate::fmt_http_date(std::time::SystemTime::now());
-    format!(
-        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\
-         date: {date}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
+//! The bare error answers that hyper writes by itself, told from others.
 
 /// Where in `bytes` the bare answer begins that hyper writes by itself before it gives a connection up, and its
 /// status. It has no body, so the caller puts one of ours in its place.
@@ -50,10 +12,13 @@ pub(super) fn find_bare(bytes: &[u8]) -> Option<(usize, u16)> {
         return None;
     }
     let from = bytes.len().saturating_sub(HEAD_BYTES_MAX);
-    let start = from + bytes[from..].windows(10).rposition(|window| window == b"HTTP/1.1 4")?;
+    let is_start = |window: &[u8]| window == b"HTTP/1.1 4" || window == b"HTTP/1.0 4";
+    let start = from + bytes[from..].windows(10).rposition(is_start)?;
     let head = &bytes[start..];
     let has = |line: &[u8]| head.windows(line.len()).any(|window| window == line);
-    if !has(b"\r\ncontent-length: 0\r\n") || !has(b"\r\nconnection: close\r\n") {
+    // A client of HTTP/1.0 whose connection was kept isn't told that this is the last answer.
+    let is_last = head[7] == b'0' || has(b"\r\nconnection: close\r\n");
+    if !has(b"\r\ncontent-length: 0\r\n") || !is_last {
         return None;
     }
     let status = std::str::from_utf8(head.get(9..12)?).ok()?.parse().ok()?;
@@ -77,6 +42,12 @@ mod tests {
     }
 
     #[test]
+    fn it_is_found_in_an_older_version_too() {
+        let bare = b"HTTP/1.0 400 Bad Request\r\ncontent-length: 0\r\ndate: Sat, 01 Jan 2000 00:00:00 GMT\r\n\r\n";
+        assert_eq!(find_bare(bare), Some((0, 400)));
+    }
+
+    #[test]
     fn other_answers_are_left_alone() {
         for other in [
             &b""[..],
@@ -86,10 +57,5 @@ mod tests {
         ] {
             assert_eq!(find_bare(other), None, "{}", String::from_utf8_lossy(other));
         }
-    }
-
-    #[test]
-    fn an_error_body_has_the_contracts_form() {
-        assert_eq!(body(413, "too \"large\""), r#"{"error":{"status":413,"message":"too \"large\""}}"#);
     }
 }

@@ -12,7 +12,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::super::joint::Joint;
+use super::joint::Joint;
 use super::{refusal, reply};
 
 /// What a server that asks its application about every path can say about itself: `OPTIONS *` (RFC 9110, 9.3.7).

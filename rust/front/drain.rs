@@ -1,6 +1,6 @@
 //! What a drain says of the requests that it finishes, and of those that it doesn't get to.
 
-use super::Front;
+use super::thread::Front;
 use crate::front::log;
 use crate::runtime::clock;
 
@@ -31,6 +31,6 @@ impl Front {
     }
 
     fn unfinished(&self) -> Vec<(String, u64)> {
-        self.connections.borrow().places.iter().flatten().filter_map(|connection| connection.under_way()).collect()
+        self.clients().under_way()
     }
 }

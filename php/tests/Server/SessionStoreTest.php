@@ -1,0 +1,271 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Lyger\Tests\Server;
+
+use Lyger\Core\Engine;
+use Lyger\Tests\Support\Answer;
+use Lyger\Tests\Support\RedisServer;
+use Lyger\Tests\Support\ServerProcess;
+use PHPUnit\Framework\TestCase;
+
+/** PHP's sessions in the cache, by `session.store`. */
+final class SessionStoreTest extends TestCase
+{
+    private ?ServerProcess $server = null;
+    private string $id = '';
+
+    protected function tearDown(): void
+    {
+        $this->server?->stop();
+    }
+
+    private function serve(string ...$flags): ServerProcess
+    {
+        $workers = self::isFleet() ? ['--workers=2'] : [];
+        $flags = ['--session-store=cache', '--cache-bytes-max=1048576', ...$workers, ...$flags];
+        return $this->server = ServerProcess::rawr($flags, [], 'sessions');
+    }
+
+    private static function isFleet(): bool
+    {
+        return Engine::getInstance()->isNative() && PHP_OS_FAMILY === 'Linux';
+    }
+
+    private static function onlyInAFleet(): void
+    {
+        self::isFleet() || self::markTestSkipped('runs in the half with the library, on Linux');
+    }
+
+    /** @return array<string, string> */
+    private function cookie(): array
+    {
+        return $this->id === '' ? [] : ['Cookie' => "PHPSESSID={$this->id}"];
+    }
+
+    /** As the visitor, whose browser keeps the cookie. */
+    private function ask(string $target): Answer
+    {
+        $answer = $this->server->ask('GET', $target, $this->cookie());
+        $this->keepCookie($answer);
+        return $answer;
+    }
+
+    private function keepCookie(Answer $answer): void
+    {
+        if (preg_match('/^PHPSESSID=([^;]+)/', (string) $answer->header('set-cookie'), $match) === 1) {
+            $this->id = $match[1];
+        }
+    }
+
+    private function visit(): int
+    {
+        return $this->ask('/count')->json()['session']['count'];
+    }
+
+    /** Waits until so many requests have come that far. */
+    private function await(string $what, int $times = 1): void
+    {
+        while ($this->server->ask('GET', "/get/$what")->json()[0] < $times) {
+            usleep(2_000);
+        }
+    }
+
+    public function test_all_workers_know_a_visitor_and_a_full_cache_and_clear_forget_nobody(): void
+    {
+        $this->serve();
+        $pids = [];
+        for ($count = 1; $count <= 10; $count++) {
+            // Every other time a worker is busy with somebody else, so that another one answers.
+            $busy = $count % 2 === 0 && self::isFleet() ? $this->server->begin('GET', "/hold/release$count") : null;
+            $busy === null || $this->await('holds', intdiv($count, 2));
+            $said = $this->ask('/count')->json();
+            self::assertSame([$count, $this->id], [$said['session']['count'], $said['id']]);
+            $pids[$said['pid']] = true;
+            if ($busy !== null) {
+                $this->server->ask('GET', "/put/release$count");
+                self::assertSame(1, $this->server->finish($busy)->json()['session']['count'], 'somebody else');
+            }
+        }
+        self::assertCount(self::isFleet() ? 2 : 1, $pids);
+        self::assertGreaterThan(0, $this->ask('/press')->json()[0]);
+        self::assertSame($count, $this->visit());
+        $this->ask('/put-binary');
+        self::assertSame([bin2hex(implode(array_map(chr(...), range(0, 255))))], $this->ask('/get-binary')->json());
+        $this->id = '';
+        self::assertSame(1, $this->visit(), 'another visitor');
+    }
+
+    public function test_two_requests_of_one_session_run_one_after_the_other(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--workers=3');
+        self::assertSame(1, $this->visit());
+        $holding = $this->server->begin('GET', '/hold/release', $this->cookie());
+        $this->await('holds');
+        $waiting = $this->server->begin('GET', '/count', $this->cookie());
+        $this->await('asked', 2);
+        // Where nothing waited it would be through by now, and have counted the same.
+        usleep(200_000);
+        $this->server->ask('GET', '/put/release');
+        self::assertSame(2, $this->server->finish($holding)->json()['session']['count']);
+        $second = $this->server->finish($waiting)->json()['session'];
+        self::assertSame(['count' => 3, 'held' => 'release'], $second);
+    }
+
+    public function test_many_requests_of_one_session_count_one_after_the_other_in_workers_with_several(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--concurrency=4');
+        self::assertSame(1, $this->visit());
+        $asked = array_map(fn () => $this->server->begin('GET', '/sleepy', $this->cookie()), range(1, 16));
+        $answers = array_map(fn (mixed $socket): array => $this->server->finish($socket)->json(), $asked);
+        $counts = array_map(static fn (array $said): int => $said['session']['count'], $answers);
+        sort($counts);
+        self::assertSame(range(2, 17), $counts);
+    }
+
+    public function test_without_locks_nobody_waits(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--no-session-lock');
+        self::assertSame(1, $this->visit());
+        $holding = $this->server->begin('GET', '/hold/release', $this->cookie());
+        while ($this->visit() < 2) {
+        }
+        $this->server->ask('GET', '/put/release');
+        self::assertSame(200, $this->server->finish($holding)->status);
+    }
+
+    public function test_who_had_a_session_for_too_long_writes_nothing_over_it(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--workers=3', '--session-lock-ttl-ms=1000');
+        self::assertSame(1, $this->visit());
+        $holding = $this->server->begin('GET', '/hold/release', $this->cookie());
+        $this->await('holds');
+        self::assertSame(2, $this->visit(), 'it has waited until the time was over');
+        $this->server->ask('GET', '/put/release');
+        self::assertSame(200, $this->server->finish($holding)->status);
+        self::assertSame(['count' => 2], $this->ask('/read')->json());
+        $this->server->awaitError('the session is not written: it was open for longer than 1000 ms');
+    }
+
+    public function test_who_waits_for_too_long_gets_an_error_and_the_worker_goes_on(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--session-lock-wait-ms=50');
+        self::assertSame(1, $this->visit());
+        $holding = $this->server->begin('GET', '/hold/release', $this->cookie());
+        $this->await('holds');
+        self::assertSame(500, $this->ask('/count')->status);
+        $this->server->awaitError('another request of the same session took longer than 50 ms');
+        $this->server->ask('GET', '/put/release');
+        $this->server->finish($holding);
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_a_killed_worker_leaves_its_visitors_session_as_it_was_and_free(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--session-lock-ttl-ms=3600000', '--session-lock-wait-ms=20000');
+        self::assertSame(1, $this->visit());
+        // A GET that was killed is run once more, so both workers die of it.
+        self::assertSame(502, $this->ask('/die')->status);
+        self::assertSame(2, $this->visit());
+    }
+
+    public function test_what_a_handler_throws_or_dies_of_ends_its_session(): void
+    {
+        $this->serve('--session-lock-ttl-ms=3600000', '--session-lock-wait-ms=2000');
+        self::assertSame(1, $this->visit());
+        self::assertSame(500, $this->ask('/throw')->status);
+        self::assertSame(3, $this->visit());
+        if (self::isFleet()) {
+            self::assertSame(500, $this->ask('/fatal')->status);
+            self::assertSame(5, $this->visit(), 'PHP writes it as it ends');
+        }
+    }
+
+    public function test_a_visitor_who_goes_away_leaves_the_session_free(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--session-lock-ttl-ms=3600000');
+        self::assertSame(1, $this->visit());
+        $gone = $this->server->begin('GET', '/hold/release', $this->cookie());
+        $this->await('holds');
+        fclose($gone);
+        $this->server->ask('GET', '/put/release');
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_each_request_has_a_handler_of_its_own(): void
+    {
+        $this->serve('--workers=1');
+        self::assertSame(1, $this->visit());
+        self::assertSame([['count' => 1000]], $this->ask('/own-handler')->json());
+        self::assertSame(2, $this->visit());
+        self::assertSame([['count' => 2], true], $this->ask('/look')->json());
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_logging_out_and_in(): void
+    {
+        $this->serve();
+        self::assertSame(1, $this->visit());
+        [$old, $new] = $this->ask('/regenerate')->json();
+        self::assertNotSame($old, $new);
+        self::assertSame([$new, 2], [$this->id, $this->visit()]);
+        $this->id = $old;
+        self::assertSame([], $this->ask('/read')->json(), 'the old one is gone');
+        $this->id = $new;
+        self::assertSame([true], $this->ask('/destroy')->json());
+        self::assertSame([], $this->ask('/read')->json());
+    }
+
+    public function test_what_is_only_read_stays_as_well(): void
+    {
+        $this->serve('--session-ttl-s=4');
+        self::assertSame(1, $this->visit());
+        foreach ([1, 2] as $_) {
+            sleep(2);
+            self::assertSame(['count' => 1], $this->ask('/read')->json());
+        }
+        sleep(2);
+        self::assertSame(2, $this->visit());
+    }
+
+    public function test_one_too_many_and_one_too_long_are_refused_and_said(): void
+    {
+        $this->serve('--workers=1', '--session-lock-ttl-ms=3600000', '--session-lock-wait-ms=2000');
+        self::assertSame(1, $this->visit());
+        $this->ask('/large/70000');
+        $this->server->awaitError('the session is not written: ');
+        $this->server->awaitError('such as a session, has at most 61440');
+        self::assertSame(2, $this->visit(), 'what was there stays');
+        $this->ask('/large-and-strict');
+        $this->server->awaitError('the session could not be ended: ErrorException: the session is not written: ');
+        self::assertSame(3, $this->visit(), 'and is free');
+        [$text, $isLocked, $isAllowed] = $this->ask('/fill')->json();
+        self::assertStringContainsString('no more sessions have room', $text);
+        self::assertTrue($isLocked && $isAllowed);
+        self::assertSame(4, $this->visit(), 'what is there goes on');
+    }
+
+    public function test_over_a_redis(): void
+    {
+        if (!RedisServer::isThere() || !Engine::getInstance()->isNative() && !extension_loaded('redis')) {
+            self::markTestSkipped('runs where redis-server is installed, and without the library ext-redis');
+        }
+        $redis = new RedisServer();
+        $this->serve("--cache-dsn={$redis->dsn('prefix=shop.')}");
+        for ($count = 1; $count <= 10; $count++) {
+            self::assertSame($count, $this->visit());
+        }
+        $this->server->stop();
+        // Elsewhere, as another machine.
+        $this->serve("--cache-dsn={$redis->dsn('prefix=shop.')}");
+        self::assertSame(11, $this->visit());
+    }
+}
