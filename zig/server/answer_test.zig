@@ -336,3 +336,40 @@ test "fields that wait are kept in the pools: who finds no room is told, and eve
     try std.testing.expectEqual(@as(u64, 4), served.server.core.stats.exhausted);
     try served.finish();
 }
+
+// A full queue.
+
+fn burst(_: std.mem.Allocator, ctx: *Context) anyerror!void {
+    const server: *AsyncServer = @ptrCast(@alignCast(ctx.server.?));
+    const waiting: *Waiting = @ptrCast(@alignCast(ctx.app_ctx.?));
+    try ctx.setHeader("X-Own", "a");
+    // Those behind the first are nobody's any more.
+    for (0..10) |_| server.sendDeferredResponse(waiting.ids[0], 200, .text, "kept");
+    ctx.text(200, ctx.header("x-probe") orelse "another request's fields");
+}
+
+test "a handler that answers others while the queue is full keeps its own request and its own answer" {
+    var config = small;
+    config.deferred_max = 2;
+    const running = try create(config);
+    var waiting: Waiting = .{};
+    running.server.core.app_ctx = &waiting;
+    running.server.GET("/burst", burst);
+    try running.start();
+    var first: Client = try .connect(running.server.port());
+    defer first.close();
+    // The next one of that connection is looked at as soon as this one is answered.
+    try first.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /direct HTTP/1.1\r\nHost: a\r\nX-Other: 1\r\nX-Probe: wrong\r\n\r\n");
+    while (waiting.len.load(.acquire) == 0) std.Thread.yield() catch {};
+    var second: Client = try .connect(running.server.port());
+    defer second.close();
+    try second.send("GET /burst HTTP/1.1\r\nHost: a\r\nX-Probe: right\r\n\r\n");
+    const response = try second.receive();
+    try std.testing.expectEqualStrings("right", response.body);
+    try expectField(&response, "x-own", "a");
+    try expectField(&response, "x-mw", "1");
+    try std.testing.expectEqual(null, response.header("set-cookie"));
+    try std.testing.expectEqualStrings("kept", (try first.receive()).body);
+    try std.testing.expectEqualStrings("hello", (try first.receive()).body);
+    try running.finish();
+}

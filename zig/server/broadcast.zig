@@ -105,6 +105,7 @@ pub const Broadcasts = struct {
         self.* = undefined;
     }
 
+    /// A connection that has something to be sent, or is to be closed, at the end of this turn.
     pub fn noteChanged(self: *Broadcasts, index: u32) void {
         if (self.is_changed[index]) return;
         self.is_changed[index] = true;

@@ -303,7 +303,7 @@ pub fn Connections(comptime Server: type) type {
             self.settle(server, slot);
         }
 
-        /// Sends what was broadcast since the last turn, all of it to one connection at once, and answers that handlers gave others.
+        /// Sends what was broadcast since the last turn, all of it to one connection at once, and answers that came later.
         pub fn flush(self: *Self, server: *Server) void {
             const core = &server.core;
             while (core.broadcasts.takeChanged()) |index| {
@@ -311,7 +311,7 @@ pub fn Connections(comptime Server: type) type {
                 // Another connection's by now, or none's: then there is nothing to do for it.
                 if (slot.line1.gen_id == 0) continue;
                 switch (slot.line1.state) {
-                    .web_socket, .answered, .broken => self.settle(server, slot),
+                    .web_socket, .broken, .answered => self.settle(server, slot),
                     else => {},
                 }
             }
@@ -379,13 +379,9 @@ pub fn Connections(comptime Server: type) type {
             }
         }
 
-        /// Sends a deferred answer, if its connection still waits for it.
-        pub fn answerDeferred(self: *Self, server: *Server, node: DeferredNode) void {
-            if (takeAnswer(self, server, node)) |slot| self.settle(server, slot);
-        }
-
-        /// Keeps it with the connection, which is settled in this turn: at the latest by `flush`. Null when nobody waits for it.
-        pub fn takeAnswer(_: *Self, server: *Server, node: DeferredNode) ?*StackSlot {
+        /// Takes a deferred answer, if its connection still waits for it. It is sent by `flush`: a handler may be what calls, and the
+        /// connection's next request must not take its place.
+        pub fn answerDeferred(_: *Self, server: *Server, node: DeferredNode) void {
             var seen = node;
             for (server.hooks_deferred[0..server.hooks_deferred_len]) |hook| hook(server, &seen);
             const core = &server.core;
@@ -394,13 +390,12 @@ pub fn Connections(comptime Server: type) type {
             if (slot == null or slot.?.line1.state != .deferred or slot.?.line2.conn_id != seen.conn_id) {
                 core.stats.deferred_discarded += 1;
                 seen.free(core.allocator);
-                return null;
+                return;
             }
             core.deferred -= 1;
             slot.?.line1.state = .answered;
             slot.?.line5.ws = .{ .answer = seen };
             core.broadcasts.noteChanged(id.index);
-            return slot;
         }
 
         /// Writes the deferred answer. Only when nothing is being sent: the output might move.

@@ -64,7 +64,13 @@ pub fn Outside(comptime Server: type) type {
                 server.allocator.free(fields);
                 return sendFailure(server, conn_id, err);
             };
-            pushDeferred(server, .{ .conn_id = conn_id, .status = status, .content_type = content_type, .body = body_copy, .fields = fields });
+            pushDeferred(server, .{
+                .conn_id = conn_id,
+                .status = status,
+                .content_type = content_type,
+                .body = body_copy,
+                .fields = fields,
+            });
         }
 
         fn pushDeferred(server: *Server, node: DeferredNode) void {
@@ -76,7 +82,7 @@ pub fn Outside(comptime Server: type) type {
                     Fiber.yield();
                 } else if (server.connections.isOnThread()) {
                     // Nobody else would make room. Inside of a handler: no other may run before it has ended.
-                    if (server.deferred_queue.pop()) |first| _ = server.connections.takeAnswer(server, first);
+                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
                 } else std.Thread.yield() catch {};
             }
             // The same turn empties the queue behind its fibers.

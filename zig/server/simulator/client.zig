@@ -8,6 +8,7 @@ const ResponseReader = @import("../testing/response_reader.zig").ResponseReader;
 const Response = @import("../testing/response_reader.zig").Response;
 const Simulated = sws.io.Simulated;
 const Connection = @import("../io/simulated.zig").Connection;
+const handlers = @import("handlers.zig");
 const Inbox = @import("inbox.zig").Inbox;
 const pause = @import("inbox.zig").pause;
 const script_of = @import("script.zig");
@@ -69,6 +70,8 @@ pub const Client = struct {
     pub const Failure = error{
         WrongStatus,
         WrongBody,
+        /// What middleware adds is not there.
+        WrongField,
         InvalidResponse,
         UnexpectedResponse,
         UnexpectedContinue,
@@ -212,6 +215,10 @@ pub const Client = struct {
             }
             if (isTimeout(response.status)) return client.matchTimeout(now_ns, config);
             if (client.sent < expectation.end and response.status < 400) return error.UnexpectedResponse;
+            if (response.status == 200) {
+                const mark = response.header(handlers.mark_name) orelse return error.WrongField;
+                if (!std.mem.startsWith(u8, &script_of.filler, mark)) return error.WrongField;
+            }
             if (expectation.isDeferred() and response.status == 503) {
                 if (response.closes != expectation.closes) return error.WrongStatus;
             } else {
