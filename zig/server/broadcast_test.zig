@@ -305,6 +305,24 @@ test "broadcasts of other threads wait until there is memory for them" {
     try served.finish();
 }
 
+test "a broadcast of another thread that is too long is counted, and those behind it are heard" {
+    std.testing.log_level = .err;
+    const served = try start(small);
+    const client = try std.testing.allocator.create(Client);
+    defer std.testing.allocator.destroy(client);
+    try open(client, served, "/hall");
+    defer client.close();
+    const payload = try std.testing.allocator.alloc(u8, small.large_buffer_bytes);
+    defer std.testing.allocator.free(payload);
+    @memset(payload, 'x');
+    for ([_][]const u8{ payload, "short" }) |text| {
+        try std.testing.expect(try served.server.broadcastFromAnyThread("/hall", .text, text));
+    }
+    try expectText(client, "short");
+    try std.testing.expectEqual(@as(u64, 1), served.server.core.stats.broadcasts_failed);
+    try served.finish();
+}
+
 test "who doesn't read is closed with 1013 after what it was told in order, and others miss nothing" {
     try closeWhoDoesNotRead(small);
 }

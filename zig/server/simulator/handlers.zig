@@ -36,6 +36,8 @@ pub const Application = struct {
     /// Bodies in pieces that the server has not let go of.
     producing: u32 = 0,
     lost: u64 = 0,
+    /// A handler answers others.
+    is_answering: bool = false,
     doubled: u64 = 0,
 
     pub fn deinit(app: *Application) void {
@@ -80,6 +82,18 @@ pub const Application = struct {
         }
         if (app.prng.random().uintLessThan(u8, 100) < 10) _ = server.invokeOnIoThread(Application, app, broadcastSoon);
         return @min(next, app.wake(now_ms));
+    }
+
+    /// Inside of a handler, and with those of nobody more than the queue holds.
+    fn answerSome(app: *Application) void {
+        app.is_answering = true;
+        defer app.is_answering = false;
+        for (0..app.prng.random().uintLessThan(usize, 8)) |_| {
+            const waiting = app.later.pop() orelse break;
+            app.server.?.sendDeferredResponse(waiting.conn_id, 200, .text, waiting.text);
+            app.allocator.free(waiting.text);
+        }
+        for (0..app.server.?.core.config.deferred_max) |_| app.server.?.sendDeferredResponse(0, 200, .text, "nobody's");
     }
 
     fn broadcastSoon(_: std.mem.Allocator, app: *Application) void {
@@ -130,7 +144,9 @@ pub const Application = struct {
     }
 
     fn of(ctx: anytype) *Application {
-        return @ptrCast(@alignCast(ctx.app_ctx.?));
+        const app: *Application = @ptrCast(@alignCast(ctx.app_ctx.?));
+        if (app.is_answering) @panic("a handler runs within another");
+        return app;
     }
 
     fn delayMs(app: *Application) u64 {
@@ -168,6 +184,8 @@ fn writeText(ctx: anytype, buffer: []u8) []u8 {
 }
 
 fn echo(allocator: std.mem.Allocator, ctx: *Context) anyerror!void {
+    const app: *Application = .of(ctx);
+    if (app.prng.random().uintLessThan(u8, 10) == 0) app.answerSome();
     var buffer: [96]u8 = undefined;
     const text = writeText(ctx, &buffer);
     const body = try allocator.alloc(u8, text.len + wanted(ctx));
