@@ -62,6 +62,10 @@ final class Runner
 
     public function run(Request $request): Response
     {
+        if ($this->baseline !== null && Session::isStuck()) {
+            error_log('this process can serve nobody else: a session was open when PHP\'s own output was written to');
+            return Response::error(503)->setHeader('Retry-After', '1');
+        }
         $this->begin($request);
         try {
             $response = Response::from(($this->handler)($request));
@@ -193,9 +197,7 @@ final class Runner
         if ($this->baseline !== null) {
             $hasSession = Session::isOpen();
             try {
-                if ($hasSession) {
-                    Session::end($this->request, $response);
-                }
+                $hasSession ? Session::end($this->request, $response) : Session::putBack();
             } catch (Throwable $exception) {
                 // A session's own handler may fail, and an error handler may make exceptions of warnings.
                 error_log(self::oneLine("the session could not be ended: $exception"));

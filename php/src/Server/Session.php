@@ -17,8 +17,12 @@ use Lyger\Http\Response;
  */
 final class Session
 {
+    /** An id that a session in the cache can have: PHP's own rule. */
+    private const ID = '/\A[A-Za-z0-9,-]{1,256}\z/';
+
     /** The settings, where sessions are kept in the cache; null leaves them to php.ini and the application. */
     private static ?Config $inCache = null;
+    private static ?SessionHandler $handler = null;
 
     /** Has sessions kept where `session.store` says, from the boot on. */
     public static function keep(Config $config): void
@@ -27,26 +31,49 @@ final class Session
         if (self::$inCache !== null && !extension_loaded('session')) {
             throw InvalidConfig::at('session.store', 'is cache, and this PHP has no sessions (the extension session)');
         }
+        if (self::$inCache !== null && session_module_name() === 'user') {
+            error_log('session.store = cache: the session handler that the application has set is not used');
+        }
         self::renew();
     }
 
-    /** A handler that knows nothing of a request before, whatever that has put in its place. */
+    /** A handler that knows nothing of a request before. */
     private static function renew(): void
     {
-        // After output of its own a PHP process can start no session any more: a worker is replaced.
-        if (self::$inCache === null || headers_sent()) {
+        if (self::$inCache === null) {
             return;
         }
         $ttl = self::$inCache->int('session.ttl_s');
-        $handler = new SessionHandler(
+        self::$handler = new SessionHandler(
             null,
             $ttl === 0 ? null : $ttl,
             self::$inCache->bool('session.lock'),
             self::$inCache->int('session.lock_wait_ms') / 1_000,
             self::$inCache->int('session.lock_ttl_ms') / 1_000,
         );
-        // Written by PHP's shutdown where a fatal error ends the worker.
-        session_set_save_handler($handler, true);
+        self::putBack();
+    }
+
+    /**
+     * The cache's handler, whatever a request has put in its place: which one PHP has can't be asked. Where no session
+     * was open nobody has written by the other one, and whoever came next would.
+     */
+    public static function putBack(): void
+    {
+        // After output of its own a PHP process can set none, and start no session: see isStuck().
+        if (self::$handler !== null && !headers_sent()) {
+            // Written by PHP's shutdown where a fatal error ends the worker.
+            session_set_save_handler(self::$handler, true);
+        }
+    }
+
+    /**
+     * Whether the session of a request that has ended can't be forgotten, because the request has written to PHP's own
+     * output: its id would be the next visitor's. A worker takes no request any more then.
+     */
+    public static function isStuck(): bool
+    {
+        return headers_sent() && self::isOpen();
     }
 
     /**
@@ -59,7 +86,8 @@ final class Session
         if (extension_loaded('session')) {
             // PHP reads the cookie by itself only as long as a process has had no session.
             $id = $cookies[(string) session_name()] ?? '';
-            @session_id(is_string($id) ? $id : '');
+            $isId = is_string($id) && (self::$inCache === null || preg_match(self::ID, $id) === 1);
+            @session_id($isId ? $id : '');
         }
     }
 
@@ -78,10 +106,11 @@ final class Session
             if (session_status() === PHP_SESSION_ACTIVE) {
                 session_write_close();
             }
+        } finally {
+            // Also of one that couldn't be written: the id that the client has may be no session's any more.
             if ($id !== '' && $request !== null && $response !== null) {
                 self::tell($id, $request, $response);
             }
-        } finally {
             unset($_SESSION);
             // Or session_start() would take it up again for whoever comes next.
             @session_id('');

@@ -268,4 +268,66 @@ final class SessionStoreTest extends TestCase
         $this->serve("--cache-dsn={$redis->dsn('prefix=shop.')}");
         self::assertSame(11, $this->visit());
     }
+
+    public function test_a_handler_that_a_request_has_set_is_nobody_elses_whether_it_had_a_session_or_not(): void
+    {
+        $this->serve('--workers=1');
+        self::assertSame(1, $this->visit());
+        foreach (['/own-handler-unused', '/own-module-unused'] as $other) {
+            self::assertSame(200, $this->server->ask('GET', $other)->status);
+        }
+        self::assertSame(2, $this->visit());
+        self::assertSame(200, $this->server->ask('GET', '/own-handler-unused')->status);
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_who_has_written_to_phps_own_output_leaves_nobody_a_session(): void
+    {
+        $this->leavesNobodyASession('--workers=1');
+    }
+
+    public function test_nor_does_he_in_a_worker_with_several_requests(): void
+    {
+        self::onlyInAFleet();
+        $this->leavesNobodyASession('--workers=1', '--concurrency=4');
+    }
+
+    private function leavesNobodyASession(string ...$flags): void
+    {
+        $this->serve(...$flags);
+        $this->ask('/flush');
+        self::assertNotSame('', $this->id);
+        for ($n = 0; $n < 20; $n++) {
+            $answer = $this->server->ask('GET', '/whose');
+            if (!self::isFleet()) {
+                self::assertSame([503, '1'], [$answer->status, $answer->header('retry-after')]);
+                continue;
+            }
+            [$before, $isStarted, $id] = $answer->json();
+            self::assertSame(['', true], [$before, $isStarted]);
+            self::assertNotSame($this->id, $id);
+        }
+        if (self::isFleet()) {
+            self::assertSame(2, $this->visit(), 'what was written before is there, in another worker');
+        }
+    }
+
+    public function test_the_client_is_told_of_a_new_id_though_the_session_could_not_be_written(): void
+    {
+        $this->serve();
+        self::assertSame(1, $this->visit());
+        $before = $this->id;
+        [$id] = $this->ask('/regenerate-and-fail')->json();
+        self::assertSame($id, $this->id);
+        self::assertNotSame($before, $id);
+    }
+
+    public function test_a_cookie_that_is_no_id_begins_a_new_session(): void
+    {
+        $this->serve();
+        foreach (['../x', 'a.b', str_repeat('a', 257)] as $this->id) {
+            self::assertSame(1, $this->visit());
+            self::assertSame(2, $this->visit());
+        }
+    }
 }

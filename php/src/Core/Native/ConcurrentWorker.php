@@ -12,6 +12,7 @@ use Lyger\Http\Response;
 use Lyger\Server\Guard;
 use Lyger\Server\Lifeline;
 use Lyger\Server\Runner;
+use Lyger\Server\Session;
 use Lyger\Server\Signals;
 use Lyger\Server\Task;
 
@@ -83,7 +84,7 @@ final class ConcurrentWorker
 
     private function mayTake(): bool
     {
-        return !$this->isLeft && !$this->inbox->isClosed();
+        return !$this->isLeft && !$this->inbox->isClosed() && !Session::isStuck();
     }
 
     /** How long nobody has anything to do, at most as long as signals may stay unheard. */

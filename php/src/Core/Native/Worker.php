@@ -8,6 +8,7 @@ use Lyger\Http\Request;
 use Lyger\Http\Response;
 use Lyger\Server\Lifeline;
 use Lyger\Server\Runner;
+use Lyger\Server\Session;
 use Lyger\Server\Signals;
 
 /**
@@ -43,10 +44,16 @@ final class Worker
 
     private function loop(): void
     {
-        while (($this->current = $this->next()) !== null) {
+        while (!$this->mustLeave() && ($this->current = $this->next()) !== null) {
             $this->send($this->runner->run(new Request($this->current)));
             $this->shift?->served();
         }
+    }
+
+    /** Whether another worker has to go on in its place, with what it was given and hasn't begun. */
+    private function mustLeave(): bool
+    {
+        return $this->shift !== null && Session::isStuck();
     }
 
     /** The next request; null when the server has stopped. */

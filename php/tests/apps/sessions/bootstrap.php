@@ -109,6 +109,59 @@ $router->get('/own-handler', static function (): array {
     session_start();
     return [$_SESSION];
 });
+// Replaces it and starts no session, as constructors of frameworks do; or names another kind of handler.
+$router->get('/own-handler-unused', static function (): array {
+    session_set_save_handler(new class implements SessionHandlerInterface {
+        public function open(string $path, string $name): bool
+        {
+            return true;
+        }
+
+        public function close(): bool
+        {
+            return true;
+        }
+
+        public function read(string $id): string
+        {
+            return 'count|i:1000;';
+        }
+
+        public function write(string $id, string $data): bool
+        {
+            return true;
+        }
+
+        public function destroy(string $id): bool
+        {
+            return true;
+        }
+
+        public function gc(int $max_lifetime): int
+        {
+            return 0;
+        }
+    });
+    return [];
+});
+$router->get('/own-module-unused', static fn (): array => [session_module_name('files')]);
+// As scripts do that send a file: what they write is PHP's own output, and headers are sent from then on.
+$router->get('/flush', static function () use ($count): array {
+    $count();
+    while (ob_get_level() > 0) {
+        ob_end_clean();
+    }
+    echo "to the terminal\n";
+    flush();
+    return [];
+});
+$router->get('/whose', static fn (): array => [session_id(), session_start(), session_id()]);
+$router->get('/regenerate-and-fail', static function (): array {
+    session_start();
+    session_regenerate_id(true);
+    $_SESSION['unwritable'] = static fn (): int => 1;
+    return [session_id()];
+});
 // More than the cache holds, of keys that are read now and then.
 $router->get('/press', static function (): array {
     for ($n = 0; $n < 4_000; $n++) {
