@@ -7,7 +7,7 @@ namespace Lyger\Cache;
 use DateInterval;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
-use Lyger\Exception\Timeout;
+use Lyger\Exception\SessionBusy;
 use SensitiveParameter;
 use SessionHandlerInterface;
 use SessionUpdateTimestampHandlerInterface;
@@ -78,7 +78,7 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
     /**
      * Its data, '' where there is none.
      *
-     * @throws Timeout when another request had it for too long
+     * @throws SessionBusy when another request had it for too long
      */
     public function read(#[SensitiveParameter] string $id): string|false
     {
@@ -172,7 +172,7 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
                 return;
             }
         } while ($waiting->pause());
-        throw Timeout::after('another request of the same session', $this->waitMs);
+        throw SessionBusy::after($this->waitMs);
     }
 
     private function sessions(): Sessions

@@ -10,6 +10,7 @@ use Lyger\Config;
 use Lyger\Database\Client;
 use Lyger\Exception\ConnectionFailed;
 use Lyger\Exception\PoolExhausted;
+use Lyger\Exception\SessionBusy;
 use Lyger\Http\Echoed;
 use Lyger\Http\HttpException;
 use Lyger\Http\Request;
@@ -222,11 +223,19 @@ final class Runner
         return $echoed === '' ? $response : $response->setBody($echoed . $response->body());
     }
 
+    /** Whether the same request may well succeed when it comes again. */
+    private static function isBusy(Throwable $exception): bool
+    {
+        return $exception instanceof PoolExhausted
+            || $exception instanceof ConnectionFailed
+            || $exception instanceof SessionBusy;
+    }
+
     private function failure(Throwable $exception): Response
     {
         $request = $this->request;
         error_log(self::oneLine("{$request?->method()} {$request?->rawPath()}: $exception"));
-        $status = $exception instanceof PoolExhausted || $exception instanceof ConnectionFailed ? 503 : 500;
+        $status = self::isBusy($exception) ? 503 : 500;
         $response = $this->debug
             ? Response::error($status, $exception->getMessage(), [
                 'exception' => $exception::class,
