@@ -186,7 +186,8 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
         return $this->ttlMs ?? max(1, (int) ini_get('session.gc_maxlifetime')) * 1_000;
     }
 
-    private static function isId(#[SensitiveParameter] string $id): bool
+    /** @internal Whether a session can have it. */
+    public static function isId(#[SensitiveParameter] string $id): bool
     {
         return preg_match(self::ID, $id) === 1;
     }

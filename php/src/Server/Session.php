@@ -17,9 +17,6 @@ use Lyger\Http\Response;
  */
 final class Session
 {
-    /** An id that a session in the cache can have: PHP's own rule. */
-    private const ID = '/\A[A-Za-z0-9,-]{1,256}\z/';
-
     /** The settings, where sessions are kept in the cache; null leaves them to php.ini and the application. */
     private static ?Config $inCache = null;
     private static ?SessionHandler $handler = null;
@@ -86,7 +83,7 @@ final class Session
         if (extension_loaded('session')) {
             // PHP reads the cookie by itself only as long as a process has had no session.
             $id = $cookies[(string) session_name()] ?? '';
-            $isId = is_string($id) && (self::$inCache === null || preg_match(self::ID, $id) === 1);
+            $isId = is_string($id) && (self::$inCache === null || SessionHandler::isId($id));
             @session_id($isId ? $id : '');
         }
     }
