@@ -47,6 +47,8 @@ final class Engine
 
     private readonly Backend $backend;
     private readonly ?string $fallbackReason;
+    /** The process's own, beside those of DSNs: a get is short enough for a look into an array to count. */
+    private ?Driver $ownCache = null;
     /** @var array<string, Driver> by DSN, which is hashed, because whoever prints the engine prints its keys as well */
     private array $caches = [];
     private ?Secret $cacheDsn = null;
@@ -361,7 +363,7 @@ final class Engine
 
     public function cacheFind(string $key): ?string
     {
-        return ($this->caches[''] ?? $this->cache())->find($key);
+        return ($this->ownCache ??= $this->cache())->find($key);
     }
 
     public function cacheDelete(string $key): void
@@ -389,8 +391,11 @@ final class Engine
     public function cache(#[SensitiveParameter] ?string $dsn = ''): Driver
     {
         $dsn ??= ($this->cacheDsn ??= new Secret(Config::resolve()->text('cache.dsn')))->text();
+        if ($dsn === '') {
+            return $this->ownCache ??= $this->backend->cache('');
+        }
         // One for each DSN, so that each has its connections once in a process.
-        return $this->caches[$dsn === '' ? '' : hash('sha256', $dsn)] ??= $this->backend->cache($dsn);
+        return $this->caches[hash('sha256', $dsn)] ??= $this->backend->cache($dsn);
     }
 
     public function cacheSize(): int
@@ -492,8 +497,8 @@ final class Engine
     public function release(): void
     {
         $this->backend->release();
-        // The others are closed now, and opened anew when they are asked for.
-        $this->caches = array_intersect_key($this->caches, ['' => true]);
+        // They are closed now, and opened anew when they are asked for.
+        $this->caches = [];
         Operations::release();
     }
 }
