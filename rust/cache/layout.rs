@@ -36,7 +36,7 @@ const SHARDS_MAX: u64 = 1024;
 pub(super) const SPARE_PER_SHARD: u64 = 1;
 /// Shards of the kept region, which `kept.rs` shares out.
 pub(super) const KEPT_SHARDS: u32 = 24;
-/// Each of them has this part of the limit besides it: with 64 MiB about 100,000 counters of rates have room at once, 75,000 locks,
+/// Each of them has this part of the limit besides it: with 64 MiB about 145,000 counters of rates have room at once, 110,000 locks,
 /// 25,000 makers' locks, and 24 MiB of sessions. Only what is in use has memory.
 const KEPT_SHARD_PART: u64 = 32;
 /// A quarter of it holds the longest record, so that there is room for one where three quarters count.

@@ -1913,14 +1913,17 @@ lyger_status lyger_session_touch(uint64_t store,
                                  uint8_t *found);
 
 /*
- Removes a session, whoever has it open; `*found` is 0 when there was none.
+ Removes a session; `*found` is 0 when there was none. Who has it open has lost it: what he writes by his token is refused.
 
  Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 
  Promised by the caller:
  `id` must be null with length 0 or readable for its length; `found` must be null or writable for one `uint8_t`.
  */
-lyger_status lyger_session_destroy(uint64_t store, const char *id, size_t id_len, uint8_t *found);
+lyger_status lyger_session_destroy(uint64_t store,
+                                   const char *id,
+                                   size_t id_len,
+                                   uint8_t *found);
 
 /*
  Copies the value under `key` to the reader's buffer and returns its length: a length above `cap` wrote nothing, and

@@ -142,7 +142,7 @@ pub unsafe extern "C" fn lyger_session_touch(
     })
 }
 
-/// Removes a session, whoever has it open; `*found` is 0 when there was none.
+/// Removes a session; `*found` is 0 when there was none. Who has it open has lost it: what he writes by his token is refused.
 ///
 /// Errors: `INVALID_HANDLE`, `NULL_POINTER`, `TOO_LONG`, `WRONG_PROCESS`. Any thread.
 ///

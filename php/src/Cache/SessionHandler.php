@@ -10,6 +10,7 @@ use Lyger\Exception\LygerException;
 use Lyger\Exception\SessionBusy;
 use SensitiveParameter;
 use SessionHandlerInterface;
+use SessionIdInterface;
 use SessionUpdateTimestampHandlerInterface;
 
 /**
@@ -24,10 +25,15 @@ use SessionUpdateTimestampHandlerInterface;
  *
  * The setting `session.store` = cache does the same for all handlers of `rawr serve`: docs/cache.md.
  */
-final class SessionHandler implements SessionHandlerInterface, SessionUpdateTimestampHandlerInterface
+final class SessionHandler implements
+    SessionHandlerInterface,
+    SessionIdInterface,
+    SessionUpdateTimestampHandlerInterface
 {
     /** PHP's own rule for ids. Visitors choose them, unless session.use_strict_mode is on. */
     private const ID = '/\A[A-Za-z0-9,-]{1,256}\z/';
+    /** In a full cache one id in sixteen has room where another session has just ended: one in 4,000 finds none. */
+    private const ID_TRIES_MAX = 128;
 
     private ?Sessions $sessions = null;
     private readonly ?int $ttlMs;
@@ -37,6 +43,10 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
     private string $id = '';
     private int $token = 0;
     private int $pid = 0;
+    /** Of which one there was data when it was read. */
+    private string $found = '';
+    /** Bytes of the one that this request has ended. */
+    private int $endedBytes = 0;
 
     /**
      * @param Store|null $store null is Store::default()
@@ -89,7 +99,9 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
             $this->take($id);
         }
         try {
-            return $this->sessions()->read($id) ?? '';
+            $data = $this->sessions()->read($id);
+            $this->found = $data === null ? '' : $id;
+            return $data ?? '';
         } catch (LygerException $failure) {
             $this->close();
             throw $failure;
@@ -107,25 +119,60 @@ final class SessionHandler implements SessionHandlerInterface, SessionUpdateTime
         } catch (LygerException $failure) {
             return self::warn("the session is not written: {$failure->getMessage()}");
         }
-        return $isWritten || self::warn("the session is not written: it was open for longer than {$this->holdMs} ms, "
-            . 'so another request may have changed it since');
+        return $isWritten || self::warn('the session is not written: another request has ended it, or it was open for '
+            . "longer than {$this->holdMs} ms, so another request may have changed it since");
     }
 
     /** The same for data that hasn't changed (session.lazy_write): only its time begins anew. */
     public function updateTimestamp(#[SensitiveParameter] string $id, #[SensitiveParameter] string $data): bool
     {
         try {
-            $isThere = self::isId($id) && $this->sessions()->touch($id, $this->ttlMs());
+            if (self::isId($id) && $this->sessions()->touch($id, $this->ttlMs())) {
+                return true;
+            }
+            // Who hasn't changed it must not bring back what another request has ended, as a logout does. With a lock that
+            // is told from one whose time was over amid this request: who ends a session takes the lock away.
+            if ($this->found === $id && $this->has($id)) {
+                $this->sessions()->write($id, $this->token, $data, $this->ttlMs());
+            }
         } catch (LygerException $failure) {
             return self::warn("the session is not kept for longer: {$failure->getMessage()}");
         }
-        return $isThere || $this->write($id, $data);
+        return $this->found === $id || $this->write($id, $data);
+    }
+
+    /**
+     * An id for a new session. Behind one that this request has ended (session_regenerate_id(true), a login) it is one
+     * that has as much room, so that a visitor who is there stays, however full the cache is.
+     */
+    public function create_sid(): string
+    {
+        for ($tries = 1;; $tries++) {
+            $id = (string) session_create_id();
+            if ($this->endedBytes === 0 || $tries === self::ID_TRIES_MAX || $this->hasRoom($id)) {
+                return $id;
+            }
+        }
+    }
+
+    private function hasRoom(#[SensitiveParameter] string $id): bool
+    {
+        try {
+            $this->sessions()->write($id, 0, str_repeat("\0", $this->endedBytes), $this->ttlMs());
+            $this->sessions()->destroy($id);
+            return true;
+        } catch (LygerException) {
+            return false;
+        }
     }
 
     public function destroy(#[SensitiveParameter] string $id): bool
     {
         try {
-            self::isId($id) && $this->sessions()->destroy($id);
+            if (self::isId($id)) {
+                $this->endedBytes = \strlen($this->sessions()->read($id) ?? '');
+                $this->sessions()->destroy($id);
+            }
         } catch (LygerException $failure) {
             return self::warn("the session is not destroyed: {$failure->getMessage()}");
         }

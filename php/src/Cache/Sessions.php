@@ -35,6 +35,6 @@ interface Sessions
     /** Keeps it for so long from now on; whether it is there. */
     public function touch(string $id, int $ttlMs): bool;
 
-    /** Whether it was there. */
+    /** Whether it was there. Who has it open has lost it. */
     public function destroy(string $id): bool;
 }

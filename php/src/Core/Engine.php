@@ -47,8 +47,7 @@ final class Engine
 
     private readonly Backend $backend;
     private readonly ?string $fallbackReason;
-    /** The process's own, beside those of DSNs: a get is short enough for a look into an array to count. */
-    private ?Driver $ownCache = null;
+    private ?Driver $ownCache = null; // beside those of DSNs: a get is short enough for a look into an array to count
     /** @var array<string, Driver> by DSN, which is hashed, because whoever prints the engine prints its keys as well */
     private array $caches = [];
     private ?Secret $cacheDsn = null;
@@ -65,10 +64,9 @@ final class Engine
         if ($mode !== 'php') {
             try {
                 $backend = NativeEngine::load(new Library());
+            } catch (InvalidConfig $exception) {
+                throw $exception;
             } catch (LygerException $exception) {
-                if ($exception instanceof InvalidConfig) {
-                    throw $exception;
-                }
                 $reason = $exception->getMessage();
                 if ($mode === 'required') {
                     throw EngineMissing::because($reason);
@@ -391,11 +389,10 @@ final class Engine
     public function cache(#[SensitiveParameter] ?string $dsn = ''): Driver
     {
         $dsn ??= ($this->cacheDsn ??= new Secret(Config::resolve()->text('cache.dsn')))->text();
-        if ($dsn === '') {
-            return $this->ownCache ??= $this->backend->cache('');
-        }
         // One for each DSN, so that each has its connections once in a process.
-        return $this->caches[hash('sha256', $dsn)] ??= $this->backend->cache($dsn);
+        return $dsn === ''
+            ? $this->ownCache ??= $this->backend->cache('')
+            : $this->caches[hash('sha256', $dsn)] ??= $this->backend->cache($dsn);
     }
 
     public function cacheSize(): int
@@ -497,8 +494,7 @@ final class Engine
     public function release(): void
     {
         $this->backend->release();
-        // They are closed now, and opened anew when they are asked for.
-        $this->caches = [];
+        $this->caches = []; // closed now, and opened anew when they are asked for
         Operations::release();
     }
 }

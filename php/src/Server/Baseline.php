@@ -165,7 +165,7 @@ final class Baseline
                 return true;
             }
         }
-        return Session::isOpen()
+        return Session::isOpen() || Session::isChanged()
             || $_GET !== [] || $_POST !== [] || $_COOKIE !== [] || $_FILES !== [] || $_REQUEST !== []
             || $_SERVER !== $this->server || $_ENV !== $this->env
             || self::errorHandler() !== $this->errorHandler

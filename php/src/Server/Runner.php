@@ -64,7 +64,7 @@ final class Runner
     public function run(Request $request): Response
     {
         if ($this->baseline !== null && Session::isStuck()) {
-            error_log('this process can serve nobody else: a session was open when PHP\'s own output was written to');
+            error_log('this process can have no session any more: a handler has written to PHP\'s own output');
             return Response::error(503)->setHeader('Retry-After', '1');
         }
         $this->begin($request);

@@ -10,6 +10,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Http\Cookie;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
+use WeakReference;
 
 /**
  * Ends PHP's session with the request that started it. PHP's command line throws away the headers that sessions send,
@@ -19,11 +20,26 @@ final class Session
 {
     /** The settings, where sessions are kept in the cache; null leaves them to php.ini and the application. */
     private static ?Config $inCache = null;
-    private static ?SessionHandler $handler = null;
+    /** @var WeakReference<SessionHandler>|null of what PHP alone has: it goes when another one is set in its place */
+    private static ?WeakReference $handler = null;
+    /** @var array<string, string> what the boot has left of PHP's settings of sessions, by name */
+    private static array $settings = [];
+    private static bool $wasOpen = false;
+    /** A session that PHP can't be made to forget: the next visitor's, if there were one. */
+    private static bool $isLeft = false;
 
     /** Has sessions kept where `session.store` says, from the boot on. */
     public static function keep(Config $config): void
     {
+        if (ini_get('session.auto_start')) {
+            $why = 'is on: PHP has started one session for the process, and all its visitors would share it. Switch it off';
+            throw InvalidConfig::at('session.auto_start in php.ini', $why);
+        }
+        foreach (extension_loaded('session') ? ini_get_all('session') : [] as $name => ['access' => $access]) {
+            if (($access & INI_USER) !== 0 && $name !== 'session.save_handler') {
+                self::$settings[$name] = (string) ini_get($name);
+            }
+        }
         self::$inCache = $config->text('session.store') === 'cache' ? $config : null;
         if (self::$inCache !== null && !extension_loaded('session')) {
             throw InvalidConfig::at('session.store', 'is cache, and this PHP has no sessions (the extension session)');
@@ -40,37 +56,54 @@ final class Session
         if (self::$inCache === null) {
             return;
         }
+        // After output of its own a PHP process can set none, and start no session: see isStuck().
+        if (headers_sent()) {
+            return;
+        }
         $ttl = self::$inCache->int('session.ttl_s');
-        self::$handler = new SessionHandler(
+        $handler = new SessionHandler(
             null,
             $ttl === 0 ? null : $ttl,
             self::$inCache->bool('session.lock'),
             self::$inCache->int('session.lock_wait_ms') / 1_000,
             self::$inCache->int('session.lock_ttl_ms') / 1_000,
         );
-        self::putBack();
+        self::$handler = WeakReference::create($handler);
+        // Written by PHP's shutdown where a fatal error ends the worker.
+        session_set_save_handler($handler, true);
     }
 
-    /**
-     * The cache's handler, whatever a request has put in its place: which one PHP has can't be asked. Where no session
-     * was open nobody has written by the other one, and whoever came next would.
-     */
+    /** The cache's handler, where a request without a session has put another in its place. */
     public static function putBack(): void
     {
-        // After output of its own a PHP process can set none, and start no session: see isStuck().
-        if (self::$handler !== null && !headers_sent()) {
-            // Written by PHP's shutdown where a fatal error ends the worker.
-            session_set_save_handler(self::$handler, true);
+        if (self::isReplaced()) {
+            self::renew();
         }
     }
 
+    private static function isReplaced(): bool
+    {
+        return self::$handler !== null && (self::$handler->get() === null || session_module_name() !== 'user');
+    }
+
+    /** Whether a handler, or a setting of sessions, is not what the boot has left. */
+    public static function isChanged(): bool
+    {
+        foreach (self::$settings as $name => $value) {
+            if (ini_get($name) !== $value) {
+                return true;
+            }
+        }
+        return self::isReplaced();
+    }
+
     /**
-     * Whether the session of a request that has ended can't be forgotten, because the request has written to PHP's own
-     * output: its id would be the next visitor's. A worker takes no request any more then.
+     * Whether no session can be had here any more, because a request has written to PHP's own output; or, worse, that of
+     * a request that has ended can't be forgotten. A worker takes no request any more then.
      */
     public static function isStuck(): bool
     {
-        return headers_sent() && self::isOpen();
+        return self::$isLeft || headers_sent() && (self::$inCache !== null || self::$wasOpen || self::isOpen());
     }
 
     /**
@@ -81,6 +114,12 @@ final class Session
     public static function begin(array $cookies): void
     {
         if (extension_loaded('session')) {
+            // What a request without a session has set, which is too much to look at behind each.
+            foreach (self::$settings as $name => $value) {
+                if (ini_get($name) !== $value) {
+                    ini_set($name, $value);
+                }
+            }
             // PHP reads the cookie by itself only as long as a process has had no session.
             $id = $cookies[(string) session_name()] ?? '';
             $isId = is_string($id) && (self::$inCache === null || SessionHandler::isId($id));
@@ -99,6 +138,7 @@ final class Session
     public static function end(?Request $request, ?Response $response): void
     {
         $id = isset($_SESSION) ? (string) session_id() : '';
+        self::$wasOpen = true;
         try {
             if (session_status() === PHP_SESSION_ACTIVE) {
                 session_write_close();
@@ -108,10 +148,38 @@ final class Session
             if ($id !== '' && $request !== null && $response !== null) {
                 self::tell($id, $request, $response);
             }
-            unset($_SESSION);
+            self::forget();
             // Or session_start() would take it up again for whoever comes next.
             @session_id('');
             self::renew();
+        }
+    }
+
+    /** PHP has its own reference to what $_SESSION was, and session_encode() shows it to whoever asks. */
+    private static function forget(): void
+    {
+        $_SESSION = null;
+        if (self::isEncodable()) {
+            // The request has put another variable in the place of $_SESSION. Only a session that starts makes PHP let go.
+            $isBegun = @session_id((string) session_create_id()) !== false
+                && @session_start(['use_cookies' => '0', 'cache_limiter' => '']);
+            $_SESSION = null;
+            if ($isBegun) {
+                session_destroy();
+            }
+            self::$isLeft = self::isEncodable();
+        }
+        unset($_SESSION);
+    }
+
+    private static function isEncodable(): bool
+    {
+        // It warns where there is nothing, which is the rule.
+        set_error_handler(static fn (): bool => true);
+        try {
+            return session_encode() !== false;
+        } finally {
+            restore_error_handler();
         }
     }
 

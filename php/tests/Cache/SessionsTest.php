@@ -159,14 +159,41 @@ class SessionsTest extends TestCase
         self::assertTrue($longer->updateTimestamp($id, 'data'));
         usleep(350_000);
         self::assertTrue($handler->validateId($id));
-        self::assertTrue($handler->destroy($id));
+        $short = new SessionHandler($this->cache, ttl: 0.2, locks: false);
+        self::assertTrue($short->updateTimestamp($id, 'data'));
+        usleep(250_000);
         self::assertFalse($handler->validateId($id));
-        // One that ended meanwhile is written anew by who has it open, and by nobody else.
+        // One whose time was over meanwhile is written anew by who has it open, and by nobody else.
         self::assertTrue($handler->updateTimestamp($id, 'data') && $handler->validateId($id));
         $handler->close();
         $handler->destroy($id);
         $this->warned('by who has read it', $handler, 'updateTimestamp', [$id, 'data']);
         self::assertFalse($handler->validateId($id));
+    }
+
+    public function test_what_was_ended_is_brought_back_by_nobody_who_had_read_it(): void
+    {
+        foreach ([true, false] as $locks) {
+            $id = self::id();
+            $handler = new SessionHandler($this->cache, locks: $locks);
+            $handler->read($id);
+            $handler->write($id, 'user=7');
+            $handler->close();
+            self::assertSame('user=7', $handler->read($id));
+            $logout = new SessionHandler($this->cache, locks: false);
+            self::assertTrue($logout->destroy($id));
+            self::assertTrue($handler->updateTimestamp($id, 'user=7'), 'it has nothing to write');
+            self::assertFalse($handler->validateId($id));
+            if ($locks) {
+                $this->warned('another request has ended it', $handler, 'write', [$id, 'user=7, seen=1']);
+                self::assertFalse($handler->validateId($id));
+            }
+            $handler->close();
+            // It may begin anew.
+            $next = new SessionHandler($this->cache);
+            self::assertSame('', $next->read($id));
+            self::assertTrue($next->updateTimestamp($id, '') && $next->validateId($id));
+        }
     }
 
     public function test_an_id_has_the_characters_that_php_gives_it(): void

@@ -149,7 +149,7 @@ final class SessionStoreTest extends TestCase
         $this->server->ask('GET', '/put/release');
         self::assertSame(200, $this->server->finish($holding)->status);
         self::assertSame(['count' => 2], $this->ask('/read')->json());
-        $this->server->awaitError('the session is not written: it was open for longer than 1000 ms');
+        $this->server->awaitError('the session is not written: another request has ended it');
     }
 
     public function test_who_waits_for_too_long_gets_an_error_and_the_worker_goes_on(): void
@@ -254,6 +254,18 @@ final class SessionStoreTest extends TestCase
         self::assertSame(4, $this->visit(), 'what is there goes on');
     }
 
+    public function test_where_no_more_have_room_a_visitor_who_is_there_gets_a_new_id(): void
+    {
+        $this->serve('--workers=1');
+        self::assertSame(1, $this->visit());
+        self::assertGreaterThan(100, $this->ask('/fill-wholly')->json()[0]);
+        for ($count = 2; $count <= 6; $count++) {
+            [$old, $new] = $this->ask('/regenerate')->json();
+            self::assertNotSame($old, $new);
+            self::assertSame([$count, $new], [$this->visit(), $this->id]);
+        }
+    }
+
     public function test_over_a_redis(): void
     {
         if (!RedisServer::isThere() || !Engine::getInstance()->isNative() && !extension_loaded('redis')) {
@@ -280,6 +292,60 @@ final class SessionStoreTest extends TestCase
         self::assertSame(2, $this->visit());
         self::assertSame(200, $this->server->ask('GET', '/own-handler-unused')->status);
         self::assertSame(3, $this->visit());
+    }
+
+    public function test_a_handler_that_a_request_has_set_and_waits_with_is_nobody_elses(): void
+    {
+        self::onlyInAFleet();
+        $this->serve('--workers=1', '--concurrency=8');
+        self::assertSame(1, $this->visit());
+        $waits = $this->server->begin('GET', '/plain/own-handler');
+        usleep(100_000);
+        self::assertSame(2, $this->visit(), 'who comes meanwhile waits for it');
+        $this->server->finish($waits);
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_what_a_request_without_a_session_sets_of_sessions_is_nobody_elses(): void
+    {
+        $this->serve('--workers=1');
+        self::assertSame(1, $this->visit());
+        $this->server->ask('GET', '/plain/settings');
+        $answer = $this->ask('/count');
+        self::assertSame(['count' => 2], $answer->json()['session']);
+        self::assertNull($answer->header('set-cookie'));
+        self::assertStringContainsString('no-store', (string) $answer->header('cache-control'));
+        sleep(2);
+        self::assertSame(3, $this->visit());
+    }
+
+    public function test_what_a_session_had_is_shown_to_nobody_else(): void
+    {
+        $this->serve('--workers=1');
+        foreach (['/count', '/unset', '/alias', '/destroy'] as $before) {
+            $this->ask($before);
+            self::assertSame([false, false], $this->server->ask('GET', '/plain/encode')->json(), $before);
+        }
+    }
+
+    public function test_a_session_that_php_starts_by_itself_is_refused(): void
+    {
+        $rawr = [dirname(__DIR__, 2) . '/bin/rawr', 'serve', '--port=0', '--app=' . dirname(__DIR__) . '/apps/trouble'];
+        $this->expectExceptionMessage('session.auto_start in php.ini: is on');
+        $this->server = ServerProcess::script(['-d', 'session.auto_start=1', ...$rawr]);
+    }
+
+    public function test_who_has_written_to_phps_own_output_before_a_session_leaves_nobody_without_one(): void
+    {
+        $this->serve('--workers=1');
+        $this->server->ask('GET', '/plain/flush');
+        $answer = $this->ask('/count');
+        if (self::isFleet()) {
+            self::assertSame(1, $answer->json()['session']['count']);
+            self::assertSame(2, $this->visit());
+        } else {
+            self::assertSame([503, '1'], [$answer->status, $answer->header('retry-after')]);
+        }
     }
 
     public function test_who_has_written_to_phps_own_output_leaves_nobody_a_session(): void

@@ -75,9 +75,12 @@ impl Table {
         self.region(Kind::Session).update(id, now, |slot| slot.set_expiry(Some(now.saturating_add(ttl_ms))))
     }
 
-    /// Removes a session, whoever has it open; whether there was one.
+    /// Removes a session; whether there was one. Who has it open has lost it, so that nobody brings back what a logout has ended.
     pub fn destroy_session(&self, id: &[u8], now: u64) -> bool {
-        self.region(Kind::Session).update(id, now, |slot| slot.remove())
+        self.region(Kind::Opened).update_with(Kind::Session, id, now, |lock, slot| {
+            lock.remove();
+            slot.remove()
+        })
     }
 }
 
@@ -108,6 +111,19 @@ mod tests {
         // Who asks for no lock is given none.
         assert!(table.write_session(b"s", None, b"anyhow", HOUR, 1006).unwrap());
         assert_eq!(data(&table, b"s", 1007).as_deref(), Some(&b"anyhow"[..]));
+    }
+
+    #[test]
+    fn what_was_destroyed_is_brought_back_by_nobody_who_had_it_open() {
+        let table = Table::in_process(1 << 20).unwrap();
+        let late = table.open_session(b"s", 1000, 0).unwrap().unwrap();
+        table.write_session(b"s", Some(late), b"user=7", HOUR, 0).unwrap();
+        let next = table.open_session(b"s", 1000, 1000).unwrap().expect("its time is over");
+        assert!(table.destroy_session(b"s", 1001), "also by who has lost it");
+        assert!(!table.write_session(b"s", Some(next), b"user=7", HOUR, 1002).unwrap());
+        assert!(!table.close_session(b"s", next, 1002));
+        assert_eq!(data(&table, b"s", 1003), None);
+        assert!(table.open_session(b"s", 1000, 1003).unwrap().is_some(), "it is free");
     }
 
     #[test]

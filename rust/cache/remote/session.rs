@@ -89,13 +89,18 @@ impl Remote {
         self.write(&name, keep, |there| answer::done(&there))
     }
 
-    /// Removes a session, whoever has it open; whether there was one.
+    /// Removes a session; whether there was one. Who has it open has lost it, so that nobody brings back what a logout has ended.
     ///
     /// # Errors
     /// Why there is no answer.
     pub fn destroy_session(&self, id: &[u8]) -> Result<bool, Error> {
-        let name = self.session(id)?;
-        self.write(&name, command("DEL", &[&name]), |gone| answer::done(&gone))
+        let (name, lock) = (self.session(id)?, self.opened(id)?);
+        // In this order: what is written by the token that is gone comes to nothing.
+        let order = Order::write([command("DEL", &[&lock]), command("DEL", &[&name])]);
+        self.at(&name, |connection| {
+            let [_, gone] = answer::each(connection.ask(&order)?)?;
+            answer::done(&gone)
+        })
     }
 
     /// Does something while a token has a session open; whether it had.

@@ -310,11 +310,14 @@ const World = struct {
         server.stop();
         world.elsewhere.end();
         const until_ms = io.monotonic_ms() + 10 * server.core.config.stop_timeout_ms;
+        // The server doesn't wait for tasks that it has given up, but we do: some dozens, perhaps one after the other, with pauses of seconds.
+        const tasks_until_ms = until_ms + 90 * server.core.config.stop_timeout_ms;
         for (world.clients) |*client| client.connection = null;
         for (world.sockets) |*client| client.connection = null;
         while (!server.isDone() or io.late.items.len > 0 or world.app.later.items.len > 0 or server.next.pending() > 0) {
             try world.turn();
-            if (io.monotonic_ms() > until_ms) return error.NoEnd;
+            const end_ms = if (server.isDone()) tasks_until_ms else until_ms;
+            if (io.monotonic_ms() > end_ms) return error.NoEnd;
         }
         const core = &server.core;
         const broadcasts = &core.broadcasts;

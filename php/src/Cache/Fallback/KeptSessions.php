@@ -7,6 +7,7 @@ namespace Lyger\Cache\Fallback;
 use Lyger\Cache\Expiry;
 use Lyger\Cache\Sessions;
 use Lyger\Exception\CacheValueTooLarge;
+use SensitiveParameter;
 
 /**
  * Sessions in an array of the process.
@@ -32,24 +33,28 @@ final class KeptSessions implements Sessions
         return $this->records->bytesMax();
     }
 
-    public function open(string $id, int $ttlMs): ?int
+    public function open(#[SensitiveParameter] string $id, int $ttlMs): ?int
     {
         return $this->locks->lock($id, $ttlMs);
     }
 
-    public function close(string $id, int $token): bool
+    public function close(#[SensitiveParameter] string $id, int $token): bool
     {
         return $this->locks->unlock($id, $token);
     }
 
-    public function read(string $id): ?string
+    public function read(#[SensitiveParameter] string $id): ?string
     {
         $data = $this->records->find($id)[0] ?? null;
         return $data === null ? null : (string) $data;
     }
 
-    public function write(string $id, int $token, string $data, int $ttlMs): bool
-    {
+    public function write(
+        #[SensitiveParameter] string $id,
+        int $token,
+        #[SensitiveParameter] string $data,
+        int $ttlMs,
+    ): bool {
         if ($token !== 0 && $this->locks->holder($id) !== $token) {
             return false;
         }
@@ -60,14 +65,18 @@ final class KeptSessions implements Sessions
         return true;
     }
 
-    public function touch(string $id, int $ttlMs): bool
+    public function touch(#[SensitiveParameter] string $id, int $ttlMs): bool
     {
         $data = $this->read($id);
         return $data !== null && $this->write($id, 0, $data, $ttlMs);
     }
 
-    public function destroy(string $id): bool
+    public function destroy(#[SensitiveParameter] string $id): bool
     {
+        $holder = $this->locks->holder($id);
+        if ($holder !== null) {
+            $this->locks->unlock($id, $holder);
+        }
         $isThere = $this->records->find($id) !== null;
         $this->records->forget($id);
         return $isThere;

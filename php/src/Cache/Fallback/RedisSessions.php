@@ -6,6 +6,7 @@ namespace Lyger\Cache\Fallback;
 
 use Closure;
 use Lyger\Cache\Sessions;
+use SensitiveParameter;
 
 /**
  * Sessions on a Redis by ext-redis: as rust/cache/remote/session.rs has them, so that both may use the same server.
@@ -28,37 +29,43 @@ final class RedisSessions implements Sessions
     ) {
     }
 
-    public function open(string $id, int $ttlMs): ?int
+    public function open(#[SensitiveParameter] string $id, int $ttlMs): ?int
     {
         $token = random_int(1, self::TOKEN_MAX);
         $set = ['SET', $this->opened($id), (string) $token, 'PX', max(1, $ttlMs), 'NX'];
         return ($this->ask)(...$set) ? $token : null;
     }
 
-    public function close(string $id, int $token): bool
+    public function close(#[SensitiveParameter] string $id, int $token): bool
     {
         return $this->ifOpen($id, $token, ['DEL', $this->opened($id)]);
     }
 
-    public function read(string $id): ?string
+    public function read(#[SensitiveParameter] string $id): ?string
     {
         $data = ($this->ask)('GET', $this->session($id));
         return is_string($data) ? $data : null;
     }
 
-    public function write(string $id, int $token, string $data, int $ttlMs): bool
-    {
+    public function write(
+        #[SensitiveParameter] string $id,
+        int $token,
+        #[SensitiveParameter] string $data,
+        int $ttlMs,
+    ): bool {
         $set = ['SET', $this->session($id), $data, 'PX', max(1, $ttlMs)];
         return $token === 0 ? (bool) ($this->ask)(...$set) : $this->ifOpen($id, $token, $set);
     }
 
-    public function touch(string $id, int $ttlMs): bool
+    public function touch(#[SensitiveParameter] string $id, int $ttlMs): bool
     {
         return ($this->ask)('PEXPIRE', $this->session($id), max(1, $ttlMs)) === 1;
     }
 
-    public function destroy(string $id): bool
+    public function destroy(#[SensitiveParameter] string $id): bool
     {
+        // In this order: what is written by the token that is gone comes to nothing.
+        ($this->ask)('DEL', $this->opened($id));
         return ($this->ask)('DEL', $this->session($id)) === 1;
     }
 

@@ -8,6 +8,7 @@ use Closure;
 use FFI;
 use FFI\CData;
 use Lyger\Cache\Sessions;
+use SensitiveParameter;
 
 /**
  * The sessions of the engine's cache, or of one that it has opened. It borrows the cache's buffer.
@@ -34,7 +35,7 @@ final class SessionTable implements Sessions
         [$this->tokenPointer, $this->flagPointer] = [FFI::addr($this->token), FFI::addr($this->flag)];
     }
 
-    public function open(string $id, int $ttlMs): ?int
+    public function open(#[SensitiveParameter] string $id, int $ttlMs): ?int
     {
         $this->abi->check(
             $this->ffi->lyger_session_open($this->store, $id, \strlen($id), $ttlMs, $this->tokenPointer)
@@ -42,7 +43,7 @@ final class SessionTable implements Sessions
         return $this->token->cdata ?: null;
     }
 
-    public function close(string $id, int $token): bool
+    public function close(#[SensitiveParameter] string $id, int $token): bool
     {
         $this->abi->check(
             $this->ffi->lyger_session_close($this->store, $id, \strlen($id), $token, $this->flagPointer)
@@ -50,7 +51,7 @@ final class SessionTable implements Sessions
         return $this->flag->cdata === 1;
     }
 
-    public function read(string $id): ?string
+    public function read(#[SensitiveParameter] string $id): ?string
     {
         [$buffer, $room, $needed] = [$this->buffer, $this->bufferBytes, $this->neededPointer];
         return ($this->output)(
@@ -58,8 +59,12 @@ final class SessionTable implements Sessions
         );
     }
 
-    public function write(string $id, int $token, string $data, int $ttlMs): bool
-    {
+    public function write(
+        #[SensitiveParameter] string $id,
+        int $token,
+        #[SensitiveParameter] string $data,
+        int $ttlMs,
+    ): bool {
         $this->abi->check($this->ffi->lyger_session_write(
             $this->store,
             $id,
@@ -73,7 +78,7 @@ final class SessionTable implements Sessions
         return $this->flag->cdata === 1;
     }
 
-    public function touch(string $id, int $ttlMs): bool
+    public function touch(#[SensitiveParameter] string $id, int $ttlMs): bool
     {
         $this->abi->check(
             $this->ffi->lyger_session_touch($this->store, $id, \strlen($id), $ttlMs, $this->flagPointer)
@@ -81,7 +86,7 @@ final class SessionTable implements Sessions
         return $this->flag->cdata === 1;
     }
 
-    public function destroy(string $id): bool
+    public function destroy(#[SensitiveParameter] string $id): bool
     {
         $this->abi->check($this->ffi->lyger_session_destroy($this->store, $id, \strlen($id), $this->flagPointer));
         return $this->flag->cdata === 1;

@@ -9,9 +9,17 @@ use Lyger\Async;
 use Lyger\Cache\Store;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
+use Lyger\Middleware\Middleware;
 use Lyger\Middleware\Superglobals;
 
-$app = Application::create(__DIR__)->middleware(Superglobals::class);
+// But for those whose handlers do without superglobals.
+$app = Application::create(__DIR__)->middleware(new class implements Middleware {
+    public function handle(Request $request, callable $next): Response
+    {
+        $isPlain = str_starts_with($request->path(), '/plain/');
+        return $isPlain ? $next($request) : (new Superglobals())->handle($request, $next);
+    }
+});
 $router = $app->router();
 
 $count = static function (): array {
@@ -110,7 +118,7 @@ $router->get('/own-handler', static function (): array {
     return [$_SESSION];
 });
 // Replaces it and starts no session, as constructors of frameworks do; or names another kind of handler.
-$router->get('/own-handler-unused', static function (): array {
+$other = static function (): void {
     session_set_save_handler(new class implements SessionHandlerInterface {
         public function open(string $path, string $name): bool
         {
@@ -142,6 +150,45 @@ $router->get('/own-handler-unused', static function (): array {
             return 0;
         }
     });
+};
+$router->get('/own-handler-unused', static function () use ($other): array {
+    $other();
+    return [];
+});
+// The same, and waits, as for a statement: others might run.
+$router->get('/plain/own-handler', static function () use ($other): array {
+    $other();
+    Async::sleep(0.5);
+    return [];
+});
+$router->get('/plain/settings', static function (): array {
+    session_name('EVIL');
+    session_set_cookie_params(['path' => '/evil']);
+    ini_set('session.serialize_handler', 'php_serialize');
+    ini_set('session.cache_limiter', 'public');
+    ini_set('session.gc_maxlifetime', '1');
+    return [];
+});
+$router->get('/plain/encode', static fn (): array => [@session_encode(), isset($_SESSION)]);
+// Though PHP's manual asks not to.
+$router->get('/unset', static function () use ($count): array {
+    $counted = $count();
+    session_write_close();
+    unset($_SESSION);
+    return $counted;
+});
+$router->get('/alias', static function () use ($count): array {
+    $counted = $count();
+    $mine = ['mine' => 1];
+    $_SESSION = &$mine;
+    return $counted;
+});
+$router->get('/plain/flush', static function (): array {
+    while (ob_get_level() > 0) {
+        ob_end_clean();
+    }
+    echo "to the terminal\n";
+    flush();
     return [];
 });
 $router->get('/own-module-unused', static fn (): array => [session_module_name('files')]);
@@ -170,6 +217,22 @@ $router->get('/press', static function (): array {
     }
     Store::default()->clear();
     return [Store::default()->stats()['evictions']];
+});
+// Until none has room, wherever it lies.
+$router->get('/fill-wholly', static function (): array {
+    $sessions = Store::default()->sessions();
+    [$n, $kept] = [0, 0];
+    foreach ([50_000, 5_000, 500, 50, 0] as $bytes) {
+        for ($refused = 0; $refused < 500;) {
+            try {
+                $sessions->write('visitor' . $n++, 0, str_repeat('x', $bytes), 3_600_000);
+                [$kept, $refused] = [$kept + 1, 0];
+            } catch (Lyger\Exception\CacheValueTooLarge) {
+                $refused++;
+            }
+        }
+    }
+    return [$kept];
 });
 // Sessions of other visitors until no more have room.
 $router->get('/fill', static function (): array {
