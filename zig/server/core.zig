@@ -71,6 +71,8 @@ pub const Core = struct {
     fields: [http.Limits.header_count_standard]http.Field = undefined,
     /// The WebSocket whose handler runs.
     speaking: ?*StackSlot = null,
+    /// The request whose handler runs, by its `conn_id`.
+    handling: ?u64 = null,
     /// Something lies behind it already, most likely the next one.
     more_follows: bool = false,
     answer_fields: answer.Fields = .{},
@@ -271,7 +273,9 @@ pub const Core = struct {
         };
         // Handlers see a connection whose request is done; what they answer decides about the state.
         slot.line1.state = .ending;
+        core.handling = context.conn_id;
         core.routes.run(&context);
+        core.handling = null;
         core.finishRequest(slot, &context);
     }
 

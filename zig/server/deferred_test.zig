@@ -38,6 +38,30 @@ const Application = struct {
     }
 };
 
+fn answerOneself(_: std.mem.Allocator, ctx: *sws.Context) anyerror!void {
+    const server: *AsyncServer = @ptrCast(@alignCast(ctx.server.?));
+    server.sendDeferredResponse(ctx.conn_id, 200, .text, "mine");
+    for (0..3 * server.core.config.deferred_max) |_| server.sendDeferredResponse(77, 200, .text, "nobody");
+    server.sendDeferredResponse(ctx.conn_id, 200, .text, "too late");
+    ctx.deferred = true;
+}
+
+test "a handler that gives more answers than the queue holds and its own first gets it" {
+    const loop: *Loop = try .create(.{});
+    const server = &loop.server;
+    server.GET("/", answerOneself);
+    try loop.begin();
+    var client: Client = try .connect(server.port());
+    for (1..3) |count| {
+        try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        while (server.core.stats.requests < count or server.core.deferred > 0) try server.turn();
+        for (0..4) |_| try server.turn();
+        try std.testing.expectEqualStrings("mine", (try client.receive()).body);
+    }
+    client.close();
+    try loop.finish();
+}
+
 test "a handler that gives more answers than the queue holds finds its own request and its own fields as they were" {
     var app: Application = .{};
     const loop: *Loop = try .create(.{});

@@ -76,13 +76,18 @@ pub fn Outside(comptime Server: type) type {
         fn pushDeferred(server: *Server, node: DeferredNode) void {
             _ = server.callers.fetchAdd(1, .acquire);
             defer _ = server.callers.fetchSub(1, .release);
-            while (!server.deferred_queue.push(node)) {
+            var last = node;
+            while (!server.deferred_queue.push(last)) {
                 if (Fiber.current() != null) {
                     // The loop's handlers must not run on its stack, and a worker has other fibers.
                     Fiber.yield();
                 } else if (server.connections.isOnThread()) {
                     // Nobody else would make room. Inside of a handler: no other may run before it has ended.
-                    if (server.deferred_queue.pop()) |first| server.connections.answerDeferred(server, first);
+                    const first = server.deferred_queue.pop() orelse continue;
+                    // Its own request takes an answer behind that: it changes places with this one.
+                    const is_own = first.conn_id == server.core.handling;
+                    server.connections.answerDeferred(server, if (is_own) last else first);
+                    if (is_own) last = first;
                 } else std.Thread.yield() catch {};
             }
             // The same turn empties the queue behind its fibers.
