@@ -130,8 +130,8 @@ final class SessionHandler implements
             if (self::isId($id) && $this->sessions()->touch($id, $this->ttlMs())) {
                 return true;
             }
-            // Who hasn't changed it must not bring back what another request has ended, as a logout does. With a lock that
-            // is told from one whose time was over amid this request: who ends a session takes the lock away.
+            // Who hasn't changed it must not bring back what another request has ended, as a logout does. With a lock
+            // that is told from one whose time was over amid this request: who ends a session takes the lock away.
             if ($this->found === $id && $this->has($id)) {
                 $this->sessions()->write($id, $this->token, $data, $this->ttlMs());
             }
@@ -145,6 +145,7 @@ final class SessionHandler implements
      * An id for a new session. Behind one that this request has ended (session_regenerate_id(true), a login) it is one
      * that has as much room, so that a visitor who is there stays, however full the cache is.
      */
+    // phpcs:ignore PSR1.Methods.CamelCapsMethodName.NotCamelCaps -- PHP's name
     public function create_sid(): string
     {
         for ($tries = 1;; $tries++) {

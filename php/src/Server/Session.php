@@ -32,7 +32,7 @@ final class Session
     public static function keep(Config $config): void
     {
         if (ini_get('session.auto_start')) {
-            $why = 'is on: PHP has started one session for the process, and all its visitors would share it. Switch it off';
+            $why = 'is on: PHP has started a session for the process, and all visitors would share it. Switch it off';
             throw InvalidConfig::at('session.auto_start in php.ini', $why);
         }
         foreach (extension_loaded('session') ? ini_get_all('session') : [] as $name => ['access' => $access]) {
@@ -98,8 +98,8 @@ final class Session
     }
 
     /**
-     * Whether no session can be had here any more, because a request has written to PHP's own output; or, worse, that of
-     * a request that has ended can't be forgotten. A worker takes no request any more then.
+     * Whether no session can be had here any more, because a request has written to PHP's own output; or, worse, that
+     * of a request that has ended can't be forgotten. A worker takes no request any more then.
      */
     public static function isStuck(): bool
     {
@@ -160,7 +160,7 @@ final class Session
     {
         $_SESSION = null;
         if (self::isEncodable()) {
-            // The request has put another variable in the place of $_SESSION. Only a session that starts makes PHP let go.
+            // The request has put another variable in the place of $_SESSION. Only the start of one makes PHP let go.
             $isBegun = @session_id((string) session_create_id()) !== false
                 && @session_start(['use_cookies' => '0', 'cache_limiter' => '']);
             $_SESSION = null;
