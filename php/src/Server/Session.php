@@ -25,6 +25,8 @@ final class Session
     /** @var array<string, string> what the boot has left of PHP's settings of sessions, by name */
     private static array $settings = [];
     private static bool $wasOpen = false;
+    /** Whether a client's session may ever have been wanted: applications without any don't pay for looking after them. */
+    private static bool $isUsed = false;
     /** A session that PHP can't be made to forget: the next visitor's, if there were one. */
     private static bool $isLeft = false;
 
@@ -41,6 +43,7 @@ final class Session
             }
         }
         self::$inCache = $config->text('session.store') === 'cache' ? $config : null;
+        self::$isUsed = self::$inCache !== null;
         if (self::$inCache !== null && !extension_loaded('session')) {
             throw InvalidConfig::at('session.store', 'is cache, and this PHP has no sessions (the extension session)');
         }
@@ -73,9 +76,17 @@ final class Session
         session_set_save_handler($handler, true);
     }
 
-    /** The cache's handler, where a request without a session has put another in its place. */
+    /** The boot's settings and the cache's handler, where a request without a session has set others. */
     public static function putBack(): void
     {
+        if (!self::$isUsed || headers_sent()) {
+            return;
+        }
+        foreach (self::$settings as $name => $value) {
+            if (\ini_get($name) !== $value) {
+                ini_set($name, $value);
+            }
+        }
         if (self::isReplaced()) {
             self::renew();
         }
@@ -90,7 +101,7 @@ final class Session
     public static function isChanged(): bool
     {
         foreach (self::$settings as $name => $value) {
-            if (ini_get($name) !== $value) {
+            if (\ini_get($name) !== $value) {
                 return true;
             }
         }
@@ -114,12 +125,7 @@ final class Session
     public static function begin(array $cookies): void
     {
         if (extension_loaded('session')) {
-            // What a request without a session has set, which is too much to look at behind each.
-            foreach (self::$settings as $name => $value) {
-                if (ini_get($name) !== $value) {
-                    ini_set($name, $value);
-                }
-            }
+            self::$isUsed = true;
             // PHP reads the cookie by itself only as long as a process has had no session.
             $id = $cookies[(string) session_name()] ?? '';
             $isId = is_string($id) && (self::$inCache === null || SessionHandler::isId($id));
@@ -138,7 +144,7 @@ final class Session
     public static function end(?Request $request, ?Response $response): void
     {
         $id = isset($_SESSION) ? (string) session_id() : '';
-        self::$wasOpen = true;
+        self::$isUsed = self::$wasOpen = true;
         try {
             if (session_status() === PHP_SESSION_ACTIVE) {
                 session_write_close();

@@ -319,6 +319,19 @@ final class SessionStoreTest extends TestCase
         self::assertSame(3, $this->visit());
     }
 
+    public function test_a_middleware_may_name_the_session(): void
+    {
+        $this->serve('--workers=1');
+        for ($count = 1; $count <= 3; $count++) {
+            $headers = $count === 1 ? [] : ['Cookie' => "OTHER={$this->id}"];
+            $answer = $this->server->ask('GET', '/named/count', $headers);
+            self::assertSame(['count' => $count], $answer->json()['session']);
+            $this->id = $answer->json()['id'];
+            $this->server->ask('GET', '/plain/settings');
+        }
+        self::assertStringStartsNotWith('OTHER=', (string) $this->server->ask('GET', '/count')->header('set-cookie'));
+    }
+
     public function test_what_a_session_had_is_shown_to_nobody_else(): void
     {
         $this->serve('--workers=1');

@@ -16,6 +16,9 @@ use Lyger\Middleware\Superglobals;
 $app = Application::create(__DIR__)->middleware(new class implements Middleware {
     public function handle(Request $request, callable $next): Response
     {
+        if (str_starts_with($request->path(), '/named/')) {
+            session_name('OTHER');
+        }
         $isPlain = str_starts_with($request->path(), '/plain/');
         return $isPlain ? $next($request) : (new Superglobals())->handle($request, $next);
     }
@@ -161,6 +164,7 @@ $router->get('/plain/own-handler', static function () use ($other): array {
     Async::sleep(0.5);
     return [];
 });
+$router->get('/named/count', $count);
 $router->get('/plain/settings', static function (): array {
     session_name('EVIL');
     session_set_cookie_params(['path' => '/evil']);
