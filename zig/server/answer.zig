@@ -93,7 +93,11 @@ pub fn whole(core: *Core, slot: *StackSlot, status: u16, content_type: ?[]const 
     if (slot.line1.output.len + head_bytes_usual + sent_body.len > core.buffers.bytesMax()) {
         return apart(core, slot, status, content_type, sent_body);
     }
-    try head(core, slot, status, content_type, .{ .length = body.len }, sent_body.len);
+    head(core, slot, status, content_type, .{ .length = body.len }, sent_body.len) catch |err| {
+        // The head is longer than usual.
+        if (err == error.AnswerTooLong and sent_body.len > 0) return apart(core, slot, status, content_type, sent_body);
+        return err;
+    };
     if (slot.line1.state == .broken) return;
     const output = &slot.line1.output;
     @memcpy(output.unused()[0..sent_body.len], sent_body);

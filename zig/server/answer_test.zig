@@ -29,6 +29,7 @@ fn create(config: sws.Config) !*Served {
     server.GET("/fiber-many", sws.yielding(fiberMany));
     server.GET("/long/:way", long);
     server.GET("/fiber-long", sws.yielding(fiberLong));
+    server.GET("/brimful/:room", brimful);
     server.GET("/waits", waits);
     server.ws("/ws", ignore);
     try server.initPool4NextSubmit(1);
@@ -285,6 +286,33 @@ test "an answer that comes later is as long as it likes, and its connection goes
     leaving.close();
     try std.testing.expectEqualStrings("hello", (try ask(&client, "GET /direct")).body);
     try std.testing.expectEqual(@as(u64, 0), served.server.core.stats.handler_errors);
+    try served.finish();
+}
+
+/// Copied, with so much left of the largest buffer, and a head that is longer than most.
+fn brimful(allocator: std.mem.Allocator, ctx: *Context) anyerror!void {
+    const body = try longBody(allocator);
+    defer allocator.free(body);
+    try ctx.setHeader("X-Long", kept_value[0..900]);
+    ctx.text(200, body[0 .. small.large_buffer_bytes - try std.fmt.parseInt(usize, ctx.param("room").?, 10)]);
+}
+
+test "an answer that has room for its body has as much as its head takes" {
+    const served = try create(small);
+    try served.start();
+    const body = try longBody(std.testing.allocator);
+    defer std.testing.allocator.free(body);
+    var client: Client = try .connect(served.server.port());
+    defer client.close();
+    inline for (.{ 0, 1, 255, 256, 300, 900, 1000, 1100, 1200 }) |room| {
+        const path = std.fmt.comptimePrint("/brimful/{d}", .{room});
+        try client.send("GET " ++ path ++ " HTTP/1.1\r\nHost: a\r\n\r\nHEAD " ++ path ++ " HTTP/1.1\r\nHost: a\r\n\r\n");
+        const response = try client.receiveHead();
+        try std.testing.expectEqual(@as(u16, 200), response.status);
+        const len = small.large_buffer_bytes - room;
+        try client.expectBytes(body[0..len]);
+        try expectField(&try client.receiveHead(), "content-length", std.fmt.comptimePrint("{d}", .{len}));
+    }
     try served.finish();
 }
 
