@@ -10,6 +10,7 @@ use Lyger\Exception\InvalidConfig;
 use Lyger\Http\Cookie;
 use Lyger\Http\Request;
 use Lyger\Http\Response;
+use Throwable;
 use WeakReference;
 
 /**
@@ -24,6 +25,8 @@ final class Session
     private static ?WeakReference $handler = null;
     /** @var array<string, string> what the boot has left of PHP's settings of sessions, by name */
     private static array $settings = [];
+    /** PHP's own kind of handler that the boot has left; '' or user where that is none of PHP's. */
+    private static string $module = '';
     private static bool $wasOpen = false;
     /** Whether a client's session may ever have been wanted: applications without any don't pay for looking after them. */
     private static bool $isUsed = false;
@@ -47,7 +50,8 @@ final class Session
         if (self::$inCache !== null && !extension_loaded('session')) {
             throw InvalidConfig::at('session.store', 'is cache, and this PHP has no sessions (the extension session)');
         }
-        if (self::$inCache !== null && session_module_name() === 'user') {
+        self::$module = extension_loaded('session') ? (string) session_module_name() : '';
+        if (self::$inCache !== null && self::$module === 'user') {
             error_log('session.store = cache: the session handler that the application has set is not used');
         }
         self::renew();
@@ -56,11 +60,14 @@ final class Session
     /** A handler that knows nothing of a request before. */
     private static function renew(): void
     {
-        if (self::$inCache === null) {
-            return;
-        }
         // After output of its own a PHP process can set none, and start no session: see isStuck().
         if (headers_sent()) {
+            return;
+        }
+        if (self::$inCache === null) {
+            if (self::isReplaced()) {
+                session_module_name(self::$module);
+            }
             return;
         }
         $ttl = self::$inCache->int('session.ttl_s');
@@ -79,22 +86,31 @@ final class Session
     /** The boot's settings and the cache's handler, where a request without a session has set others. */
     public static function putBack(): void
     {
-        if (!self::$isUsed || headers_sent()) {
+        if (headers_sent()) {
             return;
+        }
+        if (self::isReplaced()) {
+            self::renew();
+        }
+        if (!self::$isUsed) {
+            return;
+        }
+        if (self::isEncodable()) {
+            self::forget(); // of a session whose id and $_SESSION the request has taken away by itself
         }
         foreach (self::$settings as $name => $value) {
             if (\ini_get($name) !== $value) {
                 ini_set($name, $value);
             }
         }
-        if (self::isReplaced()) {
-            self::renew();
-        }
     }
 
     private static function isReplaced(): bool
     {
-        return self::$handler !== null && (self::$handler->get() === null || session_module_name() !== 'user');
+        if (self::$handler !== null) {
+            return self::$handler->get() === null || session_module_name() !== 'user';
+        }
+        return self::$module !== '' && session_module_name() !== self::$module;
     }
 
     /** Whether a handler, or a setting of sessions, is not what the boot has left. */
@@ -154,28 +170,35 @@ final class Session
             if ($id !== '' && $request !== null && $response !== null) {
                 self::tell($id, $request, $response);
             }
-            self::forget();
-            // Or session_start() would take it up again for whoever comes next.
-            @session_id('');
+            // First: what the request has set may fail, or keep what it is given.
             self::renew();
+            self::forget();
         }
     }
 
     /** PHP has its own reference to what $_SESSION was, and session_encode() shows it to whoever asks. */
     private static function forget(): void
     {
-        $_SESSION = null;
-        if (self::isEncodable()) {
-            // The request has put another variable in the place of $_SESSION. Only the start of one makes PHP let go.
-            $isBegun = @session_id((string) session_create_id()) !== false
-                && @session_start(['use_cookies' => '0', 'cache_limiter' => '']);
+        try {
             $_SESSION = null;
-            if ($isBegun) {
-                session_destroy();
+            if (self::isEncodable()) {
+                // The request has put another variable in its place. Only the start of a session makes PHP let go.
+                $isBegun = @session_id((string) session_create_id()) !== false
+                    && @session_start(['use_cookies' => '0', 'cache_limiter' => '']);
+                $_SESSION = null;
+                if ($isBegun) {
+                    session_destroy();
+                }
+                self::$isLeft = self::isEncodable();
             }
-            self::$isLeft = self::isEncodable();
+        } catch (Throwable $exception) {
+            self::$isLeft = true;
+            error_log(Runner::oneLine("a session can't be forgotten: $exception"));
+        } finally {
+            unset($_SESSION);
+            // Or session_start() would take it up again for whoever comes next.
+            @session_id('');
         }
-        unset($_SESSION);
     }
 
     private static function isEncodable(): bool
@@ -184,6 +207,8 @@ final class Session
         set_error_handler(static fn (): bool => true);
         try {
             return session_encode() !== false;
+        } catch (Throwable) {
+            return true; // there is something, and it can't be serialized
         } finally {
             restore_error_handler();
         }

@@ -334,10 +334,28 @@ final class SessionStoreTest extends TestCase
 
     public function test_what_a_session_had_is_shown_to_nobody_else(): void
     {
-        $this->serve('--workers=1');
-        foreach (['/count', '/unset', '/alias', '/destroy'] as $before) {
-            $this->ask($before);
-            self::assertSame([false, false], $this->server->ask('GET', '/plain/encode')->json(), $before);
+        $ways = ['/count', '/unset', '/alias', '/destroy', '/tidy', '/unserializable', '/unserializable-own'];
+        foreach (['cache', 'php'] as $store) {
+            $this->serve('--workers=1', "--session-store=$store");
+            foreach ($ways as $before) {
+                $this->id = '';
+                $this->ask($before);
+                self::assertSame([false, false], $this->server->ask('GET', '/plain/encode')->json(), "$store $before");
+                $stranger = $this->server->ask('GET', '/plain/stranger')->json();
+                self::assertSame(['', true, []], $stranger, "$store $before");
+                self::assertSame(1, $this->server->ask('GET', '/count')->json()['session']['count'], "$store $before");
+            }
+            $this->server->stop();
+        }
+    }
+
+    public function test_nor_is_a_handler_where_sessions_are_phps_files(): void
+    {
+        $this->serve('--workers=1', '--session-store=php');
+        $this->server->ask('GET', '/own-handler-unused');
+        for ($count = 1; $count <= 3; $count++) {
+            self::assertSame($count, $this->visit());
+            $this->server->ask('GET', '/plain/own-handler');
         }
     }
 

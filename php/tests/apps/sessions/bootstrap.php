@@ -187,6 +187,31 @@ $router->get('/alias', static function () use ($count): array {
     $_SESSION = &$mine;
     return $counted;
 });
+// Its array holds what can't be serialized, out of sight.
+$router->get('/unserializable', static function () use ($count): array {
+    $counted = $count();
+    $_SESSION['closure'] = static fn (): int => 1;
+    unset($_SESSION);
+    return $counted;
+});
+$router->get('/tidy', static function () use ($count): array {
+    $counted = $count();
+    session_write_close();
+    session_id('');
+    unset($_SESSION);
+    return $counted;
+});
+$router->get('/unserializable-own', static function () use ($count): array {
+    session_set_save_handler(new class extends SessionHandler {
+        public function read(string $id): string
+        {
+            throw new RuntimeException('of another request');
+        }
+    }, true);
+    unset($_SESSION);
+    return $count();
+});
+$router->get('/plain/stranger', static fn (): array => [session_id(), session_start(), $_SESSION]);
 $router->get('/plain/flush', static function (): array {
     while (ob_get_level() > 0) {
         ob_end_clean();
