@@ -25,7 +25,7 @@ final class Session
     private static ?WeakReference $handler = null;
     /** @var array<string, string> what the boot has left of PHP's settings of sessions, by name */
     private static array $settings = [];
-    /** PHP's own kind of handler that the boot has left; '' or user where that is none of PHP's. */
+    /** The kind of handler that the boot has left, as PHP names it; '' where this PHP has no sessions. */
     private static string $module = '';
     private static bool $wasOpen = false;
     /** Whether a client's session may ever have been wanted: applications without any don't pay for looking after them. */
@@ -110,7 +110,8 @@ final class Session
         if (self::$handler !== null) {
             return self::$handler->get() === null || session_module_name() !== 'user';
         }
-        return self::$module !== '' && session_module_name() !== self::$module;
+        // An application's own can't be put back: PHP tells nobody which one it has.
+        return !in_array(self::$module, ['', 'user'], true) && session_module_name() !== self::$module;
     }
 
     /** Whether a handler, or a setting of sessions, is not what the boot has left. */
