@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Lyger\Cache;
 
 use DateInterval;
+use Lyger\Exception\CacheValueTooLarge;
 use Lyger\Exception\InvalidArgument;
 use Lyger\Exception\LygerException;
 use Lyger\Exception\SessionBusy;
@@ -162,8 +163,10 @@ final class SessionHandler implements
             $this->sessions()->write($id, 0, str_repeat("\0", $this->endedBytes), $this->ttlMs());
             $this->sessions()->destroy($id);
             return true;
-        } catch (LygerException) {
+        } catch (CacheValueTooLarge) {
             return false;
+        } catch (LygerException) {
+            return true; // not for want of room: it is said where the session is written
         }
     }
 
@@ -184,7 +187,7 @@ final class SessionHandler implements
     public function close(): bool
     {
         [$id, $token] = [$this->id, $this->token];
-        [$this->id, $this->token] = ['', 0];
+        [$this->id, $this->token, $this->found] = ['', 0, ''];
         // The copy in a forked child is not who has it.
         if ($token === 0 || $this->pid !== getmypid()) {
             return true;

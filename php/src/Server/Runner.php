@@ -64,7 +64,8 @@ final class Runner
     public function run(Request $request): Response
     {
         if ($this->baseline !== null && Session::isStuck()) {
-            error_log('this process can have no session any more: a handler has written to PHP\'s own output');
+            error_log('this process can have no session any more: a handler has written to PHP\'s own output, or has '
+                . 'left a session that can\'t be forgotten');
             return Response::error(503)->setHeader('Retry-After', '1');
         }
         $this->begin($request);

@@ -1,6 +1,7 @@
 //! A server whose loop a test turns by itself, so that what goes out runs on the test's own thread.
 
 const std = @import("std");
+const skipped = @import("skipped.zig");
 const sws = @import("../root.zig");
 
 /// What a test waits before it fails.
@@ -21,7 +22,7 @@ pub const Loop = struct {
         small.large_buffers = 1;
         small.deferred_max = 16;
         loop.server = sws.AsyncServer.initConfig(std.testing.allocator, "127.0.0.1:0", null, small) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => return error.SkipZigTest,
+            error.RingDenied, error.KernelTooOld => return skipped.forWantOfRing(),
             else => return err,
         };
         errdefer loop.server.deinit();

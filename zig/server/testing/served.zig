@@ -1,6 +1,7 @@
 //! A server for tests on a thread of its own, as programs have it.
 
 const std = @import("std");
+const skipped = @import("skipped.zig");
 const sws = @import("../root.zig");
 
 /// So that limits are met soon.
@@ -34,10 +35,7 @@ pub const Served = struct {
         const served = try std.testing.allocator.create(Served);
         errdefer std.testing.allocator.destroy(served);
         served.* = .{ .server = sws.AsyncServer.initConfig(allocator, "127.0.0.1:0", app_ctx, config) catch |err| switch (err) {
-            error.RingDenied, error.KernelTooOld => {
-                std.debug.print("skipped: runs where a process may have an io_uring of Linux 6.0 or later\n", .{});
-                return error.SkipZigTest;
-            },
+            error.RingDenied, error.KernelTooOld => return skipped.forWantOfRing(),
             else => return err,
         } };
         return served;
