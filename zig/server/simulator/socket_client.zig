@@ -87,8 +87,8 @@ pub const SocketClient = struct {
         });
         if (client.current()) |expected| try writer.print("expected: {t} of {d} bytes, code {d}\n", .{ expected.kind, expected.len, expected.code });
         const ms = std.time.ns_per_ms;
-        try writer.print("connected at {d} ms, sent at {d}, was active at {d}, read at {d}, not for {d}, open {}, joined {any}, next {any}\n", .{
-            client.connect_ns / ms, client.sent_ns / ms, client.active_ns / ms, client.inbox.last_read_ns / ms, client.inbox.unread_ns_max / ms, client.is_open, client.joined, client.next,
+        try writer.print("connected at {d} ms, sent at {d}, was active at {d}, read at {d}, not for {d}, had all at {d}, open {}, joined {any}, next {any}\n", .{
+            client.connect_ns / ms, client.sent_ns / ms, client.active_ns / ms, client.inbox.last_read_ns / ms, client.inbox.unread_ns_max / ms, client.inbox.caught_up_ns / ms, client.is_open, client.joined, client.next,
         });
         try writer.print("received {d}: {x}\n", .{ client.inbox.len, client.inbox.memory[0..@min(client.inbox.len, 100)] });
     }
@@ -106,6 +106,7 @@ pub const SocketClient = struct {
         const now = io.now_ns;
         client.waited_ns_max = @max(client.waited_ns_max, now - client.taken_ns);
         if (connection.to_server.len == 0) client.taken_ns = now;
+        client.inbox.look(connection, now);
         if (client.inbox.isDue(now) and connection.isReadable()) try client.read(random, io, config);
         if (client.connection == null) return;
         if (now >= client.send_ns and client.sent < client.frames.bytes.items.len and !connection.client_finished) client.send(random, io);
@@ -270,8 +271,9 @@ pub const SocketClient = struct {
         if (client.inbox.unread_ns_max + ms >= @as(u64, config.write_timeout_ms) * ms) return client.end(.timed_out);
         if (client.silentNs(now_ns) + ms >= @as(u64, config.idle_timeout_ms) * ms) return client.end(.timed_out);
         if (!client.is_open and now_ns - client.connect_ns + ms >= @as(u64, config.head_timeout_ms) * ms) return client.end(.timed_out);
-        // What is sent behind a Close for a breach, or for being slow, resets the connection when it comes too late, and the Close is lost.
-        if (was_reset and client.inbox.unread_ns_max + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
+        // What is sent behind a Close for a breach, or for being slow, resets the connection when it comes too late, and the Close is lost
+        // to whom it waited for all that time.
+        if (was_reset and now_ns - client.inbox.caught_up_ns + ms >= @as(u64, config.linger_timeout_ms) * ms) return client.end(.timed_out);
         client.end(.unexplained);
     }
 

@@ -13,15 +13,26 @@ pub const Response = struct {
     closes: bool,
 
     pub fn header(response: *const Response, name: []const u8) ?[]const u8 {
-        var lines = std.mem.splitSequence(u8, response.head, "\r\n");
-        _ = lines.next();
-        while (lines.next()) |line| {
-            const colon = std.mem.indexOf(u8, line, ": ") orelse continue;
-            if (std.ascii.eqlIgnoreCase(line[0..colon], name)) return line[colon + 2 ..];
+        var start = (find(response.head, 0, "\r\n") orelse return null) + 2;
+        while (find(response.head, start, "\r\n")) |end| {
+            const line = response.head[start..end];
+            start = end + 2;
+            if (line.len < name.len + 2 or !std.mem.startsWith(u8, line[name.len..], ": ")) continue;
+            if (std.ascii.eqlIgnoreCase(line[0..name.len], name)) return line[name.len + 2 ..];
         }
         return null;
     }
 };
+
+/// A third of a simulated run's time was std.mem.indexOf, which looks for short needles at each position anew.
+fn find(bytes: []const u8, start: usize, needle: []const u8) ?usize {
+    var at = start;
+    while (std.mem.indexOfScalarPos(u8, bytes, at, needle[0])) |found| {
+        if (std.mem.startsWith(u8, bytes[found..], needle)) return found;
+        at = found + 1;
+    }
+    return null;
+}
 
 pub const ResponseReader = struct {
     is_head: bool = false,
@@ -30,7 +41,7 @@ pub const ResponseReader = struct {
 
     /// The answer at the start of `bytes`, or null while it isn't whole. A chunked body is put together in `scratch`.
     pub fn read(reader: *const ResponseReader, bytes: []const u8, scratch: []u8) Error!?Response {
-        const head_len = std.mem.indexOf(u8, bytes, "\r\n\r\n") orelse return null;
+        const head_len = find(bytes, 0, "\r\n\r\n") orelse return null;
         const head = bytes[0 .. head_len + 2];
         if (!std.mem.startsWith(u8, head, "HTTP/1.1 ") or head.len < 13) return error.InvalidResponse;
         const status = std.fmt.parseInt(u16, head[9..12], 10) catch return error.InvalidResponse;
@@ -56,9 +67,9 @@ pub const ResponseReader = struct {
         var at: usize = 0;
         var body_len: usize = 0;
         while (true) {
-            const line_len = std.mem.indexOf(u8, rest[at..], "\r\n") orelse return null;
-            const size = std.fmt.parseInt(usize, rest[at..][0..line_len], 16) catch return error.InvalidResponse;
-            at += line_len + 2;
+            const line_end = find(rest, at, "\r\n") orelse return null;
+            const size = std.fmt.parseInt(usize, rest[at..line_end], 16) catch return error.InvalidResponse;
+            at = line_end + 2;
             if (rest.len - at < size + 2) return null;
             if (body_len + size > scratch.len) return error.BodyTooLong;
             @memcpy(scratch[body_len..][0..size], rest[at..][0..size]);

@@ -106,8 +106,23 @@ pub const Sending = struct {
     }
 
     fn compute(sending: *const Sending) u64 {
-        var hasher: std.hash.Wyhash = .init(0);
-        for (sending.pieces[0..sending.pieces_len]) |piece| hasher.update(piece.base[0..piece.len]);
-        return hasher.final();
+        var lanes: Lanes = @splat(0);
+        for (sending.pieces[0..sending.pieces_len]) |piece| lanes = mix(lanes, piece.base[0..piece.len]);
+        return @reduce(.Xor, lanes);
+    }
+
+    const Lanes = @Vector(8, u64);
+
+    /// One changed byte always gives another result. Wyhash, of which that isn't asked, took a fifth of a run in Debug.
+    fn mix(start: Lanes, bytes: []const u8) Lanes {
+        const prime: Lanes = @splat(0x9e37_79b9_7f4a_7c15);
+        var lanes = start;
+        var rest = bytes;
+        while (rest.len >= @sizeOf(Lanes)) : (rest = rest[@sizeOf(Lanes)..]) {
+            lanes = (lanes ^ @as(Lanes, @bitCast(rest[0..@sizeOf(Lanes)].*))) *% prime;
+        }
+        var last: [@sizeOf(Lanes)]u8 = @splat(0);
+        @memcpy(last[0..rest.len], rest);
+        return (lanes ^ @as(Lanes, @bitCast(last))) *% prime;
     }
 };
