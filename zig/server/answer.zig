@@ -121,15 +121,19 @@ fn sendOwned(slot: *StackSlot, work: slots.OwnedWork) void {
     slot.line1.state = .answering;
 }
 
-/// In place of one that can't be sent.
-pub fn failed(core: *Core, slot: *StackSlot, err: Error) void {
+/// In place of one that can't be sent, with the fields that were there `before` whoever made it, if it isn't they that can't be.
+pub fn failed(core: *Core, slot: *StackSlot, err: Error, before: Fields.Mark) void {
     core.stats.handler_errors += 1;
-    plain(core, slot, 500, switch (err) {
+    const text = switch (err) {
         error.InvalidAnswer => "the handler's answer has a field or a status that can't be sent\n",
         error.AnswerTooLong => "the handler's answer is longer than a buffer\n",
         error.TooManyFields => "the handler's answer has more fields than can be sent\n",
-    });
+    };
+    core.answer_fields.backTo(before);
+    whole(core, slot, 500, plain_type, text) catch plain(core, slot, 500, text);
 }
+
+const plain_type = "text/plain; charset=utf-8";
 
 /// Keeps what was added for an answer that comes later, in the place of the request's body, which is done with. False when there
 /// is no memory for it.
@@ -149,8 +153,11 @@ pub fn keepFields(core: *Core, slot: *StackSlot) bool {
 pub fn later(core: *Core, slot: *StackSlot, node: DeferredNode) void {
     const fields = &core.answer_fields;
     fields.clear();
-    const added = addAll(fields, &.{ slot.line4.body.bytes(), node.fields });
+    // They had room before.
+    fields.addPacked(slot.line4.body.bytes()) catch unreachable;
+    const before = fields.mark();
     core.buffers.release(&slot.line4.body);
+    const added = fields.addPacked(node.fields);
     core.allocator.free(node.fields);
     const sent = if (added) |_|
         owned(core, slot, node.status, node.content_type.name(), node.body, Core.free, core)
@@ -160,18 +167,14 @@ pub fn later(core: *Core, slot: *StackSlot, node: DeferredNode) void {
     };
     sent catch |err| {
         std.log.scoped(.server).warn("an answer that came later can't be sent: {t}", .{err});
-        failed(core, slot, err);
+        failed(core, slot, err, before);
     };
-}
-
-fn addAll(fields: *Fields, lists: []const []const u8) Error!void {
-    for (lists) |list| try fields.addPacked(list);
 }
 
 /// For answers of our own, which are always valid.
 pub fn plain(core: *Core, slot: *StackSlot, status: u16, text: []const u8) void {
     core.answer_fields.clear();
-    whole(core, slot, status, "text/plain; charset=utf-8", text) catch unreachable;
+    whole(core, slot, status, plain_type, text) catch unreachable;
 }
 
 /// A body that is sent from where it lies, and given back by `release` when it is sent, or its connection is gone.

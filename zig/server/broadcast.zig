@@ -170,7 +170,7 @@ pub fn leave(core: *Core, slot: *StackSlot) void {
 }
 
 /// To all who subscribed to the topic, or came by the route of that pattern. Says to how many.
-pub fn toTopic(core: *Core, topic: []const u8, opcode: protocol.Opcode, payload: []const u8) Error!u32 {
+pub fn toTopic(core: *Core, topic: []const u8, opcode: web_socket.Opcode, payload: []const u8) Error!u32 {
     if (core.broadcasts.topics.firstOf(topic) == none) return 0;
     const message = try create(core, opcode, payload);
     defer release(core, message);
@@ -188,17 +188,16 @@ pub fn toTopic(core: *Core, topic: []const u8, opcode: protocol.Opcode, payload:
 }
 
 /// To one that is a WebSocket still.
-pub fn toOne(core: *Core, slot: *StackSlot, opcode: protocol.Opcode, payload: []const u8) Error!void {
+pub fn toOne(core: *Core, slot: *StackSlot, opcode: web_socket.Opcode, payload: []const u8) Error!void {
     const message = try create(core, opcode, payload);
     defer release(core, message);
     give(core, slot, message);
 }
 
 /// A message with one reference: the caller's.
-fn create(core: *Core, opcode: protocol.Opcode, payload: []const u8) Error!u32 {
-    assert(opcode == .text or opcode == .binary);
+fn create(core: *Core, opcode: web_socket.Opcode, payload: []const u8) Error!u32 {
     var header: [protocol.header_bytes_max]u8 = undefined;
-    const header_len = (protocol.Header{ .opcode = opcode, .is_last = true, .payload_bytes = payload.len }).write(&header);
+    const header_len = (protocol.Header{ .opcode = opcode.ofFrame(), .is_last = true, .payload_bytes = payload.len }).write(&header);
     if (header_len + payload.len > core.buffers.bytesMax()) return error.TooLong;
     const frame_bytes = header_len + payload.len;
     const index = acquire(core, frame_bytes) orelse again: {
@@ -352,7 +351,7 @@ pub fn endSharing(core: *Core, slot: *StackSlot) void {
 pub fn Call(comptime Server: type) type {
     return struct {
         server: *Server,
-        opcode: protocol.Opcode,
+        opcode: web_socket.Opcode,
         /// The topic, and the payload behind it.
         bytes: []u8,
         topic_len: usize,
@@ -361,7 +360,7 @@ pub fn Call(comptime Server: type) type {
 
         const Self = @This();
 
-        pub fn create(server: *Server, topic: []const u8, opcode: protocol.Opcode, payload: []const u8) error{OutOfMemory}!*Self {
+        pub fn create(server: *Server, topic: []const u8, opcode: web_socket.Opcode, payload: []const u8) error{OutOfMemory}!*Self {
             const call = try server.allocator.create(Self);
             errdefer server.allocator.destroy(call);
             const bytes = try server.allocator.alloc(u8, topic.len + payload.len);

@@ -128,6 +128,32 @@ fn ticksRest() bool {
 
 fn nothing(_: std.mem.Allocator, _: *u8) void {}
 
+fn freeLater(fd: linux.fd_t) void {
+    sleepMs(200);
+    _ = linux.close(fd);
+}
+
+test "an address that is given up soon is waited for, and one that isn't is told" {
+    const holder = linux.socket(linux.AF.INET, linux.SOCK.STREAM | linux.SOCK.CLOEXEC, 0);
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(holder));
+    const fd: linux.fd_t = @intCast(holder);
+    var address: linux.sockaddr.in = .{ .port = 0, .addr = @bitCast([4]u8{ 127, 0, 0, 1 }) };
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(linux.bind(fd, @ptrCast(&address), @sizeOf(linux.sockaddr.in))));
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(linux.listen(fd, 1)));
+    var len: linux.socklen_t = @sizeOf(linux.sockaddr.in);
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(linux.getsockname(fd, @ptrCast(&address), &len)));
+    var text: [32]u8 = undefined;
+    const taken = try std.fmt.bufPrint(&text, "127.0.0.1:{d}", .{std.mem.bigToNative(u16, address.port)});
+    if (AsyncServer.initConfig(std.testing.allocator, taken, null, small)) |_| return error.TakenTwice else |err| switch (err) {
+        error.RingDenied, error.KernelTooOld => return @import("testing/skipped.zig").forWantOfRing(),
+        else => try std.testing.expectEqual(error.AddressInUse, err),
+    }
+    const thread: std.Thread = try .spawn(.{}, freeLater, .{fd});
+    var server = try AsyncServer.initConfig(std.testing.allocator, taken, null, small);
+    defer server.deinit();
+    thread.join();
+}
+
 test "hooks tick as often as they are to, and with every turn" {
     for ([_]u32{ 1, 3_600_000 }) |interval_ms| {
         var config = small;

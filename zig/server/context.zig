@@ -1,10 +1,10 @@
 //! What a handler sees of a request, and how it answers.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const http = @import("protocol/http.zig");
 const answer = @import("answer.zig");
 const Core = @import("core.zig").Core;
+const Fields = answer.Fields;
 const slots = @import("slot.zig");
 
 /// Lives as long as the handler runs, and so do all slices it gives: a handler that answers later copies what it needs.
@@ -30,6 +30,14 @@ pub const Context = struct {
     deferred: bool = false,
     /// An answer was given: nothing else runs for this request.
     responded: bool = false,
+    /// The fields that were there before whoever runs now.
+    fields_before: Fields.Mark = .{ .len = 0, .bytes_len = 0 },
+
+    pub const SetHeaderError = error{
+        /// 100 of them, or 16 KB.
+        TooManyFields,
+        AlreadyAnswered,
+    };
 
     pub const Param = @import("protocol/router.zig").Param;
 
@@ -64,8 +72,8 @@ pub const Context = struct {
     }
 
     /// Adds a field to the answer, whether that is given at once or later.
-    pub fn setHeader(ctx: *Context, name: []const u8, value: []const u8) error{TooManyFields}!void {
-        assert(!ctx.responded);
+    pub fn setHeader(ctx: *Context, name: []const u8, value: []const u8) SetHeaderError!void {
+        if (ctx.responded) return error.AlreadyAnswered;
         return ctx.core.answer_fields.add(name, value);
     }
 
@@ -81,9 +89,10 @@ pub const Context = struct {
         ctx.respond(status, ContentType.html.name(), bytes);
     }
 
-    /// Copies the body, which may be as long as the largest buffer. A second answer is a mistake of the handler's.
+    /// Copies the body, which may be as long as the largest buffer. One that is given at once takes the place of one that was to come
+    /// later; a second one is a mistake of the handler's, which is logged and counted, and the first one holds.
     pub fn respond(ctx: *Context, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
-        ctx.begin();
+        if (!ctx.begin()) return;
         answer.whole(ctx.core, ctx.slot, status, content_type, bytes) catch |err| ctx.fail(err);
     }
 
@@ -101,7 +110,7 @@ pub const Context = struct {
         release: ?slots.Release,
         context: ?*anyopaque,
     ) void {
-        ctx.begin();
+        if (!ctx.begin()) return if (release) |call| call(context, bytes);
         answer.owned(ctx.core, ctx.slot, status, content_type, bytes, release, context) catch |err| ctx.fail(err);
     }
 
@@ -115,20 +124,25 @@ pub const Context = struct {
         release: ?slots.Release,
         context: ?*anyopaque,
     ) void {
-        ctx.begin();
+        if (!ctx.begin()) return if (release) |call| call(context, "");
         answer.pieces(ctx.core, ctx.slot, status, content_type, produce, release, context) catch |err| ctx.fail(err);
     }
 
-    fn begin(ctx: *Context) void {
-        assert(!ctx.responded);
-        assert(!ctx.deferred);
+    fn begin(ctx: *Context) bool {
+        if (ctx.responded) {
+            ctx.core.stats.handler_errors += 1;
+            std.log.scoped(.server).warn("{s} {s}: a second answer", .{ ctx.method(), ctx.path() });
+            return false;
+        }
+        ctx.deferred = false;
         ctx.responded = true;
+        return true;
     }
 
     /// In place of an answer that can't be sent.
     pub fn fail(ctx: *Context, err: answer.Error) void {
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
-        answer.failed(ctx.core, ctx.slot, err);
+        answer.failed(ctx.core, ctx.slot, err, ctx.fields_before);
     }
 };
 

@@ -288,11 +288,7 @@ pub const Core = struct {
             if (slot.line1.state == .ending) core.finishAnswer(slot);
             return;
         }
-        if (!context.deferred) {
-            core.stats.handler_errors += 1;
-            answer.plain(core, slot, 500, "the handler gave no answer\n");
-            return core.finishAnswer(slot);
-        }
+        assert(context.deferred);
         if (core.deferred == core.config.deferred_max) {
             answer.plain(core, slot, 503, "too many requests wait for their answers\n");
             return core.finishAnswer(slot);

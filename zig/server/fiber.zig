@@ -42,6 +42,8 @@ pub const Fiber = struct {
     /// An `unpark` came while it ran: its next `park` returns at once.
     has_permit: bool,
     timed_out: bool,
+    /// Its poll said yes, which is why it goes on.
+    polled: bool,
     has_begun: bool,
     /// When a parked one goes on in any case; `never` for most.
     deadline_ms: u64,
@@ -98,10 +100,14 @@ pub const Fiber = struct {
     }
 
     /// Waits until `poll` says that it happened, which is asked once a turn: for what has no event, as work on a GPU. On a worker
-    /// as on the loop's thread, where turns follow each other as soon as something happens, and every `tick_interval_ms`.
+    /// as on the loop's thread, where turns follow each other as soon as something happens, and every `tick_interval_ms`. Once it
+    /// has said yes it isn't asked again: it may have consumed what it found.
     pub fn workerYield(poll: Poll, context: *anyopaque) void {
         const fiber = own("workerYield");
-        while (!poll(context)) fiber.scheduler.wait(fiber, never, poll, context);
+        while (!poll(context)) {
+            fiber.scheduler.wait(fiber, never, poll, context);
+            if (fiber.polled) return;
+        }
     }
 
     /// Ends its `park`, or the next one if it runs. Only from the fiber's thread: other threads come by `invokeOnIoThread`.

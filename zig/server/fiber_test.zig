@@ -188,6 +188,35 @@ test "a fiber goes on when its time is up or its poll says yes, and not before" 
     try std.testing.expectEqual(Fiber.never, scheduler.deadline_ms);
 }
 
+/// Says yes once, as who takes what it found.
+fn takeOnce(context: *anyopaque) bool {
+    const log: *Log = @ptrCast(@alignCast(context));
+    defer log.gate = false;
+    return log.gate;
+}
+
+fn waitForOnce(context: *anyopaque) void {
+    const log: *Log = @ptrCast(@alignCast(context));
+    log.fibers[0] = Fiber.current();
+    Fiber.workerYield(takeOnce, log);
+    log.add('o');
+}
+
+test "a poll that has said yes is not asked again, and a wake-up is no yes" {
+    var scheduler = try schedulerOf(1);
+    defer scheduler.deinit();
+    var log: Log = .{};
+    _ = scheduler.start(.{ .run = waitForOnce, .context = &log }).?;
+    scheduler.turn(1);
+    log.fibers[0].?.unpark();
+    scheduler.turn(2);
+    try std.testing.expectEqualStrings("", log.take());
+    log.gate = true;
+    scheduler.turn(3);
+    try std.testing.expectEqualStrings("o", log.take());
+    try std.testing.expectEqual(@as(u32, 0), scheduler.used + scheduler.polled);
+}
+
 const Rounding = struct { kept: bool = false };
 
 /// A called function may change how numbers are rounded only until it returns (the System V ABI, AAPCS64), so a fiber's way

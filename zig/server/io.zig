@@ -21,6 +21,8 @@ pub const Operation = enum(u8) {
     receive,
     /// `result` bytes were taken from the front of what was to be sent.
     send,
+    /// The kernel has `result` bytes that the client's has not acknowledged.
+    unacknowledged,
     /// The connection's sending half is closed.
     shutdown,
     /// The descriptor is free again.

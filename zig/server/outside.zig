@@ -1,7 +1,6 @@
 //! What reaches a server from outside of its handlers: from tasks, hooks and other threads. Its functions are the server's.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const broadcasts = @import("broadcast.zig");
 const fields_of = @import("answer/fields.zig");
 const web_socket = @import("web_socket.zig");
@@ -122,7 +121,7 @@ pub fn Outside(comptime Server: type) type {
         /// On the loop's thread: a copy of the message to all WebSockets of a topic, those of a route by its pattern. Says to how many.
         /// Who leaves too many unread is closed (`broadcast.zig`).
         pub fn broadcast(server: *Server, topic: []const u8, opcode: web_socket.Opcode, payload: []const u8) broadcasts.Error!u32 {
-            assert(server.connections.isOnThread());
+            if (!server.connections.isOnThread()) @panic("broadcast off the loop's thread: broadcastFromAnyThread is for others");
             return broadcasts.toTopic(&server.core, topic, opcode, payload);
         }
 
@@ -147,7 +146,7 @@ pub fn Outside(comptime Server: type) type {
             opcode: web_socket.Opcode,
             payload: []const u8,
         ) (broadcasts.Error || error{Gone})!void {
-            assert(server.connections.isOnThread());
+            if (!server.connections.isOnThread()) @panic("sendMessage off the loop's thread: invokeOnIoThread gets there");
             const id: ConnId = @bitCast(conn_id);
             const slot = server.core.slots.get(id.index, id.gen_id) orelse return error.Gone;
             if (slot.line1.state != .web_socket) return error.Gone;

@@ -104,6 +104,8 @@ test {
     _ = @import("outgoing.zig");
     _ = @import("pages.zig");
     _ = @import("server_test.zig");
+    _ = @import("slips_test.zig");
+    _ = @import("slow_client_test.zig");
     _ = @import("simulator.zig");
     _ = @import("testing/response_reader.zig");
     _ = @import("slab.zig");

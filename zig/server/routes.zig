@@ -4,7 +4,6 @@ const std = @import("std");
 const http = @import("protocol/http.zig");
 const router_of = @import("protocol/router.zig");
 const Context = @import("context.zig").Context;
-const Fields = @import("answer/fields.zig").Fields;
 const web_socket = @import("web_socket.zig");
 
 /// Runs to its end on the loop's stack: nothing else happens meanwhile.
@@ -60,11 +59,11 @@ pub const Routes = struct {
     /// Runs middleware and handler. What they don't answer well is answered here.
     pub fn run(routes: *Routes, ctx: *Context) void {
         for (routes.middlewares[0..routes.middlewares_len]) |middleware| {
-            const before = ctx.core.answer_fields.mark();
-            middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, before, err);
+            ctx.fields_before = ctx.core.answer_fields.mark();
+            middleware(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
             if (ctx.responded or ctx.deferred) return;
         }
-        const before = ctx.core.answer_fields.mark();
+        ctx.fields_before = ctx.core.answer_fields.mark();
         var params: router_of.Params = .{};
         const match = routes.router.match(ctx.request.method, ctx.path(), &routes.scratch, &params) catch
             return ctx.text(400, "an escape in the path is not one\n");
@@ -72,11 +71,14 @@ pub const Routes = struct {
             .found => |target| {
                 ctx.params = params.slice();
                 switch (target) {
-                    .handler => |handler| handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, before, err),
+                    .handler => |handler| {
+                        handler(ctx.core.allocator, ctx) catch |err| return failed(ctx, err);
+                        if (!ctx.responded and !ctx.deferred) failed(ctx, error.NoAnswer);
+                    },
                     .web_socket => |route| web_socket.upgrade(ctx, route),
                 }
             },
-            .not_allowed => |allow| notAllowed(ctx, allow) catch |err| return failed(ctx, before, err),
+            .not_allowed => |allow| notAllowed(ctx, allow) catch |err| return failed(ctx, err),
             .not_found => if (ctx.request.target.form == .asterisk) {
                 // OPTIONS of the server itself (RFC 9110 9.3.7).
                 ctx.respond(204, null, "");
@@ -84,22 +86,25 @@ pub const Routes = struct {
         }
     }
 
-    fn notAllowed(ctx: *Context, allow: router_of.Allow) error{TooManyFields}!void {
+    fn notAllowed(ctx: *Context, allow: router_of.Allow) Context.SetHeaderError!void {
         var buffer: [router_of.Allow.text_bytes_max]u8 = undefined;
         try ctx.setHeader("Allow", allow.text(&buffer));
         if (ctx.request.method == .options) ctx.respond(204, null, "") else ctx.text(405, "method not allowed\n");
     }
 
-    /// What was set `before` it failed is sent: it isn't the failed one's.
-    fn failed(ctx: *Context, before: Fields.Mark, err: anyerror) void {
+    /// What was set before whoever failed is sent: it isn't his.
+    fn failed(ctx: *Context, err: anyerror) void {
         ctx.core.stats.handler_errors += 1;
         std.log.scoped(.server).warn("{s} {s}: {t}", .{ ctx.method(), ctx.path(), err });
         // An answer that was given already is on its way.
         if (ctx.responded) return;
         // One that was to come later won't, as far as the handler knows. If it does, it is discarded and counted.
         ctx.deferred = false;
-        ctx.core.answer_fields.backTo(before);
-        if (err == error.TooManyTasks) return ctx.text(503, "too many tasks wait already\n");
-        ctx.text(500, "internal server error\n");
+        ctx.core.answer_fields.backTo(ctx.fields_before);
+        switch (err) {
+            error.TooManyTasks => ctx.text(503, "too many tasks wait already\n"),
+            error.NoAnswer => ctx.text(500, "the handler gave no answer\n"),
+            else => ctx.text(500, "internal server error\n"),
+        }
     }
 };

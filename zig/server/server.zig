@@ -307,6 +307,7 @@ pub fn ServerType(comptime IO: type) type {
                 .accept => server.acceptor.on(server, event),
                 .receive => server.connections.onReceive(server, event),
                 .send => server.connections.onSend(server, event),
+                .unacknowledged => server.connections.onUnacknowledged(server, event),
                 .close => {
                     assert(event.result == 0);
                     server.connections.descriptors_open -= 1;

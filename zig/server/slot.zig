@@ -69,6 +69,9 @@ pub const Flags = packed struct(u16) {
     _: u1 = 0,
 };
 
+/// Nobody has looked since the send was begun.
+pub const unacknowledged_unknown = std.math.maxInt(u32);
+
 /// Ends a list of held buffers.
 pub const held_none = std.math.maxInt(u16);
 
@@ -111,6 +114,8 @@ pub const Line2 = struct {
     /// Until when it has to take some of what is under way to it.
     write_deadline_ms: u64 = 0,
     active_list_pos: u32 = 0,
+    /// Of that, as far as it is known, so many bytes are not acknowledged.
+    unacknowledged: u32 = unacknowledged_unknown,
     /// A head that is not whole yet, or whose body isn't.
     input: Buffer = .{},
 };

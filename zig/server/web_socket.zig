@@ -12,7 +12,19 @@ const Core = @import("core.zig").Core;
 const slots = @import("slot.zig");
 const StackSlot = slots.StackSlot;
 
-pub const Opcode = protocol.Opcode;
+/// What a message is: the frames that aren't messages are the server's business.
+pub const Opcode = enum {
+    text,
+    binary,
+
+    pub fn ofFrame(opcode: Opcode) protocol.Opcode {
+        return switch (opcode) {
+            .text => .text,
+            .binary => .binary,
+        };
+    }
+};
+
 pub const CloseCode = protocol.CloseCode;
 
 /// A whole message. The payload is a copy that belongs to the handler, made with its allocator.
@@ -54,10 +66,9 @@ pub const WebSocket = struct {
 
     /// Copies the message behind those that wait already; all of them together fit into the largest buffer.
     pub fn send(socket: *WebSocket, opcode: Opcode, payload: []const u8) error{TooLong}!void {
-        assert(opcode == .text or opcode == .binary);
         if (socket.slot.line1.state != .web_socket) return;
         var header: [protocol.header_bytes_max]u8 = undefined;
-        const header_len = (protocol.Header{ .opcode = opcode, .is_last = true, .payload_bytes = payload.len }).write(&header);
+        const header_len = (protocol.Header{ .opcode = opcode.ofFrame(), .is_last = true, .payload_bytes = payload.len }).write(&header);
         const output = &socket.slot.line1.output;
         const frame_bytes = header_len + payload.len;
         if (output.len + frame_bytes > socket.core.buffers.bytesMax()) return error.TooLong;
@@ -78,9 +89,14 @@ pub const WebSocket = struct {
         if (socket.slot.line1.state == .web_socket) broadcast.unsubscribe(socket.core, socket.slot, topic);
     }
 
-    /// Says why, and ends the connection.
+    /// Says why, and ends the connection. A code that no frame may have, or a reason that is no UTF-8, is a mistake of the handler's,
+    /// which is logged and counted; the client is told 1011 in its place.
     pub fn close(socket: *WebSocket, code: CloseCode, reason: []const u8) void {
-        if (socket.slot.line1.state == .web_socket) end(socket.core, socket.slot, code, reason);
+        if (socket.slot.line1.state != .web_socket) return;
+        if (code.isSendable() and std.unicode.utf8ValidateSlice(reason)) return end(socket.core, socket.slot, code, reason);
+        socket.core.stats.handler_errors += 1;
+        std.log.scoped(.server).warn("WebSocket: {d} or its reason can't be sent", .{@intFromEnum(code)});
+        end(socket.core, socket.slot, .internal_error, "");
     }
 };
 
@@ -177,7 +193,7 @@ fn on(core: *Core, slot: *StackSlot, event: protocol.Event) void {
     }
 }
 
-fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode, message: []const u8) void {
+fn deliver(core: *Core, slot: *StackSlot, frame_opcode: protocol.Opcode, message: []const u8) void {
     core.stats.messages += 1;
     slot.line1.req_count +%= 1;
     slot.line2.conn_id = slots.ConnId.of(core.slots.indexOf(slot), slot);
@@ -190,6 +206,7 @@ fn deliver(core: *Core, slot: *StackSlot, opcode: Opcode, message: []const u8) v
         .app_ctx = core.app_ctx,
         .conn_id = slot.line2.conn_id,
     };
+    const opcode: Opcode = if (frame_opcode == .text) .text else .binary;
     core.speaking = slot;
     defer core.speaking = null;
     slot.line5.ws.web_socket.handler(core.allocator, &socket, .{ .opcode = opcode, .payload = payload }) catch |err| {
@@ -224,7 +241,7 @@ pub fn overdue(core: *Core, slot: *StackSlot) enum { asked, ended, gone } {
     return .asked;
 }
 
-fn control(core: *Core, slot: *StackSlot, opcode: Opcode, payload: []const u8) void {
+fn control(core: *Core, slot: *StackSlot, opcode: protocol.Opcode, payload: []const u8) void {
     var buffer: [protocol.control_frame_bytes_max]u8 = undefined;
     if (!core.buffers.append(&slot.line1.output, protocol.writeControl(&buffer, opcode, payload))) core.giveUp(slot);
 }

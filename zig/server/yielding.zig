@@ -6,7 +6,6 @@
 //!   parks a fiber, in mid-frame, while other requests are served.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const fields_of = @import("answer/fields.zig");
 const http = @import("protocol/http.zig");
 const ContentType = @import("context.zig").ContentType;
@@ -136,8 +135,8 @@ pub const FiberContext = struct {
 
     /// Adds a field to the answer, behind those that middleware has set. The limits are `Context.setHeader`'s, and so is what becomes
     /// of a name or a value that can't be sent: a 500.
-    pub fn setHeader(ctx: *FiberContext, name: []const u8, value: []const u8) error{ TooManyFields, OutOfMemory }!void {
-        assert(!ctx.responded);
+    pub fn setHeader(ctx: *FiberContext, name: []const u8, value: []const u8) (Context.SetHeaderError || error{OutOfMemory})!void {
+        if (ctx.responded) return error.AlreadyAnswered;
         const field: fields_of.Field = .{ .name = name, .value = value };
         const len = try fields_of.packedBytesOf(field);
         if (ctx.fields_len == fields_of.count_max or ctx.fields.items.len + len > fields_of.bytes_max) return error.TooManyFields;
@@ -157,14 +156,19 @@ pub const FiberContext = struct {
         ctx.respondTyped(status, .html, bytes);
     }
 
-    /// Answers with a copy, once; the handler may go on afterwards. A client that is gone meanwhile gets nothing, which is counted.
+    /// Answers with a copy, once; the handler may go on afterwards. A second answer is logged and counted, and the first one holds. A client
+    /// that is gone meanwhile gets nothing, which is counted.
     pub fn respond(ctx: *FiberContext, status: u16, content_type: ?[]const u8, bytes: []const u8) void {
-        if (content_type) |value| ctx.setHeader("Content-Type", value) catch |err| return ctx.failed(err);
+        if (content_type) |value| ctx.setHeader("Content-Type", value) catch |err| switch (err) {
+            // Which is told as the second answer that it is.
+            error.AlreadyAnswered => {},
+            else => return ctx.failed(err),
+        };
         ctx.respondTyped(status, .none, bytes);
     }
 
     fn respondTyped(ctx: *FiberContext, status: u16, content_type: ContentType, bytes: []const u8) void {
-        assert(!ctx.responded);
+        if (ctx.responded) return ctx.failed(error.AlreadyAnswered);
         ctx.responded = true;
         Next.loopOfThread().respond(ctx.server.?, ctx.conn_id, status, content_type, ctx.fields.items, bytes);
     }

@@ -97,6 +97,7 @@ pub const Scheduler = struct {
             .state = .running,
             .has_permit = false,
             .timed_out = false,
+            .polled = false,
             .deadline_ms = Fiber.never,
             .poll = null,
             .poll_context = undefined,
@@ -155,6 +156,7 @@ pub const Scheduler = struct {
         assert(fiber.state == .running);
         fiber.state = .parked;
         fiber.timed_out = false;
+        fiber.polled = false;
         fiber.deadline_ms = deadline_ms;
         fiber.poll = poll;
         fiber.poll_context = context;
@@ -213,7 +215,9 @@ pub const Scheduler = struct {
         for (scheduler.fibers[0..scheduler.fresh]) |*fiber| {
             if (fiber.state != .parked) continue;
             const poll = fiber.poll orelse continue;
-            if (poll(fiber.poll_context)) scheduler.wake(fiber);
+            if (!poll(fiber.poll_context)) continue;
+            fiber.polled = true;
+            scheduler.wake(fiber);
         }
     }
 

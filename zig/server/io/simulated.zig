@@ -197,6 +197,11 @@ pub const Simulated = struct {
         socket.sending = .init(user_data, io.delayed(), pieces);
     }
 
+    pub fn lookAtUnacknowledged(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
+        const connection = &io.connections[io.open(descriptor).connection.?];
+        io.completeLate(user_data, @intCast(connection.to_client.len));
+    }
+
     pub fn shutdown(io: *Simulated, descriptor: Descriptor, user_data: UserData) void {
         const socket = io.open(descriptor);
         assert(socket.shutting == null);

@@ -3,6 +3,7 @@
 const std = @import("std");
 const interface = @import("../../io.zig");
 const Connection = @import("network.zig").Connection;
+const window_bytes = @import("network.zig").window_bytes;
 const UserData = interface.UserData;
 
 /// What can go wrong; each is counted, so that a run shows that it occurred.
@@ -74,7 +75,7 @@ pub const Socket = struct {
             if (has_something) ready_ns = @min(ready_ns, receiving.ready_ns);
         }
         if (socket.sending) |*sending| {
-            const can_end = !sending.is_stuck or connection.to_client.free() > 0 or connection.client_reset;
+            const can_end = !sending.is_stuck or sending.hasRoom(connection) or connection.client_reset;
             if (can_end) ready_ns = @min(ready_ns, sending.ready_ns);
         }
         return ready_ns;
@@ -98,6 +99,12 @@ pub const Sending = struct {
         @memcpy(sending.pieces[0..pieces.len], pieces);
         sending.checksum = sending.compute();
         return sending;
+    }
+
+    /// One that found no room isn't woken before a third of the window is free, as Linux's.
+    pub fn hasRoom(sending: *const Sending, connection: *const Connection) bool {
+        const least: usize = if (sending.is_stuck) window_bytes / 3 else 1;
+        return connection.to_client.free() >= least;
     }
 
     /// The bytes belong to the kernel until the send is done.

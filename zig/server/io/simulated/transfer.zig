@@ -73,8 +73,8 @@ pub fn sendReady(io: *Simulated, socket: *Socket, sending: *Sending, out: *Simul
     if (connection.client_reset) {
         event.result = simulated.negative(if (io.random().boolean()) .PIPE else .CONNRESET);
     } else {
-        if (connection.to_client.free() == 0) {
-            // Asked again once the client read something.
+        if (!sending.hasRoom(connection)) {
+            // Asked again once the client has read enough.
             io.count(.send_stuck);
             sending.is_stuck = true;
             sending.ready_ns = io.delayed();
