@@ -31,6 +31,8 @@ use super::super::thread::Front;
 use super::framing::Framing;
 use super::io::Io;
 use super::service::Service;
+use super::taking::{Pace, Taking};
+use crate::runtime::outqueue::unacknowledged_bytes;
 
 /// So much is read and dropped of what a client still sends behind the last answer.
 const LINGER_BYTES_MAX: usize = 1 << 20;
@@ -54,7 +56,7 @@ pub(super) struct Connection {
     pub(super) stream: RefCell<TcpStream>,
     phase: Cell<Phase>,
     read_deadline_ms: Cell<u64>,
-    write_deadline_ms: Cell<u64>,
+    taking: Taking,
     framing: RefCell<Framing>,
     /// How many requests hyper has handed over.
     requests: Cell<u64>,
@@ -86,7 +88,7 @@ impl Connection {
             stream: RefCell::new(stream),
             phase: Cell::new(Phase::Idle),
             read_deadline_ms: Cell::new(read_deadline_ms),
-            write_deadline_ms: Cell::new(NEVER),
+            taking: Taking::new(),
             framing,
             requests: Cell::new(0),
             ticket: Cell::new(None),
@@ -132,10 +134,9 @@ impl Connection {
 
     /// Whether a write could be made. The time of a client that takes nothing begins to count when it could not.
     pub(super) fn has_written(&self, progress: bool) {
-        if progress {
-            self.write_deadline_ms.set(NEVER);
-        } else if self.write_deadline_ms.get() == NEVER {
-            self.write_deadline_ms.set(self.front.joint.now_ms() + self.front.config.write_timeout_ms);
+        match progress {
+            true => self.taking.goes_on(),
+            false => self.taking.waits(self.front.joint.now_ms(), self.pace()),
         }
     }
 
@@ -253,7 +254,8 @@ impl Connection {
 
     /// Acts on passed deadlines; returns the next one.
     pub(super) fn expire(&self, now_ms: u64) -> u64 {
-        if self.write_deadline_ms.get() <= now_ms {
+        let held_bytes = || unacknowledged_bytes(&*self.stream.borrow());
+        if self.taking.has_ended(now_ms, self.pace(), held_bytes) {
             self.end(End::Closed);
             return NEVER;
         }
@@ -274,7 +276,11 @@ impl Connection {
                 _ => self.end(End::Closed),
             }
         }
-        self.read_deadline_ms.get().min(self.write_deadline_ms.get())
+        self.read_deadline_ms.get().min(self.taking.look_at_ms())
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { timeout_ms: self.front.config.write_timeout_ms, look_ms: self.front.config.write_look_ms() }
     }
 
     fn wake(&self) {
@@ -373,6 +379,7 @@ pub(super) async fn serve(connection: Rc<Connection>) {
         Ending::Finished => None,
         Ending::Ended(End::Closed) | Ending::Failed => return,
     };
+    connection.taking.goes_on(); // what is left has its own time
     let lingers = last_words.is_some() || connection.lingers.get();
     let stream = &mut *connection.stream.borrow_mut();
     // Apart: what it needs would otherwise be a part of every connection's task, from its beginning.
