@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use http::Version;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -60,6 +61,8 @@ pub(super) struct Connection {
     framing: RefCell<Framing>,
     /// How many requests hyper has handed over.
     requests: Cell<u64>,
+    /// The present request is one of HTTP/1.0.
+    is_old: Cell<bool>,
     /// The present request, while the dispatch has it.
     ticket: Cell<Option<Ticket>>,
     /// When the present request's head was complete.
@@ -91,6 +94,7 @@ impl Connection {
             taking: Taking::new(),
             framing,
             requests: Cell::new(0),
+            is_old: Cell::new(false),
             ticket: Cell::new(None),
             began_ms: Cell::new(0),
             answered: RefCell::default(),
@@ -155,8 +159,9 @@ impl Connection {
     }
 
     /// hyper has handed over the next request.
-    pub(super) fn begin_request(&self) {
+    pub(super) fn begin_request(&self, version: Version) {
         self.requests.set(self.requests.get() + 1);
+        self.is_old.set(version == Version::HTTP_10);
         self.began_ms.set(self.front.joint.now_ms());
         self.answered.take();
         self.enter(Phase::Waiting);
@@ -170,6 +175,11 @@ impl Connection {
     /// The status with which the present request has to be refused for its framing.
     pub(super) fn framing_trouble(&self) -> Option<u16> {
         self.framing.borrow().trouble_of(self.requests.get())
+    }
+
+    /// Whether the present request is one of HTTP/1.0.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.get()
     }
 
     /// Which request of the dispatch's this connection waits for.
@@ -224,8 +234,7 @@ impl Connection {
     /// The answer's body ends before its end. Behind a length or chunks the client sees that; where only the connection's
     /// end is the body's, as in HTTP/1.0, a reset tells it (RFC 9112, 8).
     pub(super) fn is_cut_off(&self) {
-        let is_old = self.answered.borrow().as_ref().is_some_and(|request| request.version == "1.0");
-        if is_old {
+        if self.is_old.get() {
             // Fails only for a connection that is gone already.
             let _ = socket2::SockRef::from(&*self.stream.borrow()).set_linger(Some(Duration::ZERO));
         }
