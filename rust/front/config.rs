@@ -226,6 +226,11 @@ impl Config {
         Ok(config)
     }
 
+    /// How often a client is looked at that doesn't take what is sent to it: so much later than `write_timeout_ms` at most it is closed.
+    pub(crate) fn write_look_ms(&self) -> u64 {
+        (self.write_timeout_ms / 4).max(1)
+    }
+
     /// The shortest time limit, from which the sweep for deadlines derives its pace.
     pub(crate) fn shortest_timeout_ms(&self) -> u64 {
         [
@@ -235,7 +240,7 @@ impl Config {
             self.head_timeout_ms,
             self.body_idle_timeout_ms,
             self.idle_timeout_ms,
-            self.write_timeout_ms,
+            self.write_look_ms(),
         ]
         .into_iter()
         .min()

@@ -21,6 +21,8 @@ pub mod family;
 pub mod intake;
 pub mod local;
 pub mod memory;
+#[cfg(unix)]
+pub mod outqueue;
 pub(crate) mod say;
 #[cfg(unix)]
 pub mod signals;

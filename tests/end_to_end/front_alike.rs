@@ -32,7 +32,7 @@ impl Random {
 
 /// How the bytes are cut.
 #[derive(Debug, Clone, Copy)]
-enum Cut {
+pub(crate) enum Cut {
     Whole,
     /// In two, with a pause in which both parts are surely read apart.
     At(usize),
@@ -91,17 +91,16 @@ fn undated(answer: &[u8]) -> Vec<u8> {
             })
             .collect();
     }
-    // To a client of HTTP/1.0 that would keep its connection hyper says this, too, where all of the request has come already.
-    text.replace("connection: close, keep-alive", "connection: close").into_bytes()
+    text.into_bytes()
 }
 
-struct Pair {
+pub(crate) struct Pair {
     axum: Stage,
     uring: Stage,
 }
 
 impl Pair {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let pair =
             Self { axum: Stage::on("axum", CONFIG).with_worker(), uring: Stage::on("uring", CONFIG).with_worker() };
         for (stage, front) in [(&pair.axum, "axum"), (&pair.uring, "uring")] {
@@ -114,7 +113,7 @@ impl Pair {
         pair
     }
 
-    fn compare(&self, bytes: &[u8], cut: Cut) -> Vec<u8> {
+    pub(crate) fn compare(&self, bytes: &[u8], cut: Cut) -> Vec<u8> {
         let (axum, uring) = (exchange(&self.axum, bytes, cut), exchange(&self.uring, bytes, cut));
         assert_eq!(
             String::from_utf8_lossy(&axum),
@@ -125,13 +124,13 @@ impl Pair {
         axum
     }
 
-    fn close(self) {
+    pub(crate) fn close(self) {
         self.axum.close();
         self.uring.close();
     }
 }
 
-const LINES: &[&str] = &[
+pub(crate) const LINES: &[&str] = &[
     "GET / HTTP/1.1",
     "GET /echo HTTP/1.1",
     "GET /echo?a=b&c=%20 HTTP/1.1",
@@ -271,6 +270,12 @@ const BODIES: &[&str] = &[
     "1\r\na\r\n0\r\n\n",
     "1\na\r\n0\r\n\r\n",
     "1\r\nab\r\n0\r\n\r\n",
+    "1\r\nafffff\r\n",
+    "1\r\na\nffff\r\n",
+    "ffff\r\r\n",
+    "ffff;x\r\r\n",
+    "ffff\u{b}\r\n",
+    "ffff \t;x\r\n",
     "x\r\n",
     "\r\n",
     "3e8\r\n",

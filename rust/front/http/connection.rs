@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use http::Version;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -31,6 +32,8 @@ use super::super::thread::Front;
 use super::framing::Framing;
 use super::io::Io;
 use super::service::Service;
+use super::taking::{Pace, Taking};
+use crate::runtime::outqueue::unacknowledged_bytes;
 
 /// So much is read and dropped of what a client still sends behind the last answer.
 const LINGER_BYTES_MAX: usize = 1 << 20;
@@ -54,10 +57,12 @@ pub(super) struct Connection {
     pub(super) stream: RefCell<TcpStream>,
     phase: Cell<Phase>,
     read_deadline_ms: Cell<u64>,
-    write_deadline_ms: Cell<u64>,
+    taking: Taking,
     framing: RefCell<Framing>,
     /// How many requests hyper has handed over.
     requests: Cell<u64>,
+    /// The present request is one of HTTP/1.0.
+    is_old: Cell<bool>,
     /// The present request, while the dispatch has it.
     ticket: Cell<Option<Ticket>>,
     /// When the present request's head was complete.
@@ -86,9 +91,10 @@ impl Connection {
             stream: RefCell::new(stream),
             phase: Cell::new(Phase::Idle),
             read_deadline_ms: Cell::new(read_deadline_ms),
-            write_deadline_ms: Cell::new(NEVER),
+            taking: Taking::new(),
             framing,
             requests: Cell::new(0),
+            is_old: Cell::new(false),
             ticket: Cell::new(None),
             began_ms: Cell::new(0),
             answered: RefCell::default(),
@@ -132,10 +138,9 @@ impl Connection {
 
     /// Whether a write could be made. The time of a client that takes nothing begins to count when it could not.
     pub(super) fn has_written(&self, progress: bool) {
-        if progress {
-            self.write_deadline_ms.set(NEVER);
-        } else if self.write_deadline_ms.get() == NEVER {
-            self.write_deadline_ms.set(self.front.joint.now_ms() + self.front.config.write_timeout_ms);
+        match progress {
+            true => self.taking.goes_on(),
+            false => self.taking.waits(self.front.joint.now_ms(), self.pace()),
         }
     }
 
@@ -154,8 +159,9 @@ impl Connection {
     }
 
     /// hyper has handed over the next request.
-    pub(super) fn begin_request(&self) {
+    pub(super) fn begin_request(&self, version: Version) {
         self.requests.set(self.requests.get() + 1);
+        self.is_old.set(version == Version::HTTP_10);
         self.began_ms.set(self.front.joint.now_ms());
         self.answered.take();
         self.enter(Phase::Waiting);
@@ -169,6 +175,11 @@ impl Connection {
     /// The status with which the present request has to be refused for its framing.
     pub(super) fn framing_trouble(&self) -> Option<u16> {
         self.framing.borrow().trouble_of(self.requests.get())
+    }
+
+    /// Whether the present request is one of HTTP/1.0.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.get()
     }
 
     /// Which request of the dispatch's this connection waits for.
@@ -223,8 +234,7 @@ impl Connection {
     /// The answer's body ends before its end. Behind a length or chunks the client sees that; where only the connection's
     /// end is the body's, as in HTTP/1.0, a reset tells it (RFC 9112, 8).
     pub(super) fn is_cut_off(&self) {
-        let is_old = self.answered.borrow().as_ref().is_some_and(|request| request.version == "1.0");
-        if is_old {
+        if self.is_old.get() {
             // Fails only for a connection that is gone already.
             let _ = socket2::SockRef::from(&*self.stream.borrow()).set_linger(Some(Duration::ZERO));
         }
@@ -253,7 +263,8 @@ impl Connection {
 
     /// Acts on passed deadlines; returns the next one.
     pub(super) fn expire(&self, now_ms: u64) -> u64 {
-        if self.write_deadline_ms.get() <= now_ms {
+        let held_bytes = || unacknowledged_bytes(&*self.stream.borrow());
+        if self.taking.has_ended(now_ms, self.pace(), held_bytes) {
             self.end(End::Closed);
             return NEVER;
         }
@@ -274,7 +285,11 @@ impl Connection {
                 _ => self.end(End::Closed),
             }
         }
-        self.read_deadline_ms.get().min(self.write_deadline_ms.get())
+        self.read_deadline_ms.get().min(self.taking.look_at_ms())
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { timeout_ms: self.front.config.write_timeout_ms, look_ms: self.front.config.write_look_ms() }
     }
 
     fn wake(&self) {
@@ -373,6 +388,7 @@ pub(super) async fn serve(connection: Rc<Connection>) {
         Ending::Finished => None,
         Ending::Ended(End::Closed) | Ending::Failed => return,
     };
+    connection.taking.goes_on(); // what is left has its own time
     let lingers = last_words.is_some() || connection.lingers.get();
     let stream = &mut *connection.stream.borrow_mut();
     // Apart: what it needs would otherwise be a part of every connection's task, from its beginning.

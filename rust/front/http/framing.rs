@@ -11,6 +11,9 @@
 /// anything, and 16 digits could overflow what counts them.
 const CHUNK_DIGITS_MAX: usize = 15;
 
+/// As many bytes in the extensions of a body's chunks are too many for hyper.
+const EXTENSION_BYTES_MAX: usize = 16 * 1024;
+
 /// Where the next byte belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -20,8 +23,10 @@ enum Place {
     Body(u64),
     /// The line with a chunk's size.
     Size,
-    /// A chunk and its line end: so many bytes are missing.
+    /// A chunk: so many bytes are missing.
     Chunk(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
     /// The lines after the last chunk.
     Trailers,
     /// Behind a request that ends the connection.
@@ -39,6 +44,7 @@ pub(super) struct Framing {
     length: Option<u64>,
     is_chunked: bool,
     chunked_bytes: u64,
+    extension_bytes: usize,
     body_bytes_max: u64,
     heads: u64,
     trouble: Option<(u64, u16)>,
@@ -55,6 +61,7 @@ impl Framing {
             length: None,
             is_chunked: false,
             chunked_bytes: 0,
+            extension_bytes: 0,
             body_bytes_max,
             heads: 0,
             trouble: None,
@@ -101,10 +108,10 @@ impl Framing {
                 }
                 Place::Chunk(missing) => {
                     let (missing, rest) = skip(missing, bytes);
-                    self.place = if missing == 0 { Place::Size } else { Place::Chunk(missing) };
+                    self.place = if missing == 0 { Place::ChunkEnd } else { Place::Chunk(missing) };
                     rest
                 }
-                Place::Head | Place::Size | Place::Trailers => {
+                Place::Head | Place::Size | Place::ChunkEnd | Place::Trailers => {
                     let Some(end) = memchr::memchr(b'\n', bytes) else {
                         self.open_line.extend_from_slice(bytes);
                         return;
@@ -128,6 +135,7 @@ impl Framing {
         match self.place {
             Place::Size if bare.len() == line.len() => self.place = Place::Beyond, // hyper's to refuse
             Place::Size => self.take_size(line),
+            Place::ChunkEnd => self.place = if bare == b"\r" { Place::Size } else { Place::Beyond }, // hyper's to refuse
             // hyper would take it for a part of the next line, and another reader for a line's end.
             Place::Trailers if bare.len() == line.len() => self.place = self.refuse(400),
             Place::Trailers if line.is_empty() => self.place = Place::Head,
@@ -155,6 +163,7 @@ impl Framing {
         self.has_request_line = false;
         self.heads += 1;
         self.chunked_bytes = 0;
+        self.extension_bytes = 0;
         self.place = match (std::mem::take(&mut self.is_chunked), self.length.take()) {
             // Two ways to frame one body are how requests are smuggled (RFC 9112, 6.3).
             (true, Some(_)) => {
@@ -169,7 +178,11 @@ impl Framing {
 
     fn take_size(&mut self, line: &[u8]) {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        if digits == 0 || !matches!(line[digits..].trim_ascii_start(), [] | [b';', ..]) {
+        let spaces = line[digits..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let extension = &line[digits + spaces..];
+        self.extension_bytes += extension.len().saturating_sub(b";".len());
+        let is_extension = matches!(extension, [] | [b';', ..]) && memchr::memchr(b'\r', extension).is_none();
+        if digits == 0 || !is_extension || self.extension_bytes >= EXTENSION_BYTES_MAX {
             // No size: hyper refuses it, and what follows is nothing.
             self.place = Place::Beyond;
             return;
@@ -184,7 +197,7 @@ impl Framing {
         self.place = match size {
             0 => Place::Trailers,
             _ if self.chunked_bytes > self.body_bytes_max => self.refuse(413),
-            _ => Place::Chunk(size + 2),
+            _ => Place::Chunk(size),
         };
     }
 
@@ -245,6 +258,16 @@ mod tests {
             ("Transfer-Encoding: chunked", "0001000000000000000\r\n", 400),
             ("Transfer-Encoding: chunked", "ffffx\r\n", 0),
             ("Transfer-Encoding: chunked", "ffff\n", 0),
+            ("Transfer-Encoding: chunked", "ffff\r\r\n", 0),
+            ("Transfer-Encoding: chunked", "ffff\x0b\r\n", 0),
+            ("Transfer-Encoding: chunked", "ffff;x\r\r\n", 0),
+            ("Transfer-Encoding: chunked", &format!("ffff;{}\r\n", "x".repeat(16_383)), 413),
+            ("Transfer-Encoding: chunked", &format!("ffff;{}\r\n", "x".repeat(16_384)), 0),
+            ("Transfer-Encoding: chunked", &format!("1;{0}\r\na\r\nffff;{0}\r\n", "x".repeat(8_192)), 0),
+            ("Transfer-Encoding: chunked", "1\r\nafffff\r\n", 0),
+            ("Transfer-Encoding: chunked", "1\r\na\nffff\r\n", 0),
+            ("Transfer-Encoding: chunked", "1\r\na\r\r\nffff\r\n", 0),
+            ("Transfer-Encoding: chunked", "1\r\na\r\nffff\r\n", 413),
             ("Transfer-Encoding: chunked", "ffff ;x\r\n", 413),
             ("Transfer-Encoding: chunked", "0\r\n\n", 400),
             ("Transfer-Encoding: chunked", "0\r\nT: 1\n\r\n", 400),

@@ -9,6 +9,7 @@ mod framing;
 mod io;
 mod reply;
 mod service;
+mod taking;
 
 use std::cell::RefCell;
 use std::io::Result;

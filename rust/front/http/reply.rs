@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONNECTION;
+use http::{Response, Version};
 use http_body::{Body, Frame, SizeHint};
 
 use super::super::reply::{self, Content, Draft};
@@ -67,6 +68,10 @@ impl Body for Reply {
 
 /// Gives a draft to its connection.
 pub(super) fn send(draft: Draft, connection: &Rc<Connection>) -> Response<Reply> {
-    let (parts, content) = reply::leaving(draft, &connection.front).into_parts();
+    let (mut parts, content) = reply::leaving(draft, &connection.front).into_parts();
+    if connection.is_old() && parts.headers.contains_key(CONNECTION) {
+        // To an answer of a later version hyper adds `keep-alive` if the client asked for it, also behind our `close`.
+        parts.version = Version::HTTP_10;
+    }
     Response::from_parts(parts, Reply { content, connection: Rc::clone(connection) })
 }

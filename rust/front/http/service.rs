@@ -76,7 +76,7 @@ impl Future for Call {
 
 impl Step {
     fn begin(connection: &Rc<Connection>, parts: Parts, body: Incoming) -> Self {
-        connection.begin_request();
+        connection.begin_request(parts.version);
         let front = &connection.front;
         if let Some(status) = check(&parts, &body, connection) {
             return Self::Ready(connection.last_error(status));

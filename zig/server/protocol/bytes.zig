@@ -21,7 +21,7 @@ pub const Class = enum {
     /// A request target, by its bytes: visible ASCII. What a URI leaves out of that (`"<>\^`{|}`) stands in links that
     /// browsers send, and llhttp takes it as well.
     target,
-    /// The same and bytes beyond ASCII, for those who look closer themselves.
+    /// The same and bytes beyond ASCII, for those who take UTF-8 as well.
     target_bytes,
     /// A target's path: what goes on until a query or a fragment.
     path,

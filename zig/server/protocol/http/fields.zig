@@ -154,7 +154,6 @@ pub const Scan = struct {
                     continue :state .last_line_feed;
                 }
                 if (bytes[at] == '\n' and limits.bare_line_feeds) continue :state .last_line_feed;
-                if (now.count >= limits.header_count_max) return error.TooManyHeaders;
                 continue :state .name;
             },
             .name => {
@@ -180,6 +179,8 @@ pub const Scan = struct {
             .line_feed => {
                 if (at == end) return scan.pause(now, .line_feed, at, limits);
                 if (bytes[at] != '\n') return error.InvalidHeaderValue;
+                // Not before its end: a line that is none is refused as such, and not counted.
+                if (now.count >= limits.header_count_max) return error.TooManyHeaders;
                 var value_end = if (bytes[at - 1] == '\r') at - 1 else at;
                 while (value_end > now.value_start and isSpace(bytes[value_end - 1])) value_end -= 1;
                 const field: Field = .{

@@ -22,7 +22,7 @@ pub const Options = struct {
     /// that it can be taken as it is, still encoded.
     other_codings: enum { refuse, accept } = .refuse,
     /// Who judges what target and fields say: this parser, or whoever asked for the lines alone. `request` then can't be
-    /// asked, and `framing` is not known.
+    /// asked, and `framing` is not known. A target may have characters beyond ASCII, in UTF-8.
     meaning: enum { here, elsewhere } = .here,
 };
 
@@ -73,6 +73,7 @@ pub const RequestParser = struct {
     method: Method = .other,
     version_minor: u8 = 0,
     state: State = .empty_lines,
+    target_is_ascii: bool = true,
 
     /// Goes on over `message`, which holds all bytes since the message's first, and maybe more behind its head. True when
     /// the head is complete. Fields are written to `array` where it has room: one that was not kept between two calls
@@ -198,15 +199,17 @@ pub const RequestParser = struct {
                 parser.state = .target;
                 const start = parser.target_span.start;
                 const target_end = @min(end, start + @as(usize, limits.uri_bytes_max) + 1);
-                at = switch (options.meaning) {
-                    .here => bytes_of.indexOfOther(.target, bytes[0..target_end], at),
-                    .elsewhere => bytes_of.indexOfOther(.target_bytes, bytes[0..target_end], at),
-                };
+                at = bytes_of.indexOfOther(.target, bytes[0..target_end], at);
+                if (options.meaning == .elsewhere and at < target_end and bytes[at] >= 0x80) {
+                    parser.target_is_ascii = false;
+                    at = bytes_of.indexOfOther(.target_bytes, bytes[0..target_end], at);
+                }
                 if (at - start > limits.uri_bytes_max) return error.TargetTooLong;
                 if (at == end) return parser.pause(at, limits);
                 if (bytes[at] != ' ' or at == start) return error.InvalidTarget;
                 parser.target_span = Span.between(start, at);
                 const text = bytes[start..at];
+                if (!parser.target_is_ascii and !std.unicode.utf8ValidateSlice(text)) return error.InvalidTarget;
                 if (options.meaning == .here and !parser.hasOriginForm(text)) _ = try parser.targetParts(text);
                 at += 1;
                 continue :state .version;
@@ -224,7 +227,11 @@ pub const RequestParser = struct {
                     const byte = bytes[at];
                     switch (at - start) {
                         0...4 => |place| if (byte != wanted[place]) return error.InvalidVersion,
-                        5, 7 => if (byte < '0' or byte > '9') return error.InvalidVersion,
+                        5, 7 => |place| {
+                            if (byte < '0' or byte > '9') return error.InvalidVersion;
+                            // Status 505 is for what is a version, which its last digit says. Who knows 400 alone doesn't wait for it, nor does hyper.
+                            if (place == 5 and byte != '1' and options.meaning == .elsewhere) return error.VersionNotSupported;
+                        },
                         6 => if (byte != '.') return error.InvalidVersion,
                         else => {
                             parser.version_minor = bytes[start + 7] - '0';

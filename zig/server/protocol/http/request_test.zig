@@ -265,7 +265,7 @@ test "mutated_heads_end_the_same_however_they_are_cut" {
 test "lines_alone_are_found_however_they_end_and_are_cut" {
     const options: Options = .{ .limits = .{ .bare_line_feeds = true }, .unknown_methods = .accept, .meaning = .elsewhere };
     const good = [_][]const u8{
-        "GET /a\xff HTTP/1.1\nTransfer-Encoding: x\nContent-Length: y\n\n",
+        "GET /a\xc3\xbcb\xe2\x82\xac HTTP/1.1\nTransfer-Encoding: x\nContent-Length: y\n\n",
         "\n\r\nany a HTTP/1.0\r\nHost: a b\nHost:  c \r\nX:\n\r\n",
     };
     for (good) |text| {
@@ -286,6 +286,38 @@ test "lines_alone_are_found_however_they_end_and_are_cut" {
         var parser: RequestParser = .{};
         var array: [100]Field = undefined;
         if (parser.feed(text, &options, &array)) |_| return error.Taken else |_| {}
+    }
+    for ([_][]const u8{ "GET / HTTP/2", "GET / HTTP/0.9", "GET / HTTP/1.2", "GET / HTTP/x" }) |text| {
+        var parser: RequestParser = .{};
+        var array: [100]Field = undefined;
+        if (parser.feed(text, &options, &array)) |_| return error.Taken else |_| {}
+    }
+    // What is no UTF-8 is refused at the target's end, wherever it was cut.
+    for ([_][]const u8{ "GET /a\xff ", "GET /\xc3 ", "GET /\xc3a/b/c ", "GET /\xed\xa0\x80 ", "GET \xff/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa " }) |text| {
+        for (0..text.len) |cut| {
+            var parser: RequestParser = .{};
+            var array: [100]Field = undefined;
+            try testing.expect(!try parser.feed(text[0..cut], &options, &array));
+            try testing.expectError(error.InvalidTarget, parser.feed(text, &options, &array));
+        }
+    }
+}
+
+test "a_line_that_is_none_is_refused_as_such_where_one_more_would_be_too_many" {
+    const limits: fields.Limits = .{ .header_count_max = 2 };
+    const head = "GET / HTTP/1.1\r\nHost: a\r\nB: c\r\n";
+    const Case = struct { []const u8, ?request_of.Error };
+    for ([_]Case{
+        .{ "D: e\r\n", error.TooManyHeaders },
+        .{ "D e\r\n", error.InvalidHeaderName },
+        .{ "D : e\r\n", error.InvalidHeaderName },
+        .{ " e\r\n", error.InvalidHeaderName },
+        .{ "D: \x01", error.InvalidHeaderValue },
+        .{ "D: e\r", null },
+    }) |case| {
+        var buffer: [100]u8 = undefined;
+        const outcome = try expectSameHoweverCut(try std.fmt.bufPrint(&buffer, head ++ "{s}", .{case[0]}), &.{ .limits = limits });
+        if (case[1]) |err| try testing.expectEqualDeep(Outcome{ .failed = err }, outcome) else try testing.expect(outcome == .incomplete);
     }
 }
 
