@@ -1,6 +1,6 @@
 //! The engine's own error answers: `{"error":{"status":413,"message":"..."}}`.
 
-/// After an error answer we read and drop what the client still sends, so that the kernel doesn't reset the
+/// After the last answer we read and drop what the client still sends, so that the kernel doesn't reset the
 /// connection and the answer with it (RFC 9112, 9.6). This long.
 pub(super) const LINGER_MS: u64 = 1_000;
 

@@ -122,6 +122,41 @@ fn expect_100_continue_is_answered_before_the_body_comes() {
     stage.close();
 }
 
+/// The kernel has room for some of them only: the others come while those before are being sent.
+#[test]
+fn answers_that_are_made_while_others_are_being_sent_all_arrive() {
+    const REQUESTS: usize = 2000;
+    let stage = Stage::open("{}");
+    let mut client = stage.connect_with_little_room();
+    let mut writing = client.another_hand();
+    let writer = std::thread::spawn(move || {
+        writing.send("GET /big?bytes=4000 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(REQUESTS));
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    for number in 0..REQUESTS {
+        assert_eq!(client.reply().body.len(), 4000, "{number}");
+    }
+    writer.join().unwrap();
+    stage.close();
+}
+
+/// A socket that is closed with unread bytes is reset, and what is on its way with it (RFC 9112, 9.6).
+#[test]
+fn what_a_client_sends_behind_its_last_request_costs_it_no_byte_of_the_answer() {
+    let stage = Stage::open("{}");
+    for head in
+        ["GET /big?bytes=1000000 HTTP/1.0", "GET /big?bytes=1000000 HTTP/1.1\r\nHost: test\r\nConnection: close"]
+    {
+        let mut client = stage.connect_with_little_room();
+        client.send(format!("{head}\r\n\r\n"));
+        client.head();
+        client.send("GET /a HTTP/1.1\r\nHost: test\r\n\r\n");
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(client.try_rest().expect("all of it and no reset"), 1_000_000, "{head}");
+    }
+    stage.close();
+}
+
 #[test]
 fn any_method_reaches_the_worker_but_connect() {
     let stage = Stage::open("{}");

@@ -254,10 +254,7 @@ fn a_client_that_does_not_read_is_closed() {
 fn a_client_that_reads_slowly_but_steadily_gets_everything() {
     const BYTES: usize = 12_000_000;
     let stage = Stage::open(r#"{"write_timeout_ms": 1000}"#);
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(16_384).unwrap();
-    socket.connect(&stage.server.address().into()).unwrap();
-    let mut client = Client::new(socket.into());
+    let mut client = stage.connect_with_little_room();
     client.send(format!("GET /big?bytes={BYTES} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
     client.head();
     let (mut got, began) = (0, Instant::now());

@@ -72,6 +72,14 @@ impl Stage {
         Client::new(TcpStream::connect(self.server.address()).unwrap())
     }
 
+    /// A client whose kernel takes 32 KB and no more before it reads.
+    pub(crate) fn connect_with_little_room(&self) -> Client {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(16_384).unwrap(); // the kernel doubles it
+        socket.connect(&self.server.address().into()).unwrap();
+        Client::new(socket.into())
+    }
+
     /// Sends bytes on a connection of their own and returns everything that comes until the server closes.
     pub(crate) fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut client = self.connect();
@@ -238,6 +246,11 @@ impl Client {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { reader: BufReader::new(stream) }
+    }
+
+    /// The same connection for another thread: one sends, the other one reads.
+    pub(crate) fn another_hand(&self) -> Self {
+        Self { reader: BufReader::new(self.reader.get_ref().try_clone().unwrap()) }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -12,6 +12,7 @@ mod fleet_vectors;
 mod front;
 #[cfg(feature = "zig-server")]
 mod front_alike;
+#[cfg(feature = "zig-server")]
 mod front_alike_heads;
 mod front_drain;
 mod front_faults;

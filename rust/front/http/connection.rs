@@ -27,7 +27,6 @@ use super::super::dispatch::{Outcome, Sink, Ticket};
 use super::super::exchange::Request;
 use super::super::phase::Phase;
 use super::super::refusal::{self, LINGER_MS};
-use super::super::reply::{self, Draft};
 use super::super::thread::Front;
 use super::framing::Framing;
 use super::io::Io;
@@ -74,8 +73,8 @@ pub(super) struct Connection {
     withheld_status: Cell<u16>,
     end: Cell<Option<End>>,
     body_is_late: Cell<bool>,
-    /// Unread bytes are to be expected when the connection closes.
-    lingers: Cell<bool>,
+    /// The client has ended what it sends.
+    has_ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     outcome: Cell<Option<Outcome>>,
 }
@@ -103,7 +102,7 @@ impl Connection {
             withheld_status: Cell::new(0),
             end: Cell::new(None),
             body_is_late: Cell::new(false),
-            lingers: Cell::new(false),
+            has_ended: Cell::new(false),
             waker: RefCell::new(None),
             outcome: Cell::new(None),
         })
@@ -116,6 +115,7 @@ impl Connection {
     /// Bytes came in.
     pub(super) fn has_read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
+            self.has_ended.set(true);
             return;
         }
         self.framing.borrow_mut().feed(bytes);
@@ -200,18 +200,6 @@ impl Connection {
         let whereabouts = self.ticket.get().and_then(|ticket| self.front.dispatch.whereabouts(ticket));
         let answered = self.answered.borrow();
         self.phase.get().words(self.peer, self.began_ms.get(), whereabouts, answered.as_deref())
-    }
-
-    /// An error answer after which the connection closes, because the request's bytes are not all read.
-    pub(super) fn last_error(&self, status: u16) -> Draft {
-        self.lingers.set(true);
-        reply::last_error(status)
-    }
-
-    /// Lets the connection close after an answer although the client may still be sending.
-    pub(super) fn close_after(&self, draft: &mut Draft) {
-        self.lingers.set(true);
-        reply::close_after(draft);
     }
 
     /// The service goes on to this phase.
@@ -364,6 +352,7 @@ impl Connection {
             Poll::Ready(Ok(bytes)) => {
                 self.hearing.set(Hearing::Heard);
                 if bytes == 0 {
+                    self.has_ended.set(true);
                     self.deadline_in(self.front.config.half_close_timeout_ms);
                 }
             }
@@ -389,7 +378,8 @@ pub(super) async fn serve(connection: Rc<Connection>) {
         Ending::Ended(End::Closed) | Ending::Failed => return,
     };
     connection.taking.goes_on(); // what is left has its own time
-    let lingers = last_words.is_some() || connection.lingers.get();
+    // Closed with bytes that were not read, the connection is reset, and what is on its way with it (RFC 9112, 9.6).
+    let lingers = !connection.has_ended.get();
     let stream = &mut *connection.stream.borrow_mut();
     // Apart: what it needs would otherwise be a part of every connection's task, from its beginning.
     let last_seconds = Box::pin(take_leave(stream, last_words, lingers));

@@ -79,21 +79,20 @@ impl Step {
         connection.begin_request(parts.version);
         let front = &connection.front;
         if let Some(status) = check(&parts, &body, connection) {
-            return Self::Ready(connection.last_error(status));
+            return Self::Ready(reply::last_error(status));
         }
         if routes::is_engines(parts.uri.path()) {
             let routes = front.routes.clone();
-            let connection = Rc::clone(connection);
             return Self::Working(Box::pin(async move {
                 let mut draft = routes::answer(routes, parts.method, parts.uri.path()).await;
                 if !body.is_end_stream() {
-                    connection.close_after(&mut draft); // nobody reads it
+                    reply::close_after(&mut draft); // nobody reads it
                 }
                 draft
             }));
         }
         if front.is_draining() {
-            return Self::Ready(connection.last_error(503));
+            return Self::Ready(reply::last_error(503));
         }
         if body.is_end_stream() {
             return Self::submit(connection, &parts, Bytes::new());
@@ -103,7 +102,7 @@ impl Step {
         Self::Working(Box::pin(async move {
             let body = match read_body(&connection, body).await {
                 Ok(body) => body,
-                Err(status) => return connection.last_error(status),
+                Err(status) => return reply::last_error(status),
             };
             connection.enter(Phase::Waiting);
             let mut step = Self::submit(&connection, &parts, body);

@@ -61,18 +61,18 @@ impl Uring {
         };
         let is_sent = !asked.is_head && !reply::is_bodyless(response.status);
         let body = if is_sent { response.body } else { Bytes::new() };
-        let taken = match self.ring() {
+        match self.ring() {
             Some(ring) if head.len() <= HEAD_COPIED_BYTES_MAX => {
-                ring.answer(client.connection, &head, body, true, keep_alive)
+                if let Taken::Later(body) = ring.answer(client.connection, &head, body, true, keep_alive) {
+                    // Not by `pass_on`: who is told "later" isn't asked again before `writable`.
+                    let head = std::mem::take(&mut head);
+                    client.later.replace(Some(Part { head, body, is_last: true, keep_alive }));
+                }
             }
-            _ => Taken::Later(body),
-        };
-        match taken {
-            Taken::Later(body) => {
-                let part = Part { head: std::mem::take(&mut head), body, is_last: true, keep_alive };
-                self.pass_on(client, part);
+            _ => {
+                let head = std::mem::take(&mut head);
+                self.pass_on(client, Part { head, body, is_last: true, keep_alive });
             }
-            Taken::Yes | Taken::Gone => {}
         }
         self.scratch.replace(head);
         None
