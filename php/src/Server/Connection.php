@@ -25,6 +25,9 @@ final class Connection
     private readonly RequestParser $parser;
     private string $out = '';
     private float $deadline;
+    /** Until when a client that takes nothing has to take something, and what the kernel held of its answer at the last look. */
+    private float $takesUntil = 0.0;
+    private ?int $held = null;
     private bool $toldToContinue = false;
     private readonly string $address;
     private readonly int $port;
@@ -108,7 +111,7 @@ final class Connection
         $head .= 'Date: ' . gmdate('D, d M Y H:i:s') . " GMT\r\nConnection: close\r\n\r\n";
         $this->out = $head . ($hasBody && $this->parser->method() !== 'HEAD' ? $body : '');
         $this->phase = Phase::Writing;
-        $this->deadline = self::in($this->config->int('write_timeout_ms'));
+        $this->goOnWriting();
         $this->write();
     }
 
@@ -129,7 +132,7 @@ final class Connection
                 return;
             }
             $this->out = substr($this->out, $written);
-            $this->deadline = self::in($this->config->int('write_timeout_ms'));
+            $this->goOnWriting();
         }
         @stream_socket_shutdown($this->stream, STREAM_SHUT_WR);
         $this->phase = Phase::Lingering;
@@ -141,9 +144,53 @@ final class Connection
     {
         if ($this->phase === Phase::Reading && $this->parser->hasBegun()) {
             $this->refuse(408);
-        } else {
+        } elseif ($this->phase !== Phase::Writing || !$this->takes()) {
             $this->close();
         }
+    }
+
+    /** The client's time begins anew. */
+    private function goOnWriting(): void
+    {
+        $this->held = null;
+        $this->takesUntil = self::in($this->config->int('write_timeout_ms'));
+        $this->lookAgain();
+    }
+
+    private function lookAgain(): void
+    {
+        $this->deadline = min($this->takesUntil, self::in(intdiv($this->config->int('write_timeout_ms'), 4)));
+    }
+
+    /**
+     * Whether the client may take its time. The kernel has room for more only when about a third of the megabytes that
+     * it took is read, for which a slow client may need longer than it may take nothing: so its own books are asked.
+     */
+    private function takes(): bool
+    {
+        $held = $this->unacknowledged();
+        if ($held !== null && ($this->held === null || $held < $this->held)) {
+            $this->held = $held;
+            $this->takesUntil = self::in($this->config->int('write_timeout_ms'));
+        }
+        $this->lookAgain();
+        return microtime(true) < $this->takesUntil;
+    }
+
+    /** Bytes that the client's kernel has not acknowledged, by proc(5); null where there is no such file. */
+    private function unacknowledged(): ?int
+    {
+        $inode = (string) fstat($this->stream)['ino'];
+        foreach (['/proc/net/tcp', '/proc/net/tcp6'] as $table) {
+            $lines = is_readable($table) ? file($table) : [];
+            foreach (preg_grep("/ $inode /", $lines) as $line) {
+                $columns = preg_split('/\s+/', trim($line));
+                if ($columns[9] === $inode) {
+                    return (int) hexdec(strstr($columns[4], ':', true));
+                }
+            }
+        }
+        return null;
     }
 
     public function close(): void

@@ -106,6 +106,22 @@ final class LimitsTest extends ServerTestCase
         self::assertSame('hello slow', $this->server()->finish($slow)->body);
     }
 
+    public function test_a_client_that_reads_slowly_gets_everything_and_one_that_reads_nothing_is_closed(): void
+    {
+        $server = $this->ownServer(['--write-timeout-ms=1000']);
+        $request = "GET /big/16000000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        $slow = $server->send($request);
+        $idle = $server->send($request);
+        $got = 0;
+        // 300 KB/s; the kernel has room for more only when a third of some MB is read.
+        for ($ends = microtime(true) + 5.0; microtime(true) < $ends; usleep(50_000)) {
+            $got += strlen((string) fread($slow, 15_000));
+        }
+        self::assertLessThan(4_000_000, $got, 'this was not slow');
+        self::assertGreaterThan(16_000_000, $got + strlen((string) stream_get_contents($slow)));
+        self::assertLessThan(16_000_000, strlen((string) stream_get_contents($idle)));
+    }
+
     public function test_a_client_that_waits_for_continue_is_told_to(): void
     {
         $head = "POST /inspect HTTP/1.1\r\nHost: h\r\nConnection: close\r\n";

@@ -12,6 +12,7 @@ const IoUring = linux.IoUring;
 const interface = @import("../io.zig");
 const descriptors = @import("../descriptors.zig");
 const pages = @import("../pages.zig");
+const clock = @import("linux/clock.zig");
 const setup = @import("linux/setup.zig");
 const BufferId = interface.BufferId;
 const Descriptor = interface.Descriptor;
@@ -34,13 +35,6 @@ const buffers_given_first = 256;
 
 /// Connections that the kernel completes for us before they are accepted. net.core.somaxconn bounds it once more.
 const listen_backlog = 4096;
-
-/// How long an address that is taken is asked for: a killed server of 16,000 receive buffers holds its own for some hundredths of a second.
-const taken_address_ms_max = 1000;
-const taken_address_pause_ns = 10 * std.time.ns_per_ms;
-
-/// linux/io_uring.h
-const socket_uring_op_siocoutq = 1;
 
 pub const Linux = struct {
     ring: IoUring,
@@ -182,17 +176,7 @@ pub const Linux = struct {
     /// Port 0 takes a free one; `port` says which. With `reuse_port` several rings share an address.
     pub fn listen(io: *Linux, address: std.Io.net.IpAddress, reuse_port: bool) ListenError!void {
         assert(io.listener == -1);
-        // The kernel ends the ring of a process that was killed, and with it its listener, some time after the process.
-        const until_ms = io.monotonic_ms() + taken_address_ms_max;
-        while (true) {
-            io.listener = setup.openListener(address, reuse_port, listen_backlog) catch |err| {
-                if (err != error.AddressInUse or io.monotonic_ms() >= until_ms) return err;
-                const pause: linux.timespec = .{ .sec = 0, .nsec = taken_address_pause_ns };
-                _ = linux.nanosleep(&pause, null);
-                continue;
-            };
-            return;
-        }
+        io.listener = try setup.awaitListener(address, reuse_port, listen_backlog);
     }
 
     pub fn port(io: *const Linux) u16 {
@@ -261,7 +245,7 @@ pub const Linux = struct {
     /// for room tells nothing, as the kernel wakes it when a third of some MB is free. Linux 6.7; earlier ones answer with an error.
     pub fn lookAtUnacknowledged(io: *Linux, descriptor: Descriptor, user_data: UserData) void {
         const sqe = io.submission(user_data);
-        sqe.prep_rw(.URING_CMD, @intCast(descriptor), 0, 0, socket_uring_op_siocoutq);
+        sqe.prep_rw(.URING_CMD, @intCast(descriptor), 0, 0, setup.socket_uring_op_siocoutq);
         sqe.flags = io.fileFlag();
         sqe.user_data = @bitCast(user_data);
     }
@@ -438,20 +422,12 @@ pub const Linux = struct {
 
     /// Milliseconds of a clock that never goes back.
     pub fn monotonic_ms(_: *const Linux) u64 {
-        const time = clock(.MONOTONIC);
-        return @as(u64, @intCast(time.sec)) * std.time.ms_per_s + @as(u64, @intCast(time.nsec)) / std.time.ns_per_ms;
+        return clock.milliseconds();
     }
 
     /// Seconds since 1970.
     pub fn realtime_seconds(_: *const Linux) u64 {
-        return @intCast(clock(.REALTIME).sec);
-    }
-
-    fn clock(id: linux.clockid_t) linux.timespec {
-        var time: linux.timespec = undefined;
-        const rc = linux.clock_gettime(id, &time);
-        assert(linux.errno(rc) == .SUCCESS);
-        return time;
+        return clock.seconds();
     }
 
     fn enter(io: *Linux, to_submit: u32, wait: u32, timeout_ns: ?u64) error{Unexpected}!void {
