@@ -193,7 +193,7 @@ fn buildServer(b: *std.Build, steps: anytype, target: std.Build.ResolvedTarget, 
 
     var simulator_options = serverModule(b, target, options.optimize);
     simulator_options.root_source_file = b.path("zig/server/simulator.zig");
-    // Of Zig's two compilers for Debug the one that takes longer makes the faster program: 81 instead of 127 ms a run.
+    // Of Zig's two compilers for Debug the one that takes longer makes the faster program, and a million runs are long.
     const simulator = b.addExecutable(.{ .name = "simulator", .use_llvm = true, .root_module = b.createModule(simulator_options) });
     const run_simulator = b.addRunArtifact(simulator);
     run_simulator.addArgs(&.{ b.fmt("{d}", .{options.seed}), b.fmt("{d}", .{options.seeds}) });

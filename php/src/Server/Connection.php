@@ -20,6 +20,8 @@ final class Connection
 {
     private const LINGER_SECONDS = 1.0;
     private const READ_BYTES = 65_536;
+    /** Within the time that a client may take nothing: a look reads a table of all sockets, and may come so much late. */
+    private const LOOKS = 4;
 
     private Phase $phase = Phase::Reading;
     private readonly RequestParser $parser;
@@ -159,7 +161,7 @@ final class Connection
 
     private function lookAgain(): void
     {
-        $this->deadline = min($this->takesUntil, self::in(intdiv($this->config->int('write_timeout_ms'), 4)));
+        $this->deadline = min($this->takesUntil, self::in(intdiv($this->config->int('write_timeout_ms'), self::LOOKS)));
     }
 
     /**

@@ -81,8 +81,7 @@ pub fn registerError(err: anyerror) InitError {
 
 pub const ListenError = error{ AddressInUse, AddressNotAvailable, AccessDenied, SystemResources, Unexpected };
 
-/// How often an address that is taken is asked for again: for a second in all. A killed server of 16,000 receive buffers holds its
-/// own for some hundredths.
+/// How often an address that is taken is asked for again: for a second in all, so that one whom another program serves is told soon.
 const taken_address_attempts = 100;
 const taken_address_pause_ns = 10 * std.time.ns_per_ms;
 
