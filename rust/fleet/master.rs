@@ -375,7 +375,11 @@ impl Master {
             return Ok(());
         }
         if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {
-            self.hear_zygotes()?; // its last words
+            // Its last words, and those of its children. Who has not told of itself by now can't any more, and ends.
+            if let Some(zygote) = self.zygotes.get(&generation) {
+                zygote.link.refuse_more()?;
+            }
+            self.hear_zygotes()?;
             self.zygotes.remove(&generation);
             self.boot_error = Some(format!("the process that forks the workers has ended ({exit})"));
             let actions = self.plan.zygote_ended(generation, clock::now_ms());
@@ -384,6 +388,7 @@ impl Master {
             }
             self.act(actions)?;
             self.boot_error = None;
+            // They were never forked, or don't get beyond it.
             let unborn = |worker: &Worker| worker.generation == generation && worker.pid.is_none();
             let unborn: Vec<Number> =
                 self.workers.iter().filter(|(_, worker)| unborn(worker)).map(|(&number, _)| number).collect();

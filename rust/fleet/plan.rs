@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// A SIGTERM's time before the SIGKILL.
+/// How long who is to go at once has before the SIGKILL: time for PHP's shutdown functions after a SIGTERM, and for the front's word that
+/// a worker which is given up has come after all.
 const KILL_AFTER_MS: u64 = 1_000;
 
 /// A worker that doesn't boot is tried again after this long, twice as long each time, up to the maximum.
@@ -68,10 +69,12 @@ struct Worker {
     since_ms: u64,
     /// It has asked to be replaced.
     asks: bool,
+    /// The front has said that it is there.
+    has_come: bool,
     /// Another is to take its place when it is ready.
     replaced_by: Option<Number>,
-    /// When it was sent SIGTERM.
-    terminated_ms: Option<u64>,
+    /// When it was sent SIGTERM, or was given up: from then on its time before the SIGKILL counts.
+    doomed_ms: Option<u64>,
     /// The master has sent it SIGKILL.
     killed: bool,
 }
@@ -167,9 +170,16 @@ impl Plan {
     /// A worker has come to the front.
     pub(super) fn ready(&mut self, number: Number, now_ms: u64) -> Vec<Action> {
         let mut actions = Vec::new();
-        let Some(worker) = self.workers.get_mut(&number).filter(|worker| worker.state == State::Starting) else {
+        let Some(worker) = self.workers.get_mut(&number).filter(|worker| !worker.has_come) else {
             return actions; // it came again, to a new front
         };
+        worker.has_come = true;
+        if worker.state == State::Leaving {
+            if !self.ending {
+                worker.doomed_ms = None; // it came before the front heard that it was given up, and may be at a request
+            }
+            return actions;
+        }
         worker.state = State::Ready;
         let generation = worker.generation;
         self.boot_failures = 0;
@@ -273,7 +283,7 @@ impl Plan {
         // They leave by themselves; who is stuck is not waited for much longer.
         for worker in self.workers.values_mut() {
             worker.state = State::Leaving;
-            worker.terminated_ms.get_or_insert(from_ms);
+            worker.doomed_ms.get_or_insert(from_ms);
         }
         self.end_if_over(&mut actions);
         actions
@@ -285,7 +295,7 @@ impl Plan {
         let late: Vec<Number> = self
             .workers
             .iter()
-            .filter(|(_, worker)| worker.terminated_ms.is_some_and(|since_ms| since_ms + KILL_AFTER_MS <= now_ms))
+            .filter(|(_, worker)| worker.doomed_ms.is_some_and(|since_ms| since_ms + KILL_AFTER_MS <= now_ms))
             .map(|(&number, _)| number)
             .collect();
         for number in late {
@@ -294,7 +304,7 @@ impl Plan {
         let hanging = |worker: &Worker| worker.state == State::Starting && worker.since_ms + BOOT_MS_MAX <= now_ms;
         if let Some((&number, worker)) = self.workers.iter().find(|(_, worker)| hanging(worker)) {
             let generation = worker.generation;
-            self.kill(number, &mut actions);
+            self.give_up(number, now_ms, &mut actions);
             self.boot_failed(number, generation, now_ms, &mut actions);
         }
         self.balance(now_ms, &mut actions);
@@ -303,7 +313,7 @@ impl Plan {
 
     /// Whether [`Plan::tick`] has something to do before long.
     pub(super) fn is_waiting(&self, now_ms: u64) -> bool {
-        self.respawn_ms > now_ms || self.workers.values().any(|worker| worker.terminated_ms.is_some() && !worker.killed)
+        self.respawn_ms > now_ms || self.workers.values().any(|worker| worker.doomed_ms.is_some() && !worker.killed)
     }
 
     fn hangs(&self, generation: Generation, now_ms: u64) -> bool {
@@ -327,8 +337,9 @@ impl Plan {
             state: State::Starting,
             since_ms: now_ms,
             asks: false,
+            has_come: false,
             replaced_by: None,
-            terminated_ms: None,
+            doomed_ms: None,
             killed: false,
         };
         self.workers.insert(number, worker);
@@ -385,13 +396,22 @@ impl Plan {
 
     fn terminate(&mut self, number: Number, now_ms: u64, actions: &mut Vec<Action>) {
         if let Some(worker) = self.workers.get_mut(&number)
-            && worker.terminated_ms.is_none()
+            && worker.doomed_ms.is_none()
         {
             worker.state = State::Leaving;
-            worker.terminated_ms = Some(now_ms);
+            worker.doomed_ms = Some(now_ms);
             // What waits behind its request need not wait for its end.
             actions.push(Action::Retire(number));
             actions.push(Action::Terminate(number));
+        }
+    }
+
+    /// Ends a worker that loads the application, but not if it turns out to be at a request: the front may have given it some
+    /// already, of which the word that it has come is still on its way.
+    fn give_up(&mut self, number: Number, now_ms: u64, actions: &mut Vec<Action>) {
+        self.retire(number, actions);
+        if let Some(worker) = self.workers.get_mut(&number) {
+            worker.doomed_ms = Some(now_ms);
         }
     }
 
@@ -432,6 +452,7 @@ impl Plan {
             match state {
                 // It may be at a request, which is not to blame.
                 State::Ready if self.current.is_some() => self.retire(number, actions),
+                State::Starting if self.current.is_some() => self.give_up(number, now_ms, actions),
                 State::Leaving => {}
                 State::Ready | State::Starting => self.kill(number, actions),
             }

@@ -204,13 +204,15 @@ fn a_boot_that_hangs_is_given_up() {
     plan.reload(0);
     plan.ready(3, 10);
     assert_eq!(plan.tick(60_009), []);
-    assert_eq!(plan.tick(60_010), [Kill(4), Retire(3), ReloadFailed(2)]);
-    plan.ended(3, true, 60_011);
-    plan.ended(4, true, 60_011);
-    plan.ended(1, true, 60_012);
-    assert_eq!(plan.tick(120_012), [Kill(5), BootFailed(5)]);
-    assert_eq!(plan.ended(5, true, 120_013), [Lost { worker: 5, killed_from_outside: false }]);
-    assert_eq!(plan.tick(120_112), [Fork(1, 6)]);
+    assert_eq!(plan.tick(60_010), [Retire(4), Retire(3), ReloadFailed(2)]);
+    assert_eq!(plan.tick(61_010), [Kill(4)]);
+    plan.ended(3, true, 61_011);
+    plan.ended(4, true, 61_011);
+    plan.ended(1, true, 61_012);
+    assert_eq!(plan.tick(121_012), [Retire(5), BootFailed(5)]);
+    assert_eq!(plan.tick(121_112), [Fork(1, 6)]);
+    assert_eq!(plan.tick(122_012), [Kill(5)]);
+    assert_eq!(plan.ended(5, true, 122_013), [Lost { worker: 5, killed_from_outside: false }]);
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_generation_that_hangs_gives_way_to_the_next() {
     plan.reload(0);
     assert_eq!(plan.reload(SUPERSEDED_AFTER_MS - 1), [], "it may still come");
     let superseded = plan.reload(SUPERSEDED_AFTER_MS);
-    assert_eq!(superseded, [Kill(3), ReloadFailed(2), StartZygote(3), Fork(3, 4)]);
+    assert_eq!(superseded, [Retire(3), ReloadFailed(2), StartZygote(3), Fork(3, 4)]);
     assert_eq!(plan.ready(4, SUPERSEDED_AFTER_MS), [Fork(3, 5)]);
     assert_eq!(plan.ready(5, SUPERSEDED_AFTER_MS), [Serving(3), Retire(1), Retire(2)]);
 }
@@ -246,4 +248,34 @@ fn a_generation_whose_first_worker_has_come_is_waited_for() {
     plan.ready(3, 0);
     assert_eq!(plan.reload(SUPERSEDED_AFTER_MS), []);
     assert_eq!(plan.ready(4, SUPERSEDED_AFTER_MS).last(), Some(&Fork(3, 5)), "and then it is its turn");
+}
+
+#[test]
+fn a_worker_that_is_given_up_as_it_comes_ends_what_it_was_given() {
+    let mut plan = serving();
+    plan.reload(0);
+    assert_eq!(plan.zygote_ended(2, 0), [Retire(3), ReloadFailed(2)]);
+    assert!(plan.is_waiting(0));
+    assert_eq!(plan.ready(3, 0), [], "the front's word was on its way");
+    assert_eq!(plan.tick(KILL_AFTER_MS), []);
+    assert_eq!(plan.ended(3, false, 1001), [Lost { worker: 3, killed_from_outside: false }]);
+}
+
+#[test]
+fn a_worker_that_is_given_up_and_does_not_come_is_killed() {
+    let mut plan = serving();
+    plan.reload(0);
+    plan.zygote_ended(2, 0);
+    assert_eq!(plan.tick(KILL_AFTER_MS - 1), []);
+    assert_eq!(plan.tick(KILL_AFTER_MS), [Kill(3)]);
+}
+
+#[test]
+fn an_end_gives_nobody_more_time_who_comes_late() {
+    let mut plan = serving();
+    plan.reload(0);
+    plan.zygote_ended(2, 0);
+    plan.end(0);
+    plan.ready(3, 1);
+    assert_eq!(plan.tick(KILL_AFTER_MS), [Kill(1), Kill(2), Kill(3)]);
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
 use super::report::BootReport;
 use crate::front::Worker;
@@ -81,7 +81,11 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
                 match fork() {
                     Ok(Some(pid)) => zygote.has_forked(number, pid),
                     Ok(None) => {
-                        // The child: what is the zygote's goes, and with it the blocked signal.
+                        // The child. It tells of itself too, before it touches anything of the front's: a zygote that is killed
+                        // right after the fork has told nobody, and the master, who would know of no worker, would let the
+                        // front give its requests to others while it runs them.
+                        link.send(&FromZygote::Forked { worker: number, pid: getpid().as_raw_nonzero().get() }, &[])?;
+                        // What is the zygote's goes, and with it the blocked signal.
                         drop((zygote, children_end));
                         let worker = be_worker(lane, bell, zygote_pid, master)?;
                         return Ok(Fork::Worker { number, worker: Box::new(worker), report: report.into(), cache });

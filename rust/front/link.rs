@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -106,6 +106,14 @@ impl Link {
         }
     }
 
+    /// Refuses what the other side sends from now on. What it has sent can still be received.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn refuse_more(&self) -> io::Result<()> {
+        Ok(shutdown(&self.socket, Shutdown::Read)?)
+    }
+
     /// Takes the next message, if there is one.
     ///
     /// # Errors
@@ -153,6 +161,18 @@ mod tests {
         drop(one);
         assert!(matches!(other.receive::<String>().unwrap(), Received::Ended));
         assert!(other.send(&"x", &[]).is_err());
+    }
+
+    #[test]
+    fn who_refuses_more_receives_what_was_sent_before_and_the_sender_knows() {
+        let (one, other) = Link::pair().unwrap();
+        one.send(&"before", &[]).unwrap();
+        other.refuse_more().unwrap();
+        assert!(one.send(&"after", &[]).is_err());
+        assert!(matches!(other.receive::<String>().unwrap(), Received::Message(text, _) if text == "before"));
+        assert!(matches!(other.receive::<String>().unwrap(), Received::Ended));
+        drop(one);
+        other.refuse_more().unwrap();
     }
 
     #[test]

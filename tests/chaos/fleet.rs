@@ -227,6 +227,13 @@ impl Fleet {
         self.await_workers(true);
     }
 
+    /// How many workers the front has, busy ones too.
+    pub(crate) fn workers_there(&self) -> u64 {
+        let health = self.get("/health").map(|reply| reply.text()).unwrap_or_default();
+        let health: serde_json::Value = serde_json::from_str(&health).unwrap_or_default();
+        ["ready", "busy"].iter().filter_map(|name| health["workers"][name].as_u64()).sum()
+    }
+
     fn await_workers(&self, may_be_busy: bool) {
         let mut seen = String::new();
         let until = Instant::now() + PATIENCE;

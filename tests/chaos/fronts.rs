@@ -8,6 +8,7 @@ use crate::client::PATIENCE;
 use crate::fleet::{Fleet, eventually, length, share};
 use crate::load::{Ask, Load};
 use crate::processes::{self, Role};
+use crate::tracing::Traced;
 
 /// Short ones, and answers that take the front a while to hand over.
 fn mixed(token: &str, number: u64) -> Ask {
@@ -178,6 +179,40 @@ fn a_killed_zygote_costs_nothing_and_workers_are_replaced_after_it() {
     }
     fleet.await_whole_under_load();
     load.end_flawless(50);
+    fleet.await_whole();
+    fleet.finish();
+}
+
+/// The child of a zygote that is killed between the fork and telling of it: it has told of itself before the master hears of the
+/// zygote's end, and serves; or it comes later, and ends.
+#[test]
+fn a_zygote_that_is_killed_as_it_forks_costs_nothing() {
+    let fleet = Fleet::serve(2, &[]);
+    // So that every worker is at one when the master hears of the end.
+    let load = Load::start(fleet.port, 4, Duration::ZERO, |token, _| Ask::echo(token, 3_000));
+    for is_in_time in [true, false] {
+        let zygote = Traced::at_its_next_fork(fleet.pids(Role::Zygote)[0]);
+        fleet.signal(fleet.pids(Role::Worker)[0], Signal::KILL);
+        let child = zygote.forked();
+        let before = fleet.said().matches(" serves\n").count();
+        let new_generation = || fleet.said().matches(" serves\n").count() > before;
+        if is_in_time {
+            fleet.tell(Signal::STOP);
+            zygote.kill();
+            child.let_go();
+            eventually("the child's coming", || fleet.workers_there() == 2);
+            let right = load.right();
+            eventually("its answers", || load.right() > right + 100);
+            fleet.tell(Signal::CONT);
+            eventually("a new generation", new_generation);
+        } else {
+            zygote.kill();
+            eventually("a new generation", new_generation);
+            child.let_go();
+        }
+        fleet.await_whole_under_load();
+    }
+    load.end_flawless(100);
     fleet.await_whole();
     fleet.finish();
 }
