@@ -1,4 +1,4 @@
-//! The master's children: starting them, signalling them, and leaving none behind.
+//! The master's children: starting them, signalling them, burying them, and leaving none behind.
 
 use super::*;
 
@@ -57,6 +57,78 @@ impl Master {
         if let Some(pid) = self.workers.get(&worker).and_then(|worker| worker.pid) {
             let _ = kill_process(pid, signal); // it may have ended in this instant
         }
+    }
+
+    /// The master's own children, and orphans of zygotes that have died.
+    pub(super) fn bury_the_dead(&mut self) -> io::Result<()> {
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            self.child_ended(Some(pid), status.into())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn child_ended(&mut self, pid: Option<Pid>, exit: Exit) -> io::Result<()> {
+        if self.front.as_ref().is_some_and(|front| Some(front.pid) == pid) {
+            self.hear_front()?; // its last words
+            self.front = None;
+            if self.drained_ms.is_some() || self.plan.is_ending() {
+                return Ok(());
+            }
+            say(format_args!("the front has ended ({exit}) and is started again"));
+            if self.spec.watch.is_some() && self.draining_until_ms.is_none() {
+                // What changed meanwhile nobody has seen.
+                let actions = self.plan.reload(clock::now_ms());
+                self.act(actions)?;
+            }
+            return Ok(());
+        }
+        if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {
+            // Its last words, and those of its children. Who has not told of itself by now can't any more, and ends.
+            if let Some(zygote) = self.zygotes.get(&generation) {
+                zygote.link.refuse_more()?;
+            }
+            self.hear_zygotes()?;
+            self.zygotes.remove(&generation);
+            self.boot_error = Some(format!("the process that forks the workers has ended ({exit})"));
+            let actions = self.plan.zygote_ended(generation, clock::now_ms());
+            if !actions.is_empty() {
+                say(format_args!("the zygote of generation {generation} has ended ({exit})"));
+            }
+            self.act(actions)?;
+            self.boot_error = None;
+            // They were never forked, or don't get beyond it.
+            let unborn = |worker: &Worker| worker.generation == generation && worker.pid.is_none();
+            let unborn: Vec<Number> =
+                self.workers.iter().filter(|(_, worker)| unborn(worker)).map(|(&number, _)| number).collect();
+            for number in unborn {
+                self.worker_ended(number, None)?;
+            }
+            return Ok(());
+        }
+        let worker = self.workers.iter().find(|(_, worker)| worker.pid.is_some() && worker.pid == pid);
+        match worker.map(|(&number, _)| number) {
+            Some(number) => self.worker_ended(number, Some(exit)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn worker_ended(&mut self, number: Number, exit: Option<Exit>) -> io::Result<()> {
+        let worker = self.workers.remove(&number);
+        let reported = worker.as_ref().and_then(|worker| worker.report.as_ref()?.read());
+        let is_news = exit != Some(Exit::Code(0)) && self.drained_ms.is_none() && reported.is_none();
+        let is_news = is_news && !worker.is_some_and(|worker| self.plan.is_given_up(worker.generation));
+        if let Some(exit) = exit.filter(|_| is_news) {
+            say(format_args!("worker {number} has ended ({exit})"));
+        }
+        self.boot_error = reported.or_else(|| {
+            let exit = exit.map_or_else(|| "it could not be forked".to_owned(), |exit| exit.to_string());
+            Some(format!("a worker has ended while it loaded the application ({exit})"))
+        });
+        let by_sigkill = exit == Some(Exit::Signal(libc::SIGKILL));
+        let actions = self.plan.ended(number, by_sigkill, clock::now_ms());
+        self.act(actions)?;
+        self.boot_error = None;
+        Ok(())
     }
 
     /// Leaves nothing running of what it has started. What handlers have left behind is not ours, and not waited for.
