@@ -10,8 +10,9 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
 
+use super::action::Action;
 use super::control::Control;
-use super::plan::{Action, Generation, Number, Plan};
+use super::plan::{Generation, Number, Plan};
 use super::report::BootReport;
 use super::spec::{Opened, Spec};
 use super::terminal::Terminal;
@@ -335,6 +336,9 @@ impl Master {
                         if let Some(worker) = self.workers.get_mut(&worker) {
                             worker.pid = Pid::from_raw(pid);
                         }
+                        if self.plan.is_killed(worker) {
+                            self.kill(worker);
+                        }
                     }
                     Ok(Received::Message(FromZygote::NotForked { worker, error }, _)) => {
                         say(format_args!("worker {worker} could not be forked: {error}"));
@@ -374,7 +378,7 @@ impl Master {
                     self.tell_front(&ToFront::Lost { worker, killed_from_outside }, None);
                 }
                 Action::Terminate(worker) => self.signal(worker, Signal::TERM),
-                Action::Kill(worker) => self.signal(worker, Signal::KILL),
+                Action::Kill(worker) => self.kill(worker),
                 Action::Serving(generation) => {
                     self.announce(generation);
                     self.tell_reloads(generation, None);

@@ -16,6 +16,7 @@
 //! Nobody outlives the master: the front and the zygotes are killed with it (`PR_SET_PDEATHSIG`), and a worker's death
 //! signal goes to a handler that ends it unless the master has merely become its parent.
 
+mod action;
 mod control;
 mod master;
 mod plan;

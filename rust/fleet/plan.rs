@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::action::Action;
+
 /// How long who is to go at once has before the SIGKILL: time for PHP's shutdown functions after a SIGTERM, and for the front's word that
 /// a worker which is given up has come after all.
 const KILL_AFTER_MS: u64 = 1_000;
@@ -26,32 +28,6 @@ const BOOT_KILLS_MAX: u32 = 8;
 pub(super) type Number = u32;
 /// A generation's number, from 1.
 pub(super) type Generation = u32;
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
-    StartZygote(Generation),
-    /// It has no workers any more.
-    EndZygote(Generation),
-    Fork(Generation, Number),
-    /// The front gives it nothing more, and it leaves when it is done.
-    Retire(Number),
-    /// Its process has ended: the front decides what becomes of its requests.
-    Lost {
-        worker: Number,
-        killed_from_outside: bool,
-    },
-    Terminate(Number),
-    Kill(Number),
-    /// All workers of a new generation have come.
-    Serving(Generation),
-    /// The new generation didn't boot.
-    ReloadFailed(Generation),
-    /// A worker of the serving generation didn't boot.
-    BootFailed(Number),
-    /// All is over.
-    End,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -143,6 +119,11 @@ impl Plan {
     /// Those who get no more requests: a front that is new has to hear of them.
     pub(super) fn retired(&self) -> impl Iterator<Item = Number> {
         self.workers.iter().filter(|(_, worker)| worker.state == State::Leaving).map(|(&number, _)| number)
+    }
+
+    /// Whether it is to be killed, or was.
+    pub(super) fn is_killed(&self, number: Number) -> bool {
+        self.workers.get(&number).is_some_and(|worker| worker.killed)
     }
 
     pub(super) fn is_ending(&self) -> bool {
@@ -244,9 +225,7 @@ impl Plan {
         let Some(worker) = self.workers.remove(&number) else { return actions };
         let killed_from_outside = by_sigkill && !worker.killed;
         actions.push(Action::Lost { worker: number, killed_from_outside });
-        for other in self.workers.values_mut().filter(|other| other.replaced_by == Some(number)) {
-            other.replaced_by = None; // the replacement came to nothing; another is tried
-        }
+        self.replaces_nobody(number);
         if worker.state == State::Starting && !self.ending {
             if killed_from_outside && self.boot_kills < BOOT_KILLS_MAX {
                 self.boot_kills += 1; // the code is not to blame
@@ -410,8 +389,16 @@ impl Plan {
     /// already, of which the word that it has come is still on its way.
     fn give_up(&mut self, number: Number, now_ms: u64, actions: &mut Vec<Action>) {
         self.retire(number, actions);
+        self.replaces_nobody(number);
         if let Some(worker) = self.workers.get_mut(&number) {
             worker.doomed_ms = Some(now_ms);
+        }
+    }
+
+    /// A replacement came to nothing; another is tried.
+    fn replaces_nobody(&mut self, number: Number) {
+        for other in self.workers.values_mut().filter(|other| other.replaced_by == Some(number)) {
+            other.replaced_by = None;
         }
     }
 

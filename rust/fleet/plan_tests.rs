@@ -279,3 +279,14 @@ fn an_end_gives_nobody_more_time_who_comes_late() {
     plan.ready(3, 1);
     assert_eq!(plan.tick(KILL_AFTER_MS), [Kill(1), Kill(2), Kill(3)]);
 }
+
+#[test]
+fn a_replacement_that_hangs_is_made_good_by_one_other() {
+    let mut plan = serving();
+    assert_eq!(plan.leaving(1, 0), [Fork(1, 3)]);
+    assert_eq!(plan.tick(60_000), [Retire(3), BootFailed(3)]);
+    assert_eq!(plan.tick(60_100), [Fork(1, 4)]);
+    assert_eq!(plan.tick(61_000), [Kill(3)]);
+    assert_eq!(plan.ended(3, true, 61_001), [Lost { worker: 3, killed_from_outside: false }]);
+    assert_eq!(plan.ready(4, 61_002), [Retire(1)]);
+}

@@ -84,7 +84,10 @@ pub fn fork_workers(link: Link) -> io::Result<Fork> {
                         // The child. It tells of itself too, before it touches anything of the front's: a zygote that is killed
                         // right after the fork has told nobody, and the master, who would know of no worker, would let the
                         // front give its requests to others while it runs them.
-                        link.send(&FromZygote::Forked { worker: number, pid: getpid().as_raw_nonzero().get() }, &[])?;
+                        let forked = FromZygote::Forked { worker: number, pid: getpid().as_raw_nonzero().get() };
+                        link.send(&forked, &[]).map_err(|error| {
+                            io::Error::other(format!("the zygote has died as it forked worker {number} ({error})"))
+                        })?;
                         // What is the zygote's goes, and with it the blocked signal.
                         drop((zygote, children_end));
                         let worker = be_worker(lane, bell, zygote_pid, master)?;

@@ -217,6 +217,29 @@ fn a_zygote_that_is_killed_as_it_forks_costs_nothing() {
     fleet.finish();
 }
 
+/// Nobody can kill a worker of which nobody has told, and it doesn't come as long as its zygote hangs.
+#[test]
+fn a_zygote_that_hangs_as_it_forks_ends_when_its_reload_is_given_up() {
+    let fleet = Fleet::serve(1, &[]);
+    let old = fleet.pids(Role::Zygote)[0];
+    fleet.tell(Signal::HUP);
+    let mut new = None;
+    eventually("another zygote", || {
+        new = fleet.pids(Role::Zygote).into_iter().find(|&pid| pid != old);
+        new.is_some()
+    });
+    let zygote = Traced::at_its_next_fork(new.unwrap());
+    let child = zygote.forked();
+    // Who has hung for two seconds gives way to another reload.
+    std::thread::sleep(Duration::from_secs(2));
+    fleet.tell(Signal::HUP);
+    zygote.await_kill();
+    child.let_go();
+    eventually("a new generation", || fleet.said().contains("generation 3 serves"));
+    fleet.await_whole();
+    fleet.finish();
+}
+
 #[test]
 fn a_zygote_that_dies_while_the_code_is_broken_is_replaced_when_it_is_mended() {
     let fleet = Fleet::serve(1, &[]);

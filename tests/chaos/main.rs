@@ -38,6 +38,7 @@
 //! | **12** front killed: back on the same sockets within a second, no orphan, no answer of the old front's requests | `fronts::a_killed_front_is_back_on_its_socket_within_a_second`, `a_killed_front_costs_connections_and_never_mixes_up_answers`, `an_answer_to_a_dead_fronts_request_reaches_nobody`, `who_connects_while_there_is_no_front_is_served_by_the_next` |
 //! | workers and front find together again, or go | `fronts::a_worker_that_never_comes_back_to_a_new_front_is_replaced`, `a_worker_that_was_leaving_leaves_although_the_front_has_died` |
 //! | a killed zygote costs no request, whenever it is killed | `fronts::a_killed_zygote_costs_nothing_and_workers_are_replaced_after_it`, `a_zygote_that_is_killed_as_it_forks_costs_nothing` |
+//! | one that hangs costs no later reload | `fronts::a_zygote_that_hangs_as_it_forks_ends_when_its_reload_is_given_up` |
 //! | when the master dies nothing stays behind | `fronts::when_the_master_is_killed_nothing_stays_behind`, `when_zygote_and_master_are_killed_together_nothing_stays_behind` |
 //! | what all workers share is there for who comes | `shared_cache::all_workers_share_one_cache_which_outlives_workers_and_code`; killed writers: rust/cache/deaths_tests.rs |
 //! | Redis clients have the workers' cache; a killed front or worker costs no value and no waiting connection | `redis::redis_clients_and_workers_share_one_cache_that_outlives_the_front`, `a_worker_that_is_killed_keeps_no_redis_client_from_writing` |

@@ -44,8 +44,17 @@ impl Traced {
     /// Kills it where it stands.
     pub(crate) fn kill(self) {
         crate::processes::signal(self.pid, rustix::process::Signal::KILL);
-        // Its parent hears of it after who traces it.
-        while !libc::WIFSIGNALED(await_change(self.pid)) {}
+        self.await_kill();
+    }
+
+    /// Waits until it is killed. Its parent hears of it after who traces it.
+    pub(crate) fn await_kill(self) {
+        crate::fleet::eventually("the kill", || {
+            let mut status = 0;
+            // SAFETY: `status` is this frame's.
+            let changed = unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+            changed == self.pid && libc::WIFSIGNALED(status)
+        });
     }
 }
 

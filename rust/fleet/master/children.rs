@@ -59,9 +59,19 @@ impl Master {
         }
     }
 
+    pub(super) fn kill(&self, number: Number) {
+        let Some(worker) = self.workers.get(&number) else { return };
+        if let (None, Some(zygote)) = (worker.pid, self.zygotes.get(&worker.generation)) {
+            // Its zygote hangs, or has not come to it yet. When that has ended it is known that this one never comes, or who it is.
+            let _ = kill_process(zygote.pid, Signal::KILL);
+        }
+        self.signal(number, Signal::KILL);
+    }
+
     /// The master's own children, and orphans of zygotes that have died.
     pub(super) fn bury_the_dead(&mut self) -> io::Result<()> {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            self.hear_zygotes()?; // of whom this may be
             self.child_ended(Some(pid), status.into())?;
         }
         Ok(())
@@ -84,8 +94,8 @@ impl Master {
         }
         if let Some(&generation) = self.zygotes.iter().find(|(_, zygote)| Some(zygote.pid) == pid).map(|(key, _)| key) {
             // Its last words, and those of its children. Who has not told of itself by now can't any more, and ends.
-            if let Some(zygote) = self.zygotes.get(&generation) {
-                zygote.link.refuse_more()?;
+            if let Some(Err(error)) = self.zygotes.get(&generation).map(|zygote| zygote.link.refuse_more()) {
+                say(format_args!("the link of generation {generation} can't be shut: {error}"));
             }
             self.hear_zygotes()?;
             self.zygotes.remove(&generation);

@@ -125,7 +125,10 @@ impl Inner {
             let station = &mut self.stations[at];
             if !station.was_ready && station.lane.is_ready() {
                 station.was_ready = true;
-                self.notices.push(Notice::Ready(station.number));
+                // Who was retired before it came has no request, and leaves.
+                if !station.closing {
+                    self.notices.push(Notice::Ready(station.number));
+                }
             }
             let home = match station.lane.collect() {
                 Ok(Some(home)) => home,

@@ -4,7 +4,7 @@ use super::super::exchange::Head;
 use super::super::wire::AnswerParts;
 use super::tests::{Heard, add_worker, answer, dispatch_of, dispatch_with, path, request};
 use super::*;
-use crate::lane::{PIPE_BYTES, Worker as _, WorkerEnd};
+use crate::lane::{PIPE_BYTES, Worker as _, WorkerEnd, open};
 
 #[test]
 fn a_killed_workers_get_is_tried_once_more_and_never_a_third_time() {
@@ -188,4 +188,17 @@ fn a_damaged_lanes_word_on_who_ran_is_not_believed() {
     dispatch.lose(0, Loss::Other);
     assert_eq!(heard.take(), ["WorkerLost"; 3]);
     assert_eq!(workers[1].claim(0), None);
+}
+
+#[test]
+fn a_worker_that_was_retired_before_it_came_is_not_announced_and_gets_nothing() {
+    let (dispatch, _, heard) = dispatch_of(0, 10);
+    let (front, mut worker) = open(|| {});
+    dispatch.add_worker(1, front);
+    dispatch.retire(1);
+    assert_eq!(worker.claim(0), None);
+    dispatch.submit(request("/a"), heard, 0).unwrap();
+    dispatch.collect();
+    assert_eq!(dispatch.notices(), []);
+    assert_eq!(worker.claim(0), None);
 }
