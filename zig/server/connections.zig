@@ -160,7 +160,8 @@ pub fn Connections(comptime Server: type) type {
             if (!slot.line1.flags.sending or slot.line1.state == .closing) return;
             // Linux before 6.7 can't say: there the sends alone tell of progress.
             const is_known = event.failure() == null;
-            if (is_known and event.result < slot.line2.unacknowledged) {
+            // More than the last time is progress as well: the kernel had room for more of this send, or that look was at the one before.
+            if (is_known and event.result != slot.line2.unacknowledged) {
                 slot.line2.unacknowledged = @intCast(event.result);
                 slot.line2.write_deadline_ms = core.now_ms + core.config.write_timeout_ms;
             } else if (core.now_ms >= slot.line2.write_deadline_ms) {

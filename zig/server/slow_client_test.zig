@@ -50,3 +50,27 @@ test "a client that reads slowly gets all of it, and one that reads nothing is c
     try std.testing.expectError(error.EndOfStream, client.expectBytes(&body));
     try served.finish();
 }
+
+test "who has more unacknowledged than at the last look has made room for it, and is waited for" {
+    const served: *Served = try .create(small, null);
+    defer served.destroy();
+    const server = &served.server;
+    const core = &server.core;
+    const index = core.slots.acquire().?;
+    defer core.slots.release(index);
+    const slot = &core.slots.slots[index];
+    // It is amid a send whose time is over.
+    slot.line1.flags.sending = true;
+    core.now_ms = 10_000;
+    slot.line2.write_deadline_ms = core.now_ms;
+    slot.line2.unacknowledged = 100;
+    server.connections.onUnacknowledged(server, &.{
+        .user_data = .{ .index = @intCast(index), .operation = .unacknowledged, .generation = slot.line1.gen_id },
+        .result = 150,
+        .buffer = null,
+        .more = false,
+    });
+    try std.testing.expectEqual(@as(u64, 0), core.stats.timed_out);
+    try std.testing.expectEqual(core.now_ms + core.config.write_timeout_ms, slot.line2.write_deadline_ms);
+    try std.testing.expectEqual(@as(u32, 150), slot.line2.unacknowledged);
+}
