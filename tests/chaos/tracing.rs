@@ -4,6 +4,8 @@
 
 use std::ptr::null_mut;
 
+use crate::fleet::eventually;
+
 /// A process under the eyes of the thread that has begun it: the kernel takes what is asked of it from no other. It goes on
 /// when that thread ends.
 pub(crate) struct Traced {
@@ -49,12 +51,7 @@ impl Traced {
 
     /// Waits until it is killed. Its parent hears of it after who traces it.
     pub(crate) fn await_kill(self) {
-        crate::fleet::eventually("the kill", || {
-            let mut status = 0;
-            // SAFETY: `status` is this frame's.
-            let changed = unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL | libc::WNOHANG) };
-            changed == self.pid && libc::WIFSIGNALED(status)
-        });
+        while !libc::WIFSIGNALED(await_change(self.pid)) {}
     }
 }
 
@@ -66,8 +63,11 @@ fn ask(what: libc::c_uint, pid: i32, data: usize) {
 
 fn await_change(pid: i32) -> libc::c_int {
     let mut status = 0;
-    // SAFETY: `status` is this frame's.
-    let changed = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
-    assert_eq!(changed, pid, "{}", std::io::Error::last_os_error());
+    eventually("a change of a traced process", || {
+        // SAFETY: `status` lives in the caller's frame for as long as the call.
+        let changed = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+        assert!(changed >= 0, "{}", std::io::Error::last_os_error());
+        changed == pid
+    });
     status
 }
